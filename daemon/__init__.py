@@ -1,0 +1,1 @@
+"""The daemon beside the scanner: receives series, judges them, reports."""

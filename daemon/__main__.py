@@ -1,0 +1,125 @@
+"""scanside: the command line."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from daemon.config import Settings, load_settings
+from daemon.core.errors import ScansideError
+from models.bundle import BundleError
+
+_WHERE = """\
+where things lie (storage = {storage}):
+  storage/spool/            received instances, append-only segments
+  storage/reports/          report objects and summary pictures
+  storage/scanside.sqlite   index, results and workflow state
+  storage/site.key          the secret under which UIDs become tokens in logs
+  bundle                    {bundle}
+defaults: DICOM on port {port} as {ae_title}; live page, /metrics, /livez and /readyz on http://{web}
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; 0 if it did what it was asked for, 1 with one line on stderr if it could not."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    try:
+        return int(options.run(options))
+    except (ScansideError, BundleError) as error:
+        print(f"scanside: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="scanside", description="Judges MR series beside the scanner.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    defaults = Settings()
+    where = _WHERE.format(
+        storage=defaults.storage,
+        bundle=defaults.bundle,
+        port=defaults.dicom.port,
+        ae_title=defaults.dicom.ae_title,
+        web=f"{defaults.web.host}:{defaults.web.port}",
+    )
+    for name, run, summary in (
+        ("run", _run, "run the daemon until SIGTERM"),
+        ("receive", _receive, "run the receiver alone (the daemon starts it by itself)"),
+        ("series", _series, "list the series and their verdicts"),
+        ("assess", _assess, "judge one series on disk, without a daemon"),
+        ("demo", _demo, "daemon, archive and scanner on this machine, four series, one line each"),
+    ):
+        command = commands.add_parser(
+            name, help=summary, description=summary, epilog=where, formatter_class=argparse.RawDescriptionHelpFormatter
+        )
+        command.set_defaults(run=run)
+        command.add_argument("--config", type=Path, help="scanside.toml; the defaults without it")
+    commands.choices["series"].add_argument("--json", action="store_true", help="one JSON object a series")
+    commands.choices["series"].add_argument("--limit", type=int, default=1000, help="the newest so many")
+    assess = commands.choices["assess"]
+    assess.add_argument("path", type=Path, help="DICOM folder, DICOM file or NIfTI file of one series")
+    assess.add_argument("--json", action="store_true", help="everything, as JSON")
+    assess.add_argument("--maps", type=Path, help="folder for labels and variances on the input's own grid")
+    demo = commands.choices["demo"]
+    demo.add_argument("series", type=Path, nargs="?", help="folder with your own DICOM series; else the golden head")
+    demo.add_argument("--folder", type=Path, default=Path("demo"), help="where the demo keeps its things")
+    return parser
+
+
+def _run(options: argparse.Namespace) -> int:
+    from daemon.app import run
+
+    command = [sys.executable, "-m", "daemon", "receive"]
+    if options.config:
+        command += ["--config", str(options.config.resolve())]
+    run(load_settings(options.config), command)
+    return 0
+
+
+def _receive(options: argparse.Namespace) -> int:
+    from daemon.app import run_receiver
+
+    run_receiver(load_settings(options.config))
+    return 0
+
+
+def _series(options: argparse.Namespace) -> int:
+    from daemon.listing import list_series
+
+    records = list_series(load_settings(options.config), options.limit)
+    for record in records:
+        if options.json:
+            print(json.dumps(record))
+        else:
+            verdict, cause = record["verdict"] or record["state"], record["cause"] or "-"
+            print(f"{record['series'][-24:]:24} {record['images']:5} {verdict:12} {cause:8} {record['action'] or ''}")
+    return 0
+
+
+def _assess(options: argparse.Namespace) -> int:
+    from daemon.offline import appraise, summarise, write_maps
+
+    appraisal = appraise(options.path, load_settings(options.config))
+    if options.maps:
+        write_maps(appraisal, options.maps)
+    summary = summarise(appraisal)
+    if options.json:
+        print(json.dumps(summary, indent=1))
+    else:
+        print(
+            f"{summary['verdict']} {summary['cause'] or ''} uncertainty {summary['uncertainty']}: {summary['action']}"
+        )
+    return 0
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from daemon.demo import run_demo
+
+    return run_demo(options.folder, options.series)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,133 @@
+"""scanside.toml -> frozen settings: an unknown key is an error that names it; every setting has a default."""
+
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+
+import tomli
+from cattrs import BaseValidationError, Converter, transform_error
+
+from daemon.core.completion import Patience
+from daemon.core.errors import ConfigError
+from daemon.edge.engine import EngineSettings
+from daemon.edge.listener import ListenerSettings
+from daemon.edge.spool_writer import SpoolSettings
+
+
+def default_storage() -> Path:
+    """Where everything is kept unless the configuration says otherwise: $XDG_DATA_HOME/scanside."""
+    base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    return Path(base) / "scanside"
+
+
+def shipped_bundle() -> Path:
+    """The brain bundle that comes with the software."""
+    return Path(__file__).resolve().parent.parent / "models" / "zoo" / "brain-t1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpoolLimits:
+    """How much the spool may take; the fields of SpoolSettings but for its folder."""
+
+    segment_bytes: int = 128 << 20
+    memory_bytes: int = 16 << 20
+    free_bytes_min: int = 5 * 10**9
+    used_fraction_max: float = 0.95
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebSettings:
+    """The live page and the metrics; port 0 takes a free one."""
+
+    host: str = "127.0.0.1"
+    port: int = 8112
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DestinationSettings:
+    """One DICOM peer that reports go to by C-STORE; ``objects``: SC, SR or both."""
+
+    name: str
+    host: str
+    port: int
+    ae_title: str
+    objects: tuple[str, ...] = ("SC", "SR")
+    timeout_s: float = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertSettings:
+    """Whom to alert about a RESCAN: apprise URLs, and the page's address as the reader reaches it."""
+
+    urls: tuple[str, ...] = ()
+    page: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The whole configuration. ``scanners``: calling AE title -> alias for page, logs and metrics."""
+
+    storage: Path = field(default_factory=default_storage)
+    bundle: Path = field(default_factory=shipped_bundle)
+    log_level: str = "info"
+    scanners: Mapping[str, str] = field(default_factory=dict)
+    dicom: ListenerSettings = field(default_factory=ListenerSettings)
+    spool: SpoolLimits = field(default_factory=SpoolLimits)
+    completion: Patience = field(default_factory=Patience)
+    engine: EngineSettings = field(default_factory=EngineSettings)
+    web: WebSettings = field(default_factory=WebSettings)
+    destinations: tuple[DestinationSettings, ...] = ()
+    alerts: AlertSettings = field(default_factory=AlertSettings)
+
+    @property
+    def spool_settings(self) -> SpoolSettings:
+        """The spool in the storage folder."""
+        return SpoolSettings(folder=self.storage / "spool", **asdict(self.spool))
+
+    @property
+    def reports(self) -> Path:
+        """Report objects and pictures."""
+        return self.storage / "reports"
+
+    @property
+    def database(self) -> Path:
+        """Index, results and workflow state."""
+        return self.storage / "scanside.sqlite"
+
+    @property
+    def site_key(self) -> Path:
+        """The secret under which UIDs become tokens."""
+        return self.storage / "site.key"
+
+    @property
+    def digest(self) -> str:
+        """First 12 hex digits of the SHA-256 of the settings that can change a number in a report."""
+        return hashlib.sha256(repr(sorted(asdict(self.engine).items())).encode()).hexdigest()[:12]
+
+
+def load_settings(path: Path | None) -> Settings:
+    """Read a TOML file; the defaults where ``path`` is None.
+
+    Raises:
+        ConfigError: the file is missing, not TOML, or has an unknown key or a value of the wrong type.
+    """
+    if path is None:
+        return Settings()
+    try:
+        content = tomli.loads(path.read_text())
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror}; give an existing file with --config") from error
+    except ValueError as error:  # not UTF-8, or not TOML
+        raise ConfigError(f"{path} is not TOML ({error}): mend the line it names") from error
+    try:
+        return _CONVERTER.structure(content, Settings)
+    except BaseValidationError as error:
+        raise ConfigError(f"{path}: {'; '.join(transform_error(error))}") from error
+
+
+_CONVERTER = Converter(forbid_extra_keys=True)
+_CONVERTER.register_structure_hook(Path, lambda value, _: Path(value).expanduser())
+_CONVERTER.register_structure_hook(IPv4Network | IPv6Network, lambda value, _: ip_network(value))

@@ -1,0 +1,56 @@
+"""The seams: where two shipped implementations exist, the inner floors know only these."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from daemon.core.values import Arrival, Card, Instance, ReportObject
+
+
+class Engine(Protocol):
+    """Runs one exported graph; deterministic: the same inputs give the same outputs."""
+
+    @property
+    def provider(self) -> str:
+        """The execution provider that is really active."""
+
+    def run(self, inputs: Mapping[str, npt.NDArray[np.float32]]) -> Mapping[str, npt.NDArray[np.float32]]:
+        """Outputs by name for inputs by name."""
+
+
+class ReadInstance(Protocol):
+    """Reads the header of an arrival; never raises for content."""
+
+    def __call__(self, arrival: Arrival, dataset: bytes) -> Instance:
+        """The instance, from the encoded data set."""
+
+
+class Destination(Protocol):
+    """Takes report objects; delivering the same object twice leaves one."""
+
+    @property
+    def name(self) -> str:
+        """How the configuration calls it."""
+
+    def deliver(self, report_object: ReportObject) -> None:
+        """Deliver one object.
+
+        Raises:
+            DeliveryRefused: permanently refused.
+            DeliveryFailed: worth another attempt.
+        """
+
+
+class Board(Protocol):
+    """What the live page shows."""
+
+    def version(self) -> int:
+        """Grows with every change of any card."""
+
+    def cards(self, limit: int) -> Sequence[Card]:
+        """The newest ``limit`` cards, newest first."""
+
+    def picture(self, card_id: str) -> bytes | None:
+        """The summary picture of a card as PNG; None while there is none."""

@@ -1,0 +1,289 @@
+"""The values that the line hands on: each is frozen, and made in one place (see ARCHITECTURE.md).
+
+``Prediction``, what the networks said, lives in models/prediction.py because training makes it too.
+
+Conventions: arrays are indexed (i, j, k); affines map an index to RAS millimetres; times are UTC seconds since the
+epoch; variances have no unit.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import numpy as np
+import numpy.typing as npt
+
+from daemon.core.errors import Reason
+from models.artefacts import Artefact
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """One SOP instance made durable by the receiver, and where its encoded data set lies in the spool.
+
+    ``association`` is an opaque token of the association it came on.
+    """
+
+    sop_instance_uid: str
+    sop_class_uid: str
+    transfer_syntax_uid: str
+    calling_ae: str
+    called_ae: str
+    association: str
+    received_at: float
+    segment: str
+    offset: int
+    length: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssociationEnd:
+    """An association was released, or ended in any other way (``aborted``)."""
+
+    association: str
+    ended_at: float
+    aborted: bool
+
+
+SpoolEvent = Arrival | AssociationEnd
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where one single-frame image lies in its series: what completion needs to see the geometry close.
+
+    ``orientation``: row and column cosines, rounded; ``position_mm``: ImagePositionPatient along their normal;
+    ``dimension``: everything else that tells images at one position apart (echo, phase, b-value ...).
+    """
+
+    orientation: tuple[float, ...]
+    position_mm: float
+    dimension: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instance:
+    """An arrival whose header was read. ``place`` is None for what is no single-frame image with a geometry.
+
+    ``expected`` is the header's own count of images in the series or acquisition (an upper hint), None if silent;
+    ``digest`` is the SHA-256 of the encoded data set.
+    """
+
+    arrival: Arrival
+    series_instance_uid: str
+    study_instance_uid: str
+    modality: str
+    digest: str
+    frames: int = 1
+    place: Place | None = None
+    expected: int | None = None
+
+
+class ClosedBy(StrEnum):
+    """The signal by which a series was found complete, in the order of trust."""
+
+    GEOMETRY = "geometry"
+    RELEASE = "release"
+    QUIET = "quiet"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """A series found complete: what was received up to ``revision``, in order of arrival, duplicates removed."""
+
+    series_instance_uid: str
+    study_instance_uid: str
+    revision: int
+    instances: tuple[Instance, ...]
+    closed_by: ClosedBy
+    closed_at: float
+    partial: bool
+
+    @property
+    def last_received_at(self) -> float:
+        """When its last image was durable."""
+        return max(instance.arrival.received_at for instance in self.instances)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acquisition:
+    """Facts of the header that the assessment may use; None where the header is silent."""
+
+    modality: str = "MR"
+    manufacturer: str | None = None
+    model: str | None = None
+    station: str | None = None
+    protocol: str | None = None
+    body_part: str | None = None
+    field_strength_t: float | None = None
+    repetition_time_ms: float | None = None
+    echo_time_ms: float | None = None
+    image_type: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Volume:
+    """One volume of a series: ``voxels`` float32 (i, j, k), ``affine`` (4, 4) index to RAS mm.
+
+    ``dimension`` says what sets it apart from the other volumes of its series, such as ``("EchoTime=4.92",)``; it is
+    empty where the series is one volume.
+    """
+
+    voxels: npt.NDArray[np.float32]
+    affine: npt.NDArray[np.float64]
+    acquisition: Acquisition = field(default_factory=Acquisition)
+    dimension: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measure:
+    """One number of the assessment; ``limit`` is the reference's upper limit, None where there is none."""
+
+    value: float
+    unit: str
+    limit: float | None = None
+
+    @property
+    def abnormal(self) -> bool:
+        """Above its reference limit."""
+        return self.limit is not None and self.value > self.limit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assessment:
+    """Named measures of one series; no images. ``uncertainty`` is the one number: higher is worse."""
+
+    uncertainty: Measure
+    artefacts: Mapping[Artefact, Measure]
+    causes: Mapping[Artefact, float]
+    volumes_ml: Mapping[str, float]
+    measures: Mapping[str, Measure]
+
+
+class State(StrEnum):
+    """The four answers; every received MR series ends in exactly one of them."""
+
+    ACCEPT = "ACCEPT"
+    REVIEW = "REVIEW"
+    RESCAN = "RESCAN"
+    NOT_ASSESSED = "NOT_ASSESSED"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """The answer for the radiographer: state, cause, action; ``reasons`` say what fired."""
+
+    state: State
+    action: str
+    cause: Artefact | None = None
+    reasons: tuple[str, ...] = ()
+    not_assessed: Reason | None = None
+    rating: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Algorithm:
+    """Who judged: the bundle and the software, as named in every report."""
+
+    bundle: str
+    bundle_version: str
+    bundle_digest: str
+    software_version: str
+    config_digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportReference:
+    """A report object sent before, in the same study."""
+
+    sop_class_uid: str
+    sop_instance_uid: str
+    series_instance_uid: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportContext:
+    """Under which circumstances a verdict was given; kept with the result, so that a report can be made again.
+
+    ``finished_at`` is when the verdict was final; ``utc_offset_minutes`` the scanner's local time minus UTC then, used
+    where the source images do not state their own. ``predecessor`` is the SR that this one supersedes. ``station``
+    names this installation: device serial number and observer of the report.
+    """
+
+    revision: int
+    closed_by: ClosedBy
+    partial: bool
+    finished_at: float
+    utc_offset_minutes: int = 0
+    predecessor: ReportReference | None = None
+    station: str = "scanside"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """All that a report says of a series; ``assessment`` is None where there was none to make."""
+
+    verdict: Verdict
+    assessment: Assessment | None
+    algorithm: Algorithm
+    context: ReportContext
+
+
+class ReportKind(StrEnum):
+    """What a report object is."""
+
+    SR = "SR"
+    SUMMARY = "SC"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportObject:
+    """One DICOM object of a report, encoded as a DICOM file."""
+
+    kind: ReportKind
+    sop_instance_uid: str
+    sop_class_uid: str
+    series_instance_uid: str
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incoming:
+    """A series that is still being received."""
+
+    series_instance_uid: str
+    calling_ae: str
+    revision: int
+    images: int
+    last_received_at: float
+
+
+class Stage(StrEnum):
+    """Where a series stands on its way."""
+
+    RECEIVING = "RECEIVING"
+    WAITING = "WAITING"
+    ASSESSING = "ASSESSING"
+    DELIVERING = "DELIVERING"
+    DONE = "DONE"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """One series as the live page shows it; ``card_id`` is an opaque token, never a UID.
+
+    ``scanner`` is the configured alias of the calling AE, ``description`` the protocol's name. ``seconds`` counts
+    from the last image to the verdict. ``superseded`` marks a verdict that a later image has overtaken.
+    """
+
+    card_id: str
+    scanner: str
+    description: str
+    stage: Stage
+    images: int
+    received_at: float
+    verdict: Verdict | None = None
+    seconds: float | None = None
+    partial: bool = False
+    superseded: bool = False
+    revision: int = 1

@@ -1,0 +1,69 @@
+"""Assessment -> Verdict: what the radiographer is told."""
+
+from daemon.core.errors import Reason
+from daemon.core.values import Assessment, State, Verdict
+from models.artefacts import Artefact
+from models.bundle import Thresholds
+
+#: What to do about each cause (`specs/methods.md` 6.3).
+ACTIONS = {
+    Artefact.NOISE: "Check coil connection and position, then repeat with more averages or larger voxels.",
+    Artefact.SPIKE: "Repeat once; if the stripes return, stop and call the service engineer.",
+    Artefact.BLUR: "Check resolution and reconstruction filters, then repeat.",
+    Artefact.WRAP: "Enlarge the field of view or switch on phase oversampling, then repeat.",
+    Artefact.MOTION: "Talk to the patient, pad the head, then repeat.",
+}
+_CARRY_ON = "Carry on: the images can carry the segmentation."
+_LOOK = "Look at the images before the patient leaves."
+
+
+def decide(assessment: Assessment, thresholds: Thresholds) -> Verdict:
+    """ACCEPT, REVIEW or RESCAN.
+
+    A signal counts when it is above its reference limit. Artefact variances ask for a rescan when the task is
+    impaired as well, for a review otherwise; signals of the segmentation alone ask for a review (they cannot tell a
+    bad image from an unusual person).
+    """
+    fired = [artefact for artefact, measure in assessment.artefacts.items() if measure.abnormal]
+    total = assessment.uncertainty
+    impaired = total.value > thresholds.impaired
+    reasons = _reasons(assessment)
+    rating = _rating(assessment, thresholds)
+    if not (fired or total.abnormal):
+        state = State.REVIEW if reasons else State.ACCEPT
+        action = _LOOK if reasons else _CARRY_ON
+        return Verdict(state=state, action=action, reasons=reasons, rating=rating)
+    cause = max(fired or assessment.artefacts, key=lambda artefact: _excess(assessment, artefact))
+    if impaired:
+        return Verdict(state=State.RESCAN, cause=cause, action=ACTIONS[cause], reasons=reasons, rating=rating)
+    return Verdict(state=State.REVIEW, cause=cause, action=_LOOK, reasons=reasons, rating=rating)
+
+
+def decline(reason: Reason) -> Verdict:
+    """NOT_ASSESSED: an answer too, with its reason."""
+    return Verdict(
+        state=State.NOT_ASSESSED,
+        action=f"Not judged: {reason.value}. Decide by eye.",
+        reasons=(reason.value,),
+        not_assessed=reason,
+    )
+
+
+def _excess(assessment: Assessment, artefact: Artefact) -> float:
+    """How far an artefact's variance is above its limit."""
+    measure = assessment.artefacts[artefact]
+    return measure.value / measure.limit if measure.limit else measure.value
+
+
+def _reasons(assessment: Assessment) -> tuple[str, ...]:
+    """Every measure above its limit, in plain words."""
+    return tuple(
+        f"{name} {measure.value:.3g} above {measure.limit:.3g}"
+        for name, measure in assessment.measures.items()
+        if measure.abnormal
+    )
+
+
+def _rating(assessment: Assessment, thresholds: Thresholds) -> int:
+    """0 worst to 100 best (TID 4014's image quality rating); 50 where the task begins to be impaired."""
+    return round(100 / (1 + assessment.uncertainty.value / thresholds.impaired))

@@ -1,0 +1,1 @@
+"""DICOM in and out of our values: datasets and bytes, no network, no disk."""

@@ -1,0 +1,138 @@
+"""The DIMSE messages of an SCP for Storage and Verification (PS3.7 sections 6.3, 9.3.1, 9.3.5 and annex E).
+
+A command set is always encoded in implicit little endian, its elements in group 0000.
+"""
+
+import struct
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Final
+
+from daemon.core.errors import ProtocolError
+from daemon.dicom.pdu import AbortReason
+
+_ELEMENT_HEAD = struct.Struct("<HHI")
+_UNSIGNED_SHORT = struct.Struct("<H")
+_UNSIGNED_LONG = struct.Struct("<I")
+
+_NO_DATA_SET = 0x0101  # any other CommandDataSetType announces one
+
+#: ErrorComment of an A700, at most 64 characters; it goes into the scanner's log, so it names nobody.
+NOT_WRITTEN: Final = "Not stored: the receiver could not write to its disk"
+
+
+class Element(IntEnum):
+    """Element numbers in group 0000, by DICOM keyword."""
+
+    CommandGroupLength = 0x0000
+    AffectedSOPClassUID = 0x0002
+    CommandField = 0x0100
+    MessageID = 0x0110
+    MessageIDBeingRespondedTo = 0x0120
+    CommandDataSetType = 0x0800
+    Status = 0x0900
+    ErrorComment = 0x0902
+    AffectedSOPInstanceUID = 0x1000
+
+
+class Command(IntEnum):
+    """CommandField of the requests that we answer; the response has the highest bit set."""
+
+    C_STORE = 0x0001
+    C_ECHO = 0x0030
+
+
+_RESPONSE = 0x8000
+
+
+class Status(IntEnum):
+    """What we answer: an instance is stored, or the disk failed; its content is never judged here (PS3.4 B.2.3)."""
+
+    SUCCESS = 0x0000
+    OUT_OF_RESOURCES = 0xA700
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """A C-STORE-RQ or C-ECHO-RQ."""
+
+    command: Command
+    message_id: int
+    sop_class_uid: str
+    sop_instance_uid: str
+    has_data_set: bool
+
+
+def decode_request(command_set: bytes) -> Request:
+    """The request in a command set.
+
+    Raises:
+        ProtocolError: it is damaged, lacks what every request has, or asks for a service that we do not offer.
+    """
+    elements = _elements(command_set)
+    try:
+        return Request(
+            command=Command(_unsigned_short(elements, Element.CommandField)),
+            message_id=_unsigned_short(elements, Element.MessageID),
+            sop_class_uid=_uid(elements, Element.AffectedSOPClassUID),
+            sop_instance_uid=_uid(elements, Element.AffectedSOPInstanceUID),
+            has_data_set=_unsigned_short(elements, Element.CommandDataSetType) != _NO_DATA_SET,
+        )
+    except (KeyError, struct.error) as error:
+        raise ProtocolError("a command set lacks a mandatory element", AbortReason.INVALID_PARAMETER) from error
+    except ValueError as error:
+        raise ProtocolError("a command asks for a service not offered", AbortReason.UNEXPECTED_PARAMETER) from error
+
+
+def _elements(command_set: bytes) -> dict[int, bytes]:
+    elements = {}
+    offset = 0
+    while offset < len(command_set):
+        if len(command_set) - offset < _ELEMENT_HEAD.size:
+            raise ProtocolError("a command set is cut short", AbortReason.INVALID_PARAMETER)
+        group, element, length = _ELEMENT_HEAD.unpack_from(command_set, offset)
+        start = offset + _ELEMENT_HEAD.size
+        offset = start + length
+        if group != 0 or offset > len(command_set):
+            raise ProtocolError("a command set is no command set", AbortReason.INVALID_PARAMETER)
+        elements[element] = command_set[start:offset]
+    return elements
+
+
+def _unsigned_short(elements: dict[int, bytes], element: Element) -> int:
+    number: int = _UNSIGNED_SHORT.unpack(elements[element])[0]
+    return number
+
+
+def _uid(elements: dict[int, bytes], element: Element) -> str:
+    """As sent, even where it breaks the rules for UIDs; empty where there is none."""
+    return elements.get(element, b"").decode("latin-1").rstrip("\0 ")
+
+
+def encode_response(request: Request, status: Status) -> bytes:
+    """The command set that answers ``request``."""
+    body = (
+        _encode_text(Element.AffectedSOPClassUID, request.sop_class_uid, padding=b"\0")
+        + _encode_short(Element.CommandField, request.command | _RESPONSE)
+        + _encode_short(Element.MessageIDBeingRespondedTo, request.message_id)
+        + _encode_short(Element.CommandDataSetType, _NO_DATA_SET)
+        + _encode_short(Element.Status, status)
+    )
+    if status is Status.OUT_OF_RESOURCES:
+        body += _encode_text(Element.ErrorComment, NOT_WRITTEN, padding=b" ")
+    if request.command is Command.C_STORE:
+        body += _encode_text(Element.AffectedSOPInstanceUID, request.sop_instance_uid, padding=b"\0")
+    return _encode(Element.CommandGroupLength, _UNSIGNED_LONG.pack(len(body))) + body
+
+
+def _encode(element: Element, value: bytes) -> bytes:
+    return _ELEMENT_HEAD.pack(0, element, len(value)) + value
+
+
+def _encode_short(element: Element, number: int) -> bytes:
+    return _encode(element, _UNSIGNED_SHORT.pack(number))
+
+
+def _encode_text(element: Element, text: str, *, padding: bytes) -> bytes:
+    value = text.encode("latin-1")
+    return _encode(element, value + padding * (len(value) % 2))

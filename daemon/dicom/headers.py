@@ -1,0 +1,106 @@
+"""One arrival to one instance: what completion needs of a header, at line rate, whatever state the header is in."""
+
+import hashlib
+import re
+from typing import Final
+
+import numpy as np
+from pydicom.tag import Tag
+from pydicom.uid import generate_uid
+
+from daemon.core.values import Arrival, Instance, Place
+from daemon.dicom.attributes import Attributes
+from daemon.dicom.dimensions import DIMENSIONS, label
+from daemon.dicom.parsing import parse
+
+#: Siemens: NumberOfImagesInMosaic and the creator of its block.
+MOSAIC_IMAGES: Final = 0x0019100A
+MOSAIC_CREATOR: Final = 0x00190010
+_SIEMENS: Final = "SIEMENS MR HEADER"
+
+_KEYWORDS: Final = (
+    "Modality",
+    "StudyInstanceUID",
+    "SeriesInstanceUID",
+    "InstanceNumber",
+    "ImagePositionPatient",
+    "ImageOrientationPatient",
+    "ImagesInAcquisition",
+    "NumberOfTemporalPositions",
+    "InConcatenationTotalNumber",
+    "NumberOfFrames",
+    *(keyword for dimension in DIMENSIONS for keyword in dimension.keywords),
+)
+#: What lies behind the last that matters, pixels above all, is not looked at.
+_LAST: Final = int(Tag("NumberOfFrames"))
+_TAGS: Final = tuple(
+    tag for tag in (MOSAIC_CREATOR, MOSAIC_IMAGES, *(int(Tag(keyword)) for keyword in _KEYWORDS)) if tag <= _LAST
+)
+
+_UID: Final = re.compile(r"[0-9.]{1,64}")
+#: Decimals of direction cosines in ``Place``: 0.06 degrees; the noise of a header is far below, real angles above.
+_COSINE_DECIMALS: Final = 3
+_COSINES: Final = 6
+_COORDINATES: Final = 3
+
+
+def read_instance(arrival: Arrival, dataset: bytes) -> Instance:
+    """What the header of the encoded ``dataset`` says; never raises for its content.
+
+    What the header does not say stays unknown. A series or study UID that is no UID is replaced by a surrogate: the
+    same for the same text, or, where there is none, for the same association, so that every image has its series.
+    """
+    header = Attributes((parse(dataset, arrival.transfer_syntax_uid, _TAGS),))
+    frames = _frames(header)
+    return Instance(
+        arrival=arrival,
+        series_instance_uid=_uid(header, "SeriesInstanceUID", arrival.association),
+        study_instance_uid=_uid(header, "StudyInstanceUID", arrival.association),
+        modality=header.text("Modality") or "",
+        digest=hashlib.sha256(dataset).hexdigest(),
+        frames=frames,
+        place=_place(header) if frames == 1 else None,
+        expected=_expected(header),
+    )
+
+
+def _uid(header: Attributes, keyword: str, association: str) -> str:
+    stated = header.text(keyword)
+    if stated and _UID.fullmatch(stated):
+        return stated
+    return generate_uid(entropy_srcs=["surrogate", keyword, "text" if stated else "association", stated or association])
+
+
+def _frames(header: Attributes) -> int:
+    """Images in the object: frames of a multi-frame image, tiles of a Siemens mosaic."""
+    if "MOSAIC" in header.texts("ImageType") and header.text(MOSAIC_CREATOR) == _SIEMENS:
+        return max(1, header.integer(MOSAIC_IMAGES) or 1)
+    return max(1, header.integer("NumberOfFrames") or 1)
+
+
+def _place(header: Attributes) -> Place | None:
+    orientation, position = header.numbers("ImageOrientationPatient"), header.numbers("ImagePositionPatient")
+    if len(orientation) != _COSINES or len(position) != _COORDINATES:
+        return None
+    normal = np.cross(orientation[:3], orientation[3:])
+    return Place(
+        orientation=tuple(round(cosine, _COSINE_DECIMALS) for cosine in orientation),
+        position_mm=float(normal @ np.asarray(position)),
+        dimension=_dimension(header),
+    )
+
+
+def _dimension(header: Attributes) -> tuple[str, ...]:
+    """The facts the header states, with InstanceNumber: in some time series nothing else differs (GE EPI)."""
+    keys = ((dimension.name, dimension.key(header)) for dimension in DIMENSIONS)
+    number = header.text("InstanceNumber")
+    return (*(label(name, key) for name, key in keys if key), *([f"InstanceNumber={number}"] if number else []))
+
+
+def _expected(header: Attributes) -> int | None:
+    """Objects of the concatenation, else images per acquisition times temporal positions; hints, often too many."""
+    parts = header.integer("InConcatenationTotalNumber")
+    images = header.integer("ImagesInAcquisition")
+    if not parts and not images:
+        return None
+    return parts or (images or 0) * max(1, header.integer("NumberOfTemporalPositions") or 1)

@@ -1,0 +1,172 @@
+"""From the data sets of one series to its volumes: refused with a reason rather than guessed.
+
+Two steps: ``arrange`` looks at headers alone and gives stacks, sorted and with their geometry; ``decode`` turns one
+stack into a volume. ``read_volumes`` does both.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from pydicom.dataset import Dataset
+from pydicom.uid import EnhancedMRImageStorage, LegacyConvertedEnhancedMRImageStorage, MRImageStorage
+
+from daemon.core.errors import NotAssessable, Reason
+from daemon.core.values import Acquisition, Volume
+from daemon.dicom.attributes import Attributes
+from daemon.dicom.parsing import parse_file, uid
+from daemon.dicom.reading.frames import Frame, frames_of
+from daemon.dicom.reading.geometry import affine_of, check_parallel
+from daemon.dicom.reading.mosaic import is_mosaic, mosaic_frames
+from daemon.dicom.reading.stacks import split
+
+_IMAGES: Final = frozenset({MRImageStorage, EnhancedMRImageStorage, LegacyConvertedEnhancedMRImageStorage})
+
+#: 1 GiB of float32: more than any scanner's single volume, less than a small host's memory.
+VOXELS_MAX: Final = 2**28
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Stack:
+    """One volume before its pixels are decoded: frames sorted along their normal, ``affine`` (4, 4) index to RAS mm.
+
+    ``dimension`` is as in :class:`Volume`.
+    """
+
+    frames: tuple[Frame, ...]
+    affine: npt.NDArray[np.float64]
+    dimension: tuple[str, ...]
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(columns, rows, slices)."""
+        return *self.frames[0].shape, len(self.frames)
+
+
+def read_volumes(objects: Iterable[Dataset | bytes], voxels_max: int = VOXELS_MAX) -> tuple[Volume, ...]:
+    """The volumes of one series, in the order in which they were taken; the order of the objects does not matter.
+
+    An object is a data set that knows its transfer syntax (``parse`` and ``dcmread`` see to that), or the bytes of a
+    DICOM file. One that comes twice counts once; what is no MR image, or no DICOM at all, is left out.
+
+    Raises:
+        NotAssessable: there is no volume that could be judged; the reason says why. TOO_LARGE: ``voxels_max`` in all.
+    """
+    stacks = arrange(objects, voxels_max)
+    if sum(int(np.prod(stack.shape)) for stack in stacks) > voxels_max:
+        raise NotAssessable(Reason.TOO_LARGE, f"{len(stacks)} volumes")
+    volumes = tuple(decode(stack) for stack in stacks)
+    if all(np.ptp(volume.voxels) == 0 for volume in volumes):
+        raise NotAssessable(Reason.FLAT)
+    return volumes
+
+
+def arrange(objects: Iterable[Dataset | bytes], voxels_max: int = VOXELS_MAX) -> tuple[Stack, ...]:
+    """The stacks of one series, without decoding a pixel.
+
+    Raises:
+        NotAssessable: as :func:`read_volumes`, but for what only the pixels show.
+    """
+    frames = [frame for dataset in _images(objects) for frame in _frames(dataset)]
+    if len(frames) == 1:
+        raise NotAssessable(Reason.TOO_FEW, "1 slice")
+    check_parallel(frames)
+    stacks = tuple(
+        Stack(frames=tuple(found), affine=affine_of(found), dimension=dimension) for dimension, found in split(frames)
+    )
+    if any(int(np.prod(stack.shape)) > voxels_max for stack in stacks):
+        raise NotAssessable(Reason.TOO_LARGE, "a single volume")
+    return stacks
+
+
+def decode(stack: Stack) -> Volume:
+    """The voxels of a stack, decoded slice by slice into one float32 array.
+
+    Raises:
+        NotAssessable: UNREADABLE, pixel data are damaged.
+    """
+    columns, rows, slices = stack.shape
+    voxels = np.empty((slices, rows, columns), np.float32)
+    for k, image in enumerate(_decoded_images(stack.frames)):
+        voxels[k] = image
+    return Volume(
+        voxels=voxels.transpose(2, 1, 0),
+        affine=stack.affine,
+        acquisition=acquisition_of(stack.frames[0].attributes),
+        dimension=stack.dimension,
+    )
+
+
+def acquisition_of(header: Attributes) -> Acquisition:
+    """Facts of one image's header."""
+    return Acquisition(
+        modality=header.text("Modality") or "MR",
+        manufacturer=header.decoded_text("Manufacturer"),
+        model=header.decoded_text("ManufacturerModelName"),
+        station=header.decoded_text("StationName"),
+        protocol=header.decoded_text("ProtocolName"),
+        body_part=header.text("BodyPartExamined"),
+        field_strength_t=header.number("MagneticFieldStrength"),
+        repetition_time_ms=header.number("RepetitionTime"),
+        echo_time_ms=header.number("EffectiveEchoTime") or header.number("EchoTime"),
+        image_type=header.texts("FrameType") or header.texts("ImageType"),
+    )
+
+
+def _decoded_images(frames: Sequence[Frame]) -> Iterator[npt.NDArray[np.float32]]:
+    """Values of each frame, float32 (rows, columns); a mosaic is decoded once for all its tiles."""
+    source, index, stored = None, -1, None
+    for frame in frames:
+        if stored is None or frame.source is not source or frame.index != index:
+            source, index = frame.source, frame.index
+            stored = source.image(index)
+        image = stored if frame.tile is None else stored[frame.tile.rows, frame.tile.columns]
+        yield image.astype(np.float32) * np.float32(frame.slope) + np.float32(frame.intercept)
+
+
+def _frames(dataset: Dataset) -> Iterator[Frame]:
+    return mosaic_frames(dataset) if is_mosaic(Attributes((dataset,))) else frames_of(dataset)
+
+
+def _images(objects: Iterable[Dataset | bytes]) -> list[Dataset]:
+    """The MR images among the objects of a series, each once.
+
+    Raises:
+        NotAssessable: there are none; the reason says what there is instead.
+    """
+    datasets = _once(_parsed(objects))
+    images = [dataset for dataset in datasets if Attributes((dataset,)).text("SOPClassUID") in _IMAGES]
+    if images:
+        return images
+    raise _refusal(Attributes((datasets[0],))) if datasets else NotAssessable(Reason.EMPTY)
+
+
+def _parsed(objects: Iterable[Dataset | bytes]) -> Iterator[Dataset]:
+    """Data sets; of bytes, those that are DICOM files."""
+    for found in objects:
+        if isinstance(found, Dataset):
+            yield found
+            continue
+        with suppress(NotAssessable):
+            yield parse_file(found)
+
+
+def _refusal(header: Attributes) -> NotAssessable:
+    """Why an object that is no MR image cannot be judged."""
+    kind = uid(header.text("SOPClassUID") or "").keyword or "private or unknown SOP class"
+    if header.text("Modality") != "MR":
+        return NotAssessable(Reason.NOT_MR, kind)
+    if header.integer("Rows") is None:
+        return NotAssessable(Reason.EMPTY, kind)
+    return NotAssessable(Reason.UNSUPPORTED, kind)
+
+
+def _once(datasets: Iterable[Dataset]) -> list[Dataset]:
+    """The first data set of each SOP instance; those without a UID all stay."""
+    unique: dict[object, Dataset] = {}
+    for dataset in datasets:
+        unique.setdefault(Attributes((dataset,)).text("SOPInstanceUID") or id(dataset), dataset)
+    return list(unique.values())

@@ -1,0 +1,198 @@
+"""The stored values of one data set's frames, decoded one at a time.
+
+Which decoder reads which transfer syntax is fixed, so that the same bytes always give the same values. All of them are
+permissively licensed: python-gdcm (Apache-2.0), pyjpegls and pylibjpeg-openjpeg (MIT); pylibjpeg-libjpeg is GPL.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+from pydicom.dataset import Dataset
+from pydicom.encaps import encapsulate, generate_frames
+from pydicom.pixels.decoders.base import get_decoder
+from pydicom.uid import (
+    JPEG2000,
+    UID,
+    HTJ2KLossless,
+    HTJ2KLosslessRPCL,
+    JPEG2000Lossless,
+    JPEGBaseline8Bit,
+    JPEGExtended12Bit,
+    JPEGLossless,
+    JPEGLosslessSV1,
+    JPEGLSLossless,
+    JPEGLSNearLossless,
+    RLELossless,
+    UncompressedTransferSyntaxes,
+)
+
+from daemon.core.errors import NotAssessable, Reason
+from daemon.dicom.attributes import Attributes, element_of
+from daemon.dicom.parsing import MALFORMED, quietly, uid
+from daemon.dicom.reading.codestreams import image_size
+
+Stored = npt.NDArray[np.integer]
+
+#: pydicom's name for the decoder of each lossless transfer syntax (PS3.5, A.4); uncompressed ones need none.
+_DECODERS: Final = {
+    **dict.fromkeys(UncompressedTransferSyntaxes, ""),
+    JPEGLossless: "gdcm",
+    JPEGLosslessSV1: "gdcm",
+    JPEGLSLossless: "pyjpegls",
+    JPEG2000Lossless: "pylibjpeg",
+    HTJ2KLossless: "pylibjpeg",
+    HTJ2KLosslessRPCL: "pylibjpeg",
+    RLELossless: "pydicom",
+}
+_HTJ2K: Final = UID("1.2.840.10008.1.2.4.203")
+#: May be lossy: JPEG 2000 without "Lossless" in its name need not be, but does not say (PS3.5, A.4.4).
+_LOSSY: Final = frozenset({JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossless, JPEG2000, _HTJ2K})
+
+_ALLOCATED: Final = (8, 16, 32)
+
+#: A lossless frame is never longer than this many times its raw size, plus room for headers: a bound for bombs.
+_EXPANSION_MAX: Final = 2
+_HEADERS_MAX: Final = 4096
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PixelSource:
+    """The pixel data of one data set, their description checked (PS3.3, C.7.6.3)."""
+
+    encoded: bytes
+    syntax: UID
+    frames: int
+    rows: int
+    columns: int
+    bits_allocated: int
+    bits_stored: int
+    signed: bool
+
+    def image(self, index: int) -> Stored:
+        """The stored values of one frame: integers (rows, columns), bits outside BitsStored cleared.
+
+        Raises:
+            NotAssessable: UNREADABLE, the pixel data are damaged or too short.
+        """
+        try:
+            with quietly():
+                return self._decoded(self._buffers[index] if self.syntax.is_encapsulated else self._slice(index))
+        except (*MALFORMED, RuntimeError) as error:  # RuntimeError: pydicom wraps what a decoder raises in it
+            raise NotAssessable(Reason.UNREADABLE, f"pixel data, {type(error).__name__}") from error
+
+    @property
+    def _length(self) -> int:
+        """Bytes of one frame, uncompressed."""
+        return self.rows * self.columns * self.bits_allocated // 8
+
+    def _slice(self, index: int) -> bytes:
+        start = index * self._length
+        return self.encoded[start : start + self._length + self._length % 2]
+
+    @cached_property
+    def _buffers(self) -> tuple[bytes, ...]:
+        """Each compressed frame, its fragments joined, as an encapsulated pixel data of its own."""
+        frames = generate_frames(self.encoded, number_of_frames=self.frames)
+        return tuple(encapsulate([frame], has_bot=False) for frame in map(self._checked, frames))
+
+    def _checked(self, frame: bytes) -> bytes:
+        """The compressed frame, if it will not grow beyond the size its header states."""
+        if len(frame) > _EXPANSION_MAX * self._length + _HEADERS_MAX:
+            raise ValueError("the compressed frame is far longer than its image")
+        if self.syntax != RLELossless and image_size(frame) != (self.rows, self.columns):
+            raise ValueError("the compressed frame is of another size than its header says")
+        return frame
+
+    def _decoded(self, buffer: bytes) -> Stored:
+        description: dict[str, Any] = {
+            "number_of_frames": 1,
+            "rows": self.rows,
+            "columns": self.columns,
+            "samples_per_pixel": 1,
+            "photometric_interpretation": "MONOCHROME2",
+            "bits_allocated": self.bits_allocated,
+            "bits_stored": self.bits_stored,
+            "pixel_representation": int(self.signed),
+            "pixel_keyword": "PixelData",
+            "pixel_vr": "OW",
+        }
+        decoder = get_decoder(self.syntax)
+        array, _ = decoder.as_array(buffer, index=0, decoding_plugin=_DECODERS[self.syntax], **description)
+        # again, for all syntaxes: pydicom goes by the precision of a JPEG-LS codestream, which may exceed BitsStored
+        unused = 8 * array.dtype.itemsize - self.bits_stored
+        return array << unused >> unused
+
+
+def pixel_source(dataset: Dataset) -> PixelSource:
+    """Describe the pixel data of a data set; nothing is decoded yet.
+
+    Raises:
+        NotAssessable: LOSSY, UNSUPPORTED (colour) or UNREADABLE (no pixels, or a description that cannot be).
+    """
+    header = Attributes((dataset,))
+    syntax = _lossless_syntax(dataset, header)
+    if stated(header, "SamplesPerPixel", 1) != 1:
+        raise NotAssessable(Reason.UNSUPPORTED, "colour images")
+    bits_allocated = _bits_allocated(header)
+    return PixelSource(
+        encoded=_encoded(dataset),
+        syntax=syntax,
+        frames=_positive(header, "NumberOfFrames", 1),
+        rows=_positive(header, "Rows"),
+        columns=_positive(header, "Columns"),
+        bits_allocated=bits_allocated,
+        bits_stored=header.integer("BitsStored") or bits_allocated,
+        signed=header.integer("PixelRepresentation") == 1,
+    )
+
+
+def stated(header: Attributes, keyword: str, default: float) -> float:
+    """A number, ``default`` where the header is silent.
+
+    Raises:
+        NotAssessable: UNREADABLE, there is something but no number; a default would be a guess.
+    """
+    number = header.number(keyword)
+    if number is None and header.text(keyword) is not None:
+        raise NotAssessable(Reason.UNREADABLE, f"{keyword} is no number")
+    return float(default if number is None else number)
+
+
+def _positive(header: Attributes, keyword: str, default: int = 0) -> int:
+    number = stated(header, keyword, default)
+    if number < 1 or not number.is_integer():
+        raise NotAssessable(Reason.UNREADABLE, f"{keyword} is no positive whole number")
+    return int(number)
+
+
+def _bits_allocated(header: Attributes) -> int:
+    """BitsAllocated, if BitsStored and HighBit fit it (PS3.5, 8.1.1)."""
+    allocated = header.integer("BitsAllocated")
+    stored = header.integer("BitsStored") or allocated
+    highest = header.integer("HighBit")
+    if allocated not in _ALLOCATED or stored is None or not 1 <= stored <= allocated:
+        raise NotAssessable(Reason.UNREADABLE, "BitsStored does not fit BitsAllocated")
+    if highest not in (None, stored - 1):
+        raise NotAssessable(Reason.UNREADABLE, "HighBit is not one less than BitsStored")
+    if header.integer("PixelRepresentation") not in (0, 1):
+        raise NotAssessable(Reason.UNREADABLE, "PixelRepresentation is neither signed nor unsigned")
+    return allocated
+
+
+def _lossless_syntax(dataset: Dataset, header: Attributes) -> UID:
+    syntax = uid(str(getattr(getattr(dataset, "file_meta", None), "TransferSyntaxUID", "")))
+    if syntax in _LOSSY or header.text("LossyImageCompression") == "01":
+        raise NotAssessable(Reason.LOSSY)
+    if syntax not in _DECODERS:
+        raise NotAssessable(Reason.UNREADABLE, "transfer syntax without a decoder")
+    return syntax
+
+
+def _encoded(dataset: Dataset) -> bytes:
+    element = element_of(dataset, "PixelData")
+    if element is None or not isinstance(element.value, bytes):
+        raise NotAssessable(Reason.UNREADABLE, "no pixel data")
+    return element.value

@@ -1,0 +1,106 @@
+"""From the frames of a series to stacks: one frame a position in each, as the dimensions of the series tell them apart.
+
+A fact is a dimension of the series when every position shows the same set of its values, two at least. Other facts
+may differ from slice to slice and split nothing (the trigger time of a single-shot scan). Where frames are left that
+no fact tells apart, they repeat one another in the order of their InstanceNumber (GE time series).
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from daemon.core.errors import NotAssessable, Reason
+from daemon.dicom.dimensions import DIMENSIONS, Key, label
+from daemon.dicom.reading.frames import Frame
+
+#: Frames whose positions along the normal differ by less, in mm, lie at one position.
+_SAME_MM: Final = 0.05
+
+Labels = tuple[str, ...]
+Stack = tuple[Labels, list[Frame]]
+
+
+def split(frames: Sequence[Frame]) -> list[Stack]:
+    """The stacks of a series of parallel frames: what sets each apart, and its frames sorted along the normal.
+
+    Stacks come in the order of their first image, as the scanner numbers them; else in that of their dimensions.
+
+    Raises:
+        NotAssessable: INCOMPLETE, some positions lack images that others have; GEOMETRY, images that nothing tells
+            apart.
+    """
+    slots = _slots(frames)
+    stacks: list[Stack] = [((), sorted(frames, key=slots.__getitem__))]
+    for dimension in DIMENSIONS:
+        keys = {frame: dimension.key(frame.attributes) for frame in frames}
+        if _is_dimension(keys, slots):
+            stacks = [part for stack in stacks for part in _parts(stack, dimension.name, keys)]
+    return sorted((repetition for stack in stacks for repetition in _repetitions(stack, slots)), key=_first_taken)
+
+
+def _slots(frames: Sequence[Frame]) -> dict[Frame, int]:
+    """For each frame, the number of its position along the normal."""
+    normal = frames[0].plane.normal
+    along = {frame: float(frame.plane.position_mm @ normal) for frame in frames}
+    slots: dict[Frame, int] = {}
+    slot, before = 0, min(along.values())
+    for frame in sorted(frames, key=along.__getitem__):
+        slot += along[frame] - before > _SAME_MM
+        slots[frame], before = slot, along[frame]
+    return slots
+
+
+def _is_dimension(keys: Mapping[Frame, Key], slots: Mapping[Frame, int]) -> bool:
+    everywhere = set(keys.values())
+    if len(everywhere) == 1:
+        return False
+    at: dict[int, set[Key]] = defaultdict(set)
+    for frame, key in keys.items():
+        at[slots[frame]].add(key)
+    return all(found == everywhere for found in at.values())
+
+
+def _parts(stack: Stack, name: str, keys: Mapping[Frame, Key]) -> list[Stack]:
+    """The stack, split by the values of one dimension, in their order."""
+    labels, frames = stack
+    values = sorted({keys[frame] for frame in frames})
+    if len(values) == 1:
+        return [stack]
+    return [((*labels, label(name, value)), [f for f in frames if keys[f] == value]) for value in values]
+
+
+def _repetitions(stack: Stack, slots: Mapping[Frame, int]) -> list[Stack]:
+    """The stack, split into the n frames that each position holds."""
+    labels, frames = stack
+    at: dict[int, list[Frame]] = {slot: [] for slot in sorted(set(slots.values()))}
+    for frame in frames:
+        at[slots[frame]].append(frame)
+    _check_even([len(found) for found in at.values()])
+    repetitions = zip(*(_ordered(found) for found in at.values()), strict=True)
+    stacks = [((*labels, f"Repetition={n}"), list(found)) for n, found in enumerate(repetitions, start=1)]
+    return stacks if len(stacks) > 1 else [(labels, stacks[0][1])]
+
+
+def _first_taken(stack: Stack) -> tuple[float, int]:
+    return min((frame.attributes.number("InstanceNumber") or 0, frame.index) for frame in stack[1])
+
+
+def _check_even(counts: Sequence[int]) -> None:
+    """Refuse positions that hold different numbers of images."""
+    most, least, images = max(counts), min(counts), sum(counts)
+    if most == least:
+        return
+    missing, surplus = most * len(counts) - images, images - least * len(counts)
+    if least == 1 and surplus < missing:  # one volume, and a few images too many
+        raise NotAssessable(Reason.GEOMETRY, f"{surplus} images lie where there is another one")
+    raise NotAssessable(Reason.INCOMPLETE, f"{missing} of {most * len(counts)} images missing")
+
+
+def _ordered(frames: list[Frame]) -> list[Frame]:
+    """Frames at one position in the order in which they were taken."""
+    if len(frames) == 1:
+        return frames
+    order = {frame: (frame.attributes.number("InstanceNumber"), frame.index) for frame in frames}
+    if len(set(order.values())) < len(frames) or any(number is None for number, _ in order.values()):
+        raise NotAssessable(Reason.GEOMETRY, "several images at one position that nothing tells apart")
+    return sorted(frames, key=lambda frame: (order[frame][0] or 0, order[frame][1]))

@@ -1,0 +1,262 @@
+"""A verdict as a picture that any console shows: what to do is read from two metres, why from nearby.
+
+The picture holds no identity text; the object around it is a Secondary Capture (PS3.3, A.8.1).
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from math import inf, isnan
+from types import MappingProxyType
+from typing import Final
+
+import numpy as np
+from highdicom import PhotometricInterpretationValues
+from highdicom.sc import SCImage
+from PIL import Image, ImageDraw
+from pydicom import config
+from pydicom.uid import ExplicitVRLittleEndian
+
+from daemon.core.values import Judgement, ReportKind, ReportObject, Verdict, Volume
+from daemon.dicom.document import seal, series_attributes
+from daemon.dicom.evidence import Evidence
+from daemon.dicom.picture.charts import ARTEFACT_NAMES, Frame, draw_artefacts, draw_legend, draw_volumes, ratio
+from daemon.dicom.picture.lettering import Style, fit, width_of, wrap, write, write_over
+from daemon.dicom.picture.palette import BACKGROUND, BANDS, QUIET_TEXT
+from daemon.dicom.picture.slices import Picture, Plane, Slice, compose_slices, draw_anatomy, draw_heat
+from daemon.dicom.picture.symbols import draw_symbol
+from daemon.dicom.text import plain
+from models.artefacts import Artefact
+from models.prediction import Prediction
+
+#: Rows and columns of the picture.
+HEIGHT: Final = 960
+WIDTH: Final = 1280
+
+#: The label whose border is drawn: grey matter in the brain bundle.
+GREY_MATTER: Final = 2
+
+
+def render_summary(judgement: Judgement, prediction: Prediction | None = None, volume: Volume | None = None) -> Picture:
+    """The picture of one verdict, uint8 RGB (960, 1280, 3).
+
+    With a prediction: anatomy with the grey matter outlined, the dominant artefact's variance and the numbers. With a
+    volume alone: its middle slices. With neither: words.
+    """
+    picture = Image.new("RGB", (WIDTH, HEIGHT), BACKGROUND)
+    _draw_band(picture, judgement)
+    if prediction is not None:
+        _draw_prediction(picture, judgement, prediction)
+    elif volume is not None:
+        _draw_volume(picture, volume)
+    else:
+        _draw_nothing(picture)
+    _draw_footer(picture, judgement)
+    return np.asarray(picture)
+
+
+def build_summary(
+    evidence: Evidence, judgement: Judgement, picture: Picture, *, shows_head: bool = True
+) -> ReportObject:
+    """``picture``, uint8 RGB (rows, columns, 3), as Secondary Capture: identical for identical arguments.
+
+    ``shows_head`` is said in (0028,0302) Recognizable Visual Features: a profile can be recognised.
+    """
+    with config.disable_value_validation():  # its warnings would quote UIDs of the source
+        image = SCImage(
+            pixel_array=picture,
+            photometric_interpretation=PhotometricInterpretationValues.RGB,
+            bits_allocated=8,
+            coordinate_system="PATIENT",
+            patient_orientation=("L", "P"),
+            study_instance_uid=evidence.study_instance_uid,
+            transfer_syntax_uid=ExplicitVRLittleEndian,
+            **series_attributes(evidence, judgement, ReportKind.SUMMARY),
+        )
+        _describe(image, shows_head=shows_head)
+        _place_in_body(image, evidence, judgement)
+        return seal(image, ReportKind.SUMMARY, evidence, judgement)
+
+
+def _describe(image: SCImage, *, shows_head: bool) -> None:
+    """What highdicom does not know about this picture (PS3.3, C.7.6.1, C.8.6.1)."""
+    image.ImageType = ["DERIVED", "SECONDARY", "QC SUMMARY"]
+    image.ConversionType = "SYN"
+    image.BurnedInAnnotation = "NO"
+    image.RecognizableVisualFeatures = "YES" if shows_head else "NO"
+    image.LossyImageCompression = "00"
+    image.PatientOrientation = []  # several slices, several orientations
+    image["PixelData"].VR = "OB"
+
+
+def _place_in_body(image: SCImage, evidence: Evidence, judgement: Judgement) -> None:
+    """The source's body part; the head where none is said and one was assessed; else truly unknown (PS3.3, C.7.3.1)."""
+    body_part = evidence.body_part or (None if judgement.assessment is None else "HEAD")
+    if body_part is None:
+        image.Laterality = ""
+    else:
+        image.BodyPartExamined = body_part
+
+
+_MARGIN: Final = 28
+_BAND_HEIGHT: Final = 214
+_SYMBOL: Final = _BAND_HEIGHT - 2 * _MARGIN
+_WORDS_LEFT: Final = _MARGIN + _SYMBOL + 30
+
+
+def _draw_band(picture: Image.Image, judgement: Judgement) -> None:
+    """Verdict, symbol and what to do, on the verdict's colour."""
+    verdict, band = judgement.verdict, BANDS[judgement.verdict.state]
+    picture.paste(band.ground, (0, 0, WIDTH, _BAND_HEIGHT))
+    picture.paste(draw_symbol(verdict.state, band, _SYMBOL), (_MARGIN, _MARGIN))
+    pen = ImageDraw.Draw(picture)
+    word = Style(size=86, colour=band.text, bold=True)
+    write(pen, (_WORDS_LEFT, 100), verdict.state.replace("_", " "), word)
+    for row, line in enumerate(_advice(verdict)):
+        write(pen, (_WORDS_LEFT, 150 + 42 * row), line, Style(size=_ADVICE, colour=band.text))
+    for row, mark in enumerate(_marks(judgement)):
+        write(pen, (WIDTH - _MARGIN, 58 + 38 * row), mark, Style(size=30, colour=band.text, anchor="rs"))
+
+
+def _marks(judgement: Judgement) -> list[str]:
+    """What qualifies the verdict."""
+    context = judgement.context
+    revised = [f"REVISION {context.revision}"] if context.revision > 1 else []
+    return [*(["INCOMPLETE SERIES"] if context.partial else []), *revised]
+
+
+_CAUSES: Final[Mapping[Artefact, str]] = MappingProxyType(
+    {
+        Artefact.NOISE: "Too much noise.",
+        Artefact.SPIKE: "RF spike: stripes over the image.",
+        Artefact.BLUR: "The image is blurred.",
+        Artefact.WRAP: "Anatomy folds over the image.",
+        Artefact.MOTION: "The patient moved.",
+    }
+)
+
+
+_ADVICE: Final = 36
+
+
+def _advice(verdict: Verdict) -> list[str]:
+    """Cause and action in plain words: a line each where both fit, else two lines for both."""
+    cause = _CAUSES[verdict.cause] if verdict.cause else ""
+    action = plain(verdict.action, 400)
+    room = WIDTH - _WORDS_LEFT - _MARGIN
+    if cause and width_of(action, _ADVICE) <= room:
+        return [cause, action]
+    return wrap(f"{cause} {action}", _ADVICE, room, 2)
+
+
+_PANEL: Final = 296
+_GAP: Final = 10
+_CAPTION: Final = 34
+_FIRST_ROW: Final = _BAND_HEIGHT + 10
+_SECOND_ROW: Final = _FIRST_ROW + _CAPTION + _PANEL + 8
+_NUMBERS_LEFT: Final = _MARGIN + 3 * _PANEL + 2 * _GAP + 34
+_NUMBERS_WIDTH: Final = WIDTH - _MARGIN - _NUMBERS_LEFT
+_ARTEFACTS: Final = Frame(_NUMBERS_LEFT, _FIRST_ROW, _NUMBERS_WIDTH, 480)
+_VOLUMES: Final = Frame(_NUMBERS_LEFT, _FIRST_ROW + 506, _NUMBERS_WIDTH, 170)
+
+
+def _draw_prediction(picture: Image.Image, judgement: Judgement, prediction: Prediction) -> None:
+    artefact = dominant(judgement, prediction)
+    top = 0.0 if artefact is None else _heat_top(judgement, prediction, artefact)
+    slices = compose_slices(
+        prediction.image,
+        prediction.affine,
+        labels=prediction.labels,
+        outlined_label=GREY_MATTER,
+        warmth=None if artefact is None else prediction.variances[artefact] / np.float32(top),
+    )
+    caption = "Grey matter outlined" if any(cut.outlined.any() for cut in slices) else "No grey matter found"
+    _draw_row(picture, slices, _FIRST_ROW, caption, heated=False)
+    if artefact is not None:
+        _draw_row(picture, slices, _SECOND_ROW, f"{ARTEFACT_NAMES[artefact]}: uncertainty (variance)", heated=True)
+        draw_legend(picture, Frame(_MARGIN + 3 * _PANEL - 250, _SECOND_ROW + 9, 200, 14), top)
+    if judgement.assessment is not None:
+        pen = ImageDraw.Draw(picture)
+        draw_artefacts(pen, _ARTEFACTS, judgement.assessment)
+        draw_volumes(pen, _VOLUMES, judgement.assessment)
+
+
+def dominant(judgement: Judgement, prediction: Prediction) -> Artefact | None:
+    """The artefact to show: the verdict's cause, else the one nearest to its limit, else the largest; else none."""
+    if judgement.verdict.cause in prediction.variances:
+        return judgement.verdict.cause
+    measures = {} if judgement.assessment is None else judgement.assessment.artefacts
+    shown = {a: m for a, m in measures.items() if a in prediction.variances and not isnan(m.value)}
+    return max(shown, key=lambda a: (ratio(shown[a]) or 0.0, shown[a].value, a), default=None)
+
+
+#: The scale reaches at least to this many reference limits, so that a good series looks calm.
+_CALM: Final = 4.0
+#: Without a limit it reaches at least to a standard deviation of one logit: less can hardly turn a voxel's label.
+_ONE_LOGIT: Final = 1.0
+
+
+def _heat_top(judgement: Judgement, prediction: Prediction, artefact: Artefact) -> float:
+    """The variance that is shown hottest, greater than zero."""
+    variance = np.nan_to_num(prediction.variances[artefact])
+    inside = variance[prediction.labels > 0]
+    seen = float(np.quantile(inside if inside.size else variance, 0.99))
+    measure = None if judgement.assessment is None else judgement.assessment.artefacts.get(artefact)
+    limit = None if measure is None else measure.limit
+    least = _CALM * limit if limit is not None and 0 < limit < inf else _ONE_LOGIT
+    return min(max(seen, least), float(np.finfo(np.float32).max))
+
+
+def _draw_row(picture: Image.Image, slices: tuple[Slice, ...], top: int, caption: str, *, heated: bool) -> None:
+    write(ImageDraw.Draw(picture), (_MARGIN, top + 24), caption, Style(size=24))
+    draw = draw_heat if heated else draw_anatomy
+    for column, cut in enumerate(slices):
+        left = _MARGIN + column * (_PANEL + _GAP)
+        _place(picture, draw(cut, _PANEL), cut.plane, (left, top + _CAPTION))
+
+
+_LARGE_PANEL: Final = (WIDTH - 2 * _MARGIN - 2 * _GAP) // 3
+
+
+def _draw_volume(picture: Image.Image, volume: Volume) -> None:
+    for column, cut in enumerate(compose_slices(volume.voxels, volume.affine)):
+        left = _MARGIN + column * (_LARGE_PANEL + _GAP)
+        _place(picture, draw_anatomy(cut, _LARGE_PANEL), cut.plane, (left, _BAND_HEIGHT + 120))
+
+
+def _draw_nothing(picture: Image.Image) -> None:
+    middle = (WIDTH / 2, (_BAND_HEIGHT + HEIGHT) / 2)
+    write(ImageDraw.Draw(picture), middle, "No images to show", Style(size=30, colour=QUIET_TEXT, anchor="mm"))
+
+
+def _place(picture: Image.Image, panel: Picture, plane: Plane, corner: tuple[int, int]) -> None:
+    """Paste one slice and letter its sides."""
+    side, (left, top) = panel.shape[0], corner
+    picture.paste(Image.fromarray(panel), corner)
+    pen = ImageDraw.Draw(picture)
+    middle = (left + side / 2, top + side / 2)
+    sides = (
+        (plane.left, (left + 8, middle[1]), "lm"),
+        (plane.right, (left + side - 8, middle[1]), "rm"),
+        (plane.top, (middle[0], top + 8), "mt"),
+        (plane.bottom, (middle[0], top + side - 8), "mb"),
+    )
+    for letter, place, anchor in sides:
+        write_over(pen, place, letter, Style(size=20, anchor=anchor))
+
+
+def _draw_footer(picture: Image.Image, judgement: Judgement) -> None:
+    algorithm, context = judgement.algorithm, judgement.context
+    finished = datetime.fromtimestamp(context.finished_at, UTC)
+    facts = (
+        f"{algorithm.bundle} {algorithm.bundle_version}",
+        f"Scanside {algorithm.software_version}",
+        f"revision {context.revision}",
+        "incomplete series" if context.partial else "complete series",
+    )
+    pen = ImageDraw.Draw(picture)
+    style = Style(size=20, colour=QUIET_TEXT)
+    time = f"{finished:%Y-%m-%d %H:%M:%S} UTC"
+    room = WIDTH - 3 * _MARGIN - width_of(time, style.size)
+    write(pen, (_MARGIN, HEIGHT - 18), fit(plain(", ".join(facts), 200), style.size, room), style)
+    write(pen, (WIDTH - _MARGIN, HEIGHT - 18), time, replace(style, anchor="rs"))

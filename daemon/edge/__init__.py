@@ -1,0 +1,1 @@
+"""What touches the outside: network, disk, ONNX Runtime, HTTP."""

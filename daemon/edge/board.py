@@ -1,0 +1,74 @@
+"""What the live page shows: the stored results, and the series that are still coming in."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from daemon.core.values import Card, Incoming, Stage
+from daemon.edge.reports import Reports
+from daemon.edge.results import Record, Results
+
+
+class ResultsBoard:
+    """The page's board over the database.
+
+    ``incoming`` gives a number that grows as images arrive, and the series that are still open; ``card_id`` the token
+    of a series.
+    """
+
+    def __init__(
+        self,
+        results: Results,
+        reports: Reports,
+        scanners: Mapping[str, str],
+        incoming: Callable[[], tuple[int, Sequence[Incoming]]],
+        card_id: Callable[[str], str],
+    ) -> None:
+        self._results = results
+        self._reports = reports
+        self._scanners = scanners
+        self._incoming = incoming
+        self._card_id = card_id
+
+    def version(self) -> int:
+        """Grows with every change of any card."""
+        return self._results.version() + self._incoming()[0]
+
+    def cards(self, limit: int) -> Sequence[Card]:
+        """The newest ``limit`` cards, newest first; a series that came in again shows its newest revision only."""
+        newest = [self._card(record) for record in self._results.records(limit) if not record.superseded]
+        incoming = [self._open_card(series) for series in self._incoming()[1]]
+        reopened = {card.card_id for card in incoming}
+        return [*incoming, *(card for card in newest if card.card_id not in reopened)][:limit]
+
+    def picture(self, card_id: str) -> bytes | None:
+        """The summary picture of a card as PNG; None while there is none."""
+        record = self._results.newest(card_id)
+        if record is None or record.verdict is None:
+            return None
+        path = self._reports.picture(card_id, record.revision)
+        return path.read_bytes() if path.exists() else None
+
+    def _open_card(self, series: Incoming) -> Card:
+        return Card(
+            card_id=self._card_id(series.series_instance_uid),
+            scanner=self._scanners.get(series.calling_ae, series.calling_ae),
+            description="",
+            stage=Stage.RECEIVING,
+            images=series.images,
+            received_at=series.last_received_at,
+            revision=series.revision,
+        )
+
+    def _card(self, record: Record) -> Card:
+        return Card(
+            card_id=record.card_id,
+            scanner=self._scanners.get(record.calling_ae, record.calling_ae),
+            description=record.description,
+            stage=record.stage,
+            images=record.images,
+            received_at=record.last_received_at,
+            verdict=record.verdict,
+            seconds=record.seconds.get("verdict"),
+            partial=record.partial,
+            superseded=record.superseded,
+            revision=record.revision,
+        )

@@ -1,0 +1,82 @@
+"""A data set on its way into the spool."""
+
+import os
+import tempfile
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO
+
+Fragment = bytes | memoryview
+
+_VECTOR = 1024  # buffers that one write call takes (IOV_MAX)
+
+
+class Draft:
+    """An encoded data set while it arrives: in memory as long as it is small, then in an unnamed file of ``folder``.
+
+    A failing disk is not raised by ``add`` but kept in ``error``: the peer is still sending, and gets its answer
+    after the last fragment.
+    """
+
+    def __init__(self, folder: Path, memory_bytes: int) -> None:
+        self._folder = folder
+        self._memory_bytes = memory_bytes
+        self._fragments: list[Fragment] = []
+        self._file: IO[bytes] | None = None
+        self.length = 0
+        self.checksum = 0
+        self.error: OSError | None = None
+
+    def add(self, fragment: Fragment) -> None:
+        """Take the next piece."""
+        self.length += len(fragment)
+        self.checksum = zlib.crc32(fragment, self.checksum)
+        self._fragments.append(fragment)
+        if self.length > self._memory_bytes:
+            self._spill()
+
+    def _spill(self) -> None:
+        fragments, self._fragments = self._fragments, []
+        if self.error is not None:
+            return
+        try:
+            self._file = self._file or tempfile.TemporaryFile(dir=self._folder, buffering=0)  # noqa: SIM115 - close() is ours
+            write_fully(self._file.fileno(), fragments)
+        except OSError as error:
+            self.error = error
+
+    def write(self, descriptor: int, front: bytes) -> None:
+        """Append ``front`` and the data set to a file; what lies in the unnamed file is copied by the kernel.
+
+        Raises:
+            OSError: the write failed.
+        """
+        write_fully(descriptor, [front, *self._fragments])
+        offset = 0
+        while self._file and offset < self.length:
+            offset += os.sendfile(descriptor, self._file.fileno(), offset, self.length - offset)
+
+    def close(self) -> None:
+        """Free the unnamed file, if there is one."""
+        if self._file:
+            self._file.close()
+
+
+def write_fully(descriptor: int, buffers: Sequence[Fragment]) -> None:
+    """Write all buffers at the file's position; one call for up to 1024 of them.
+
+    Raises:
+        OSError: the write failed; part of the bytes may be written.
+    """
+    for start in range(0, len(buffers), _VECTOR):
+        vector = buffers[start : start + _VECTOR]
+        written = os.writev(descriptor, vector)
+        if written < sum(map(len, vector)):
+            _write_rest(descriptor, memoryview(b"".join(vector))[written:])
+
+
+def _write_rest(descriptor: int, rest: memoryview) -> None:
+    """What a short write left: a disk that is full says so now."""
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]

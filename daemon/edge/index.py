@@ -1,0 +1,119 @@
+"""The index of the spool in SQL: every instance, the series it belongs to, and up to where the spool has been read.
+
+The spool is the truth about what was received; the index is written together with the position in it, so that a
+restart goes on exactly there.
+"""
+
+import json
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+from cattrs import Converter
+
+from daemon.core.values import AssociationEnd, ClosedBy, Instance, Series, Stage
+from daemon.edge import schema
+from daemon.edge.redaction import token
+
+_CONVERTER = Converter()
+
+
+class Index:
+    """Instances and series as received. Every method is one transaction."""
+
+    def __init__(self, engine: sa.Engine, site_key: bytes) -> None:
+        self._engine = engine
+        self._site_key = site_key
+
+    def card_id(self, series_instance_uid: str) -> str:
+        """The opaque token that pages, links and logs carry instead of the UID."""
+        return token(series_instance_uid, self._site_key)
+
+    def position(self) -> str | None:
+        """Up to where the spool has been read, as the reader's own text; None at the first start."""
+        with self._engine.connect() as connection:
+            return connection.execute(sa.select(schema.position.c.cursor)).scalar()
+
+    def record(self, instances: Sequence[Instance], ends: Sequence[AssociationEnd], position: str) -> None:
+        """Record what was read from the spool, and up to where."""
+        rows = [_instance_row(instance) for instance in instances]
+        gone = [{"association": e.association, "ended_at": e.ended_at, "aborted": e.aborted} for e in ends]
+        with self._engine.begin() as connection:
+            for table, values in ((schema.instances, rows), (schema.associations, gone)):
+                if values:
+                    connection.execute(schema.insert_or_ignore(self._engine, table), values)
+            connection.execute(sa.delete(schema.position))
+            connection.execute(sa.insert(schema.position), {"id": 1, "cursor": position})
+
+    def unclosed(self) -> tuple[list[Instance], list[AssociationEnd]]:
+        """Instances of series still open at the last stop, in order of arrival, and the associations that ended."""
+        with self._engine.connect() as connection:
+            bodies = connection.execute(
+                sa.select(schema.instances.c.body).where(schema.instances.c.revision.is_(None))
+            ).scalars()
+            instances = [_CONVERTER.structure(json.loads(body), Instance) for body in bodies]
+            ends = connection.execute(sa.select(schema.associations)).mappings()
+            return sorted(instances, key=lambda i: i.arrival.received_at), [AssociationEnd(**end) for end in ends]
+
+    def close_series(self, series: Series) -> None:
+        """Record a series as complete; recording it again changes nothing."""
+        sops = [instance.arrival.sop_instance_uid for instance in series.instances]
+        key = schema.instances.c.series_instance_uid == series.series_instance_uid
+        row = {
+            "series_instance_uid": series.series_instance_uid,
+            "revision": series.revision,
+            "study_instance_uid": series.study_instance_uid,
+            "card_id": self.card_id(series.series_instance_uid),
+            "calling_ae": series.instances[0].arrival.calling_ae,
+            "stage": Stage.WAITING.value,
+            "images": len(sops),
+            "closed_by": series.closed_by.value,
+            "closed_at": series.closed_at,
+            "last_received_at": series.last_received_at,
+            "partial": series.partial,
+        }
+        with self._engine.begin() as connection:
+            row["version"] = schema.next_version(connection)
+            connection.execute(schema.insert_or_ignore(self._engine, schema.series), [row])
+            connection.execute(
+                sa.update(schema.instances)
+                .where(key, schema.instances.c.revision.is_(None))
+                .values(revision=series.revision)
+            )
+
+    def newest(self, series_instance_uid: str) -> Series | None:
+        """The newest revision of a closed series; None if it is unknown or was never closed."""
+        newest = sa.select(sa.func.max(schema.series.c.revision)).where(
+            schema.series.c.series_instance_uid == series_instance_uid
+        )
+        with self._engine.connect() as connection:
+            revision = connection.execute(newest).scalar()
+        return None if revision is None else self.series(series_instance_uid, revision)
+
+    def series(self, series_instance_uid: str, revision: int) -> Series:
+        """A closed series with its instances, in order of arrival."""
+        key = schema.instances.c.series_instance_uid == series_instance_uid
+        members = sa.select(schema.instances.c.body).where(key, schema.instances.c.revision <= revision)
+        closed = sa.select(schema.series).where(
+            schema.series.c.series_instance_uid == series_instance_uid, schema.series.c.revision == revision
+        )
+        with self._engine.connect() as connection:
+            row = connection.execute(closed).mappings().one()
+            bodies = connection.execute(members).scalars().all()
+        instances = [_CONVERTER.structure(json.loads(body), Instance) for body in bodies]
+        return Series(
+            series_instance_uid=series_instance_uid,
+            study_instance_uid=row["study_instance_uid"],
+            revision=revision,
+            instances=tuple(sorted(instances, key=lambda i: i.arrival.received_at)),
+            closed_by=ClosedBy(row["closed_by"]),
+            closed_at=row["closed_at"],
+            partial=row["partial"],
+        )
+
+
+def _instance_row(instance: Instance) -> dict[str, str]:
+    return {
+        "series_instance_uid": instance.series_instance_uid,
+        "sop_instance_uid": instance.arrival.sop_instance_uid,
+        "body": json.dumps(_CONVERTER.unstructure(instance)),
+    }

@@ -1,0 +1,58 @@
+"""What is measured by looking now and then: the receiver's counts, the disk, the series that wait."""
+
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from daemon.core.values import Stage
+from daemon.edge.metrics import AssociationOutcome, Metrics
+from daemon.edge.receiver_status import ListenerCounts, read_status
+from daemon.edge.results import Results
+
+
+class Observer:
+    """Keeps the gauges and the receiver's counters current, and says what keeps the daemon from working.
+
+    ``receiver_pid`` gives the process id of the running receiver, None while it does not run.
+    """
+
+    def __init__(self, metrics: Metrics, results: Results, spool: Path, receiver_pid: Callable[[], int | None]) -> None:
+        self._metrics = metrics
+        self._results = results
+        self._spool = spool
+        self._receiver_pid = receiver_pid
+        self._counts = ListenerCounts()
+        metrics.spool_free.set_function(lambda: shutil.disk_usage(spool).free)
+        metrics.series_waiting.set_function(lambda: len(self._waiting()))
+        metrics.oldest_waiting_age.set_function(self._oldest)
+
+    def look(self) -> list[str]:
+        """Take one look; the obstacles, in words for people."""
+        status = read_status(self._spool)
+        if status is not None:
+            self._count(status.counts)
+        pid = self._receiver_pid()
+        if pid is None:
+            return ["the receiver does not run: see the log"]
+        return [] if status is not None and status.pid == pid else ["the receiver does not listen yet"]
+
+    def _count(self, counts: ListenerCounts) -> None:
+        """Add what the receiver's counts have grown by; a restarted receiver counts from zero again."""
+        before = self._counts if counts.connections >= self._counts.connections else ListenerCounts()
+        for outcome, name in _OUTCOMES.items():
+            self._metrics.associations.labels(outcome).inc(max(0, getattr(counts, name) - getattr(before, name)))
+        self._counts = counts
+
+    def _waiting(self) -> list[float]:
+        return self._results.closed_times((Stage.WAITING, Stage.ASSESSING))
+
+    def _oldest(self) -> float:
+        return max((time.time() - closed for closed in self._waiting()), default=0.0)
+
+
+_OUTCOMES = {
+    AssociationOutcome.RELEASED: "released",
+    AssociationOutcome.ABORTED: "aborted",
+    AssociationOutcome.REJECTED: "rejected",
+}

@@ -1,0 +1,87 @@
+"""How the receiver is doing, told to the other processes through one small file in the spool."""
+
+import json
+import threading
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+from daemon.core.errors import SpoolError
+
+STATUS = "receiver.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListenerCounts:
+    """What the listener has seen since it started; only ``active`` goes down as well as up.
+
+    ``connections`` counts TCP connections; ``turned_away`` those closed before a word: address not allowed, too many,
+    no TLS; ``rejected`` A-ASSOCIATE-RJ; ``released`` and ``aborted`` how accepted associations ended; ``instances``
+    and ``bytes`` what was acknowledged; ``write_failures`` what the disk did not take; ``faults`` our own unexpected
+    errors.
+    """
+
+    connections: int = 0
+    turned_away: int = 0
+    rejected: int = 0
+    accepted: int = 0
+    active: int = 0
+    released: int = 0
+    aborted: int = 0
+    echoes: int = 0
+    instances: int = 0
+    bytes: int = 0
+    write_failures: int = 0
+    faults: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceiverStatus:
+    """One look at the receiver: where it listens and what it has counted."""
+
+    pid: int
+    port: int
+    started_at: float
+    counts: ListenerCounts = field(default_factory=ListenerCounts)
+
+
+class Tally:
+    """Counts from many threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._counts = ListenerCounts()
+
+    @property
+    def counts(self) -> ListenerCounts:
+        """The counts at this moment."""
+        return self._counts
+
+    def add(self, **changes: int) -> None:
+        """Add to the counts named."""
+        with self._lock:
+            sums = {name: getattr(self._counts, name) + change for name, change in changes.items()}
+            self._counts = replace(self._counts, **sums)
+
+
+def write_status(folder: Path, status: ReceiverStatus) -> None:
+    """Replace the status file; a reader sees the old one or the new one."""
+    draft = folder / f"{STATUS}.new"
+    draft.write_text(json.dumps(asdict(status)))
+    draft.replace(folder / STATUS)
+
+
+def read_status(folder: Path) -> ReceiverStatus | None:
+    """The latest status; None where no receiver has ever run.
+
+    Raises:
+        SpoolError: the file is damaged.
+    """
+    try:
+        status = json.loads((folder / STATUS).read_text())
+        return ReceiverStatus(**status | {"counts": ListenerCounts(**status["counts"])})
+    except FileNotFoundError:
+        return None
+    except (ValueError, TypeError, KeyError) as error:
+        raise SpoolError(
+            f"the spool's file '{STATUS}' is damaged: restart the receiver, which writes it anew"
+        ) from error

@@ -1,0 +1,71 @@
+"""Report objects and summary pictures on disk: durable before anything says that they exist."""
+
+import os
+from pathlib import Path
+
+from pydicom import dcmread
+
+from daemon.core.values import ReportKind, ReportObject, ReportReference
+
+_KINDS = {"SR": ReportKind.SR}
+
+
+class Reports:
+    """A folder of DICOM files named by SOP instance UID, and of PNG pictures named by card and revision."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+
+    def save(self, report_object: ReportObject) -> Path:
+        """Write one object; the same object again writes the same bytes."""
+        return self._write(self.path(report_object.sop_instance_uid).name, report_object.payload)
+
+    def save_picture(self, card_id: str, revision: int, png: bytes) -> Path:
+        """Write the picture of one verdict."""
+        return self._write(self.picture(card_id, revision).name, png)
+
+    def picture(self, card_id: str, revision: int) -> Path:
+        """Where the picture of one verdict lies."""
+        return self._folder / f"{card_id}-{revision}.png"
+
+    def load(self, sop_instance_uid: str) -> ReportObject:
+        """Read one object back."""
+        path = self.path(sop_instance_uid)
+        header = dcmread(path, specific_tags=["SOPClassUID", "SeriesInstanceUID", "Modality"], stop_before_pixels=True)
+        return ReportObject(
+            kind=_KINDS.get(header.Modality, ReportKind.SUMMARY),
+            sop_instance_uid=sop_instance_uid,
+            sop_class_uid=str(header.SOPClassUID),
+            series_instance_uid=str(header.SeriesInstanceUID),
+            payload=path.read_bytes(),
+        )
+
+    def reference(self, sop_instance_uid: str) -> ReportReference:
+        """How a later report refers to a stored one."""
+        stored = self.load(sop_instance_uid)
+        return ReportReference(
+            sop_class_uid=stored.sop_class_uid,
+            sop_instance_uid=stored.sop_instance_uid,
+            series_instance_uid=stored.series_instance_uid,
+        )
+
+    def path(self, sop_instance_uid: str) -> Path:
+        """Where an object lies."""
+        return self._folder / f"{sop_instance_uid}.dcm"
+
+    def _write(self, name: str, content: bytes) -> Path:
+        """Write beside the place, flush, move there, flush the folder: a crash leaves the whole file or none."""
+        path = self._folder / name
+        partial = path.with_suffix(".part")
+        with partial.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.rename(path)
+        descriptor = os.open(self._folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        return path

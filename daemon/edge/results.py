@@ -1,0 +1,219 @@
+"""What was decided, in SQL: one row a series and revision, and what is owed to which destination."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from cattrs import Converter
+
+from daemon.core.values import Assessment, ClosedBy, ReportKind, Stage, Verdict
+from daemon.edge import schema
+
+_CONVERTER = Converter()
+#: Kind, SOP instance UID and destination of one object that is owed.
+Owed = tuple[str, str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One series and revision as stored.
+
+    ``objects``: report kind -> SOP instance UID. ``seconds``: durations by stage, and ``verdict`` and ``sr``, counted
+    from the last image. ``superseded``: a later revision exists. ``parked``: destination -> why it refused.
+    """
+
+    series_instance_uid: str
+    revision: int
+    study_instance_uid: str
+    card_id: str
+    calling_ae: str
+    stage: Stage
+    images: int
+    closed_by: ClosedBy
+    closed_at: float
+    last_received_at: float
+    partial: bool
+    description: str
+    verdict: Verdict | None
+    assessment: Assessment | None
+    seconds: dict[str, float]
+    objects: dict[str, str]
+    superseded: bool
+    parked: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """What the judgement of a series adds to its record."""
+
+    verdict: Verdict
+    assessment: Assessment | None
+    description: str
+    seconds: dict[str, float]
+    objects: dict[str, str]
+
+
+class Results:
+    """Verdicts and deliveries. Every method is one transaction."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+
+    def advance(self, series_instance_uid: str, revision: int, stage: Stage) -> None:
+        """Move a series to another stage."""
+        with self._engine.begin() as connection:
+            _update(connection, series_instance_uid, revision, {"stage": stage.value})
+
+    def publish(self, series_instance_uid: str, revision: int, published: Published, owed: Sequence[Owed]) -> None:
+        """Record the verdict and what is owed; a series that owes nothing is done."""
+        values = {
+            "verdict": json.dumps(_CONVERTER.unstructure(published.verdict)),
+            "assessment": json.dumps(_CONVERTER.unstructure(published.assessment)),
+            "description": published.description,
+            "seconds": json.dumps(published.seconds),
+            "objects": json.dumps(published.objects),
+            "stage": (Stage.DELIVERING if owed else Stage.DONE).value,
+        }
+        rows = [
+            {
+                "sop_instance_uid": sop_instance_uid,
+                "destination": destination,
+                "series_instance_uid": series_instance_uid,
+                "revision": revision,
+                "kind": kind,
+            }
+            for kind, sop_instance_uid, destination in owed
+        ]
+        with self._engine.begin() as connection:
+            _update(connection, series_instance_uid, revision, values)
+            if rows:
+                connection.execute(schema.insert_or_ignore(self._engine, schema.deliveries), rows)
+
+    def delivered(self, sop_instance_uid: str, destination: str, at: float) -> None:
+        """Record a delivery; the first time counts."""
+        self._settle(sop_instance_uid, destination, {"delivered_at": at, "parked": None})
+
+    def park(self, sop_instance_uid: str, destination: str, reason: str) -> None:
+        """Record that a destination refused an object for good."""
+        self._settle(sop_instance_uid, destination, {"parked": reason})
+
+    def _settle(self, sop_instance_uid: str, destination: str, values: dict[str, float | str | None]) -> None:
+        table = schema.deliveries
+        with self._engine.begin() as connection:
+            connection.execute(
+                sa.update(table)
+                .where(
+                    table.c.sop_instance_uid == sop_instance_uid,
+                    table.c.destination == destination,
+                    table.c.delivered_at.is_(None),
+                )
+                .values(**values)
+            )
+
+    def finish(self, series_instance_uid: str, revision: int) -> dict[str, float] | None:
+        """Mark a series done if nothing of it is owed any more; its seconds then, None while something is."""
+        table = schema.deliveries
+        with self._engine.begin() as connection:
+            rows = connection.execute(
+                sa.select(table).where(table.c.series_instance_uid == series_instance_uid, table.c.revision == revision)
+            ).mappings()
+            deliveries = rows.all()
+            if any(row["delivered_at"] is None and row["parked"] is None for row in deliveries):
+                return None
+            record = connection.execute(sa.select(schema.series).where(*_key(series_instance_uid, revision)))
+            row = record.mappings().one()
+            seconds: dict[str, float] = json.loads(row["seconds"])
+            arrived = [d["delivered_at"] for d in deliveries if d["kind"] == ReportKind.SR and d["delivered_at"]]
+            if arrived:
+                seconds["sr"] = round(max(arrived) - row["last_received_at"], 3)
+            values = {"stage": Stage.DONE.value, "seconds": json.dumps(seconds)}
+            _update(connection, series_instance_uid, revision, values)
+            return seconds
+
+    def sr_before(self, series_instance_uid: str, revision: int) -> str | None:
+        """SOP instance UID of the SR of the newest revision before this one: what a revised report supersedes."""
+        table = schema.series
+        earlier = (table.c.series_instance_uid == series_instance_uid, table.c.revision < revision)
+        query = sa.select(table.c.objects).where(*earlier).order_by(table.c.revision.desc()).limit(1)
+        with self._engine.connect() as connection:
+            objects: dict[str, str] = json.loads(connection.execute(query).scalar() or "{}")
+        return objects.get(ReportKind.SR)
+
+    def unfinished(self) -> list[tuple[str, int]]:
+        """Series and revision of everything that is closed but not done, oldest first."""
+        query = sa.select(schema.series.c.series_instance_uid, schema.series.c.revision)
+        query = query.where(schema.series.c.stage != Stage.DONE).order_by(schema.series.c.closed_at)
+        with self._engine.connect() as connection:
+            return [(uid, revision) for uid, revision in connection.execute(query)]
+
+    def closed_times(self, stages: Sequence[Stage]) -> list[float]:
+        """When each series that stands in one of these stages was found complete."""
+        query = sa.select(schema.series.c.closed_at).where(schema.series.c.stage.in_([stage.value for stage in stages]))
+        with self._engine.connect() as connection:
+            return list(connection.execute(query).scalars())
+
+    def version(self) -> int:
+        """Grows with every change of any series."""
+        with self._engine.connect() as connection:
+            return schema.next_version(connection) - 1
+
+    def records(self, limit: int) -> list[Record]:
+        """The newest series, newest first."""
+        return self._records(sa.select(schema.series).order_by(schema.series.c.closed_at.desc()).limit(limit))
+
+    def record(self, series_instance_uid: str, revision: int) -> Record:
+        """One series and revision."""
+        return self._records(sa.select(schema.series).where(*_key(series_instance_uid, revision)))[0]
+
+    def newest(self, card_id: str) -> Record | None:
+        """The newest revision behind a card; None for an unknown card."""
+        query = sa.select(schema.series).where(schema.series.c.card_id == card_id)
+        return next(iter(self._records(query.order_by(schema.series.c.revision.desc()).limit(1))), None)
+
+    def _records(self, query: sa.Select[Any]) -> list[Record]:
+        table, owed = schema.series, schema.deliveries
+        with self._engine.connect() as connection:
+            rows = connection.execute(query).mappings().all()
+            uids = {row["series_instance_uid"] for row in rows}
+            last = sa.select(table.c.series_instance_uid, sa.func.max(table.c.revision))
+            last = last.where(table.c.series_instance_uid.in_(uids)).group_by(table.c.series_instance_uid)
+            latest: dict[str, int] = dict(connection.execute(last).tuples().all())
+            refused = sa.select(owed).where(owed.c.series_instance_uid.in_(uids), owed.c.parked.is_not(None))
+            parked = connection.execute(refused).mappings().all()
+        return [_record(row, latest[row["series_instance_uid"]], parked) for row in rows]
+
+
+def _update(connection: sa.Connection, series_instance_uid: str, revision: int, values: dict[str, str]) -> None:
+    version = schema.next_version(connection)
+    key = _key(series_instance_uid, revision)
+    connection.execute(sa.update(schema.series).where(*key).values(version=version, **values))
+
+
+def _key(series_instance_uid: str, revision: int) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
+    return (schema.series.c.series_instance_uid == series_instance_uid, schema.series.c.revision == revision)
+
+
+def _assessment(text: str | None) -> Assessment | None:
+    content = json.loads(text or "null")
+    return _CONVERTER.structure(content, Assessment) if content else None
+
+
+def _record(row: sa.RowMapping, latest: int, parked: Sequence[sa.RowMapping]) -> Record:
+    values = {name: row[name] for name in row if name != "version"}
+    values.update(
+        stage=Stage(row["stage"]),
+        closed_by=ClosedBy(row["closed_by"]),
+        verdict=_CONVERTER.structure(json.loads(row["verdict"]), Verdict) if row["verdict"] else None,
+        assessment=_assessment(row["assessment"]),
+        seconds=json.loads(row["seconds"]),
+        objects=json.loads(row["objects"]),
+        superseded=row["revision"] < latest,
+        parked={
+            refusal["destination"]: refusal["parked"]
+            for refusal in parked
+            if (refusal["series_instance_uid"], refusal["revision"]) == (row["series_instance_uid"], row["revision"])
+        },
+    )
+    return Record(**values)

@@ -1,0 +1,220 @@
+"""The spool's format: what was received, as records in append-only segment files.
+
+A segment is a file named by its number, ``000000000001.spool``. All integers are little endian::
+
+    segment  = "SCANSIDE SPOOL" version:u16  record*
+    record   = "RECD" kind:u8 0:u8[3] metadata_length:u32 payload_length:u64    the head
+               metadata                                                       a JSON object, UTF-8
+               crc32(head + metadata):u32  crc32(payload):u32
+               payload                                                        kind 1: the encoded data set
+
+A record is complete when all its bytes are there and its first checksum holds, and intact when the second holds too.
+The first lets a reader trust a record whose payload it skips; the second lies right before the payload, so that who
+knows the payload's place can check it.
+
+The file ``committed`` beside the segments holds ``segment:u64 offset:u64 crc32:u32``: all records before that place
+are durable. It is written after every flush, so it may lag behind the disk, and never leads.
+"""
+
+import json
+import os
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from enum import IntEnum
+from pathlib import Path
+from typing import NamedTuple
+
+from daemon.core.errors import SpoolError
+from daemon.core.values import Arrival, AssociationEnd, SpoolEvent
+
+VERSION = 1
+SUFFIX = ".spool"
+COMMITTED = "committed"
+
+_MAGIC = struct.Struct("<14sH")
+SEGMENT_HEAD = _MAGIC.pack(b"SCANSIDE SPOOL", VERSION)
+
+_MARKER = b"RECD"
+_HEAD = struct.Struct("<4sB3xIQ")
+_CHECKSUMS = struct.Struct("<II")
+_CHECKSUM = struct.Struct("<I")
+_MARK = struct.Struct("<QQ")
+_METADATA_LIMIT = 1 << 16  # bytes; ours are about 400
+_GLANCE = 1024  # bytes read at once to see a record's head and metadata
+_STRIDE = 1 << 20  # bytes read at once when looking for the next record behind damage
+
+
+class Kind(IntEnum):
+    """What a record holds."""
+
+    INSTANCE = 1
+    ASSOCIATION_END = 2
+
+
+class Cursor(NamedTuple):
+    """A place in the spool, between two records; cursors order as the records do."""
+
+    segment: int
+    offset: int
+
+
+START = Cursor(0, 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """What is known of an instance before it has a place in the spool: an ``Arrival`` without that place."""
+
+    sop_instance_uid: str
+    sop_class_uid: str
+    transfer_syntax_uid: str
+    calling_ae: str
+    called_ae: str
+    association: str
+    received_at: float
+
+
+class Record(NamedTuple):
+    """A complete record found in a segment; ``payload`` and ``end`` are offsets in the file, in bytes."""
+
+    kind: int
+    metadata: bytes
+    payload: int
+    end: int
+
+    @property
+    def payload_length(self) -> int:
+        """Bytes of the payload."""
+        return self.end - self.payload
+
+
+def segment_name(number: int) -> str:
+    """The file name of segment ``number``."""
+    return f"{number:012d}{SUFFIX}"
+
+
+def segment_number(path: Path) -> int:
+    """The number in a segment's name."""
+    return int(path.stem)
+
+
+def segment_paths(folder: Path) -> list[Path]:
+    """The segments in ``folder``, oldest first."""
+    return sorted(path for path in folder.glob(f"*{SUFFIX}") if path.stem.isdecimal())
+
+
+def check_segment(descriptor: int) -> None:
+    """Whether a file is a segment of this version.
+
+    Raises:
+        SpoolError: it is not.
+    """
+    if os.pread(descriptor, len(SEGMENT_HEAD), 0) != SEGMENT_HEAD:
+        raise SpoolError("the spool holds a segment of another version of Scanside, or a foreign file: move it away")
+
+
+def encode_front(entry: Receipt | AssociationEnd, payload_length: int, payload_checksum: int) -> bytes:
+    """Everything of a record that comes before its payload."""
+    kind = Kind.INSTANCE if isinstance(entry, Receipt) else Kind.ASSOCIATION_END
+    metadata = json.dumps(asdict(entry), ensure_ascii=False, separators=(",", ":")).encode()
+    front = _HEAD.pack(_MARKER, kind, len(metadata), payload_length) + metadata
+    return front + _CHECKSUMS.pack(zlib.crc32(front), payload_checksum)
+
+
+def decode_event(record: Record, segment: str) -> SpoolEvent:
+    """The event that a record holds.
+
+    Raises:
+        SpoolError: a kind that this version does not know.
+    """
+    if record.kind == Kind.INSTANCE:
+        facts = json.loads(record.metadata)
+        return Arrival(segment=segment, offset=record.payload, length=record.payload_length, **facts)
+    if record.kind == Kind.ASSOCIATION_END:
+        return AssociationEnd(**json.loads(record.metadata))
+    raise SpoolError(f"segment {segment} holds a record of unknown kind {record.kind}: update Scanside")
+
+
+def scan(descriptor: int, offset: int, limit: int) -> Iterator[Record]:
+    """The complete records from ``offset`` on, up to the first that is not; payloads are skipped, not read."""
+    while (record := _read_record(descriptor, offset, limit)) is not None:
+        yield record
+        offset = record.end
+
+
+def find_record(descriptor: int, offset: int, limit: int) -> int:
+    """The offset of the first complete record at or behind ``offset``; ``limit`` if there is none."""
+    while window := os.pread(descriptor, max(min(_STRIDE, limit - offset), 0), offset):
+        found = window.find(_MARKER)
+        if found < 0:
+            offset += max(len(window) - len(_MARKER) + 1, 1)
+        elif _read_record(descriptor, offset + found, limit) is not None:
+            return offset + found
+        else:
+            offset += found + 1
+    return limit
+
+
+def _read_record(descriptor: int, offset: int, limit: int) -> Record | None:
+    """The record at ``offset`` if it is complete before ``limit``, else None."""
+    glance = os.pread(descriptor, _GLANCE, offset)
+    if len(glance) < _HEAD.size:
+        return None
+    marker, kind, metadata_length, payload_length = _HEAD.unpack_from(glance)
+    front_length = _HEAD.size + metadata_length + _CHECKSUMS.size
+    end = offset + front_length + payload_length
+    if marker != _MARKER or metadata_length > _METADATA_LIMIT or end > limit:
+        return None
+    front = glance if front_length <= len(glance) else read_exactly(descriptor, front_length, offset)
+    covered = front[: _HEAD.size + metadata_length]
+    if zlib.crc32(covered) != _CHECKSUM.unpack_from(front, len(covered))[0]:
+        return None
+    return Record(kind, covered[_HEAD.size :], offset + front_length, end)
+
+
+def read_payload(descriptor: int, offset: int, length: int) -> bytes:
+    """The payload at ``offset``, checked.
+
+    Raises:
+        SpoolError: the bytes are not those that were written.
+    """
+    framed = memoryview(read_exactly(descriptor, _CHECKSUM.size + length, offset - _CHECKSUM.size))
+    payload = framed[_CHECKSUM.size :]
+    if len(payload) != length or zlib.crc32(payload) != _CHECKSUM.unpack_from(framed)[0]:
+        raise SpoolError("a stored data set does not match its checksum: check this disk, then send the series again")
+    return bytes(payload)
+
+
+def is_intact(descriptor: int, record: Record) -> bool:
+    """Whether the payload of a complete record matches its checksum; read piece by piece."""
+    expected = os.pread(descriptor, _CHECKSUM.size, record.payload - _CHECKSUM.size)
+    checksum = 0
+    for offset in range(record.payload, record.end, _STRIDE):
+        checksum = zlib.crc32(os.pread(descriptor, min(_STRIDE, record.end - offset), offset), checksum)
+    return _CHECKSUM.pack(checksum) == expected
+
+
+def read_exactly(descriptor: int, length: int, offset: int) -> bytes:
+    """``length`` bytes from ``offset``, fewer only at the end of the file (one read call ends at 2 GiB)."""
+    pieces = []
+    while length > 0 and (piece := os.pread(descriptor, length, offset)):
+        pieces.append(piece)
+        length -= len(piece)
+        offset += len(piece)
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+def encode_mark(cursor: Cursor) -> bytes:
+    """The content of the file ``committed``."""
+    body = _MARK.pack(*cursor)
+    return body + _CHECKSUM.pack(zlib.crc32(body))
+
+
+def decode_mark(content: bytes) -> Cursor | None:
+    """The cursor in the file ``committed``; None where it is torn."""
+    body, checksum = content[: _MARK.size], content[_MARK.size :]
+    if len(body) != _MARK.size or checksum != _CHECKSUM.pack(zlib.crc32(body)):
+        return None
+    return Cursor(*_MARK.unpack(body))

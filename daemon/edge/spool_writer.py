@@ -1,0 +1,262 @@
+"""The spool as the receiver writes it: group commit into append-only segments.
+
+Every association hands over its record and then waits for its turn to commit. Who gets the turn appends all records
+that wait by then, flushes once for all of them, and sets the mark for the readers; the others find theirs done. Eight
+instances that arrive together cost one flush, not eight, and one that arrives alone waits for nobody.
+
+After any failure the segment is cut back to its last flush and left; the next record begins a new one, because after
+a failed flush the kernel may have forgotten which of the old one's pages are not on disk.
+"""
+
+import fcntl
+import os
+import shutil
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from daemon.core.errors import SpoolError
+from daemon.core.values import AssociationEnd
+from daemon.edge.draft import Draft, write_fully
+from daemon.edge.segments import (
+    COMMITTED,
+    SEGMENT_HEAD,
+    START,
+    Cursor,
+    Receipt,
+    check_segment,
+    decode_mark,
+    encode_front,
+    encode_mark,
+    is_intact,
+    scan,
+    segment_name,
+    segment_number,
+    segment_paths,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpoolSettings:
+    """Where the spool lies and how much it may take.
+
+    ``folder`` is created if need be, readable by its owner only. A segment that holds ``segment_bytes`` is closed. A
+    data set above ``memory_bytes`` waits in an unnamed file of the folder, not in memory. The disk is low below
+    ``free_bytes_min``, and above ``used_fraction_max`` (as ``df`` counts it: of what is not reserved).
+    """
+
+    folder: Path
+    segment_bytes: int = 128 << 20
+    memory_bytes: int = 16 << 20
+    free_bytes_min: int = 5 * 10**9
+    used_fraction_max: float = 0.95
+
+
+class _Entry:
+    """A record on its way to the disk; settled when it is durable, or is not to be."""
+
+    __slots__ = ("draft", "error", "front", "settled")
+
+    def __init__(self, front: bytes, draft: Draft | None) -> None:
+        self.front = front
+        self.draft = draft
+        self.settled = False
+        self.error: SpoolError | None = None
+
+
+class SpoolWriter:
+    """The one writer of a spool; its methods may be called from any thread.
+
+    Raises:
+        SpoolError: the folder cannot be used, or another receiver is using it.
+    """
+
+    def __init__(self, settings: SpoolSettings) -> None:
+        self._settings = settings
+        try:
+            self._mark = _claim(settings.folder)
+            self._publish(recover(settings.folder))
+        except OSError as error:
+            raise SpoolError(
+                f"the spool {settings.folder} cannot be used ({error.strerror}): check the disk"
+            ) from error
+        self._number = self._committed.segment
+        self._segment: int | None = None
+        self._waiting: list[_Entry] = []
+        self._queue = threading.Lock()  # guards the records that wait
+        self._turn = threading.Lock()  # held by who commits
+        self._closed = False
+
+    def draft(self) -> Draft:
+        """A new data set to fill and hand over."""
+        return Draft(self._settings.folder, self._settings.memory_bytes)
+
+    def append(self, entry: Receipt | AssociationEnd, draft: Draft | None = None) -> None:
+        """Make a record durable; returns when it is.
+
+        Raises:
+            SpoolError: it could not be made durable, and is not kept.
+        """
+        if draft is not None and draft.error is not None:
+            raise _spool_error(draft.error)
+        waiting = _Entry(encode_front(entry, draft.length if draft else 0, draft.checksum if draft else 0), draft)
+        with self._queue:
+            self._waiting.append(waiting)
+        with self._turn:
+            if self._closed:
+                raise SpoolError("the receiver is ending: send the instance again once it has started")
+            if not waiting.settled:
+                with self._queue:
+                    batch, self._waiting = self._waiting, []
+                self._commit(batch)
+        if waiting.error is not None:
+            raise waiting.error
+
+    def has_room(self) -> bool:
+        """Whether the disk is still above the configured floor."""
+        usage = shutil.disk_usage(self._settings.folder)
+        used_fraction = usage.used / (usage.used + usage.free)
+        return usage.free >= self._settings.free_bytes_min and used_fraction <= self._settings.used_fraction_max
+
+    def close(self) -> None:
+        """Stop, after the records that are being committed; one that comes later is refused."""
+        with self._turn:
+            if self._closed:
+                return
+            self._closed = True
+            if self._segment is not None:
+                os.close(self._segment)
+            os.close(self._mark)
+
+    def _commit(self, batch: Sequence[_Entry]) -> None:
+        """Settle a batch: all of it is durable, or none of it is kept."""
+        error: SpoolError | None = SpoolError("the spool failed unexpectedly: see the log, then send again")
+        try:
+            self._publish(self._append(batch))
+            error = None
+        except OSError as failure:
+            structlog.get_logger().error("spool_write_failed", error=failure.strerror, records=len(batch))
+            error = _spool_error(failure)
+        finally:
+            if error is not None:
+                self._abandon_segment()
+            for entry in batch:
+                entry.error, entry.settled = error, True
+
+    def _append(self, batch: Sequence[_Entry]) -> Cursor:
+        """Write and flush; returns the new end."""
+        segment = self._writable_segment()
+        for entry in batch:
+            if entry.draft is None:
+                write_fully(segment, [entry.front])
+            else:
+                entry.draft.write(segment, entry.front)
+        os.fdatasync(segment)
+        return Cursor(self._number, os.lseek(segment, 0, os.SEEK_CUR))
+
+    def _writable_segment(self) -> int:
+        """The open segment, or a new one where there is none or it is full."""
+        if self._segment is not None and self._committed.offset >= self._settings.segment_bytes:
+            os.close(self._segment)
+            self._segment = None
+        if self._segment is None:
+            self._number += 1
+            self._segment = _create_file(self._settings.folder / segment_name(self._number))
+            write_fully(self._segment, [SEGMENT_HEAD])
+            _flush_folder(self._settings.folder)
+        return self._segment
+
+    def _abandon_segment(self) -> None:
+        """Take back what was not flushed and leave the segment; this may fail too, on a disk that is failing."""
+        if self._segment is None:
+            return
+        with suppress(OSError):
+            if self._committed.segment == self._number:
+                os.ftruncate(self._segment, self._committed.offset)
+            else:
+                (self._settings.folder / segment_name(self._number)).unlink()
+        os.close(self._segment)
+        self._segment = None
+
+    def _publish(self, cursor: Cursor) -> None:
+        """Let the readers see everything up to ``cursor``, which is durable."""
+        os.pwrite(self._mark, encode_mark(cursor), 0)
+        self._committed = cursor
+
+
+def recover(folder: Path) -> Cursor:
+    """Find the end of what is whole in a spool that nobody writes, and cut off the torn rest.
+
+    What lies before the mark was flushed and is never cut. Behind it, records may be whole (the receiver was killed
+    before it set the mark) or torn (the power failed before the flush).
+
+    Raises:
+        SpoolError: the newest segment is no spool segment of this version.
+        OSError: the disk fails.
+    """
+    mark = decode_mark((folder / COMMITTED).read_bytes()) or START
+    newest = max(segment_paths(folder), default=None)
+    if newest is None or segment_number(newest) < mark.segment:
+        return mark
+    number = segment_number(newest)
+    descriptor = os.open(newest, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        end = _cut_torn_tail(descriptor, mark.offset if mark.segment == number else 0)
+    finally:
+        os.close(descriptor)
+    return Cursor(number, end)
+
+
+def _cut_torn_tail(descriptor: int, whole: int) -> int:
+    """Cut a segment behind its last whole record, looking from offset ``whole`` on; returns its new end."""
+    size = os.fstat(descriptor).st_size
+    if size < len(SEGMENT_HEAD):
+        os.pwrite(descriptor, SEGMENT_HEAD, 0)  # the receiver ended while it made this segment
+    check_segment(descriptor)
+    end = max(min(whole, size), len(SEGMENT_HEAD))
+    for record in scan(descriptor, end, size):
+        if not is_intact(descriptor, record):
+            break
+        end = record.end
+    if end < size:
+        structlog.get_logger().warning("spool_tail_cut", bytes=size - end)
+        os.ftruncate(descriptor, end)
+    os.fsync(descriptor)
+    return end
+
+
+def _claim(folder: Path) -> int:
+    """Make the folder and take its mark, open and locked: one spool has one receiver."""
+    if not folder.exists():
+        folder.mkdir(mode=0o700, parents=True)
+        _flush_folder(folder.parent)
+    mark = os.open(folder / COMMITTED, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(mark)
+        raise SpoolError(
+            f"another receiver is using the spool {folder}: stop it, or configure another folder"
+        ) from error
+    return mark
+
+
+def _create_file(path: Path) -> int:
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+
+
+def _flush_folder(folder: Path) -> None:
+    """Make the folder's entries durable: a flushed file in an unflushed folder is lost with the power."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _spool_error(error: OSError) -> SpoolError:
+    return SpoolError(f"an instance could not be written to the spool ({error.strerror}): free or check its disk")

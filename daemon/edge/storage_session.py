@@ -1,0 +1,148 @@
+"""The data phase of one association: requests in, durable instances and answers out."""
+
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from daemon.core.errors import PeerLost, ProtocolError, SpoolError
+from daemon.core.values import AssociationEnd
+from daemon.dicom.dimse import Command, Request, Status, decode_request, encode_response
+from daemon.dicom.pdu import AbortReason, Fragment, PduType, encode_command, fragments
+from daemon.edge.draft import Draft
+from daemon.edge.negotiation import Context
+from daemon.edge.pdu_stream import PduStream
+from daemon.edge.receiver_status import Tally
+from daemon.edge.segments import Receipt
+from daemon.edge.spool_writer import SpoolWriter
+
+_COMMAND_BYTES_MAX = 16 << 10  # ours have about 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parties:
+    """Who is on an association, and what was agreed with them."""
+
+    calling_ae: str
+    called_ae: str
+    contexts: Mapping[int, Context]
+
+
+class StorageSession:
+    """Serves C-STORE and C-ECHO until the peer releases the association.
+
+    A message is a command set in one or more fragments and, for C-STORE, a data set in more of them; messages do
+    not overlap, as no asynchronous operations are negotiated (PS3.7 annex D.3.3.3).
+    """
+
+    def __init__(
+        self, stream: PduStream, parties: Parties, writer: SpoolWriter, tally: Tally, object_bytes_max: int
+    ) -> None:
+        self._stream = stream
+        self._parties = parties
+        self._writer = writer
+        self._tally = tally
+        self._object_bytes_max = object_bytes_max
+        self._token = secrets.token_hex(8)
+        self._command = b""
+        self._context_id = 0
+        self._incoming: tuple[Request, Draft] | None = None
+        self.stored = 0
+
+    def run(self) -> None:
+        """Serve until the release is requested; however it ends, what was stored is followed by an end in the spool.
+
+        Raises:
+            PeerLost: the peer aborted, closed the connection or fell silent.
+            ProtocolError: the peer broke the protocol, or sent more than it may.
+        """
+        aborted = True
+        try:
+            self._serve()
+            aborted = False
+        finally:
+            if self._incoming:
+                self._incoming[1].close()
+            if self.stored:
+                self._record_end(aborted=aborted)
+
+    def _record_end(self, *, aborted: bool) -> None:
+        """Without it, completion waits for its quiet time: no reason to fail."""
+        try:
+            self._writer.append(AssociationEnd(association=self._token, ended_at=time.time(), aborted=aborted))
+        except SpoolError:
+            self._tally.add(write_failures=1)
+
+    def _serve(self) -> None:
+        while True:
+            pdu_type, body = self._stream.read()
+            if pdu_type == PduType.DATA:
+                for fragment in fragments(body):
+                    self._take(fragment)
+            elif pdu_type == PduType.RELEASE_REQUEST:
+                return
+            elif pdu_type == PduType.ABORT:
+                raise PeerLost("the peer aborted the association")
+            else:
+                raise ProtocolError("a PDU came that has no place here", AbortReason.UNEXPECTED_PDU)
+
+    def _take(self, fragment: Fragment) -> None:
+        if fragment.is_command == (self._incoming is not None):
+            raise ProtocolError("commands and data sets came out of turn", AbortReason.UNEXPECTED_PARAMETER)
+        if self._incoming is None:
+            self._take_command(fragment)
+        else:
+            self._take_data(fragment, *self._incoming)
+
+    def _take_command(self, fragment: Fragment) -> None:
+        self._command += fragment.content
+        if len(self._command) > _COMMAND_BYTES_MAX:
+            raise ProtocolError("a command set is absurdly long", AbortReason.INVALID_PARAMETER)
+        if not fragment.is_last:
+            return
+        request, self._command = decode_request(self._command), b""
+        self._context_id = fragment.context_id
+        if self._context_id not in self._parties.contexts:
+            raise ProtocolError("a request came on a context not accepted", AbortReason.INVALID_PARAMETER)
+        if request.has_data_set != (request.command is Command.C_STORE):
+            raise ProtocolError("a request came without its data set", AbortReason.INVALID_PARAMETER)
+        if request.command is Command.C_ECHO:
+            self._answer(request, Status.SUCCESS)
+            self._tally.add(echoes=1)
+        else:
+            self._incoming = request, self._writer.draft()
+
+    def _take_data(self, fragment: Fragment, request: Request, draft: Draft) -> None:
+        if fragment.context_id != self._context_id:
+            raise ProtocolError("a data set changed its context", AbortReason.INVALID_PARAMETER)
+        draft.add(fragment.content)
+        if draft.length > self._object_bytes_max:
+            raise ProtocolError("an instance is larger than the configured limit", AbortReason.NOT_SPECIFIED)
+        if fragment.is_last:
+            status = self._store(request, draft)
+            draft.close()
+            self._incoming = None
+            self._answer(request, status)
+
+    def _store(self, request: Request, draft: Draft) -> Status:
+        """Wait until the instance is durable; A700 only where it could not be made so."""
+        receipt = Receipt(
+            sop_instance_uid=request.sop_instance_uid,
+            sop_class_uid=request.sop_class_uid,
+            transfer_syntax_uid=self._parties.contexts[self._context_id].transfer_syntax_uid,
+            calling_ae=self._parties.calling_ae,
+            called_ae=self._parties.called_ae,
+            association=self._token,
+            received_at=time.time(),
+        )
+        try:
+            self._writer.append(receipt, draft)
+        except SpoolError:
+            self._tally.add(write_failures=1)
+            return Status.OUT_OF_RESOURCES
+        self.stored += 1
+        self._tally.add(instances=1, bytes=draft.length)
+        return Status.SUCCESS
+
+    def _answer(self, request: Request, status: Status) -> None:
+        self._stream.write(encode_command(self._context_id, encode_response(request, status)))

@@ -1,0 +1,1 @@
+"""The live page at the console, and what machines ask over HTTP."""

@@ -1,0 +1,94 @@
+"""The page's server: uvicorn in a thread of its own, with a clean stop."""
+
+import socket
+import threading
+from typing import Self
+
+import structlog
+import uvicorn
+from prometheus_client import CollectorRegistry
+
+from daemon.core.errors import ConfigError
+from daemon.core.ports import Board
+from daemon.edge.web.app import Ready, make_app
+
+#: A tablet that went to sleep without a word is forgotten when nothing was acknowledged for so long.
+_SILENCE_MS = 30_000
+_BACKLOG = 128
+#: Given to what is being answered when the server stops.
+STOP_S = 5
+
+
+def serve(board: Board, registry: CollectorRegistry, ready: Ready, host: str, port: int) -> "WebServer":
+    """Serve the page in a thread of its own, until ``stop``.
+
+    Args:
+        board: The cards; asked from several threads. ``version`` is asked often and must not block.
+        registry: What ``/metrics`` shows.
+        ready: What keeps the daemon from judging series; empty when nothing does.
+        host: The address to bind: 127.0.0.1 for this machine only.
+        port: 0 takes a free one, see ``WebServer.port``.
+
+    Raises:
+        ConfigError: the address cannot be bound.
+    """
+    stopping = threading.Event()
+    app = make_app(board, registry, ready, stopping)
+    config = uvicorn.Config(
+        app,
+        loop="asyncio",
+        http="h11",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        backlog=_BACKLOG,
+        timeout_graceful_shutdown=STOP_S,
+    )
+    return WebServer(uvicorn.Server(config), listen(host, port), stopping)
+
+
+class WebServer:
+    """A running server; as a context manager it stops at the end of the block."""
+
+    def __init__(self, server: uvicorn.Server, listener: socket.socket, stopping: threading.Event) -> None:
+        self.port: int = listener.getsockname()[1]
+        self._server = server
+        self._stopping = stopping
+        self._thread = threading.Thread(target=server.run, args=([listener],), name="web", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the streams, finish what is being answered, and return when the thread is gone.
+
+        A board that hangs must not hold up the end of the daemon: after a while the thread is left to die with it.
+        """
+        self._stopping.set()
+        self._server.should_exit = True
+        self._thread.join(2 * STOP_S)
+        if self._thread.is_alive():
+            structlog.get_logger().warning("page did not stop", timeout_s=2 * STOP_S)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A bound socket whose connections end when a peer falls silent.
+
+    Raises:
+        ConfigError: the address cannot be bound.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        listener = socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    except OSError as error:
+        raise ConfigError(f"cannot serve the page on {host}:{port} ({error.strerror}): choose another port") from error
+    # Accepted connections inherit this (tcp(7)).
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _SILENCE_MS)
+    return listener

@@ -1,0 +1,139 @@
+"""One volume in, one judged examination out: the same lines for the daemon, the command line and the golden test."""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+from nibabel.filebasedimages import ImageFileError
+
+from daemon.core.assessment import assess
+from daemon.core.errors import ConfigError, NotAssessable, Reason
+from daemon.core.ports import Engine
+from daemon.core.values import Assessment, Verdict, Volume
+from daemon.core.verdict import decide
+from daemon.edge.engine import EngineSettings, OnnxEngine
+from models.bundle import Bundle, BundleError, load_bundle
+from models.prediction import NoHeadFound, Prediction, predict, prepare
+from models.preprocess import FloatArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Examination:
+    """What one volume gave. ``seconds``: duration of each stage."""
+
+    prediction: Prediction
+    assessment: Assessment
+    verdict: Verdict
+    seconds: dict[str, float]
+
+
+class Examiner:
+    """A bundle and the engines that run its graphs."""
+
+    def __init__(self, bundle: Bundle, locator: Engine, judge: Engine) -> None:
+        self.bundle = bundle
+        self._locator = locator
+        self._judge = judge
+
+    @property
+    def provider(self) -> str:
+        """The execution provider that judges."""
+        return self._judge.provider
+
+    def examine(self, volume: Volume) -> Examination:
+        """Judge one volume; deterministic.
+
+        Raises:
+            NotAssessable: the images hold no signal, or no head.
+        """
+        manifest = self.bundle.manifest
+        clock = _Stopwatch()
+        if float(np.ptp(volume.voxels)) == 0.0:
+            raise NotAssessable(Reason.FLAT)
+        try:
+            prepared = prepare(volume.voxels, volume.affine, manifest.network, self._locate)
+        except NoHeadFound as error:
+            raise NotAssessable(Reason.NO_HEAD) from error
+        clock.lap("preprocess")
+        prediction = predict(prepared, self._run_judge)
+        clock.lap("infer")
+        assessment = assess(prediction, manifest)
+        verdict = decide(assessment, manifest.thresholds)
+        clock.lap("assess")
+        return Examination(prediction=prediction, assessment=assessment, verdict=verdict, seconds=clock.laps)
+
+    def _locate(self, image: FloatArray) -> FloatArray:
+        return self._locator.run({"image": image})["brain"]
+
+    def _run_judge(self, image: FloatArray, features: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+        outputs = self._judge.run({"image": image, "features": features})
+        return outputs["logits"], outputs["variances"], outputs["causes"]
+
+
+def load_examiner(folder: Path, settings: EngineSettings) -> Examiner:
+    """The examiner of a bundle on disk.
+
+    Raises:
+        BundleError: the bundle is not whole, or a graph cannot be loaded.
+        ConfigError: the configured provider is not the active one.
+    """
+    bundle = load_bundle(folder)
+    engines = [OnnxEngine(bundle.file(name), settings) for name in (bundle.manifest.locator, bundle.manifest.judge)]
+    return Examiner(bundle, *engines)
+
+
+def check_golden(examiner: Examiner) -> None:
+    """Judge the head that ships with the bundle, and compare with what its maker got.
+
+    Raises:
+        BundleError: this machine gets other numbers.
+    """
+    golden = examiner.bundle.manifest.golden
+    volume = read_nifti(examiner.bundle.file(golden.series))
+    assessment = examiner.examine(volume).assessment
+    found = {name: measure.value for name, measure in assessment.measures.items()} | dict(assessment.volumes_ml)
+    for name, expected in golden.expected.items():
+        if not math.isclose(found[name], expected, rel_tol=golden.tolerance, abs_tol=1e-4):
+            raise BundleError(
+                f"the golden test failed on this machine: {name} is {found[name]:.4g}, its maker got {expected:.4g}; "
+                f"try another provider or export the bundle here"
+            )
+
+
+def read_nifti(path: Path) -> Volume:
+    """The volume of a NIfTI file.
+
+    Raises:
+        ConfigError: the file cannot be read.
+        NotAssessable: it does not hold one volume.
+    """
+    try:
+        image = nib.Nifti1Image.from_filename(path)
+        voxels = np.squeeze(np.asarray(image.dataobj, np.float32))
+    except (ImageFileError, OSError, EOFError, ValueError) as error:
+        raise ConfigError(f"{path} is not a readable NIfTI file: check that it is whole") from error
+    if voxels.ndim != _SPATIAL:
+        raise NotAssessable(Reason.UNSUPPORTED, f"{voxels.ndim} dimensions")
+    return Volume(voxels=np.nan_to_num(voxels), affine=np.asarray(image.affine, float))
+
+
+_SPATIAL = 3
+
+
+class _Stopwatch:
+    """Durations between laps."""
+
+    def __init__(self, now: Callable[[], float] = time.perf_counter) -> None:
+        self._now = now
+        self._last = now()
+        self.laps: dict[str, float] = {}
+
+    def lap(self, name: str) -> None:
+        """Name the time since the last lap."""
+        now = self._now()
+        self.laps[name] = round(now - self._last, 4)
+        self._last = now

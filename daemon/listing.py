@@ -1,0 +1,48 @@
+"""scanside series: what the database knows of each series, for people and for scripts."""
+
+from typing import Any
+
+from daemon.config import Settings
+from daemon.core.errors import ConfigError
+from daemon.edge.reports import Reports
+from daemon.edge.results import Record, Results
+from daemon.edge.schema import open_database, sqlite_url
+
+
+def list_series(settings: Settings, limit: int) -> list[dict[str, Any]]:
+    """The newest ``limit`` series and revisions, newest first, as plain JSON values.
+
+    Raises:
+        ConfigError: no daemon has run with this configuration yet.
+    """
+    if not settings.database.exists():
+        raise ConfigError(f"no {settings.database}: run the daemon with this configuration first")
+    engine = open_database(sqlite_url(settings.database))
+    try:
+        records = Results(engine).records(limit)
+    finally:
+        engine.dispose()
+    reports = Reports(settings.reports)
+    return [_entry(record, reports) for record in records]
+
+
+def _entry(record: Record, reports: Reports) -> dict[str, Any]:
+    verdict = record.verdict
+    sr = record.objects.get("SR")
+    return {
+        "series": record.series_instance_uid,
+        "revision": record.revision,
+        "state": record.stage.value,
+        "verdict": verdict.state.value if verdict else None,
+        "cause": verdict.cause.value if verdict and verdict.cause else None,
+        "action": verdict.action if verdict else None,
+        "reasons": list(verdict.reasons) if verdict else [],
+        "closed_by": record.closed_by.value,
+        "partial": record.partial,
+        "superseded": record.superseded,
+        "images": record.images,
+        "seconds": record.seconds,
+        "sr": str(reports.path(sr)) if sr else None,
+        "picture": str(reports.picture(record.card_id, record.revision)) if verdict else None,
+        "parked": record.parked,
+    }

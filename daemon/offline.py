@@ -1,0 +1,133 @@
+"""scanside assess: the daemon's judgement of one series on disk, without a daemon.
+
+A DICOM folder or file goes through the daemon's own reader; a NIfTI file brings its volume along.
+"""
+
+import math
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import numpy.typing as npt
+
+from daemon.config import Settings
+from daemon.core.errors import ConfigError, NotAssessable, Reason
+from daemon.core.values import Verdict, Volume
+from daemon.core.verdict import decline
+from daemon.dicom.reader import read_volumes
+from daemon.examination import Examination, load_examiner, read_nifti
+from models.prediction import Prediction
+from models.preprocess import FloatArray, Grid, canonical, nearest, resample, restore
+
+_NIFTI = (".nii", ".nii.gz")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Appraisal:
+    """The answer for one path: the verdict, and the examination behind it if there was one."""
+
+    verdict: Verdict
+    volume: Volume | None
+    examination: Examination | None
+
+
+def appraise(path: Path, settings: Settings) -> Appraisal:
+    """Judge the series at ``path``.
+
+    Raises:
+        ConfigError: there is nothing at the path, or it cannot be read at all.
+        BundleError: the configured bundle cannot be used.
+    """
+    examiner = load_examiner(settings.bundle, settings.engine)
+    volume = None
+    try:
+        volume = read_path(path)
+        examination = examiner.examine(volume)
+    except NotAssessable as error:
+        return Appraisal(verdict=decline(error.reason), volume=volume, examination=None)
+    return Appraisal(verdict=examination.verdict, volume=volume, examination=examination)
+
+
+def read_path(path: Path) -> Volume:
+    """The one volume at a path.
+
+    Raises:
+        ConfigError: nothing there, or not readable.
+        NotAssessable: no series of one volume.
+    """
+    if not path.exists():
+        raise ConfigError(f"there is nothing at {path}: give a DICOM folder, a DICOM file or a NIfTI file")
+    if path.name.endswith(_NIFTI):
+        return read_nifti(path)
+    files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+    volumes = read_volumes(file.read_bytes() for file in files)
+    if len(volumes) != 1:
+        raise NotAssessable(Reason.UNSUPPORTED, f"{len(volumes)} volumes")
+    return volumes[0]
+
+
+def summarise(appraisal: Appraisal) -> dict[str, Any]:
+    """The appraisal as plain JSON values; a number that is none becomes null."""
+    verdict = appraisal.verdict
+    summary: dict[str, Any] = {
+        "verdict": verdict.state,
+        "cause": verdict.cause,
+        "action": verdict.action,
+        "reasons": list(verdict.reasons),
+        "uncertainty": None,
+    }
+    if appraisal.examination is not None:
+        assessment = appraisal.examination.assessment
+        summary |= {
+            "uncertainty": _number(assessment.uncertainty.value),
+            "rating": verdict.rating,
+            "causes": {artefact.value: _number(p) for artefact, p in assessment.causes.items()},
+            "volumes_ml": {name: _number(v) for name, v in assessment.volumes_ml.items()},
+            "measures": {
+                name: {key: _number(v) if isinstance(v, float) else v for key, v in asdict(measure).items()}
+                for name, measure in assessment.measures.items()
+            },
+            "seconds": appraisal.examination.seconds,
+        }
+    return summary
+
+
+def write_maps(appraisal: Appraisal, folder: Path) -> list[Path]:
+    """Write labels and variances on the input's own grid; nothing where there was no examination."""
+    if appraisal.examination is None or appraisal.volume is None:
+        return []
+    folder.mkdir(parents=True, exist_ok=True)
+    prediction, volume = appraisal.examination.prediction, appraisal.volume
+    written = [_save(_labels_on(prediction, volume), volume, folder / "labels.nii.gz")]
+    for artefact, variance in prediction.variances.items():
+        path = folder / f"variance-{artefact.value}.nii.gz"
+        written.append(_save(_values_on(variance, prediction, volume), volume, path))
+    return written
+
+
+def _labels_on(prediction: Prediction, volume: Volume) -> npt.NDArray[np.uint8]:
+    return restore(nearest(prediction.labels, _box(prediction), _canonical_grid(volume)), volume.affine)
+
+
+def _values_on(values: FloatArray, prediction: Prediction, volume: Volume) -> FloatArray:
+    return restore(resample(values, _box(prediction), _canonical_grid(volume)), volume.affine)
+
+
+def _canonical_grid(volume: Volume) -> Grid:
+    turned, affine = canonical(volume.voxels, volume.affine)
+    return Grid(turned.shape, affine)
+
+
+def _save(values: npt.NDArray[np.generic], volume: Volume, path: Path) -> Path:
+    nib.save(nib.Nifti1Image(values, volume.affine), path)
+    return path
+
+
+def _box(prediction: Prediction) -> Grid:
+    return Grid(prediction.labels.shape, prediction.affine)
+
+
+def _number(value: float) -> float | None:
+    return round(value, 6) if math.isfinite(value) else None

@@ -1,0 +1,105 @@
+"""A brain bundle from its three checkpoints: graphs, parity gate, golden head, reference, manifest."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnxruntime
+
+from export.golden import SERIES, expect, write_golden_head
+from export.graphs import export_judge, export_locator
+from export.parity import check_parity, measure_parity
+from export.reference import reference_of, thresholds_of
+from models.artefacts import ARTEFACTS
+from models.bundle import Bundle, Manifest, Parity, Training, file_digest, load_bundle, write_manifest
+from models.prediction import prepare
+from models.spectrum import feature_names
+from training.data import synthetic_people
+from training.heads import Mishaps
+from training.labelmaps import TISSUES
+from training.measure import Row, measure
+from training.networks import BRAIN_GRID, Checkpoints, Networks, load_judge, load_locator, onnx_networks
+
+LOCATOR, JUDGE = "locate.onnx", "judge.onnx"
+#: Seeds of heads that no training stream used.
+_REFERENCE_SEED, _CORRUPTED_SEED, _PARITY_SEED = 9001, 9002, 9003
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportPlan:
+    """``references``: clean heads in the manifest's reference, and as many corrupted ones for its threshold."""
+
+    brain: Path
+    cause: Path
+    locator: Path
+    bank: Path
+    label_maps: Path
+    out: Path
+    version: str
+    references: int = 199
+    golden_seed: int = 5
+
+
+def export_brain(plan: ExportPlan) -> Bundle:
+    """Write the bundle beside its place, verify it, then move it there; on a mismatch nothing is written.
+
+    Raises:
+        ParityError: ONNX does not say what torch says.
+    """
+    draft = plan.out.with_name(plan.out.name + ".part")
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(parents=True)
+    checkpoints = Checkpoints(brain=plan.brain, cause=plan.cause, locator=plan.locator)
+    export_locator(load_locator(checkpoints), draft / LOCATOR)
+    export_judge(load_judge(checkpoints), draft / JUDGE)
+    networks = onnx_networks(draft / LOCATOR, draft / JUDGE)
+    parity = _parity(plan, checkpoints, networks, draft)
+    check_parity(parity)
+    write_golden_head(min(plan.bank.glob("*.npy")), plan.label_maps, plan.golden_seed, draft / SERIES)
+    write_manifest(draft, _manifest(plan, networks, parity, draft))
+    load_bundle(draft)
+    shutil.rmtree(plan.out, ignore_errors=True)
+    draft.rename(plan.out)
+    return load_bundle(plan.out)
+
+
+def _parity(plan: ExportPlan, checkpoints: Checkpoints, networks: Networks, draft: Path) -> Parity:
+    people = synthetic_people(plan.bank, plan.label_maps, _PARITY_SEED, 4, Mishaps(probability=0.5))
+    heads = [prepare(person.voxels, person.affine, BRAIN_GRID, networks.locate) for person in people]
+    session = onnxruntime.InferenceSession(draft / JUDGE, providers=["CPUExecutionProvider"])
+    return measure_parity(load_judge(checkpoints), session, heads)
+
+
+def _manifest(plan: ExportPlan, networks: Networks, parity: Parity, draft: Path) -> Manifest:
+    clean = _measured(plan, networks, _REFERENCE_SEED, None)
+    corrupted = _measured(plan, networks, _CORRUPTED_SEED, Mishaps(probability=1.0))
+    source = f"{len(clean)} clean synthetic heads of the training generator, seed {_REFERENCE_SEED}"
+    return Manifest(
+        format=1,
+        name="brain-t1",
+        version=plan.version,
+        task="segmentation of CSF, grey and white matter in a T1-weighted head",
+        intended_use="Research. Advises on image quality for this task beside the scanner; never rejects an image.",
+        locator=LOCATOR,
+        judge=JUDGE,
+        network=BRAIN_GRID,
+        normalisation="box divided by the 95th percentile of the located brain; air stays zero",
+        labels=TISSUES,
+        artefacts=tuple(a.value for a in ARTEFACTS),
+        features=feature_names(),
+        reference=reference_of(clean, source),
+        thresholds=thresholds_of(clean, corrupted),
+        golden=expect(draft / SERIES, networks),
+        parity=parity,
+        training=Training(
+            data=("20 SynthSeg label maps with their T1 intensity priors (Billot et al. 2023)",),
+            licence="Apache-2.0",
+            notice="Images were synthesised from the label maps; no person's image was used.",
+        ),
+        files={name: file_digest(draft / name) for name in (LOCATOR, JUDGE, SERIES)},
+    )
+
+
+def _measured(plan: ExportPlan, networks: Networks, seed: int, mishaps: Mishaps | None) -> list[Row]:
+    people = synthetic_people(plan.bank, plan.label_maps, seed, plan.references, mishaps)
+    return [measure(person, networks) for person in people]

@@ -1,0 +1,44 @@
+"""The golden head: a synthetic series that ships with a bundle; every host must get the same numbers for it."""
+
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+
+from models.bundle import Golden
+from models.kspace import Noise
+from models.scores import score, volumes_ml
+from training.labelmaps import TISSUES, load_class_table
+from training.networks import Networks
+from training.scanner import Reconstruction
+from training.synthesis import Protocol, draw_appearance, render, scan
+
+SERIES = "golden/head.nii.gz"
+#: Relative deviation that a host's float arithmetic may cause.
+TOLERANCE = 0.02
+_LEVELS = 1000
+
+
+def write_golden_head(anatomy: Path, label_maps: Path, seed: int, path: Path) -> None:
+    """Draw the head from a banked anatomy and write it as a NIfTI file of 16-bit integers."""
+    table = load_class_table(label_maps)
+    classes = np.load(anatomy, mmap_mode="r")
+    rng = np.random.default_rng(seed)
+    protocol = Protocol(
+        field_of_view=((8, 200), (8, 248), (60, 260)),
+        voxel_mm=(2, 2, 2),
+        reconstruction=Reconstruction(zero_fill=(1.25, 1.25, 1.25), noise=Noise(snr_db=30, seed=seed)),
+    )
+    ideal, grid = render(classes, table, draw_appearance(table, rng), protocol)
+    stored, grid = scan(ideal, grid, protocol, ())
+    levels = np.rint(stored * (_LEVELS / np.percentile(stored, 99.5))).astype(np.int16)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nib.save(nib.Nifti1Image(levels, grid.affine), path)
+
+
+def expect(path: Path, networks: Networks) -> Golden:
+    """What the networks say of the golden head."""
+    image = nib.Nifti1Image.from_filename(path)
+    prediction = networks.predict(np.asarray(image.dataobj, np.float32), np.asarray(image.affine))
+    expected = {**score(prediction, TISSUES), **volumes_ml(prediction, TISSUES)}
+    return Golden(series=SERIES, expected=expected, tolerance=TOLERANCE)

@@ -1,0 +1,69 @@
+"""torch -> ONNX: the two graphs of a brain bundle, with named inputs and outputs and free sizes."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from models.nets.judge import Judge
+from models.nets.locator import LOCATOR_TRUNK, Locator
+
+OPSET = 20
+
+
+class _Probability(nn.Module):
+    """The locator with its sigmoid inside the graph."""
+
+    def __init__(self, locator: Locator) -> None:
+        super().__init__()
+        self.locator = locator
+
+    def forward(self, image: Tensor) -> Tensor:
+        return torch.sigmoid(self.locator(image))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Signature:
+    """Names of a graph's inputs and outputs, and which sides of each input are free."""
+
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    shapes: tuple[dict[int, object] | None, ...]
+
+
+def export_locator(locator: Locator, path: Path) -> None:
+    """``image`` (1, 1, d, h, w), 8 mm, sides a multiple of the trunk's -> ``brain``, the probability of brain."""
+    signature = _Signature(inputs=("image",), outputs=("brain",), shapes=(_free_sides(LOCATOR_TRUNK.multiple),))
+    _export(_Probability(locator), (torch.zeros(1, 1, 32, 32, 32),), signature, path)
+
+
+def export_judge(judge: Judge, path: Path) -> None:
+    """``image`` (1, 1, D, H, W), ``features`` (1, F) -> ``logits``, ``variances`` at half size, ``causes``."""
+    signature = _Signature(
+        inputs=("image", "features"),
+        outputs=("logits", "variances", "causes"),
+        shapes=(_free_sides(judge.brain.config.trunk.multiple), None),
+    )
+    features = len(judge.cause.centre)
+    _export(judge, (torch.zeros(1, 1, 64, 80, 64), torch.zeros(1, features)), signature, path)
+
+
+def _free_sides(multiple: int) -> dict[int, object]:
+    return {axis: multiple * torch.export.Dim(f"side{axis}", min=2, max=64) for axis in (2, 3, 4)}
+
+
+def _export(network: nn.Module, example: tuple[Tensor, ...], signature: _Signature, path: Path) -> None:
+    program = torch.onnx.export(
+        network.eval(),
+        example,
+        dynamo=True,
+        opset_version=OPSET,
+        input_names=signature.inputs,
+        output_names=signature.outputs,
+        dynamic_shapes=signature.shapes,
+        verbose=False,
+    )
+    if program is None:
+        raise RuntimeError("torch.onnx.export returned nothing: it needs dynamo=True of torch >= 2.8")
+    program.save(path)

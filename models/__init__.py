@@ -1,0 +1,1 @@
+"""What both sides share: bundle contract, preprocessing and artefact physics (numpy), and the torch networks."""

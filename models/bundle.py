@@ -1,0 +1,172 @@
+"""The bundle: a folder of ONNX graphs and a manifest that says everything a host must know to use them.
+
+``manifest.json`` names every file with its SHA-256; loading verifies all of them, so that a bundle is whole or is
+refused. It holds data only: no code, no pickle.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+from cattrs import BaseValidationError, Converter, transform_error
+
+MANIFEST = "manifest.json"
+_CONVERTER = Converter(forbid_extra_keys=True)
+
+
+class BundleError(Exception):
+    """A bundle is damaged, foreign, or not for this software; the message says what to do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkGrid:
+    """The grid that a bundle's network was trained on."""
+
+    spacing_mm: float
+    box: tuple[int, int, int]
+    locator_multiple: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reference:
+    """Scores of accepted series that a new score is compared with.
+
+    ``scores``: measure name -> ascending values, one a series; ``source``: which series they come from.
+    """
+
+    source: str
+    scores: Mapping[str, tuple[float, ...]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thresholds:
+    """When a signal counts.
+
+    ``alpha``: tolerated share of false alarms, shared by all signals; ``impaired``: the uncertainty above which the
+    segmentation is expected to have lost more than ``dice_loss``.
+    """
+
+    alpha: float
+    impaired: float
+    dice_loss: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Golden:
+    """A series that ships with the bundle and what the host must get for it, within ``tolerance``."""
+
+    series: str
+    expected: Mapping[str, float]
+    tolerance: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parity:
+    """How far ONNX was from torch on the export's own check: largest absolute differences, share of equal labels."""
+
+    logits: float
+    variances: float
+    causes: float
+    labels_equal: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Training:
+    """What the weights were trained on, and under which licence they may be used."""
+
+    data: tuple[str, ...]
+    licence: str
+    notice: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """Everything a host must know; see the field's own types. ``files``: relative path -> SHA-256."""
+
+    format: Literal[1]
+    name: str
+    version: str
+    task: str
+    intended_use: str
+    locator: str
+    judge: str
+    network: NetworkGrid
+    normalisation: str
+    labels: tuple[str, ...]
+    artefacts: tuple[str, ...]
+    features: tuple[str, ...]
+    reference: Reference
+    thresholds: Thresholds
+    golden: Golden
+    parity: Parity
+    training: Training
+    files: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A verified bundle on disk. ``digest``: SHA-256 of its manifest, which covers every file."""
+
+    folder: Path
+    manifest: Manifest
+    digest: str
+
+    def file(self, name: str) -> Path:
+        """Path of one of its files."""
+        return self.folder / name
+
+
+def load_bundle(folder: Path) -> Bundle:
+    """Read and verify a bundle.
+
+    Raises:
+        BundleError: no manifest, another format, an unknown or missing key, a missing or changed file.
+    """
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise BundleError(f"no {MANIFEST} in {folder}: give the folder of a bundle")
+    text = path.read_bytes()
+    manifest = parse_manifest(text)
+    for name, digest in manifest.files.items():
+        _verify(folder, name, digest)
+    return Bundle(folder, manifest, hashlib.sha256(text).hexdigest())
+
+
+def parse_manifest(text: bytes) -> Manifest:
+    """The manifest from its JSON text.
+
+    Raises:
+        BundleError: not JSON, another format, an unknown or missing key.
+    """
+    try:
+        return _CONVERTER.structure(json.loads(text), Manifest)
+    except (BaseValidationError, ValueError, AttributeError) as error:  # AttributeError: no JSON object
+        raise BundleError(f"manifest.json is not of this format ({_what(error)}): export the bundle again") from error
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Write the manifest as stable, readable JSON."""
+    (folder / MANIFEST).write_text(json.dumps(asdict(manifest), indent=1, sort_keys=True) + "\n")
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file, hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _what(error: Exception) -> str:
+    return "; ".join(transform_error(error)) if isinstance(error, BaseValidationError) else type(error).__name__
+
+
+def _verify(folder: Path, name: str, digest: str) -> None:
+    path = folder / name
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise BundleError(f"the bundle names a file outside its folder ({name}): do not use it")
+    if not path.is_file():
+        raise BundleError(f"the bundle lacks {name}: copy it again")
+    if file_digest(path) != digest:
+        raise BundleError(f"{name} is not the file the bundle was made with: copy it again")

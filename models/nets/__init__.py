@@ -1,0 +1,1 @@
+"""Torch networks, one idea a file; never imported on a scanner host."""

@@ -1,0 +1,43 @@
+"""The brain network of paper 000 (Shaw et al. 2021, figure 2): a trunk, tissue logits and log-variances."""
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from models.artefacts import ARTEFACTS
+from models.nets.unet import Trunk, TrunkConfig
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrainConfig:
+    """``tissues``: classes with background. ``sources``: log-variance maps, the task's first, then one an artefact."""
+
+    trunk: TrunkConfig = field(default_factory=TrunkConfig)
+    tissues: int = 4
+    sources: int = 1 + len(ARTEFACTS)
+
+
+class BrainNet(nn.Module):
+    """Image (B, 1, D, H, W) -> logits (B, tissues, D, H, W), log-variances (B, sources, D/2, H/2, W/2).
+
+    The variances are kept at half resolution: they vary slowly, and an eighth of the voxels is an eighth of the work.
+    Their logarithm is clamped to [-10, 5], so that a variance is never zero and never runs away.
+    """
+
+    def __init__(self, config: BrainConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.trunk = Trunk(config.trunk)
+        self.logits = nn.Conv3d(config.trunk.fine, config.tissues, 1)
+        self.variances = nn.Sequential(
+            nn.Conv3d(config.trunk.channels[0], config.trunk.channels[0], 3, padding=1),
+            nn.LeakyReLU(0.01),
+            nn.Conv3d(config.trunk.channels[0], config.sources, 1),
+        )
+        nn.init.constant_(self.variances[2].bias, -3.0)  # type: ignore[arg-type]
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits and log-variances."""
+        half, full = self.trunk(image)
+        return self.logits(full), torch.clamp(self.variances(half), -10.0, 5.0)

@@ -1,0 +1,66 @@
+"""A 3D U-Net that works at half resolution: wide convolutions on an eighth of the voxels.
+
+Cicek et al. 2016 with instance norm and leaky ReLU (Isensee et al. 2019). The strided stem and the transposed last
+layer stand for a space-to-depth and a depth-to-space; one pointwise layer beside the image sharpens the borders (a
+3 x 3 x 3 one there costs 40 % more for the whole step). The whole is a third of the same network at full resolution.
+"""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrunkConfig:
+    """``channels`` of each level, the first at half resolution; ``fine``: features at full resolution."""
+
+    channels: tuple[int, ...] = (32, 64, 128, 160)
+    fine: int = 16
+    inputs: int = 1
+
+    @property
+    def multiple(self) -> int:
+        """Every side of the input must be a multiple of this."""
+        return int(2 ** len(self.channels))
+
+
+class Trunk(nn.Module):
+    """Image (B, inputs, D, H, W) -> features (B, channels[0], D/2, ...) at half and (B, fine, D, ...) at full size."""
+
+    def __init__(self, config: TrunkConfig) -> None:
+        super().__init__()
+        channels = config.channels
+        self.stem = nn.Conv3d(config.inputs, channels[0], 4, stride=2, padding=1)
+        widths = zip((channels[0], *channels[:-1]), channels, strict=True)
+        self.down = nn.ModuleList(_level(i, o, stride=1 if n == 0 else 2) for n, (i, o) in enumerate(widths))
+        pairs = list(pairwise(channels))[::-1]
+        self.widen = nn.ModuleList(nn.ConvTranspose3d(deep, shallow, 2, stride=2) for shallow, deep in pairs)
+        self.up = nn.ModuleList(_level(2 * shallow, shallow) for shallow, _ in pairs)
+        self.sharpen = nn.ConvTranspose3d(channels[0], config.fine // 2, 2, stride=2)
+        self.border = _convolution(config.fine // 2 + config.inputs, config.fine, kernel=1)
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """Features at half and at full resolution."""
+        x = self.stem(image)
+        skips = []
+        for level in self.down:
+            x = level(x)
+            skips.append(x)
+        skips.pop()
+        for widen, level in zip(self.widen, self.up, strict=True):
+            x = level(torch.cat([widen(x), skips.pop()], dim=1))
+        return x, self.border(torch.cat([self.sharpen(x), image], dim=1))
+
+
+def _convolution(inputs: int, outputs: int, stride: int = 1, kernel: int = 3) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv3d(inputs, outputs, kernel, stride=stride, padding=kernel // 2),
+        nn.InstanceNorm3d(outputs, affine=True),
+        nn.LeakyReLU(0.01),
+    )
+
+
+def _level(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
+    return nn.Sequential(_convolution(inputs, outputs, stride), _convolution(outputs, outputs))

@@ -1,0 +1,122 @@
+"""One prediction path for torch and for ONNX: volume -> brain box -> networks -> maps on the box.
+
+The networks come as callables on numpy arrays, so that training's evaluation, the export's golden test and the
+daemon's engines all go through the same lines.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+from scipy.special import softmax
+
+from models.artefacts import ARTEFACTS, Artefact
+from models.bundle import NetworkGrid
+from models.preprocess import (
+    Affine,
+    FloatArray,
+    Grid,
+    box_grid,
+    canonical,
+    isotropic_grid,
+    locator_input,
+    nearest,
+    resample,
+)
+from models.spectrum import describe
+
+#: Image (1, 1, d, h, w) on 8 mm voxels -> probability of brain, same shape.
+Locate = Callable[[FloatArray], FloatArray]
+#: Image (1, 1, D, H, W) and features (1, F) -> logits (1, C, D, H, W), variances (1, 6, D/2, H/2, W/2), causes (1, 5).
+Judge = Callable[[FloatArray, FloatArray], tuple[FloatArray, FloatArray, FloatArray]]
+
+#: Less brain than this in the field of view is no head: the smallest adult brains have about 900 mL.
+LEAST_BRAIN_ML = 250.0
+_BRAIN = 0.5
+
+
+class NoHeadFound(Exception):
+    """The locator finds no brain in the field of view."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prediction:
+    """What the networks said, on the network's own grid.
+
+    ``labels`` uint8 (D, H, W); ``probabilities`` float32 (C, D, H, W); ``image`` float32 (D, H, W) is what they saw;
+    ``task_variance`` and each of ``variances`` float32 (D, H, W); ``causes``: probability that each artefact is
+    present; ``affine`` (4, 4) of that grid, RAS mm.
+    """
+
+    image: FloatArray
+    labels: npt.NDArray[np.uint8]
+    probabilities: FloatArray
+    task_variance: FloatArray
+    variances: Mapping[Artefact, FloatArray]
+    causes: Mapping[Artefact, float]
+    affine: Affine
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """The network's inputs: the box, float32 (D, H, W) on ``grid``, and the spectral features (F,)."""
+
+    image: FloatArray
+    grid: Grid
+    features: FloatArray
+
+
+def prepare(voxels: npt.NDArray[np.floating], affine: Affine, network: NetworkGrid, locate: Locate) -> Prepared:
+    """Find the brain, cut the box about it, and scale it by the brain's 95th percentile.
+
+    Raises:
+        NoHeadFound: less brain than any head has.
+    """
+    turned, turned_affine = canonical(voxels, affine)
+    native = Grid(turned.shape, turned_affine)
+    head = isotropic_grid(native, network.spacing_mm)
+    image = resample(turned, native, head)
+    coarse, coarse_grid = locator_input(image, head, network.locator_multiple)
+    brain = _largest(locate(coarse[None, None])[0, 0] > _BRAIN)
+    if brain.sum() * float(np.prod(coarse_grid.spacing)) / 1000 < LEAST_BRAIN_ML:
+        raise NoHeadFound
+    box = box_grid(head, _centre(brain, coarse_grid, head), network.box)
+    cut = nearest(image, head, box)
+    inside = nearest(brain, coarse_grid, box)
+    scale = float(np.percentile(cut[inside], 95)) if inside.any() else 0.0
+    return Prepared(cut / np.float32(scale or 1.0), box, describe(turned, turned_affine))
+
+
+def predict(prepared: Prepared, judge: Judge) -> Prediction:
+    """Run the networks on a prepared box."""
+    logits, variances, causes = judge(prepared.image[None, None], prepared.features[None])
+    probabilities = softmax(logits[0], axis=0).astype(np.float32)
+    maps = variances[0].repeat(2, axis=1).repeat(2, axis=2).repeat(2, axis=3)
+    return Prediction(
+        image=prepared.image,
+        labels=logits[0].argmax(axis=0).astype(np.uint8),
+        probabilities=probabilities,
+        task_variance=maps[0],
+        variances=dict(zip(ARTEFACTS, maps[1:], strict=True)),
+        causes=dict(zip(ARTEFACTS, causes[0].tolist(), strict=True)),
+        affine=prepared.grid.affine,
+    )
+
+
+def _largest(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """The largest connected component."""
+    components, count = ndimage.label(mask)
+    if not count:
+        return mask
+    largest: npt.NDArray[np.bool_] = components == 1 + np.bincount(components.ravel())[1:].argmax()
+    return largest
+
+
+def _centre(brain: npt.NDArray[np.bool_], source: Grid, target: Grid) -> npt.NDArray[np.float64]:
+    """Centre of mass of the brain as an index of ``target``."""
+    index = np.argwhere(brain).mean(axis=0)
+    world = source.affine[:3, :3] @ index + source.affine[:3, 3]
+    position: npt.NDArray[np.float64] = np.linalg.inv(target.affine)[:3] @ [*world, 1.0]
+    return position

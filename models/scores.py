@@ -1,0 +1,39 @@
+"""The numbers of a prediction: what is compared with the reference, reported, and correlated with Dice."""
+
+import numpy as np
+
+from models.artefacts import ARTEFACTS
+from models.prediction import Prediction
+from models.uncertainty import contrast_to_noise, entropy, mean_within, rim, signal_to_noise
+
+#: The judged tissue and the one it borders on, as named in a manifest's labels.
+JUDGED, NEIGHBOUR = "grey matter", "white matter"
+
+
+def score(prediction: Prediction, labels: tuple[str, ...]) -> dict[str, float]:
+    """Every signal of one series; higher is worse.
+
+    Variances are averaged over the judged tissue and its rim: an artefact elsewhere does not hurt the task (Shaw et
+    al. 2021, section 1). ``uncertainty`` is the sum over all artefacts, ``task`` what is left without any.
+    """
+    region = rim(prediction.labels == labels.index(JUDGED))
+    scores = {artefact.value: mean_within(prediction.variances[artefact], region) for artefact in ARTEFACTS}
+    scores["uncertainty"] = sum(scores.values())
+    scores["task"] = mean_within(prediction.task_variance, region)
+    scores["entropy"] = mean_within(entropy(prediction.probabilities), region)
+    return scores
+
+
+def classical(prediction: Prediction, labels: tuple[str, ...]) -> dict[str, float]:
+    """SNR and CNR of the judged tissue: lower is worse."""
+    tissue, neighbour = (prediction.labels == labels.index(name) for name in (JUDGED, NEIGHBOUR))
+    return {
+        "snr": signal_to_noise(prediction.image, tissue),
+        "cnr": contrast_to_noise(prediction.image, tissue, neighbour),
+    }
+
+
+def volumes_ml(prediction: Prediction, labels: tuple[str, ...]) -> dict[str, float]:
+    """Volume of each tissue in mL: the sum of its probability."""
+    voxel_ml = abs(float(np.linalg.det(prediction.affine[:3, :3]))) / 1000
+    return {name: float(prediction.probabilities[i].sum()) * voxel_ml for i, name in enumerate(labels) if i}

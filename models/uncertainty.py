@@ -1,0 +1,56 @@
+"""From maps to numbers: entropy, region means, error bars, conformal p-values. numpy only, used by both sides."""
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+FloatArray = npt.NDArray[np.float32]
+
+
+def entropy(probabilities: FloatArray) -> FloatArray:
+    """Shannon entropy in nats of class probabilities (C, D, H, W) -> (D, H, W)."""
+    safe = np.clip(probabilities, 1e-12, 1)
+    nats: FloatArray = -(safe * np.log(safe)).sum(axis=0)
+    return nats
+
+
+def rim(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """The mask and the voxels that touch it: where a segmentation can err."""
+    grown: npt.NDArray[np.bool_] = ndimage.binary_dilation(mask)
+    return grown
+
+
+def mean_within(values: FloatArray, mask: npt.NDArray[np.bool_]) -> float:
+    """Mean of ``values`` over ``mask``; NaN for an empty mask."""
+    return float(values[mask].mean()) if mask.any() else float("nan")
+
+
+def signal_to_noise(image: FloatArray, tissue: npt.NDArray[np.bool_]) -> float:
+    """Mean over standard deviation within a tissue (Shaw et al. 2021, section 6.3)."""
+    inside = image[tissue]
+    spread = float(inside.std()) if inside.size else 0.0
+    return float(inside.mean()) / spread if spread > 0 else float("nan")
+
+
+def contrast_to_noise(image: FloatArray, first: npt.NDArray[np.bool_], second: npt.NDArray[np.bool_]) -> float:
+    """Difference of two tissues' means over their pooled standard deviation (Shaw et al. 2021, section 6.3)."""
+    if not (first.any() and second.any()):
+        return float("nan")
+    pooled = float(np.sqrt((image[first].var() + image[second].var()) / 2))
+    return abs(float(image[first].mean()) - float(image[second].mean())) / pooled if pooled > 0 else float("nan")
+
+
+def conformal_p_value(reference: npt.ArrayLike, score: float) -> float:
+    """(1 + the number of reference scores >= ``score``) / (n + 1): small where the score is unusually high.
+
+    Uniform or larger for a score from the reference's own distribution (Vovk et al. 2005); 1 for a score that is NaN.
+    """
+    scores = np.asarray(reference, float)
+    return float((1 + np.count_nonzero(~(scores < score))) / (scores.size + 1))
+
+
+def conformal_limit(reference: npt.ArrayLike, level: float) -> float:
+    """The smallest score whose conformal p-value is at most ``level``; infinite where the reference is too small."""
+    scores = np.sort(np.asarray(reference, float))
+    exceeding = int(np.floor(level * (scores.size + 1))) - 1
+    return float("inf") if exceeding < 0 or not scores.size else float(scores[scores.size - 1 - exceeding])

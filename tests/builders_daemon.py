@@ -1,0 +1,140 @@
+"""The real daemon in processes of its own, as its operator starts it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+from archive import Archive, free_port
+from pydicom import Dataset, dcmwrite
+
+from daemon.config import Settings
+from daemon.dicom.simulate import corrupted_series, series_from_volume
+from daemon.examination import read_nifti
+from models.bundle import load_bundle
+
+STORESCU = "/usr/bin/storescu"
+SCANSIDE = [sys.executable, "-m", "daemon"]
+
+
+@dataclass(slots=True)
+class Daemon:
+    """A daemon with its configuration in a folder; start, stop, kill and start it again."""
+
+    config: Path
+    dicom_port: int
+    web_port: int
+    process: subprocess.Popen[bytes] | None = field(default=None)
+
+    def start(self) -> None:
+        """Start it and wait until it is ready."""
+        log = self.config.with_name("daemon.log").open("ab")
+        # a process group of its own: killing it takes the receiver along
+        self.process = subprocess.Popen(
+            [*SCANSIDE, "run", "--config", str(self.config)], stderr=log, start_new_session=True
+        )
+        self.wait_until_ready()
+
+    def wait_until_ready(self, seconds: float = 120) -> None:
+        """Wait for /readyz."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            assert self.process is not None
+            assert self.process.poll() is None, self.config.with_name("daemon.log").read_text()[-3000:]
+            try:
+                self.get("readyz")
+            except OSError:
+                time.sleep(0.1)
+            else:
+                return
+        raise AssertionError("the daemon did not become ready")
+
+    def stop(self) -> int:
+        """SIGTERM, and the exit status."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(90)
+
+    def kill(self) -> None:
+        """SIGKILL for the daemon and its receiver at once."""
+        assert self.process is not None
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(30)
+
+    def receiver_pid(self) -> int:
+        """The receiver's process id, from its status file."""
+        return json.loads((self.config.parent / "storage" / "spool" / "receiver.json").read_text())["pid"]
+
+    def get(self, path: str) -> bytes:
+        """A page of the web server."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.web_port}/{path}", timeout=10) as answer:
+            return answer.read()
+
+    def series(self) -> list[dict]:
+        """What `scanside series --json` says."""
+        command = [*SCANSIDE, "series", "--json", "--config", str(self.config)]
+        said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        return [json.loads(line) for line in said.splitlines()]
+
+    def done(self, series: str, revision: int = 1, seconds: float = 180) -> dict:
+        """The record of a series once it is done."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            for record in self.series():
+                if (record["series"], record["revision"], record["state"]) == (series, revision, "DONE"):
+                    return record
+            time.sleep(0.2)
+        raise AssertionError(f"series not done: {self.series()}")
+
+    def push(self, folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+        """Push a folder of DICOM files by DCMTK's storescu."""
+        command = [STORESCU, *options, "-aec", "SCANSIDE", "-aet", "MR1", "127.0.0.1", str(self.dicom_port)]
+        return subprocess.run([*command, "+sd", str(folder)], capture_output=True, text=True, check=False)
+
+
+@contextmanager
+def running_daemon(folder: Path, archive: Archive | None = None, extra: str = "") -> Iterator[Daemon]:
+    """A started daemon in ``folder`` that reports to ``archive``; stopped in the end, however it stands."""
+    daemon = Daemon(folder / "scanside.toml", free_port(), free_port())
+    destination = (
+        f'[[destinations]]\nname = "orthanc"\nhost = "127.0.0.1"\nport = {archive.dicom_port}\nae_title = "ORTHANC"\n'
+        if archive
+        else ""
+    )
+    daemon.config.write_text(
+        f'storage = "{folder / "storage"}"\nscanners = {{ MR1 = "Trio" }}\n{extra}\n'
+        f'[dicom]\nhost = "127.0.0.1"\nport = {daemon.dicom_port}\n[web]\nport = {daemon.web_port}\n{destination}'
+    )
+    daemon.start()
+    try:
+        yield daemon
+    finally:
+        if daemon.process is not None and daemon.process.poll() is None:
+            daemon.kill()
+
+
+@cache
+def golden_datasets() -> tuple[Dataset, ...]:
+    """The golden head as a classic MR series."""
+    bundle = load_bundle(Settings().bundle)
+    volume = read_nifti(bundle.file(bundle.manifest.golden.series))
+    return tuple(series_from_volume(volume, seed="golden head"))
+
+
+def write_golden(folder: Path, image=None, seed: str = "e2e") -> str:
+    """Write the golden head, or another image on its grid, as files; the series' UID."""
+    folder.mkdir(parents=True, exist_ok=True)
+    datasets = golden_datasets()
+    if image is not None:
+        datasets = tuple(corrupted_series(datasets, image, seed))
+    for number, dataset in enumerate(datasets):
+        dcmwrite(folder / f"{number:04d}.dcm", dataset, enforce_file_format=True)
+    return str(datasets[0].SeriesInstanceUID)

@@ -1,0 +1,252 @@
+"""Independent judges find nothing wrong with any report, and read from it what was written (specs/dicom.md 6)."""
+
+import json
+import math
+from collections import defaultdict
+from dataclasses import replace
+from io import BytesIO
+
+import numpy as np
+import pytest
+import validators
+from builders_report import make_assessment, make_header, make_judgement, make_prediction, make_series
+from highdicom.sr import srread
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from pydicom import dcmread
+from pydicom.config import strict_reading
+from pydicom.dataelem import RawDataElement
+
+from daemon.core.values import Measure, ReportReference, State
+from daemon.dicom.codes import measure_concept
+from daemon.dicom.evidence import gather_evidence
+from daemon.dicom.sr import SRClass, build_sr
+from daemon.dicom.summary import build_summary, render_summary
+from daemon.dicom.text import plain
+from models.artefacts import Artefact
+
+PREDECESSOR = ReportReference(
+    sop_class_uid="1.2.840.10008.5.1.4.1.1.88.34", sop_instance_uid="2.25.11", series_instance_uid="2.25.12"
+)
+CIRCUMSTANCES = {
+    "complete": {},
+    "partial": {"partial": True},
+    "revised": {"revision": 2, "predecessor": PREDECESSOR},
+}
+
+
+def evidence_of(count=24, **attributes):
+    header = make_header(**attributes)
+    return gather_evidence(make_series(count, header=header), header)
+
+
+@pytest.fixture
+def keep(tmp_path):
+    """Writes a report object to disk."""
+
+    def _keep(report):
+        path = tmp_path / f"{report.kind}.dcm"
+        path.write_bytes(report.payload)
+        return path
+
+    return _keep
+
+
+@pytest.mark.parametrize("sop_class", SRClass)
+@pytest.mark.parametrize("state", State)
+@pytest.mark.parametrize("circumstances", CIRCUMSTANCES)
+def test_every_sr_is_clean(state, circumstances, sop_class, keep):
+    judgement = make_judgement(state, **CIRCUMSTANCES[circumstances])
+    path = keep(build_sr(evidence_of(), judgement, sop_class))
+
+    assert [] == validators.unexpected_dciodvfy(path)
+    assert [] == validators.dcsrdump(path)
+    assert f"{state}" in validators.dsrdump(path)
+    assert str(sop_class) in validators.dsr2html(path, path.with_suffix(".html"), "+U8")
+
+
+@pytest.mark.parametrize("count", [1, 192, 960])
+def test_an_sr_of_any_length_is_clean(count, keep):
+    path = keep(build_sr(evidence_of(count), make_judgement()))
+
+    assert [] == validators.unexpected_dciodvfy(path)
+    assert [] == validators.dcsrdump(path)
+    assert count == validators.dsrdump(path).count("=(MR image,)")
+
+
+@pytest.mark.parametrize(
+    ("state", "circumstances", "sop_class"),
+    [
+        (State.RESCAN, "complete", SRClass.COMPREHENSIVE_3D),
+        (State.ACCEPT, "revised", SRClass.ENHANCED),
+        (State.NOT_ASSESSED, "partial", SRClass.COMPREHENSIVE_3D),
+    ],
+)
+def test_the_tree_follows_its_templates(state, circumstances, sop_class, keep):
+    judgement = make_judgement(state, **CIRCUMSTANCES[circumstances])
+
+    assert [] == validators.pixelmed(keep(build_sr(evidence_of(3), judgement, sop_class)))
+
+
+def test_the_template_checker_is_awake(keep):
+    """A target region outside its context group, which an earlier draft had, is found."""
+    report = build_sr(evidence_of(3), make_judgement())
+    head, brain = b"69536005", b"12738006"
+    spoiled = replace(report, payload=report.payload.replace(head, brain, 1))
+
+    assert any("Target Region" in line for line in validators.pixelmed(keep(spoiled)))
+
+
+@pytest.mark.parametrize("sop_class", SRClass)
+def test_dcmqi_reads_the_measurements(sop_class, keep, tmp_path):
+    path = validators.tid1500reader(keep(build_sr(evidence_of(), make_judgement(), sop_class)), tmp_path)
+    groups = json.loads(path.read_text())["Measurements"]
+    found = {group["TrackingIdentifier"]: group["measurementItems"][0]["value"] for group in groups}
+
+    assert "0.21" == found["scanside/uncertainty-motion"]
+    assert "702.123" == found["scanside/volume-grey matter"]
+
+
+@pytest.mark.parametrize("state", State)
+@pytest.mark.parametrize("sop_class", SRClass)
+def test_highdicom_reads_it_back_strictly(state, sop_class):
+    judgement = make_judgement(state)
+    report = build_sr(evidence_of(), judgement, sop_class)
+    with strict_reading():
+        groups = srread(BytesIO(report.payload)).content.get_image_measurement_groups()
+
+    assert "scanside/series-quality" == groups[0].tracking_identifier
+    assert (1 if judgement.assessment is None else 13) == len(groups)
+
+
+# --- any assessment ---
+
+NUMBER = st.one_of(st.floats(), st.sampled_from([0.0, -0.0, 5e-324, 1.7976931348623157e308, 1e-7, 123456789.0]))
+MEASURE = st.builds(
+    Measure,
+    value=NUMBER,
+    unit=st.sampled_from(["1", "ratio", "ml", "dB", "in words"]),
+    limit=st.one_of(st.none(), NUMBER),
+)
+ASSESSMENT = st.builds(
+    make_assessment,
+    uncertainty=MEASURE,
+    artefacts=st.dictionaries(st.sampled_from(Artefact), MEASURE),
+    causes=st.dictionaries(st.sampled_from(Artefact), NUMBER),
+    volumes_ml=st.dictionaries(st.text(max_size=20), NUMBER, max_size=3),
+    measures=st.dictionaries(
+        st.one_of(st.sampled_from(["snr", "cnr", "task"]), st.text(max_size=20)), MEASURE, max_size=4
+    ),
+)
+
+
+def expected_numbers(assessment):
+    """Group name -> the finite numbers that belong in it, to six significant digits, in ascending order."""
+    numbers = defaultdict(list, {"series-quality": [20.0, assessment.uncertainty.value]})
+    for artefact in Artefact:
+        numbers[f"uncertainty-{artefact}"] += [m.value for a, m in assessment.artefacts.items() if a == artefact]
+        numbers[f"uncertainty-{artefact}"] += [p for a, p in assessment.causes.items() if a == artefact]
+    for name, measure in assessment.measures.items():
+        numbers[measure_concept(name).group] += [measure.value]
+    for name, volume in assessment.volumes_ml.items():
+        numbers[f"volume-{plain(name)}"] += [volume]
+    rounded = {group: sorted(float(f"{n:.6g}") for n in found if math.isfinite(n)) for group, found in numbers.items()}
+    return {plain(f"scanside/{group}"): found for group, found in rounded.items() if found}
+
+
+# no shrinking: each example goes through a real validator
+@settings(
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
+)
+@given(assessment=ASSESSMENT, sop_class=st.sampled_from(SRClass))
+def test_any_assessment_gives_a_valid_report_with_its_numbers(assessment, sop_class, keep):
+    report = build_sr(evidence_of(2), replace(make_judgement(), assessment=assessment), sop_class)
+    numbers = defaultdict(list)
+    for group in srread(BytesIO(report.payload)).content.get_image_measurement_groups():
+        numbers[group.tracking_identifier] += [measurement.value for measurement in group.get_measurements()]
+
+    assert [] == validators.unexpected_dciodvfy(keep(report))
+    assert expected_numbers(assessment) == {group: sorted(found) for group, found in numbers.items()}
+
+
+# --- headers ---
+
+NAMES = {
+    "missing": (None, "Smith^John"),
+    "ISO_IR 100": ("ISO_IR 100", "Müller^Jürgen"),
+    "ISO_IR 126": ("ISO_IR 126", "Διονυσιος^Σ"),
+    "ISO_IR 144": ("ISO_IR 144", "Люксембург^Я"),
+    "ISO_IR 192": ("ISO_IR 192", "Wang^XiaoDong=王^小東"),
+    "GB18030": ("GB18030", "Wang^XiaoDong=王^小东"),
+    "ISO 2022 IR 87": (["", "ISO 2022 IR 87"], "Yamada^Tarou=山田^太郎=やまだ^たろう"),
+    "ISO 2022 IR 13 and 87": (["ISO 2022 IR 13", "ISO 2022 IR 87"], "ﾔﾏﾀﾞ^ﾀﾛｳ=山田^太郎=やまだ^たろう"),
+    "ISO 2022 IR 149": (["", "ISO 2022 IR 149"], "Hong^Gildong=洪^吉洞=홍^길동"),
+    "ISO 2022 IR 100 and 144": (["ISO 2022 IR 100", "ISO 2022 IR 144"], "Müller^Люкс"),
+}
+
+
+def encoded(dataset, keyword):
+    element = dataset.get_item(keyword)
+    assert isinstance(element, RawDataElement)
+    return element.value
+
+
+@pytest.mark.parametrize("case", NAMES)
+def test_names_survive_in_every_character_set(case, keep):
+    """Encoded names are identical; DCMTK, which lists them, reads every object."""
+    character_set, name = NAMES[case]
+    attributes = {"SpecificCharacterSet": character_set, "PatientName": name, "StudyDescription": name.split("=")[-1]}
+    header, judgement = make_header(**attributes), make_judgement()
+    evidence = evidence_of(3, **attributes)
+
+    for report in (build_sr(evidence, judgement), build_summary(evidence, judgement, render_summary(judgement))):
+        path = keep(report)
+        written = dcmread(path)
+        for keyword in ("PatientName", "StudyDescription"):
+            assert encoded(header, keyword) == encoded(written, keyword)
+        assert name == str(written.PatientName)
+        assert header.get("SpecificCharacterSet") == written.get("SpecificCharacterSet")
+        assert [] == validators.unexpected_dciodvfy(path)
+        validators.run("/usr/bin/dcmdump", path)
+    validators.dsrdump(keep(build_sr(evidence, judgement)))
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"PatientID": None},
+        {"PatientID": ""},
+        dict.fromkeys(
+            ("PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyID", "AccessionNumber", "StudyTime")
+        ),
+        {"BodyPartExamined": None, "FrameOfReferenceUID": None, "Manufacturer": None},
+        {"TimezoneOffsetFromUTC": "-0330"},
+        {"SeriesNumber": None},
+    ],
+)
+def test_reports_of_poor_headers_are_clean(attributes, keep):
+    evidence, judgement = evidence_of(3, **attributes), make_judgement()
+
+    for report in (build_sr(evidence, judgement), build_summary(evidence, judgement, render_summary(judgement))):
+        assert [] == validators.without_dicomdir(validators.unexpected_dciodvfy(keep(report)))
+
+
+# --- the picture ---
+
+
+@pytest.mark.parametrize("circumstances", CIRCUMSTANCES)
+@pytest.mark.parametrize("state", State)
+def test_every_picture_is_clean_and_dcmtk_sees_the_same_pixels(state, circumstances, keep):
+    judgement = make_judgement(state, **CIRCUMSTANCES[circumstances])
+    picture = render_summary(judgement, make_prediction() if judgement.assessment else None)
+    path = keep(build_summary(evidence_of(), judgement, picture))
+    seen = path.with_suffix(".ppm")
+    validators.run("/usr/bin/dcm2pnm", "+op", path, seen)
+
+    assert [] == validators.unexpected_dciodvfy(path)
+    with Image.open(seen) as opened:
+        assert (picture == np.asarray(opened)).all()

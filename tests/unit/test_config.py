@@ -1,0 +1,75 @@
+"""The configuration says what it does not understand."""
+
+from ipaddress import ip_network
+from pathlib import Path
+
+import pytest
+
+from daemon.config import Settings, load_settings
+from daemon.core.errors import ConfigError
+
+
+@pytest.fixture
+def written(tmp_path):
+    def write(text):
+        path = tmp_path / "scanside.toml"
+        path.write_text(text)
+        return path
+
+    return write
+
+
+def test_no_file_is_the_defaults():
+    assert Settings() == load_settings(None)
+
+
+def test_an_empty_file_is_the_defaults(written):
+    assert Settings() == load_settings(written(""))
+
+
+def test_settings_reach_their_dataclasses(written):
+    path = written(
+        """
+        storage = "~/here"
+        scanners = { MR1 = "Trio" }
+        [dicom]
+        port = 104
+        networks = ["10.1.0.0/16"]
+        calling_ae_titles = ["MR1"]
+        [completion]
+        quiet_s = 5
+        [[destinations]]
+        name = "pacs"
+        host = "10.0.0.1"
+        port = 11112
+        ae_title = "PACS"
+        """
+    )
+    settings = load_settings(path)
+
+    assert (ip_network("10.1.0.0/16"),) == settings.dicom.networks
+    assert frozenset({"MR1"}) == settings.dicom.calling_ae_titles
+    assert Path.home() / "here" == settings.storage
+    assert (settings.dicom.port, dict(settings.scanners)) == (104, {"MR1": "Trio"})
+    assert settings.completion.quiet_s == 5.0
+    assert [destination.name for destination in settings.destinations] == ["pacs"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("surprise = 1", "surprise"),
+        ("[dicom]\nprot = 104", "prot"),
+        ('[dicom]\nport = "a"', "dicom.port"),
+        ("[[destinations]]\nname = 'x'", "host"),
+        ("a = [", "not TOML"),
+    ],
+)
+def test_what_is_wrong_is_named(written, text, said):
+    with pytest.raises(ConfigError, match=said):
+        load_settings(written(text))
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(ConfigError, match=r"nowhere\.toml"):
+        load_settings(tmp_path / "nowhere.toml")

@@ -1,0 +1,306 @@
+"""The picture says what the judgement says, and shows the head the right way round."""
+
+import logging
+import math
+from dataclasses import replace
+from io import BytesIO
+
+import numpy as np
+import pytest
+from builders_report import make_assessment, make_header, make_judgement, make_prediction, make_series
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydicom import dcmread
+from pydicom.uid import SecondaryCaptureImageStorage
+
+from daemon.core.values import Measure, ReportKind, State, Volume
+from daemon.dicom.evidence import gather_evidence
+from daemon.dicom.picture.charts import ratio
+from daemon.dicom.picture.palette import BANDS, OUTLINE
+from daemon.dicom.picture.slices import AXIAL, CORONAL, SAGITTAL, compose_slices, draw_anatomy, draw_heat
+from daemon.dicom.sr import build_sr
+from daemon.dicom.summary import HEIGHT, WIDTH, build_summary, dominant, render_summary
+from models.artefacts import Artefact
+
+
+def build(judgement=None, *, header=None, picture=None, **options):
+    header = make_header() if header is None else header
+    judgement = judgement or make_judgement()
+    picture = render_summary(judgement) if picture is None else picture
+    return build_summary(gather_evidence(make_series(3, header=header), header), judgement, picture, **options)
+
+
+def read(report):
+    return dcmread(BytesIO(report.payload))
+
+
+def beacon(place, shape=(40, 50, 60)):
+    """A dark volume with one bright block at this share of each axis; RAS axes, 2 mm."""
+    image = np.full(shape, 0.01, np.float32)
+    corner = [round(share * n) for share, n in zip(place, shape, strict=True)]
+    image[tuple(slice(max(0, c - 6), c + 6) for c in corner)] = 1
+    return image, np.diag([2.0, 2.0, 2.0, 1.0])
+
+
+def brightest(panel):
+    """Row and column of the bright block's middle, as shares of the panel."""
+    rows, columns = np.nonzero(panel[..., 0] > 128)
+    return rows.mean() / panel.shape[0], columns.mean() / panel.shape[1]
+
+
+@pytest.mark.parametrize("state", State)
+def test_the_band_has_the_verdicts_colour(state):
+    picture = render_summary(make_judgement(state))
+
+    assert (HEIGHT, WIDTH, 3) == picture.shape
+    assert np.uint8 == picture.dtype
+    assert BANDS[state].ground == tuple(picture[4, 4])
+    share = (picture[:200] == BANDS[state].ground).all(-1).mean()
+    assert share > 0.5
+
+
+def test_every_state_shows_another_picture():
+    pictures = {render_summary(make_judgement(state)).tobytes() for state in State}
+
+    assert len(State) == len(pictures)
+
+
+def test_every_word_of_the_judgement_changes_the_picture():
+    judgement, prediction = make_judgement(), make_prediction()
+    others = (
+        judgement,
+        make_judgement(partial=True),
+        make_judgement(revision=2),
+        make_judgement(finished_at=judgement.context.finished_at + 1),
+        replace(judgement, verdict=replace(judgement.verdict, action="Something else.")),
+        replace(judgement, algorithm=replace(judgement.algorithm, bundle_version="1.0.1")),
+        replace(judgement, assessment=make_assessment(volumes_ml={"CSF": 1.0})),
+        replace(judgement, assessment=make_assessment(artefacts={})),
+    )
+
+    assert len(others) == len({render_summary(other, prediction).tobytes() for other in others})
+
+
+def test_the_same_arguments_draw_the_same_picture():
+    once, twice = (render_summary(make_judgement(), make_prediction()) for _ in range(2))
+
+    assert once.tobytes() == twice.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("place", "plane", "row", "column"),
+    [
+        ((0.8, 0.5, 0.5), AXIAL, 0.5, 0.2),  # the patient's right is on the left
+        ((0.5, 0.8, 0.5), AXIAL, 0.2, 0.5),  # anterior on top
+        ((0.8, 0.5, 0.5), CORONAL, 0.5, 0.2),
+        ((0.5, 0.5, 0.8), CORONAL, 0.2, 0.5),  # superior on top
+        ((0.5, 0.8, 0.5), SAGITTAL, 0.5, 0.2),  # anterior on the left
+        ((0.5, 0.5, 0.8), SAGITTAL, 0.2, 0.5),
+    ],
+)
+@pytest.mark.parametrize("flips", [(1, 1, 1), (-1, -1, 1), (1, -1, -1)])
+def test_slices_are_shown_as_their_letters_say(place, plane, row, column, flips):
+    """However the volume is stored."""
+    image, affine = beacon(place, shape=(60, 60, 60))
+    stored = image[:: flips[0], :: flips[1], :: flips[2]].transpose(1, 2, 0)
+    turned = affine @ np.diag([*flips, 1.0])
+    turned[:3, 3] = [118.0 if flip < 0 else 0.0 for flip in flips]
+    slices = {cut.plane: cut for cut in compose_slices(stored, turned[:, [1, 2, 0, 3]])}
+    panel = draw_anatomy(slices[plane], 120)
+
+    assert (row, column) == pytest.approx(brightest(panel), abs=0.06)
+    assert {"AXIAL": "RLAP", "CORONAL": "RLSI", "SAGITTAL": "APSI"}[
+        {AXIAL: "AXIAL", CORONAL: "CORONAL", SAGITTAL: "SAGITTAL"}[plane]
+    ] == plane.left + plane.right + plane.top + plane.bottom
+
+
+def test_voxels_of_any_shape_show_a_ball_as_a_ball():
+    spacing = np.array([1.0, 2.0, 4.0])
+    shape = (128, 64, 32)
+    distance = [(np.arange(n) - (n - 1) / 2) * s for n, s in zip(shape, spacing, strict=True)]
+    ball = (distance[0][:, None, None] ** 2 + distance[1][:, None] ** 2 + distance[2] ** 2 < 40**2).astype(np.float32)
+    slices = compose_slices(ball, np.diag([*spacing, 1.0]))
+
+    assert 3 == len(slices)
+    for cut in slices:
+        rows, columns = np.nonzero(draw_anatomy(cut, 128)[..., 0] > 128)
+        assert 80 == pytest.approx(np.ptp(rows), abs=5)
+        assert 80 == pytest.approx(np.ptp(columns), abs=5)
+
+
+def test_the_outline_follows_the_structure_and_leaves_the_anatomy_visible():
+    prediction = make_prediction()
+    cut = compose_slices(prediction.image, prediction.affine, labels=prediction.labels, outlined_label=2)[0]
+    panel = draw_anatomy(cut, 288).astype(int)
+    plain = draw_anatomy(replace(cut, outlined=np.zeros_like(cut.outlined)), 288).astype(int)
+    touched = np.abs(panel - plain).max(-1) > 0
+    line = (np.abs(panel - OUTLINE) < 60).all(-1)
+
+    assert line.sum() > 300
+    assert 0.06 > touched.mean()
+    assert (plain[~touched] == panel[~touched]).all()
+
+
+def test_heat_lies_where_the_variance_is():
+    prediction = make_prediction()
+    warmth = prediction.variances[Artefact.MOTION]
+    cut = compose_slices(prediction.image, prediction.affine, labels=prediction.labels, warmth=warmth)[0]
+    panel = draw_heat(cut, 288).astype(int)
+    cold = draw_heat(replace(cut, warmth=np.zeros_like(cut.warmth)), 288).astype(int)
+    change = np.abs(panel - cold).sum(-1)
+
+    assert change[:, 150:].sum() > 1.3 * change[:, :138].sum()  # hot on the patient's left: the picture's right
+    assert 0 == change[:20].sum() + change[-20:].sum()
+    assert (cold[..., 0] == cold[..., 2]).all()
+
+
+def test_the_artefact_shown_is_the_cause_else_the_one_nearest_its_limit():
+    judgement, prediction = make_judgement(), make_prediction()
+    without = replace(judgement, verdict=replace(judgement.verdict, cause=None))
+    bounded = {Artefact.BLUR: Measure(value=1.0, unit="1", limit=2.0), Artefact.WRAP: Measure(value=9.0, unit="1")}
+    unbounded = {**bounded, Artefact.BLUR: Measure(value=1.0, unit="1", limit=math.inf)}
+
+    assert Artefact.BLUR == dominant(make_judgement(State.REVIEW), prediction)
+    assert Artefact.MOTION == dominant(without, prediction)
+    assert Artefact.BLUR == dominant(replace(without, assessment=make_assessment(artefacts=bounded)), prediction)
+    assert Artefact.WRAP == dominant(replace(without, assessment=make_assessment(artefacts=unbounded)), prediction)
+    assert dominant(replace(without, assessment=None), prediction) is None
+
+
+def heat_pixels(judgement, variance):
+    """How many pixels of the slices are red to yellow, as the upper half of the scale is."""
+    prediction = make_prediction()
+    prediction.variances[Artefact.MOTION][prediction.labels > 0] = variance
+    red, _, blue = np.moveaxis(render_summary(judgement, prediction)[600:890, 30:930].astype(int), -1, 0)
+    return int((red - blue > 30).sum())
+
+
+@pytest.mark.parametrize("limit", [None, math.inf, 0.2])
+def test_little_variance_looks_calm_with_and_without_a_limit(limit):
+    artefacts = {Artefact.MOTION: Measure(value=0.1, unit="1", limit=limit)}
+    judgement = replace(make_judgement(State.ACCEPT), assessment=make_assessment(artefacts=artefacts))
+
+    assert 0 == heat_pixels(judgement, 0.1)
+    assert heat_pixels(judgement, 2.0) > 10_000
+
+
+@pytest.mark.parametrize(
+    ("value", "limit", "expected"),
+    [
+        (3.0, 2.0, 1.5),
+        (3.0, None, None),
+        (3.0, math.inf, None),
+        (3.0, 0.0, None),
+        (3.0, -2.0, None),
+        (math.nan, 2.0, None),
+        (math.inf, 2.0, math.inf),
+    ],
+)
+def test_a_bar_is_drawn_where_there_is_a_limit_to_compare_with(value, limit, expected):
+    assert expected == ratio(Measure(value=value, unit="1", limit=limit))
+    assert ratio(None) is None
+
+
+def test_a_series_without_prediction_shows_its_middle_slices():
+    image, affine = beacon((0.5, 0.5, 0.5))
+    judgement = make_judgement(State.NOT_ASSESSED)
+    with_slices = render_summary(judgement, volume=Volume(voxels=image, affine=affine))
+
+    assert with_slices.tobytes() != render_summary(judgement).tobytes()
+
+
+ODD = st.sampled_from([math.nan, math.inf, -math.inf, 0.0, -1.0, 5e-324, 1e300, -1e300, 0.5])
+MEASURE = st.builds(Measure, value=ODD, unit=st.just("1"), limit=st.one_of(st.none(), ODD))
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    artefacts=st.dictionaries(st.sampled_from(Artefact), MEASURE),
+    volumes=st.dictionaries(st.text(max_size=40), ODD, max_size=9),
+    action=st.text(max_size=300),
+    fill=st.sampled_from([np.nan, np.inf, 0.0, 3e38]),
+)
+def test_nothing_stops_the_picture(artefacts, volumes, action, fill):
+    judgement = make_judgement()
+    verdict = replace(judgement.verdict, action=action)
+    assessment = make_assessment(artefacts=artefacts, volumes_ml=volumes)
+    prediction = make_prediction()
+    prediction.image[:40] = fill
+    prediction.variances[Artefact.MOTION][:40] = fill
+
+    picture = render_summary(replace(judgement, verdict=verdict, assessment=assessment), prediction)
+
+    assert (HEIGHT, WIDTH, 3) == picture.shape
+
+
+@pytest.mark.parametrize("labels", [np.zeros((80, 96, 80), np.uint8), np.full((80, 96, 80), 2, np.uint8)])
+def test_a_failed_segmentation_still_gives_a_picture(labels):
+    assert (HEIGHT, WIDTH, 3) == render_summary(make_judgement(), make_prediction(labels=labels)).shape
+
+
+def test_a_flat_or_tiny_volume_still_gives_a_picture():
+    for voxels in (np.zeros((1, 1, 1), np.float32), np.ones((300, 2, 2), np.float32)):
+        picture = render_summary(make_judgement(State.NOT_ASSESSED), volume=Volume(voxels=voxels, affine=np.eye(4)))
+        assert (HEIGHT, WIDTH, 3) == picture.shape
+
+
+def test_the_object_holds_the_picture_pixel_for_pixel():
+    picture = render_summary(make_judgement(), make_prediction())
+    report = build(picture=picture)
+    dataset = read(report)
+
+    assert (dataset.pixel_array == picture).all()
+    assert SecondaryCaptureImageStorage == report.sop_class_uid == dataset.SOPClassUID
+    assert (ReportKind.SUMMARY, 90142, "OT") == (report.kind, dataset.SeriesNumber, dataset.Modality)
+    assert ["DERIVED", "SECONDARY", "QC SUMMARY"] == dataset.ImageType
+    assert ("SYN", "NO", "YES") == (
+        dataset.ConversionType,
+        dataset.BurnedInAnnotation,
+        dataset.RecognizableVisualFeatures,
+    )
+    assert "NO" == read(build(shows_head=False)).RecognizableVisualFeatures
+
+
+def test_report_objects_never_share_a_series():
+    """SR documents do not reside in a series of images (PS3.3, C.17.1)."""
+    header = make_header()
+    document = build_sr(gather_evidence(make_series(3), header), make_judgement())
+
+    assert document.series_instance_uid != build(header=header).series_instance_uid
+
+
+def test_same_uid_same_bytes():
+    judgement, header = make_judgement(), make_header(PatientName="Somebody^Else")
+    darker = render_summary(judgement) // 2
+
+    assert build() == build()
+    assert build().sop_instance_uid != build(picture=darker).sop_instance_uid
+    assert build().sop_instance_uid != build(header=header).sop_instance_uid
+    assert (
+        build().sop_instance_uid
+        == build(make_judgement(finished_at=1.0), picture=render_summary(judgement)).sop_instance_uid
+    )
+
+
+@pytest.mark.parametrize(
+    ("source", "state", "expected"),
+    [
+        ("BRAIN", State.RESCAN, "BRAIN"),
+        (None, State.RESCAN, "HEAD"),
+        (None, State.NOT_ASSESSED, None),
+    ],
+)
+def test_the_body_part_is_the_sources_or_what_was_assessed(source, state, expected):
+    dataset = read(build(make_judgement(state), header=make_header(BodyPartExamined=source)))
+
+    assert expected == dataset.get("BodyPartExamined")
+    assert (expected is None) == ("Laterality" in dataset)
+
+
+def test_nothing_of_the_patient_is_logged(caplog, recwarn):
+    with caplog.at_level(logging.DEBUG):
+        build(header=make_header(PatientName="Planted and not separated"))
+
+    assert [] == list(recwarn)
+    assert "lanted" not in caplog.text
+    assert "4711" not in caplog.text

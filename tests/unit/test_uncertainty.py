@@ -1,0 +1,85 @@
+"""Scores and p-values against independent oracles."""
+
+import numpy as np
+import pytest
+import scipy.stats
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.uncertainty import (
+    conformal_limit,
+    conformal_p_value,
+    contrast_to_noise,
+    entropy,
+    mean_within,
+    rim,
+    signal_to_noise,
+)
+
+numbers = st.floats(-1e6, 1e6, allow_nan=False)
+
+
+def test_entropy_agrees_with_scipy():
+    probabilities = np.random.default_rng(0).dirichlet(np.ones(4), (3, 4, 5)).astype(np.float32)
+
+    assert np.allclose(
+        scipy.stats.entropy(probabilities, axis=-1), entropy(np.moveaxis(probabilities, -1, 0)), atol=1e-6
+    )
+
+
+def test_certain_probabilities_have_no_entropy():
+    certain = np.zeros((2, 1, 1, 1), np.float32)
+    certain[0] = 1
+
+    assert entropy(certain).max() == pytest.approx(0, abs=1e-9)
+
+
+def test_p_values_of_held_out_references_are_uniform():
+    rng = np.random.default_rng(5)
+    values = [conformal_p_value(rng.gamma(2, size=99), rng.gamma(2)) for _ in range(2000)]
+    tenths = np.histogram(values, bins=np.arange(11) / 10 + 0.005)[0]
+
+    assert scipy.stats.chisquare(tenths).pvalue > 0.01
+
+
+@given(st.lists(numbers, min_size=1, max_size=60), numbers)
+def test_a_p_value_counts_the_references_at_least_as_high(reference, score):
+    expected = (1 + sum(r >= score for r in reference)) / (len(reference) + 1)
+
+    assert expected == pytest.approx(conformal_p_value(reference, score))
+
+
+@given(st.lists(numbers, max_size=200), st.floats(0.001, 0.5))
+def test_a_score_above_the_limit_and_only_such_has_a_small_p_value(reference, level):
+    limit = conformal_limit(reference, level)
+
+    assert conformal_p_value(reference, limit) > level
+    if np.isfinite(limit):
+        assert conformal_p_value(reference, np.nextafter(limit, np.inf)) <= level
+
+
+def test_too_few_references_allow_no_alarm():
+    assert conformal_limit([1.0] * 18, 0.05) == float("inf")
+    assert conformal_limit([1.0] * 19, 0.05) == 1.0
+
+
+def test_a_score_that_is_not_a_number_is_no_alarm():
+    assert conformal_p_value([1.0, 2.0], float("nan")) == 1.0
+
+
+def test_signal_and_contrast_to_noise_by_hand():
+    image = np.array([[[8.0, 12.0], [28.0, 32.0]]], np.float32)
+    low, high = image < 20, image > 20
+
+    assert signal_to_noise(image, low) == pytest.approx(10 / 2)
+    assert contrast_to_noise(image, low, high) == pytest.approx(20 / 2)
+    assert np.isnan(signal_to_noise(image, image > 99))
+    assert np.isnan(contrast_to_noise(image, low, image > 99))
+
+
+def test_the_rim_adds_the_six_neighbours():
+    mask = np.zeros((5, 5, 5), bool)
+    mask[2, 2, 2] = True
+
+    assert rim(mask).sum() == 7
+    assert np.isnan(mean_within(np.ones((5, 5, 5), np.float32), np.zeros((5, 5, 5), bool)))

@@ -1,0 +1,102 @@
+"""What the radiographer is told follows from which signals are above their limits, and from nothing else."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from builders import assessment, manifest, prediction
+from hypothesis import given
+from hypothesis import strategies as st
+
+from daemon.core.assessment import assess, limits_of
+from daemon.core.errors import Reason
+from daemon.core.values import State
+from daemon.core.verdict import ACTIONS, decide, decline
+from models.artefacts import ARTEFACTS, Artefact
+from models.bundle import Reference, Thresholds
+
+THRESHOLDS = Thresholds(alpha=0.05, impaired=1.0, dice_loss=0.1)
+
+
+def test_nothing_above_its_limit_is_accepted():
+    verdict = decide(assessment(), THRESHOLDS)
+
+    assert (verdict.state, verdict.cause, verdict.reasons) == (State.ACCEPT, None, ())
+
+
+@pytest.mark.parametrize("artefact", ARTEFACTS)
+def test_an_artefact_that_impairs_the_task_asks_for_a_rescan_with_its_action(artefact):
+    verdict = decide(assessment({artefact: 2.0}), THRESHOLDS)
+
+    assert (State.RESCAN, artefact, ACTIONS[artefact]) == (verdict.state, verdict.cause, verdict.action)
+    assert any(artefact in reason for reason in verdict.reasons)
+
+
+@pytest.mark.parametrize("artefact", ARTEFACTS)
+def test_an_artefact_that_leaves_the_task_alone_asks_for_a_look(artefact):
+    verdict = decide(assessment({artefact: 0.5}), THRESHOLDS)
+
+    assert (State.REVIEW, artefact) == (verdict.state, verdict.cause)
+
+
+def test_the_cause_is_the_artefact_furthest_above_its_limit():
+    both = assessment({Artefact.NOISE: 2.0, Artefact.MOTION: 3.0})
+
+    assert Artefact.MOTION is decide(both, THRESHOLDS).cause
+
+
+def test_a_segmentation_signal_alone_never_asks_for_a_rescan():
+    odd = assessment(entropy=9.0)
+    verdict = decide(odd, THRESHOLDS)
+
+    assert (verdict.state, verdict.cause) == (State.REVIEW, None)
+
+
+@given(st.lists(st.floats(0, 50), min_size=5, max_size=5))
+def test_more_of_an_artefact_never_makes_a_milder_verdict(levels):
+    order = [State.ACCEPT, State.REVIEW, State.RESCAN]
+    worst = 0
+    for factor in (0.1, 0.5, 1, 2, 10):
+        found = decide(assessment(dict(zip(ARTEFACTS, [factor * v for v in levels], strict=True))), THRESHOLDS)
+        assert order.index(found.state) >= worst
+        worst = order.index(found.state)
+
+
+def test_the_rating_falls_with_the_uncertainty():
+    ratings = [decide(assessment({Artefact.BLUR: value}), THRESHOLDS).rating for value in (0, 0.5, 1, 5, 500)]
+
+    assert sorted(ratings, reverse=True) == ratings
+    assert 0 <= ratings[-1] <= ratings[0] <= 100
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_declining_says_why(reason):
+    verdict = decline(reason)
+
+    assert (State.NOT_ASSESSED, reason) == (verdict.state, verdict.not_assessed)
+    assert reason.value in verdict.action
+
+
+def test_every_signal_gets_its_share_of_the_false_alarms():
+    """Bonferroni: with k signals of n references each, the limit is the score that alpha / k of them exceed."""
+    reference = {name: tuple(float(i) for i in range(199)) for name in ("noise", "uncertainty")}
+    facts = replace(manifest(), reference=Reference(source="test", scores=reference))
+
+    assert limits_of(facts) == {"noise": 194.0, "uncertainty": 194.0}
+
+
+def test_variances_count_within_the_judged_tissue_and_its_rim_only():
+    inside, outside = prediction(), prediction()
+    inside.variances[Artefact.NOISE][4, 4, 4] = 7.0
+    outside.variances[Artefact.NOISE][0, 0, 0] = 7.0
+
+    assert assess(inside, manifest()).artefacts[Artefact.NOISE].value == pytest.approx(1.0)
+    assert assess(outside, manifest()).artefacts[Artefact.NOISE].value == 0.0
+
+
+def test_volumes_are_sums_of_probability_in_millilitres():
+    found = assess(prediction(), manifest()).volumes_ml
+
+    assert found["grey matter"] == pytest.approx(1 * 8 / 1000)
+    assert set(found) == {"CSF", "grey matter", "white matter"}
+    assert np.isnan(assess(prediction(), manifest()).measures["snr"].value)

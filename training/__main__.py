@@ -1,0 +1,69 @@
+"""python -m training: make the bank of anatomies, train each part of a brain bundle, evaluate it.
+
+Every option is a field of the step's plan (see ``--help`` of each); a run that is started again in the same folder
+goes on where it stopped.
+"""
+
+import argparse
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from training.anatomy import write_bank
+from training.cause import CausePlan, train_cause, write_features
+from training.evaluate import EvaluationPlan, evaluate
+from training.labelmaps import load_label_maps
+from training.locate import LocatePlan, train_locator
+from training.options import add_options
+from training.student import StudentPlan, train_student
+from training.task import TaskPlan, train_task
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BankPlan:
+    """Where the deformed anatomies go, and how many."""
+
+    out: Path
+    label_maps: Path
+    count: int = 500
+    seed: int = 0
+
+
+def _bank(plan: BankPlan) -> None:
+    write_bank(plan.out, load_label_maps(plan.label_maps), plan.count, plan.seed)
+
+
+def _cause(plan: CausePlan) -> None:
+    write_features(plan)
+    train_cause(plan)
+
+
+_STEPS: dict[str, tuple[type[Any], Callable[[Any], None], str]] = {
+    "bank": (BankPlan, _bank, "deform the label maps into a bank of anatomies"),
+    "locate": (LocatePlan, train_locator, "train the locator"),
+    "task": (TaskPlan, train_task, "train the task network on clean heads"),
+    "student": (
+        StudentPlan,
+        train_student,
+        "train segmentation and variances on corrupted heads, from the task network",
+    ),
+    "cause": (CausePlan, _cause, "describe images by their spectrum and train the cause head"),
+    "evaluate": (EvaluationPlan, evaluate, "judge heads with known truth and write the tables"),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one step."""
+    parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
+    steps = parser.add_subparsers(dest="step", required=True)
+    for name, (plan, _, summary) in _STEPS.items():
+        step = steps.add_parser(name, help=summary, description=f"{summary}. {plan.__doc__}")
+        add_options(step, plan)
+    chosen = vars(parser.parse_args(arguments))
+    plan, run, _ = _STEPS[chosen.pop("step")]
+    run(plan(**chosen))
+
+
+if __name__ == "__main__":
+    main()

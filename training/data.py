@@ -1,0 +1,71 @@
+"""Heads with known truth that no network ever trained on: real people, and synthetic ones of another seed."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+
+from models.artefacts import ARTEFACTS, Artefact
+from models.kspace import corrupt, draw
+from models.preprocess import Grid, nearest
+from training.heads import Mishaps, draw_mishaps, draw_protocol
+from training.labelmaps import load_class_table
+from training.measure import Truth
+from training.synthesis import alter_outside, draw_appearance, render, scan, tissue_labels
+
+
+def real_people(folder: Path) -> Iterator[Truth]:
+    """The whole heads of ``folder`` (sub-XX/anat) with their silver tissue maps.
+
+    Raises:
+        FileNotFoundError: there are none.
+    """
+    images = sorted(folder.glob("sub-*/anat/*_T1w.nii.gz"))
+    if not images:
+        raise FileNotFoundError(f"no sub-XX/anat/*_T1w.nii.gz in {folder}: give the evaluation data with --data")
+    for path in images:
+        image = nib.Nifti1Image.from_filename(path)
+        labels = nib.Nifti1Image.from_filename(path.with_name(path.name.replace("T1w", "desc-tissue_dseg")))
+        yield Truth(
+            name=path.parts[-3],
+            voxels=np.asarray(image.dataobj, np.float32),
+            labels=np.asarray(labels.dataobj).astype(np.uint8),
+            affine=np.asarray(image.affine),
+        )
+
+
+def with_artefact(truth: Truth, artefact: Artefact, severity: float, seed: int) -> Truth:
+    """The same head with one artefact, in the paper's own way: on the image's own grid."""
+    spacing = Grid(truth.voxels.shape, truth.affine).spacing
+    corruption = draw(artefact, severity, np.random.default_rng((seed, ARTEFACTS.index(artefact))))
+    severities = np.zeros(len(ARTEFACTS), np.float32)
+    severities[ARTEFACTS.index(artefact)] = severity
+    return Truth(
+        name=truth.name,
+        voxels=corrupt(truth.voxels, (corruption,), spacing),
+        labels=truth.labels,
+        affine=truth.affine,
+        severity=severities,
+    )
+
+
+def synthetic_people(bank: Path, label_maps: Path, seed: int, count: int, mishaps: Mishaps | None) -> Iterator[Truth]:
+    """Synthetic heads as a scanner stores them, with their exact labels on the stored grid."""
+    table = load_class_table(label_maps)
+    anatomies = sorted(bank.glob("*.npy"))
+    for number in range(count):
+        rng = np.random.default_rng((seed, number))
+        classes = np.load(anatomies[rng.integers(len(anatomies))], mmap_mode="r")
+        protocol = draw_protocol(classes, rng)
+        labels, label_grid = tissue_labels(classes, table, protocol)
+        ideal, grid = render(alter_outside(classes, table, rng), table, draw_appearance(table, rng), protocol)
+        corruptions, severity = draw_mishaps(mishaps, rng) if mishaps else ((), np.zeros(len(ARTEFACTS), np.float32))
+        stored, grid = scan(ideal, grid, protocol, corruptions)
+        yield Truth(
+            name=f"{seed}-{number}",
+            voxels=stored,
+            labels=nearest(labels, label_grid, grid),
+            affine=grid.affine,
+            severity=severity,
+        )

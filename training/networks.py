@@ -1,0 +1,91 @@
+"""The networks as the callables that models/prediction.py takes: from torch checkpoints or from an exported bundle."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import torch
+
+from models.artefacts import ARTEFACTS
+from models.bundle import NetworkGrid
+from models.nets.brain import BrainConfig, BrainNet
+from models.nets.cause import CauseHead
+from models.nets.judge import Judge
+from models.nets.locator import LOCATOR_TRUNK, Locator
+from models.prediction import Prediction, predict, prepare
+from models.preprocess import Affine, FloatArray
+from models.spectrum import feature_names
+from training.run import load_weights
+
+#: The grid of the brain bundle: 2 mm, a box that holds every head about its brain.
+BRAIN_GRID = NetworkGrid(spacing_mm=2.0, box=(96, 112, 96), locator_multiple=LOCATOR_TRUNK.multiple)
+
+
+@dataclass(frozen=True, slots=True)
+class Networks:
+    """Locator and judge, ready to run on numpy arrays."""
+
+    locate: Callable[[FloatArray], FloatArray]
+    judge: Callable[[FloatArray, FloatArray], tuple[FloatArray, FloatArray, FloatArray]]
+
+    def predict(self, voxels: FloatArray, affine: Affine) -> Prediction:
+        """The whole path of the daemon, from the stored volume on."""
+        return predict(prepare(voxels, affine, BRAIN_GRID, self.locate), self.judge)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoints:
+    """Where the trained parts of a brain bundle lie."""
+
+    brain: Path
+    cause: Path
+    locator: Path
+
+
+def load_judge(checkpoints: Checkpoints) -> Judge:
+    """Brain network and cause head, joined as the bundle's judge graph is."""
+    brain, cause = BrainNet(BrainConfig()), CauseHead(len(feature_names()), len(ARTEFACTS))
+    load_weights(checkpoints.brain, brain)
+    load_weights(checkpoints.cause, cause)
+    return Judge(brain, cause).eval()
+
+
+def load_locator(checkpoints: Checkpoints) -> Locator:
+    """The locator."""
+    locator = Locator()
+    load_weights(checkpoints.locator, locator)
+    return locator.eval()
+
+
+def torch_networks(checkpoints: Checkpoints) -> Networks:
+    """Networks that run in torch."""
+    judge, locator = load_judge(checkpoints), load_locator(checkpoints)
+
+    @torch.no_grad()
+    def locate(image: FloatArray) -> FloatArray:
+        brain: FloatArray = locator(torch.from_numpy(image)).sigmoid().numpy()
+        return brain
+
+    @torch.no_grad()
+    def run(image: FloatArray, features: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+        logits, variances, causes = judge(torch.from_numpy(image), torch.from_numpy(features))
+        return logits.numpy(), variances.numpy(), causes.numpy()
+
+    return Networks(locate, run)
+
+
+def onnx_networks(locator: Path, judge: Path) -> Networks:
+    """Networks that run in ONNX Runtime on the CPU, as a bundle's do."""
+    sessions = [onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"]) for path in (locator, judge)]
+
+    def locate(image: FloatArray) -> FloatArray:
+        return np.asarray(sessions[0].run(["brain"], {"image": image})[0])
+
+    def run(image: FloatArray, features: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+        names = ["logits", "variances", "causes"]
+        logits, variances, causes = sessions[1].run(names, {"image": image, "features": features})
+        return logits, variances, causes
+
+    return Networks(locate, run)

@@ -1,0 +1,152 @@
+"""A training run on disk: its checkpoints, its averaged weights, its log. The loops themselves are in the trainers."""
+
+import json
+import math
+import time
+from copy import deepcopy
+from pathlib import Path
+from typing import Any, Literal
+
+import onnx
+import onnx.numpy_helper
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+#: Fabric's names for the precision of a run: bf16-mixed where the processor has it natively, else 32-true.
+Precision = Literal["32-true", "bf16-mixed"]
+
+
+class WeightAverage:
+    """Exponential moving average of a network's weights (Polyak), what is evaluated and shipped."""
+
+    def __init__(self, network: nn.Module, decay: float = 0.998) -> None:
+        self.network = deepcopy(network).eval().requires_grad_(requires_grad=False)
+        self._decay = decay
+
+    @torch.no_grad()
+    def update(self, network: nn.Module, step: int) -> None:
+        """Move towards ``network``; quickly at first, so that early averages are not the random start."""
+        decay = min(self._decay, (1 + step) / (10 + step))
+        for averaged, current in zip(self.network.parameters(), network.parameters(), strict=True):
+            averaged.lerp_(current.detach(), 1 - decay)
+
+
+def learning_rate(step: int, total: int, peak: float, warm_up: int = 200, tail: float = 0.3) -> float:
+    """Warm-up, plateau, then a cosine over the last ``tail`` of the steps: a run can be prolonged from its plateau."""
+    if step < warm_up:
+        return peak * (step + 1) / warm_up
+    start = total * (1 - tail)
+    if step < start:
+        return peak
+    return peak * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, (step - start) / (total - start)))))
+
+
+class Journal:
+    """One JSON object a line in ``log.jsonl``, echoed to the terminal."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._file = (folder / "log.jsonl").open("a")
+        self._began = time.monotonic()
+
+    def write(self, **facts: float | str) -> None:
+        """Append one record."""
+        record = {"elapsed_s": round(time.monotonic() - self._began, 1), **facts}
+        self._file.write(json.dumps(record) + "\n")
+        self._file.flush()
+        print(" ".join(f"{k}={v:.4g}" if isinstance(v, float) else f"{k}={v}" for k, v in record.items()), flush=True)
+
+
+class Losses:
+    """Running means of named losses."""
+
+    def __init__(self, *names: str) -> None:
+        self._sums = dict.fromkeys(names, 0.0)
+        self._count = 0
+
+    def add(self, *values: Tensor) -> None:
+        """One step's losses, in the order of their names."""
+        for name, value in zip(self._sums, values, strict=True):
+            self._sums[name] += value.item()
+        self._count += 1
+
+    def means(self) -> dict[str, float]:
+        """The means since the last call."""
+        means = {name: total / max(1, self._count) for name, total in self._sums.items()}
+        self._sums, self._count = dict.fromkeys(self._sums, 0.0), 0
+        return means
+
+
+class Learner:
+    """A network, its averaged twin and its optimiser, on whatever device Fabric finds; saved and restored as one."""
+
+    def __init__(self, network: nn.Module, rate: float, precision: Precision, seed: int) -> None:
+        self.fabric = Fabric(accelerator="auto", devices=1, precision=precision)
+        self.fabric.seed_everything(seed, verbose=False)
+        self.average = WeightAverage(network)
+        optimiser = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=1e-5)
+        self.network, self.optimiser = self.fabric.setup(network, optimiser)
+        self.average.network.to(self.fabric.device)
+        self.step = 0
+
+    def restore(self, path: Path) -> None:
+        """Go on from a checkpoint, if there is one."""
+        if path.exists():
+            state = self._state()
+            self.fabric.load(path, state)
+            self.step = int(state["step"])
+
+    def save(self, path: Path) -> None:
+        """Write the checkpoint beside its place, then move it there: a killed run never leaves half a file."""
+        partial = path.with_suffix(".part")
+        self.fabric.save(partial, self._state())
+        partial.rename(path)
+
+    def descend(self, loss: Tensor, rate: float) -> None:
+        """One step of the optimiser at ``rate``, gradients clipped to norm 5."""
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        self.optimiser.zero_grad(set_to_none=True)
+        self.fabric.backward(loss)
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
+        self.optimiser.step()
+        self.average.update(self.network.module, self.step)
+        self.step += 1
+
+    def _state(self) -> dict[str, Any]:
+        return {
+            "network": self.network,
+            "average": self.average.network,
+            "optimiser": self.optimiser,
+            "step": self.step,
+        }
+
+
+def load_weights(path: Path, network: nn.Module, key: str = "average") -> nn.Module:
+    """Load the averaged weights of a checkpoint, or those of an exported graph, into ``network``.
+
+    A bundle's ``judge.onnx`` keeps torch's names under a prefix, so that training goes on from what was shipped. Only
+    tensors are read, never code.
+
+    Raises:
+        FileNotFoundError: there is no checkpoint.
+        RuntimeError: the checkpoint is not of this network.
+    """
+    if not path.exists():
+        raise FileNotFoundError(f"no checkpoint {path}: train it first (python -m training --help)")
+    if path.suffix == ".onnx":
+        network.load_state_dict(_graph_weights(path, tuple(network.state_dict())))
+    else:
+        network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True)[key])
+    return network
+
+
+def _graph_weights(path: Path, names: tuple[str, ...]) -> dict[str, Tensor]:
+    """The initializers of an ONNX graph that end in one of ``names``."""
+    found = {}
+    for initializer in onnx.load(path).graph.initializer:
+        name = next((n for n in names if initializer.name == n or initializer.name.endswith(f".{n}")), None)
+        if name is not None:
+            found[name] = torch.from_numpy(onnx.numpy_helper.to_array(initializer).copy())
+    return found
