@@ -121,11 +121,11 @@ class Box:
 
 
 def cut_box(head: Head, shape: tuple[int, int, int], rng: np.random.Generator) -> Box | None:
-    """The box as the locator would place it, give or take 8 mm; None where the field of view shows no brain."""
+    """The box as the locator would place it, give or take 12 mm; None where the field of view shows no brain."""
     brain = np.argwhere(brain_mask(head.labels))
     if len(brain) < 2000:  # 16 mL at 2 mm
         return None
-    box = box_grid(head.grid, brain.mean(axis=0) + rng.uniform(-4, 4, 3), shape)
+    box = box_grid(head.grid, brain.mean(axis=0) + rng.uniform(-6, 6, 3), shape)
     clean, corrupted = (nearest(image, head.grid, box) for image in (head.clean, head.corrupted))
     labels = nearest(head.labels, head.grid, box)
     jitter = rng.uniform(0.85, 1.15)

@@ -167,7 +167,7 @@ def test_a_late_image_revises_the_verdict(line, tmp_path):
     uid = write_golden(tmp_path / "all", volume.voxels * 2, seed="late")
     late = tmp_path / "late"
     late.mkdir()
-    last = sorted((tmp_path / "all").iterdir())[-1]
+    last = max((tmp_path / "all").iterdir())
     last.rename(late / last.name)
     count = archive.counts()[3]
 
