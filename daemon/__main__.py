@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -57,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
         )
         command.set_defaults(run=run)
         command.add_argument("--config", type=Path, help="scanside.toml; the defaults without it")
+    commands.choices["receive"].add_argument("--parent", type=int, help="process id: end when it does")
     commands.choices["series"].add_argument("--json", action="store_true", help="one JSON object a series")
     commands.choices["series"].add_argument("--limit", type=int, default=1000, help="the newest so many")
     assess = commands.choices["assess"]
@@ -72,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
 def _run(options: argparse.Namespace) -> int:
     from daemon.app import run
 
-    command = [sys.executable, "-m", "daemon", "receive"]
+    command = [sys.executable, "-m", "daemon", "receive", "--parent", str(os.getpid())]
     if options.config:
         command += ["--config", str(options.config.resolve())]
     run(load_settings(options.config), command)
@@ -82,7 +84,7 @@ def _run(options: argparse.Namespace) -> int:
 def _receive(options: argparse.Namespace) -> int:
     from daemon.app import run_receiver
 
-    run_receiver(load_settings(options.config))
+    run_receiver(load_settings(options.config), options.parent)
     return 0
 
 

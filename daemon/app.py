@@ -50,10 +50,10 @@ _GRACE_S = 20
 _log = structlog.get_logger()
 
 
-def run_receiver(settings: Settings) -> None:
-    """The receiver process: receives until SIGTERM, and does nothing else."""
+def run_receiver(settings: Settings, parent: int | None) -> None:
+    """The receiver process: receives until SIGTERM or the end of ``parent``, and does nothing else."""
     logs.configure(settings.log_level, site_key(settings))
-    receive(settings.spool_settings, settings.dicom)
+    receive(settings.spool_settings, settings.dicom, parent)
 
 
 def run(settings: Settings, receiver_command: Sequence[str]) -> None:

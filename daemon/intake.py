@@ -23,8 +23,14 @@ from daemon.edge.spool_writer import SpoolSettings, SpoolWriter
 _STATUS_S = 1.0  # how old the status file may be
 
 
-def receive(spool: SpoolSettings, listening: ListenerSettings) -> None:
+def receive(spool: SpoolSettings, listening: ListenerSettings, parent: int | None = None) -> None:
     """Receive until SIGTERM or SIGINT; the bound port stands in the status file of the spool.
+
+    Args:
+        spool: Where the instances go.
+        listening: Where to listen, and to whom.
+        parent: The process to live with. A daemon that was killed leaves its receiver behind, which would keep port
+            and spool from the next one.
 
     Raises:
         SpoolError: the spool cannot be used.
@@ -36,18 +42,23 @@ def receive(spool: SpoolSettings, listening: ListenerSettings) -> None:
         signal.signal(number, lambda *_: stop.set())
     writer = SpoolWriter(spool)
     try:
-        _listen(writer, spool.folder, listening, stop)
+        _listen(writer, spool.folder, listening, stop, parent)
     finally:
         writer.close()
 
 
-def _listen(writer: SpoolWriter, folder: Path, listening: ListenerSettings, stop: threading.Event) -> None:
+def _listen(
+    writer: SpoolWriter, folder: Path, listening: ListenerSettings, stop: threading.Event, parent: int | None
+) -> None:
     listener = Listener(listening, writer)
     status = ReceiverStatus(pid=os.getpid(), port=listener.port, started_at=time.time())
     structlog.get_logger().info("receiver_started", port=listener.port)
     try:
         _report(folder, status)
         while not stop.wait(_STATUS_S):
+            if parent is not None and os.getppid() != parent:
+                structlog.get_logger().warning("daemon_gone")
+                break
             if status.counts != listener.counts:
                 status = replace(status, counts=listener.counts)
                 _report(folder, status)

@@ -36,11 +36,11 @@ class Daemon:
 
     def start(self) -> None:
         """Start it and wait until it is ready."""
-        log = self.config.with_name("daemon.log").open("ab")
-        # a process group of its own: killing it takes the receiver along
-        self.process = subprocess.Popen(
-            [*SCANSIDE, "run", "--config", str(self.config)], stderr=log, start_new_session=True
-        )
+        with self.config.with_name("daemon.log").open("ab") as log:
+            # a process group of its own: killing it takes the receiver along
+            self.process = subprocess.Popen(
+                [*SCANSIDE, "run", "--config", str(self.config)], stderr=log, start_new_session=True
+            )
         self.wait_until_ready()
 
     def wait_until_ready(self, seconds: float = 120) -> None:
