@@ -190,7 +190,7 @@ class Line(DBOSConfiguredInstance):
         record = parts.results.record(series_instance_uid, revision)
         if record.verdict is None:  # never: the alert is started after the verdict was published
             return True
-        link = f"{parts.page}#{record.card_id}"
+        link = f"{parts.page}#card-{record.card_id}"
         alert = compose_alert(scanner=self._alias(record.calling_ae), verdict=record.verdict, link=link)
         try:
             parts.notifiers[name].send(alert)

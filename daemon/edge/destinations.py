@@ -53,11 +53,7 @@ class StorageScu:
         dataset = dcmread(BytesIO(report_object.payload))
         association = self._associate(dataset)
         try:
-            if not association.accepted_contexts:
-                raise DeliveryRefused(f"{self.name} does not accept {report_object.kind}: enable the SOP class there")
             answer = association.send_c_store(dataset)
-        except ValueError as error:  # pynetdicom: no accepted context fits the object
-            raise DeliveryRefused(f"{self.name} does not accept {report_object.kind}: enable the SOP class") from error
         finally:
             if association.is_established:
                 association.release()
@@ -72,6 +68,8 @@ class StorageScu:
             return association
         if association.is_rejected and not _is_transient(association.acceptor.primitive):
             raise DeliveryRefused(f"{self.name} rejected the association: check the AE titles on both sides")
+        if association.rejected_contexts:  # pynetdicom then aborts the association itself
+            raise DeliveryRefused(f"{self.name} does not accept {dataset.SOPClassUID.name}: enable the SOP class there")
         raise DeliveryFailed(f"{self.name} cannot be reached: check that it runs and listens on its port")
 
     def _judge(self, answer: Dataset) -> None:
