@@ -1,0 +1,120 @@
+"""Three real heads of three makers, pushed as they are and with each artefact, through the whole line.
+
+``SCANSIDE_TABLES=<folder>`` writes the table of all answers there.
+"""
+
+import os
+import tarfile
+from pathlib import Path
+
+import highdicom
+import numpy as np
+import pytest
+from archive import running_archive
+from builders_daemon import running_daemon
+from builders_reader_table import DICOM
+from pydicom import dcmread, dcmwrite
+from validators import dsrdump, unexpected_dciodvfy, without_dicomdir
+
+from daemon.dicom.parsing import parse_file
+from daemon.dicom.reader import read_volumes
+from daemon.dicom.simulate import corrupted_series
+from models.artefacts import ARTEFACTS
+from models.kspace import corrupt, draw
+from models.preprocess import Grid
+
+HEADS = ("head-t1-datalad-defaced", "head-t1-philips-elition", "head-t1-siemens-trio")
+SEVERITY = 0.8
+
+pytestmark = pytest.mark.skipif(not DICOM.is_dir(), reason="no real DICOM data: set SCANSIDE_DATA")
+
+
+def unpack(head: str, folder: Path) -> Path:
+    """The files of a head in a folder of their own."""
+    with tarfile.open(DICOM / head / "series.tar.xz") as packed:
+        packed.extractall(folder, filter="data")
+    return folder
+
+
+def write_corrupted(source: Path, artefact: str, folder: Path) -> str:
+    """The series with one artefact, as files; its UID."""
+    datasets = [parse_file(path.read_bytes()) for path in sorted(source.rglob("*")) if path.is_file()]
+    (volume,) = read_volumes(datasets)
+    corruption = draw(artefact, SEVERITY, np.random.default_rng(7))
+    image = corrupt(volume.voxels, (corruption,), Grid(volume.voxels.shape, volume.affine).spacing)
+    folder.mkdir(parents=True)
+    made = list(corrupted_series(datasets, image, seed=f"real {artefact}"))
+    for number, dataset in enumerate(made):
+        dcmwrite(folder / f"{number:04d}.dcm", dataset, enforce_file_format=True)
+    return str(made[0].SeriesInstanceUID)
+
+
+def first_uid(folder: Path) -> str:
+    return str(dcmread(next(p for p in folder.rglob("*") if p.is_file()), stop_before_pixels=True).SeriesInstanceUID)
+
+
+@pytest.fixture(scope="module")
+def answers(tmp_path_factory):
+    """(head, artefact or clean) -> its record, and the archive that holds the reports."""
+    folder = tmp_path_factory.mktemp("heads")
+    (folder / "archive").mkdir()
+    records = {}
+    with running_archive(folder / "archive") as archive, running_daemon(folder, archive) as daemon:
+        for head in HEADS:
+            source = unpack(head, folder / head)
+            pushed = daemon.push(source, "+r")
+            assert 0 == pushed.returncode, pushed.stderr
+            records[head, "clean"] = daemon.done(first_uid(source))
+            for artefact in ARTEFACTS:
+                uid = write_corrupted(source, artefact, folder / f"{head}-{artefact}")
+                assert 0 == daemon.push(folder / f"{head}-{artefact}").returncode
+                records[head, artefact.value] = daemon.done(uid)
+        write_table(records)
+        yield records, archive
+
+
+def write_table(records: dict) -> None:
+    if "SCANSIDE_TABLES" not in os.environ:
+        return
+    lines = ["| head | pushed with | verdict | cause | images | closed by | last image to SR, s |", "|" + " --- |" * 7]
+    lines += [
+        f"| {head} | {artefact} | {r['verdict']} | {r['cause'] or '-'} | {r['images']} | {r['closed_by']} | "
+        f"{r['seconds']['sr']:.2f} |"
+        for (head, artefact), r in records.items()
+    ]
+    Path(os.environ["SCANSIDE_TABLES"], "real-heads.md").write_text("\n".join(lines) + "\n")
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_a_clean_head_is_not_sent_back(answers, head):
+    records, _ = answers
+
+    assert records[head, "clean"]["verdict"] in {"ACCEPT", "REVIEW"}
+
+
+def test_no_strong_artefact_is_accepted(answers):
+    records, _ = answers
+    accepted = [case for case, record in records.items() if case[1] != "clean" and record["verdict"] == "ACCEPT"]
+
+    assert [] == accepted
+
+
+def test_the_cause_is_right_in_at_least_twelve_of_fifteen(answers):
+    records, _ = answers
+    cases = {case: record["cause"] for case, record in records.items() if case[1] != "clean"}
+
+    assert len(cases) == 15
+    assert sum(cause == artefact for (_, artefact), cause in cases.items()) >= 12
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_the_report_in_the_archive_is_valid(answers, head, tmp_path):
+    records, archive = answers
+    made = dcmread(records[head, "clean"]["sr"])
+    stored = tmp_path / "stored.dcm"
+    stored.write_bytes(archive.instance(made.SOPInstanceUID))
+
+    assert [] == without_dicomdir(unexpected_dciodvfy(stored))  # the sources are anonymous: no patient ID, no date
+    assert "Imaging Measurement Report" in dsrdump(stored)
+    report = highdicom.sr.srread(stored)
+    assert len(report.content.get_image_measurement_groups()) >= 6
