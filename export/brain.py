@@ -27,7 +27,7 @@ _REFERENCE_SEED, _CORRUPTED_SEED, _PARITY_SEED = 9001, 9002, 9003
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportPlan:
-    """``references``: clean heads in the manifest's reference, and as many corrupted ones for its threshold."""
+    """``references``: clean heads in the manifest's reference; ``corrupted``: heads that its threshold is set with."""
 
     brain: Path
     cause: Path
@@ -37,6 +37,7 @@ class ExportPlan:
     out: Path
     version: str
     references: int = 199
+    corrupted: int = 100
     golden_seed: int = 5
 
 
@@ -71,8 +72,8 @@ def _parity(plan: ExportPlan, checkpoints: Checkpoints, networks: Networks, draf
 
 
 def _manifest(plan: ExportPlan, networks: Networks, parity: Parity, draft: Path) -> Manifest:
-    clean = _measured(plan, networks, _REFERENCE_SEED, None)
-    corrupted = _measured(plan, networks, _CORRUPTED_SEED, Mishaps(probability=1.0))
+    clean = _measured(plan, networks, _REFERENCE_SEED, plan.references, None)
+    corrupted = _measured(plan, networks, _CORRUPTED_SEED, plan.corrupted, Mishaps(probability=1.0))
     source = f"{len(clean)} clean synthetic heads of the training generator, seed {_REFERENCE_SEED}"
     return Manifest(
         format=1,
@@ -100,6 +101,6 @@ def _manifest(plan: ExportPlan, networks: Networks, parity: Parity, draft: Path)
     )
 
 
-def _measured(plan: ExportPlan, networks: Networks, seed: int, mishaps: Mishaps | None) -> list[Row]:
-    people = synthetic_people(plan.bank, plan.label_maps, seed, plan.references, mishaps)
+def _measured(plan: ExportPlan, networks: Networks, seed: int, count: int, mishaps: Mishaps | None) -> list[Row]:
+    people = synthetic_people(plan.bank, plan.label_maps, seed, count, mishaps)
     return [measure(person, networks) for person in people]

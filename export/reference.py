@@ -23,12 +23,15 @@ def reference_of(clean: Sequence[Row], source: str) -> Reference:
 def thresholds_of(clean: Sequence[Row], corrupted: Sequence[Row]) -> Thresholds:
     """The uncertainty that best tells heads that lost more than ``DICE_LOSS`` from the others (Youden's index).
 
-    The loss is counted from the median clean Dice: a served head has no clean twin.
+    The loss is counted from the median clean Dice: a served head has no clean twin. Where no head lost so much, or
+    every one did, there is nothing to tell apart: the threshold is then the highest score seen.
     """
     usual = float(np.median([row.dice[_JUDGED] for row in clean if row.scores]))
     judged = [row for row in (*clean, *corrupted) if row.scores]
     scores = np.array([row.scores["uncertainty"] for row in judged])
     lost = np.array([usual - row.dice[_JUDGED] > DICE_LOSS for row in judged])
+    if lost.all() or not lost.any():
+        return Thresholds(alpha=ALPHA, impaired=float(scores.max()), dice_loss=DICE_LOSS)
     candidates = np.sort(scores)
     youden = [(scores[lost] > c).mean() - (scores[~lost] > c).mean() for c in candidates]
     return Thresholds(alpha=ALPHA, impaired=float(candidates[int(np.argmax(youden))]), dice_loss=DICE_LOSS)

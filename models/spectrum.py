@@ -2,7 +2,7 @@
 
 Instance norm hides the noise level from a network's later layers, and resampling to the network's grid removes the
 outer k-space; so the cause of an artefact is looked for where it is plain: in the spectrum of the stored image, on its
-own grid. Statistics by axis are sorted, so that the axis along which something went wrong does not matter. All are
+own grid. Statistics by axis are sorted, so that the axis along which something went wrong hardly matters. All are
 independent of the intensity scale.
 """
 

@@ -17,6 +17,9 @@ PROVIDERS = {
     "tensorrt": "TensorrtExecutionProvider",
 }
 
+#: ONNX Runtime's exceptions share no base of their own.
+_REFUSALS = ("Fail", "InvalidArgument", "InvalidGraph", "InvalidProtobuf", "NoSuchFile", "NotImplemented")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineSettings:
@@ -42,6 +45,7 @@ class OnnxEngine:
     def __init__(self, graph: Path, settings: EngineSettings) -> None:
         # imported where it is used: the receiver reads the configuration too, and must stay light
         import onnxruntime  # noqa: PLC0415
+        from onnxruntime.capi import onnxruntime_pybind11_state as states  # noqa: PLC0415
 
         wanted = PROVIDERS.get(settings.provider)
         if wanted is None:
@@ -51,7 +55,7 @@ class OnnxEngine:
         options.log_severity_level = 3
         try:
             self._session = onnxruntime.InferenceSession(graph, options, providers=_chain(wanted))
-        except (onnxruntime.capi.onnxruntime_pybind11_state.Fail, RuntimeError, ValueError) as error:
+        except tuple(getattr(states, name) for name in _REFUSALS) as error:
             raise BundleError(
                 f"{graph.name} cannot be loaded ({type(error).__name__}): copy the bundle again"
             ) from error

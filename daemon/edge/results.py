@@ -179,7 +179,7 @@ class Results:
             uids = {row["series_instance_uid"] for row in rows}
             last = sa.select(table.c.series_instance_uid, sa.func.max(table.c.revision))
             last = last.where(table.c.series_instance_uid.in_(uids)).group_by(table.c.series_instance_uid)
-            latest: dict[str, int] = dict(connection.execute(last).tuples().all())
+            latest: dict[str, int] = {row[0]: row[1] for row in connection.execute(last)}
             refused = sa.select(owed).where(owed.c.series_instance_uid.in_(uids), owed.c.parked.is_not(None))
             parked = connection.execute(refused).mappings().all()
         return [_record(row, latest[row["series_instance_uid"]], parked) for row in rows]

@@ -1,0 +1,103 @@
+"""From the spool on disk to complete series, across restarts at any moment."""
+
+import pytest
+from builders import instance
+from builders_spool import association_end, spool_settings, store
+
+from daemon.assembly import Assembly
+from daemon.core.completion import Completion, Patience
+from daemon.core.values import ClosedBy
+from daemon.edge.index import Index
+from daemon.edge.schema import open_database, sqlite_url
+from daemon.edge.spool import SpoolReader
+from daemon.edge.spool_writer import SpoolWriter
+
+PATIENCE = Patience(geometry_s=0.0, release_s=0.5, stray_s=10.0, quiet_s=60.0)
+LATE = 1e12
+
+
+def read_instance(arrival, data):
+    """A slice whose number is its payload."""
+    number = int(data.decode())
+    made = instance(number, at=arrival.received_at)
+    return type(made)(**{name: getattr(made, name) for name in made.__slots__} | {"arrival": arrival})
+
+
+@pytest.fixture
+def world(tmp_path):
+    """A spool that is written, and assemblies that can be made anew over it as often as a test likes."""
+    writer = SpoolWriter(spool_settings(tmp_path / "spool"))
+    engine = open_database(sqlite_url(tmp_path / "scanside.sqlite"))
+
+    def begin(noted=None):
+        spool, index = SpoolReader(tmp_path / "spool"), Index(engine, b"key")
+        note = (noted if noted is not None else []).append
+        assembly = Assembly(spool, index, Completion(PATIENCE), read_instance, note)
+        assembly.restore()
+        return assembly
+
+    yield writer, begin
+    writer.close()
+    engine.dispose()
+
+
+def push(writer, numbers):
+    for number in numbers:
+        store(writer, number, str(number).encode())
+
+
+def read_all(assembly, now):
+    closed, read = [], True
+    while read:
+        read, series = assembly.turn(now)
+        closed += series
+    return closed
+
+
+def test_a_released_series_is_closed_with_all_its_images(world):
+    writer, begin = world
+    push(writer, range(5))
+    writer.append(association_end())
+    (series,) = read_all(begin(), LATE)
+
+    assert (ClosedBy.RELEASE, 5, False) == (series.closed_by, len(series.instances), series.partial)
+
+
+@pytest.mark.parametrize("cut", range(6))
+def test_a_restart_at_any_image_loses_and_doubles_nothing(world, cut):
+    writer, begin = world
+    noted = []
+    push(writer, range(cut))
+    assert [] == read_all(begin(noted), 0.0)
+    push(writer, range(cut, 5))
+    writer.append(association_end())
+    (series,) = read_all(begin(noted), LATE)
+
+    assert 5 == len(series.instances) == len(noted)
+    assert [] == read_all(begin(noted), LATE)
+
+
+def test_a_late_image_re_opens_its_series_even_after_a_restart(world):
+    writer, begin = world
+    push(writer, range(5))
+    writer.append(association_end())
+    read_all(begin(), LATE)
+    push(writer, [5])
+    writer.append(association_end())
+    (series,) = read_all(begin(), LATE)
+
+    assert (2, 6) == (series.revision, len(series.instances))
+
+
+def test_the_series_still_open_are_told_and_every_change_counts(world):
+    writer, begin = world
+    assembly = begin()
+    push(writer, range(3))
+    read_all(assembly, 0.0)
+
+    assert [3] == [incoming.images for incoming in assembly.incoming]
+    before = assembly.changes
+    writer.append(association_end())
+    read_all(assembly, LATE)
+    assert assembly.incoming == ()
+    assert assembly.changes > before
