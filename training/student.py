@@ -32,7 +32,7 @@ class StudentPlan:
     label_maps: Path
     steps: int = 10_000
     peak_rate: float = 3e-4
-    variance_weight: float = 0.5
+    variance_weight: float = 1.0
     mishaps: Mishaps = field(default_factory=lambda: Mishaps(probability=0.6))
     workers: int = 1
     seed: int = 4

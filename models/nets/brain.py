@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from models.artefacts import ARTEFACTS
 from models.nets.unet import Trunk, TrunkConfig
@@ -23,6 +24,10 @@ class BrainNet(nn.Module):
 
     The variances are kept at half resolution: they vary slowly, and an eighth of the voxels is an eighth of the work.
     Their logarithm is clamped to [-10, 5], so that a variance is never zero and never runs away.
+
+    Beside the trunk's features the variances see how much in doubt the labels are, here and in the whole head: the
+    entropy of calibrated labels is their expected error, while instance norm hides from the features how much noise
+    there is (without it the variances were those of a clean head whatever went wrong, see docs/log.md).
     """
 
     def __init__(self, config: BrainConfig) -> None:
@@ -31,7 +36,7 @@ class BrainNet(nn.Module):
         self.trunk = Trunk(config.trunk)
         self.logits = nn.Conv3d(config.trunk.fine, config.tissues, 1)
         self.variances = nn.Sequential(
-            nn.Conv3d(config.trunk.channels[0], config.trunk.channels[0], 3, padding=1),
+            nn.Conv3d(config.trunk.channels[0] + 2, config.trunk.channels[0], 3, padding=1),
             nn.LeakyReLU(0.01),
             nn.Conv3d(config.trunk.channels[0], config.sources, 1),
         )
@@ -40,4 +45,17 @@ class BrainNet(nn.Module):
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """Logits and log-variances."""
         half, full = self.trunk(image)
-        return self.logits(full), torch.clamp(self.variances(half), -10.0, 5.0)
+        logits = self.logits(full)
+        log_variances = self.variances(torch.cat([half, *doubt(logits.detach())], dim=1))
+        return logits, torch.clamp(log_variances, -10.0, 5.0)
+
+
+def doubt(logits: Tensor) -> tuple[Tensor, Tensor]:
+    """Entropy in nats at half resolution (B, 1, D/2, H/2, W/2), and its mean over the tissue, at every such voxel."""
+    log_probabilities = logits.float().log_softmax(dim=1)
+    probabilities = log_probabilities.exp()
+    entropy = -(probabilities * log_probabilities).sum(dim=1, keepdim=True)
+    tissue = 1 - probabilities[:, :1]
+    mean = (entropy * tissue).sum(dim=(2, 3, 4), keepdim=True) / (tissue.sum(dim=(2, 3, 4), keepdim=True) + 1)
+    here = F.avg_pool3d(entropy, 2)
+    return here, mean.expand_as(here)
