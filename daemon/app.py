@@ -225,7 +225,7 @@ def _parts(settings: Settings, stores: _Stores, examiner: Examiner, spool: Spool
         index=stores.index,
         results=stores.results,
         reports=stores.reports,
-        judge=SeriesJudge(examiner, algorithm, spool.dataset_bytes),
+        judge=SeriesJudge(examiner, algorithm, spool.dataset_bytes, settings.station),
         recipients=dict(_recipients(settings)),
         notifiers={notifier.name: notifier for notifier in make_notifiers(settings.alerts.urls)},
         metrics=metrics,

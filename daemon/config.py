@@ -68,11 +68,15 @@ class AlertSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """The whole configuration. ``scanners``: calling AE title -> alias for page, logs and metrics."""
+    """The whole configuration.
+
+    ``scanners``: calling AE title -> alias for page, logs and metrics; ``station``: how reports name this host.
+    """
 
     storage: Path = field(default_factory=default_storage)
     bundle: Path = field(default_factory=shipped_bundle)
     log_level: str = "info"
+    station: str = "scanside"
     scanners: Mapping[str, str] = field(default_factory=dict)
     dicom: ListenerSettings = field(default_factory=ListenerSettings)
     spool: SpoolLimits = field(default_factory=SpoolLimits)

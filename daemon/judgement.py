@@ -57,8 +57,9 @@ class Judged:
 class SeriesJudge:
     """Judges complete series; every series gets an answer, if need be NOT_ASSESSED with its reason."""
 
-    def __init__(self, examiner: Examiner, algorithm: Algorithm, read_dataset: ReadDataset) -> None:
+    def __init__(self, examiner: Examiner, algorithm: Algorithm, read_dataset: ReadDataset, station: str) -> None:
         self._examiner = examiner
+        self._station = station
         self._algorithm = algorithm
         self._read_dataset = read_dataset
 
@@ -78,14 +79,17 @@ class SeriesJudge:
                 closed_by=series.closed_by,
                 partial=series.partial,
                 finished_at=finished,
+                utc_offset_minutes=time.localtime(finished).tm_gmtoff // 60,
                 predecessor=predecessor,
+                station=self._station,
             ),
         )
         picture = render_summary(judgement, examination.prediction if examination else None, volume)
         objects: tuple[ReportObject, ...] = ()
         if verdict.not_assessed is not Reason.NOT_MR:
             evidence = gather_evidence(series, self._header(series))
-            objects = (build_summary(evidence, judgement, picture), build_sr(evidence, judgement))
+            summary = build_summary(evidence, judgement, picture, shows_head=volume is not None)
+            objects = (summary, build_sr(evidence, judgement))
         seconds["report"] = time.time() - finished
         return Judged(
             verdict=verdict,
