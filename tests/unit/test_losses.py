@@ -1,13 +1,10 @@
 """The losses have the optima that their papers give them."""
 
-import math
-
 import numpy as np
 import pytest
 import torch
 from torch.nn import functional as F
 
-from models.nets.judge import split_by_cause
 from training.losses import error_maps, poisson_regression, smooth_half, soft_dice_loss
 from training.student import variance_targets
 
@@ -72,14 +69,3 @@ def test_a_head_without_artefact_has_only_task_error():
 
     assert torch.equal(targets[:, 0], clean)
     assert not targets[:, 1:].any()
-
-
-def test_splitting_by_cause_keeps_the_total_and_follows_the_evidence():
-    variances = torch.rand(2, 5, 3, 3, 3) + 0.1
-    causes = torch.tensor([[0.0, 1.0, 0.0, 0.0, 0.0], [0.5, 0.5, 0.0, 0.0, 0.0]])
-    split = split_by_cause(variances, causes)
-
-    assert torch.allclose(split.sum(dim=1), variances.sum(dim=1), atol=1e-5)
-    assert (split[0].sum(dim=(1, 2, 3)).argmax() == 1).item()
-    assert split[0, 1].sum() / split[0].sum() > 0.99
-    assert math.isclose((split[1, 2:].sum() / split[1].sum()).item(), 0, abs_tol=1e-3)
