@@ -18,6 +18,7 @@ from training.locate import LocatePlan, train_locator
 from training.options import add_options
 from training.student import StudentPlan, train_student
 from training.task import TaskPlan, train_task
+from training.variances import VariancesPlan, train_variances
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +49,7 @@ _STEPS: dict[str, tuple[type[Any], Callable[[Any], None], str]] = {
         train_student,
         "train segmentation and variances on corrupted heads, from the task network",
     ),
+    "variances": (VariancesPlan, train_variances, "train the variances alone, on what the student's labels do"),
     "cause": (CausePlan, _cause, "describe images by their spectrum and train the cause head"),
     "evaluate": (EvaluationPlan, evaluate, "judge heads with known truth and write the tables"),
 }

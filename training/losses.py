@@ -36,3 +36,13 @@ def smooth_half(error: Tensor) -> Tensor:
 def error_maps(cross_entropy: Tensor) -> Tensor:
     """2 CE (B, D, H, W) at half resolution: the variance at which the heteroscedastic loss is minimal; no gradient."""
     return 2 * smooth_half(cross_entropy.detach())
+
+
+def variance_targets(corrupted: Tensor, clean: Tensor, severity: Tensor) -> Tensor:
+    """Error maps (B, D, H, W) of the corrupted and the clean head -> the target of each variance (B, 6, D, H, W).
+
+    The task's is the clean error; what the artefacts add is theirs, in proportion to their severities (B, 5).
+    """
+    added = torch.clamp(corrupted - clean, min=0)[:, None]
+    share = severity / severity.sum(dim=1, keepdim=True).clamp(min=1e-6)
+    return torch.cat([clean[:, None], added * share[:, :, None, None, None]], dim=1)

@@ -11,13 +11,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
 from models.nets.brain import BrainConfig, BrainNet
 from training.heads import Mishaps, SyntheticHeads
-from training.losses import error_maps, poisson_regression, soft_dice_loss
+from training.losses import error_maps, poisson_regression, soft_dice_loss, variance_targets
 from training.run import Journal, Learner, Losses, Precision, learning_rate, load_weights
 from training.task import random_box
 
@@ -79,13 +78,3 @@ def train_student(plan: StudentPlan) -> None:
             journal.write(step=learner.step, **losses.means())
         if learner.step % plan.save_every == 0 or learner.step == plan.steps:
             learner.save(checkpoint)
-
-
-def variance_targets(corrupted: Tensor, clean: Tensor, severity: Tensor) -> Tensor:
-    """Error maps (B, D, H, W) of the corrupted and the clean head -> the target of each variance (B, 6, D, H, W).
-
-    The task's is the clean error; what the artefacts add is theirs, in proportion to their severities (B, 5).
-    """
-    added = torch.clamp(corrupted - clean, min=0)[:, None]
-    share = severity / severity.sum(dim=1, keepdim=True).clamp(min=1e-6)
-    return torch.cat([clean[:, None], added * share[:, :, None, None, None]], dim=1)

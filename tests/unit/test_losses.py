@@ -5,8 +5,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from training.losses import error_maps, poisson_regression, smooth_half, soft_dice_loss
-from training.student import variance_targets
+from training.losses import error_maps, poisson_regression, smooth_half, soft_dice_loss, variance_targets
 
 
 def minimise(loss, start, steps=400):
