@@ -9,8 +9,12 @@ from models.uncertainty import conformal_limit
 
 
 def assess(prediction: Prediction, manifest: Manifest) -> Assessment:
-    """The measures of one series, each with its limit where the manifest holds a reference for it."""
-    limits = limits_of(manifest)
+    """The measures of one series, each with its limit where the manifest holds a reference for it.
+
+    The artefacts' variances are parts of one total; a part is abnormal where it alone is above the total's limit.
+    """
+    limits: dict[str, float | None] = {**limits_of(manifest)}
+    limits |= dict.fromkeys(ARTEFACTS, limits.get("uncertainty"))
     scores = score(prediction, manifest.labels)
     measures = {name: Measure(value=value, unit="1", limit=limits.get(name)) for name, value in scores.items()}
     for name, value in classical(prediction, manifest.labels).items():

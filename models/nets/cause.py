@@ -17,10 +17,10 @@ class CauseHead(nn.Module):
         self.layers = nn.Sequential(
             nn.Linear(features, width),
             nn.SiLU(),
-            nn.Dropout(0.1),
+            nn.Dropout(0.5),
             nn.Linear(width, width),
             nn.SiLU(),
-            nn.Dropout(0.1),
+            nn.Dropout(0.5),
             nn.Linear(width, artefacts),
         )
 

@@ -1,9 +1,8 @@
 """What the judge graph of a bundle computes: labels, and variances split by the evidence for each cause.
 
-The network's artefact variances say how much the task suffers, and where; the spectrum says from what. At every voxel
-their total is weighted with the probability that anything went wrong at all, and divided in proportion to each
-artefact's own variance times the probability of its presence. Doubt without a known cause stays visible in the task's
-variance and in the entropy of the labels.
+The network's artefact variances say how much the task suffers, and where; the spectrum says from what. The total of
+the variances is kept at every voxel, and divided in proportion to each artefact's own variance times the probability
+of its presence.
 """
 
 import torch
@@ -30,7 +29,6 @@ class Judge(nn.Module):
 
 
 def split_by_cause(variances: Tensor, causes: Tensor) -> Tensor:
-    """Variances (B, K, ...) whose total is that of the network times the probability of any cause (B, K)."""
+    """Variances (B, K, ...) of the same total at every voxel, shared in proportion to variance x presence (B, K)."""
     weights = variances * (causes + 1e-4)[:, :, None, None, None]
-    total = variances.sum(dim=1, keepdim=True) * (1 - (1 - causes).prod(dim=1))[:, None, None, None, None]
-    return total * weights / weights.sum(dim=1, keepdim=True)
+    return variances.sum(dim=1, keepdim=True) * weights / weights.sum(dim=1, keepdim=True)

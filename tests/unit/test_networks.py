@@ -73,10 +73,12 @@ def test_a_certain_cause_gets_the_whole_total_at_every_voxel():
     torch.testing.assert_close(parts[:, 1], variances.sum(dim=1), rtol=1e-2, atol=0)
 
 
-def test_without_any_cause_no_artefact_has_variance():
-    _, parts = split([0.0] * 5)
+@pytest.mark.parametrize("presence", [[0.0] * 5, [0.3, 0.9, 0.0, 0.1, 0.5]])
+def test_the_total_is_kept_whatever_the_evidence(presence):
+    """Tried and dropped: a total weighted with the probability of any cause lost every motion it was unsure of."""
+    variances, parts = split(presence)
 
-    assert parts.max() < 1e-6
+    torch.testing.assert_close(parts.sum(dim=1), variances.sum(dim=1))
 
 
 def test_equal_evidence_shares_in_proportion_to_the_variances():

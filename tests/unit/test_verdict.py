@@ -85,6 +85,14 @@ def test_every_signal_gets_its_share_of_the_false_alarms():
     assert limits_of(facts) == {"noise": 194.0, "uncertainty": 194.0}
 
 
+def test_an_artefacts_part_has_the_limit_of_the_total():
+    reference = {"uncertainty": tuple(float(i) for i in range(199)), "entropy": (0.0,) * 199}
+    found = assess(prediction(), replace(manifest(), reference=Reference(source="test", scores=reference)))
+
+    assert {194.0} == {measure.limit for measure in (found.uncertainty, *found.artefacts.values())}
+    assert found.measures["task"].limit is None
+
+
 def test_variances_count_within_the_judged_tissue_and_its_rim_only():
     inside, outside = prediction(), prediction()
     inside.variances[Artefact.NOISE][4, 4, 4] = 7.0
