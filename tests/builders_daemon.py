@@ -16,9 +16,10 @@ from pathlib import Path
 from archive import Archive, free_port
 from pydicom import Dataset, dcmwrite
 
-from daemon.config import Settings
+from daemon.config import Settings, load_settings
 from daemon.dicom.simulate import corrupted_series, series_from_volume
 from daemon.examination import read_nifti
+from daemon.listing import list_series
 from models.bundle import load_bundle
 
 STORESCU = "/usr/bin/storescu"
@@ -88,7 +89,7 @@ class Daemon:
         """The record of a series once it is done."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
-            for record in self.series():
+            for record in list_series(load_settings(self.config), 1000):  # a process a look would cost half a core
                 if (record["series"], record["revision"], record["state"]) == (series, revision, "DONE"):
                     return record
             time.sleep(0.2)

@@ -26,7 +26,7 @@ def line(tmp_path_factory):
     folder = tmp_path_factory.mktemp("line")
     (volume,) = read_volumes(golden_datasets())
     spacing = Grid(volume.voxels.shape, volume.affine).spacing
-    noisy = corrupt(volume.voxels, (draw(Artefact.NOISE, 0.8, np.random.default_rng(0)),), spacing)
+    noisy = corrupt(volume.voxels, (draw(Artefact.NOISE, 1.0, np.random.default_rng(0)),), spacing)
     (folder / "archive").mkdir()
     with (
         running_archive(folder / "archive") as archive,
