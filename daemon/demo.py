@@ -38,8 +38,8 @@ from models.bundle import load_bundle
 from models.kspace import corrupt, draw
 from models.preprocess import Grid
 
-#: What goes wrong with each push: nothing, then one artefact at its worst. The seed is one where the head moves early, in
-#: the middle of k-space; a late movement hardly hurts, and is rightly accepted.
+#: What goes wrong with each push: nothing, then one artefact at its worst. The seed is one where the head moves in the
+#: middle of k-space; a late movement hardly hurts, and is rightly accepted.
 PUSHES: tuple[Artefact | None, ...] = (None, Artefact.MOTION, Artefact.NOISE, Artefact.SPIKE)
 SEVERITY, SEED = 1.0, 7
 _START_S, _ANSWER_S = 120.0, 120.0
