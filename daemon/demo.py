@@ -64,11 +64,11 @@ def run_demo(folder: Path, source: Path | None) -> int:
     folder.mkdir(parents=True)
     datasets = _own_series(source) if source else _golden_series()
     (volume,) = read_volumes(datasets)
-    with _archive(folder / "archive") as archive, _daemon(folder, archive) as (settings, page):
+    with _archive(folder.resolve() / "archive") as archive, _daemon(folder, archive) as (settings, page):
         print(f"live page {page} while the demo runs; everything lies in {folder.resolve()}\n")
         print(f"{'pushed':8} {'verdict':8} {'cause':8} {'seconds to SR':>13}  action")
         complete = [_show(artefact, datasets, volume, settings, archive) for artefact in PUSHES]
-    print(f"\nconfiguration and storage: {folder.resolve()}; archive: {archive.folder.resolve()}")
+    print(f"\nconfiguration and storage: {folder.resolve()}; archive: {archive.folder}")
     return 0 if all(complete) else 1
 
 

@@ -23,6 +23,8 @@ from daemon.dicom.simulate import series_from_volume
 PUSHES = int(os.environ.get("SCANSIDE_PUSHES", "6"))
 SEED = int(os.environ.get("SCANSIDE_KILL_SEED", "1"))
 PAUSES_S = (1.0, 6.0)
+#: A scanner takes its time between two series; without it, two hundred are pushed within a handful of kills.
+PACE_S = 2.0
 
 
 class Killer(threading.Thread):
@@ -111,6 +113,7 @@ def aftermath(tmp_path_factory, record_testsuite_property):
                 (folder / f"push-{number}").mkdir()
                 tries += push_until_acknowledged(daemon, files, folder / f"push-{number}")
                 pushed[uid] = len(files)
+                time.sleep(PACE_S)
         finally:
             killer.enough.set()
             killer.join()
