@@ -1,0 +1,101 @@
+"""The commands as a shell sees them: what they print, and how they fail."""
+
+import json
+import subprocess
+
+import nibabel as nib
+import numpy as np
+import pytest
+from builders_daemon import SCANSIDE, write_golden
+
+from daemon.config import Settings
+from models.artefacts import ARTEFACTS
+from models.bundle import load_bundle
+
+
+def scanside(*arguments):
+    return subprocess.run([*SCANSIDE, *map(str, arguments)], capture_output=True, text=True, check=False, timeout=300)
+
+
+def golden_file():
+    bundle = load_bundle(Settings().bundle)
+    return bundle.file(bundle.manifest.golden.series)
+
+
+@pytest.mark.parametrize("command", ["run", "receive", "series", "assess", "demo"])
+def test_help_says_where_things_lie(command):
+    said = scanside(command, "--help").stdout
+
+    for place in ("storage/spool/", "storage/reports/", "scanside.sqlite", "/metrics", str(Settings().bundle)):
+        assert place in said
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [("storage = 1 =", "not TOML"), ("surprise = 1", "surprise"), ("[dicom]\nport = 'x'", "port")],
+)
+def test_a_wrong_configuration_is_named(tmp_path, content, said):
+    config = tmp_path / "scanside.toml"
+    config.write_text(content)
+    finished = scanside("series", "--config", config)
+
+    assert 1 == finished.returncode
+    assert finished.stderr.startswith("scanside: ")
+    assert said in finished.stderr
+    assert "Traceback" not in finished.stderr
+
+
+def test_series_before_the_first_run_says_what_to_do(tmp_path):
+    config = tmp_path / "scanside.toml"
+    config.write_text(f'storage = "{tmp_path / "storage"}"')
+    finished = scanside("series", "--json", "--config", config)
+
+    assert (1, "") == (finished.returncode, finished.stdout)
+    assert "run the daemon" in finished.stderr
+
+
+def test_a_bundle_that_is_not_whole_stops_the_daemon_at_once(tmp_path):
+    (tmp_path / "bundle").mkdir()
+    config = tmp_path / "scanside.toml"
+    config.write_text(
+        f'storage = "{tmp_path / "storage"}"\nbundle = "{tmp_path / "bundle"}"\n'
+        '[dicom]\nhost = "127.0.0.1"\nport = 0\n[web]\nport = 0\n'
+    )
+    finished = scanside("run", "--config", config)
+
+    assert 1 == finished.returncode
+    assert "no manifest.json" in finished.stderr
+
+
+@pytest.mark.parametrize("name", ["nothing.nii.gz", "broken.nii.gz", "note.txt"])
+def test_what_cannot_be_assessed_is_a_clear_answer(tmp_path, name):
+    path = tmp_path / name
+    if "nothing" not in name:
+        path.write_bytes(b"no image")
+    finished = scanside("assess", path, "--json")
+
+    assert "Traceback" not in finished.stderr
+    if finished.returncode == 0:
+        assert "NOT_ASSESSED" == json.loads(finished.stdout)["verdict"]
+    else:
+        assert finished.stderr.startswith("scanside: ")
+
+
+def test_assess_judges_a_nifti_file_and_its_dicom_series_alike_with_maps_on_the_files_grid(tmp_path):
+    write_golden(tmp_path / "dicom")
+    answers = [
+        json.loads(scanside("assess", path, "--json", "--maps", tmp_path / f"maps{number}").stdout)
+        for number, path in enumerate((golden_file(), tmp_path / "dicom"))
+    ]
+
+    assert answers[0]["verdict"] == answers[1]["verdict"]
+    assert answers[0]["uncertainty"] == pytest.approx(answers[1]["uncertainty"], rel=0.02)
+    image = nib.load(golden_file())
+    names = ["labels", *(f"variance-{artefact}" for artefact in ARTEFACTS)]
+    for name in names:
+        written = nib.load(tmp_path / "maps0" / f"{name}.nii.gz")
+        assert image.shape == written.shape
+        np.testing.assert_allclose(image.affine, written.affine)
+    labels = np.asarray(nib.load(tmp_path / "maps0" / "labels.nii.gz").dataobj)
+    volume = (labels == 2).sum() * abs(np.linalg.det(image.affine[:3, :3])) / 1000
+    assert volume == pytest.approx(answers[0]["volumes_ml"]["grey matter"], rel=0.1)
