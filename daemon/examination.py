@@ -19,6 +19,10 @@ from daemon.edge.engine import EngineSettings, OnnxEngine
 from models.bundle import Bundle, BundleError, load_bundle
 from models.prediction import NoHeadFound, Prediction, predict, prepare
 from models.preprocess import FloatArray
+from models.scores import JUDGED, NEIGHBOUR
+
+#: More grey and white matter than any brain has (the largest have about 1700 mL): what was segmented is no brain.
+MOST_TISSUE_ML = 1900.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +66,9 @@ class Examiner:
         prediction = predict(prepared, self._run_judge)
         clock.lap("infer")
         assessment = assess(prediction, manifest)
+        tissue = sum(assessment.volumes_ml[name] for name in (JUDGED, NEIGHBOUR))
+        if tissue > MOST_TISSUE_ML:
+            raise NotAssessable(Reason.NO_HEAD, f"{tissue:.0f} mL of tissue")
         verdict = decide(assessment, manifest.thresholds)
         clock.lap("assess")
         return Examination(prediction=prediction, assessment=assessment, verdict=verdict, seconds=clock.laps)
