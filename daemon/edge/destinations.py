@@ -11,6 +11,7 @@ from pynetdicom.pdu_primitives import A_ASSOCIATE
 
 from daemon.core.errors import DeliveryFailed, DeliveryRefused
 from daemon.core.values import ReportObject
+from daemon.edge.parked import parked_reactor
 
 #: C-STORE status codes (PS3.4 B.2.3, PS3.7 annex C).
 _SUCCESS = 0x0000
@@ -53,7 +54,8 @@ class StorageScu:
         dataset = dcmread(BytesIO(report_object.payload))
         association = self._associate(dataset)
         try:
-            answer = association.send_c_store(dataset)
+            with parked_reactor(association):
+                answer = association.send_c_store(dataset)
         finally:
             if association.is_established:
                 association.release()

@@ -7,6 +7,7 @@ from pynetdicom import AE
 
 from daemon.core.errors import DeliveryFailed
 from daemon.edge.destinations import Peer
+from daemon.edge.parked import parked_reactor
 
 _SUCCESS = 0x0000
 
@@ -26,10 +27,12 @@ def push(datasets: Iterable[Dataset], peer: Peer) -> int:
     if not association.is_established:
         raise DeliveryFailed(f"{peer.name} cannot be reached: check that it runs and takes our AE title")
     try:
-        for instance in instances:
-            answer = association.send_c_store(instance)
-            if answer.get("Status") != _SUCCESS:
-                raise DeliveryFailed(f"{peer.name} did not take an instance (status {answer.get('Status')})")
+        with parked_reactor(association):
+            for instance in instances:
+                answer = association.send_c_store(instance)
+                if answer.get("Status") != _SUCCESS:
+                    raise DeliveryFailed(f"{peer.name} did not take an instance (status {answer.get('Status')})")
     finally:
-        association.release()
+        if association.is_established:
+            association.release()
     return len(instances)

@@ -61,9 +61,12 @@ class SpoolReader:
         """
         for _ in range(_MARK_READS):
             try:
-                cursor = decode_mark((self._folder / COMMITTED).read_bytes())
+                content = (self._folder / COMMITTED).read_bytes()
             except FileNotFoundError:
                 return START
+            if not content:  # a receiver at its first start has made the file, and not written it yet
+                return START
+            cursor = decode_mark(content)
             if cursor is not None:
                 return cursor
         raise SpoolError(f"the spool's file '{COMMITTED}' is damaged: restart the receiver, which writes it anew")

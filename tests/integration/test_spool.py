@@ -88,6 +88,13 @@ def test_a_folder_no_receiver_has_used_yet_is_empty(tmp_path):
     assert () == reader.segments()
 
 
+def test_a_mark_that_is_made_but_not_written_yet_is_the_start(tmp_path):
+    """The daemon reads while its receiver starts for the first time."""
+    (tmp_path / COMMITTED).touch()
+
+    assert START == SpoolReader(tmp_path).committed()
+
+
 def test_a_record_is_seen_only_after_its_flush(folder, opened, monkeypatch):
     writer, reader, flushing, go_on = opened(), SpoolReader(folder), threading.Event(), threading.Event()
     flush = os.fdatasync
