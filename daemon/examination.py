@@ -17,7 +17,7 @@ from daemon.core.values import Assessment, Verdict, Volume
 from daemon.core.verdict import decide
 from daemon.edge.engine import EngineSettings, OnnxEngine
 from models.bundle import Bundle, BundleError, load_bundle
-from models.prediction import NoHeadFound, Prediction, predict, prepare
+from models.prediction import NoHeadFound, Outputs, Prediction, predict, prepare
 from models.preprocess import FloatArray
 from models.scores import JUDGED, NEIGHBOUR
 
@@ -76,9 +76,8 @@ class Examiner:
     def _locate(self, image: FloatArray) -> FloatArray:
         return self._locator.run({"image": image})["brain"]
 
-    def _run_judge(self, image: FloatArray, features: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-        outputs = self._judge.run({"image": image, "features": features})
-        return outputs["logits"], outputs["variances"], outputs["causes"]
+    def _run_judge(self, image: FloatArray, features: FloatArray) -> Outputs:
+        return Outputs(**self._judge.run({"image": image, "features": features}))
 
 
 def load_examiner(folder: Path, settings: EngineSettings) -> Examiner:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from models.nets.judge import Judge
 from models.nets.locator import LOCATOR_TRUNK, Locator
+from models.prediction import Outputs
 
 OPSET = 20
 
@@ -39,10 +40,10 @@ def export_locator(locator: Locator, path: Path) -> None:
 
 
 def export_judge(judge: Judge, path: Path) -> None:
-    """``image`` (1, 1, D, H, W), ``features`` (1, F) -> ``logits``, ``variances`` at half size, ``causes``."""
+    """``image`` (1, 1, D, H, W), ``features`` (1, F) -> the fields of ``models.prediction.Outputs``."""
     signature = _Signature(
         inputs=("image", "features"),
-        outputs=("logits", "variances", "causes"),
+        outputs=Outputs._fields,
         shapes=(_free_sides(judge.brain.config.trunk.multiple), None),
     )
     features = len(judge.cause.centre)

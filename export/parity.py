@@ -1,6 +1,6 @@
 """The parity gate: a bundle is written only if ONNX Runtime says what torch says."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import numpy as np
 import onnxruntime
@@ -8,10 +8,12 @@ import torch
 
 from models.bundle import Parity
 from models.nets.judge import Judge
-from models.prediction import Prepared
+from models.prediction import Outputs, Prepared
 
-#: Largest differences that pass (logits, variances, causes), and the least share of equal labels.
-TOLERANCE = Parity(logits=2e-2, variances=1e-2, causes=1e-3, labels_equal=0.9995)
+#: Largest differences that pass, and the least share of equal labels.
+TOLERANCE = Parity(
+    logits=2e-2, variances=1e-2, causes=1e-3, factor=1e-2, deviation=1e-2, embedding=1e-2, labels_equal=0.9995
+)
 
 
 class ParityError(Exception):
@@ -21,12 +23,8 @@ class ParityError(Exception):
 def measure_parity(judge: Judge, session: onnxruntime.InferenceSession, heads: Iterable[Prepared]) -> Parity:
     """The largest differences between torch and ONNX Runtime over several prepared heads."""
     found = [_compare(judge, session, head) for head in heads]
-    return Parity(
-        logits=max(p.logits for p in found),
-        variances=max(p.variances for p in found),
-        causes=max(p.causes for p in found),
-        labels_equal=min(p.labels_equal for p in found),
-    )
+    largest = {name: max(getattr(parity, name) for parity in found) for name in Outputs._fields}
+    return Parity(**largest, labels_equal=min(parity.labels_equal for parity in found))
 
 
 def check_parity(parity: Parity) -> None:
@@ -35,7 +33,7 @@ def check_parity(parity: Parity) -> None:
     Raises:
         ParityError: a difference is beyond the tolerance, or not a number.
     """
-    close = all(getattr(parity, name) <= getattr(TOLERANCE, name) for name in ("logits", "variances", "causes"))
+    close = all(getattr(parity, name) <= getattr(TOLERANCE, name) for name in Outputs._fields)
     if not (close and parity.labels_equal >= TOLERANCE.labels_equal):
         raise ParityError(f"ONNX differs from torch: {parity}; tolerated: {TOLERANCE}")
 
@@ -43,8 +41,10 @@ def check_parity(parity: Parity) -> None:
 def _compare(judge: Judge, session: onnxruntime.InferenceSession, head: Prepared) -> Parity:
     image, features = head.image[None, None], head.features[None]
     with torch.no_grad():
-        expected = [t.numpy() for t in judge(torch.from_numpy(image), torch.from_numpy(features))]
-    found: Sequence[np.ndarray] = session.run(None, {"image": image, "features": features})
-    logits, variances, causes = (float(np.abs(a - b).max()) for a, b in zip(expected, found, strict=True))
-    equal = float((expected[0].argmax(axis=1) == found[0].argmax(axis=1)).mean())
-    return Parity(logits=logits, variances=variances, causes=causes, labels_equal=equal)
+        expected = Outputs(*(t.numpy() for t in judge(torch.from_numpy(image), torch.from_numpy(features))))
+    found = Outputs(*session.run(list(Outputs._fields), {"image": image, "features": features}))
+    differences = {
+        name: float(np.abs(a - b).max()) for name, a, b in zip(Outputs._fields, expected, found, strict=True)
+    }
+    equal = float((expected.logits.argmax(axis=1) == found.logits.argmax(axis=1)).mean())
+    return Parity(**differences, labels_equal=equal)

@@ -70,6 +70,9 @@ class Parity:
     logits: float
     variances: float
     causes: float
+    factor: float
+    deviation: float
+    embedding: float
     labels_equal: float
 
 

@@ -6,6 +6,7 @@ daemon's engines all go through the same lines.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -25,12 +26,29 @@ from models.preprocess import (
     nearest,
     resample,
 )
+from models.sampling import sample_volumes
 from models.spectrum import describe
+
+
+class Outputs(NamedTuple):
+    """The judge graph's outputs, by their names, each with a batch axis of one in front.
+
+    ``logits`` (C, D, H, W); ``variances`` (6, D/2, H/2, W/2); ``causes`` (5,); ``factor`` (R, C, D/2, ...) and
+    ``deviation`` (C, D/2, ...): covariance of the logits; ``embedding`` (E,): the deepest features on average.
+    """
+
+    logits: FloatArray
+    variances: FloatArray
+    causes: FloatArray
+    factor: FloatArray
+    deviation: FloatArray
+    embedding: FloatArray
+
 
 #: Image (1, 1, d, h, w) on 8 mm voxels -> probability of brain, same shape.
 Locate = Callable[[FloatArray], FloatArray]
-#: Image (1, 1, D, H, W) and features (1, F) -> logits (1, C, D, H, W), variances (1, 6, D/2, H/2, W/2), causes (1, 5).
-Judge = Callable[[FloatArray, FloatArray], tuple[FloatArray, FloatArray, FloatArray]]
+#: Image (1, 1, D, H, W) and spectral features (1, F) -> outputs.
+Judge = Callable[[FloatArray, FloatArray], Outputs]
 
 #: Less brain than this in the field of view is no head: the smallest adult brains have about 900 mL.
 LEAST_BRAIN_ML = 250.0
@@ -47,7 +65,8 @@ class Prediction:
 
     ``labels`` uint8 (D, H, W); ``probabilities`` float32 (C, D, H, W); ``image`` float32 (D, H, W) is what they saw;
     ``task_variance`` and each of ``variances`` float32 (D, H, W); ``causes``: probability that each artefact is
-    present; ``affine`` (4, 4) of that grid, RAS mm.
+    present; ``volume_samples_ml`` float32 (M, C): volumes of each class in plausible segmentations; ``embedding``
+    float32 (E,); ``affine`` (4, 4) of that grid, RAS mm.
     """
 
     image: FloatArray
@@ -56,6 +75,8 @@ class Prediction:
     task_variance: FloatArray
     variances: Mapping[Artefact, FloatArray]
     causes: Mapping[Artefact, float]
+    volume_samples_ml: FloatArray
+    embedding: FloatArray
     affine: Affine
 
 
@@ -91,16 +112,20 @@ def prepare(voxels: npt.NDArray[np.floating], affine: Affine, network: NetworkGr
 
 def predict(prepared: Prepared, judge: Judge) -> Prediction:
     """Run the networks on a prepared box."""
-    logits, variances, causes = judge(prepared.image[None, None], prepared.features[None])
-    probabilities = softmax(logits[0], axis=0).astype(np.float32)
-    maps = variances[0].repeat(2, axis=1).repeat(2, axis=2).repeat(2, axis=3)
+    out = Outputs(*(output[0] for output in judge(prepared.image[None, None], prepared.features[None])))
+    probabilities = softmax(out.logits, axis=0).astype(np.float32)
+    maps = out.variances.repeat(2, axis=1).repeat(2, axis=2).repeat(2, axis=3)
+    voxel_ml = float(np.prod(prepared.grid.spacing)) / 1000
+    samples = sample_volumes(out.logits, probabilities, out.factor, out.deviation)
     return Prediction(
         image=prepared.image,
-        labels=logits[0].argmax(axis=0).astype(np.uint8),
+        labels=out.logits.argmax(axis=0).astype(np.uint8),
         probabilities=probabilities,
         task_variance=maps[0],
         variances=dict(zip(ARTEFACTS, maps[1:], strict=True)),
-        causes=dict(zip(ARTEFACTS, causes[0].tolist(), strict=True)),
+        causes=dict(zip(ARTEFACTS, out.causes.tolist(), strict=True)),
+        volume_samples_ml=(samples * voxel_ml).astype(np.float32),
+        embedding=out.embedding,
         affine=prepared.grid.affine,
     )
 

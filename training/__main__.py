@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from training.anatomy import write_bank
+from training.cascade import CascadePlan, train_cascade
 from training.cause import CausePlan, train_cause, write_features
 from training.evaluate import EvaluationPlan, evaluate
 from training.labelmaps import load_label_maps
 from training.locate import LocatePlan, train_locator
 from training.options import add_options
+from training.stochastic import StochasticPlan, train_stochastic
 from training.student import StudentPlan, train_student
 from training.task import TaskPlan, train_task
 from training.variances import VariancesPlan, train_variances
@@ -50,6 +52,8 @@ _STEPS: dict[str, tuple[type[Any], Callable[[Any], None], str]] = {
         "train segmentation and variances on corrupted heads, from the task network",
     ),
     "variances": (VariancesPlan, train_variances, "train the variances alone, on what the student's labels do"),
+    "stochastic": (StochasticPlan, train_stochastic, "train how the labels vary together (paper 003)"),
+    "cascade": (CascadePlan, train_cascade, "train task network, teachers and student of paper 000"),
     "cause": (CausePlan, _cause, "describe images by their spectrum and train the cause head"),
     "evaluate": (EvaluationPlan, evaluate, "judge heads with known truth and write the tables"),
 }

@@ -66,7 +66,7 @@ def draw_stored(
     protocol = draw_protocol(classes, rng)
     ideal, grid = render(alter_outside(classes, table, rng), table, draw_appearance(table, rng), protocol)
     corruptions, severity = draw_mishaps(mishaps, rng)
-    stored, grid = scan(ideal, grid, protocol, corruptions)
+    stored, grid = scan(ideal, grid, protocol, tuple(corruptions.values()))
     if rng.random() < 0.35:
         stored, grid = _interpolated(stored, grid, rng)
     return stored, grid, severity

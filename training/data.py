@@ -60,8 +60,8 @@ def synthetic_people(bank: Path, label_maps: Path, seed: int, count: int, mishap
         protocol = draw_protocol(classes, rng)
         labels, label_grid = tissue_labels(classes, table, protocol)
         ideal, grid = render(alter_outside(classes, table, rng), table, draw_appearance(table, rng), protocol)
-        corruptions, severity = draw_mishaps(mishaps, rng) if mishaps else ((), np.zeros(len(ARTEFACTS), np.float32))
-        stored, grid = scan(ideal, grid, protocol, corruptions)
+        corruptions, severity = draw_mishaps(mishaps, rng)
+        stored, grid = scan(ideal, grid, protocol, tuple(corruptions.values()))
         yield Truth(
             name=f"{seed}-{number}",
             voxels=stored,

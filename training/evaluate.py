@@ -17,13 +17,14 @@ from training.tables import grey, report_on
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluationPlan:
-    """``bundle``: an exported bundle, else the three checkpoints; ``data``: the folder of people; ``out``: tables."""
+    """``bundle``: an exported bundle, else the four checkpoints; ``data``: the folder of people; ``out``: tables."""
 
     data: Path
     out: Path
     bundle: Path | None = None
     brain: Path | None = None
     cause: Path | None = None
+    stochastic: Path | None = None
     locator: Path | None = None
     people: int = 16
     repeats: int = 2
@@ -47,9 +48,10 @@ def evaluate(plan: EvaluationPlan) -> None:
 def _networks(plan: EvaluationPlan) -> Networks:
     if plan.bundle:
         return onnx_networks(plan.bundle / "locate.onnx", plan.bundle / "judge.onnx")
-    if not (plan.brain and plan.cause and plan.locator):
-        raise SystemExit("give --bundle, or all of --brain, --cause and --locator")
-    return torch_networks(Checkpoints(brain=plan.brain, cause=plan.cause, locator=plan.locator))
+    parts = {name: getattr(plan, name) for name in ("brain", "cause", "stochastic", "locator")}
+    if not all(parts.values()):
+        raise SystemExit(f"give --bundle, or all of {', '.join(f'--{name}' for name in parts)}")
+    return torch_networks(Checkpoints(**parts))
 
 
 def _cases(plan: EvaluationPlan) -> Iterator[Truth]:

@@ -1,7 +1,7 @@
 """Endless synthetic heads for training: a banked anatomy, an appearance, a protocol, and what went wrong."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +32,8 @@ class Head:
     """One synthetic head on the 2 mm grid of its field of view.
 
     ``clean`` and ``corrupted`` are the same head under the same protocol, float32 (i, j, k); they are one array when
-    nothing went wrong. ``severity`` (5,) float32 holds each artefact's severity, 0 where absent.
+    nothing went wrong. ``severity`` (5,) float32 holds each artefact's severity, 0 where absent; ``alone`` the
+    head with only that artefact, of the same parameters, for each that is present.
     """
 
     clean: Image
@@ -40,32 +41,49 @@ class Head:
     labels: Labels
     grid: Grid
     severity: npt.NDArray[np.float32]
+    alone: Mapping[Artefact, Image] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mishaps:
-    """How often and how much goes wrong: probability of any artefact, of a second one, and the severity range."""
+    """How often and how much goes wrong: probability of any artefact, of a second one, and the severity range.
+
+    ``kinds``: the artefacts that occur.
+    """
 
     probability: float
     second: float = 0.15
     severity: tuple[float, float] = (0.05, 1.0)
+    kinds: tuple[Artefact, ...] = ARTEFACTS
 
 
 class SyntheticHeads(IterableDataset[Head]):
-    """Heads number ``first``, ``first + 1``, ... of the stream that ``seed`` names; the same number, the same head."""
+    """Heads number ``first``, ``first + 1``, ... of the stream that ``seed`` names; the same number, the same head.
 
-    def __init__(self, bank: Path, label_maps: Path, seed: int, first: int = 0, mishaps: Mishaps | None = None) -> None:
+    With ``stride`` only each stride-th of them: several devices share one stream.
+    """
+
+    def __init__(  # noqa: PLR0913 - four name the stream, two the part of it
+        self,
+        bank: Path,
+        label_maps: Path,
+        seed: int,
+        *,
+        first: int = 0,
+        stride: int = 1,
+        mishaps: Mishaps | None = None,
+    ) -> None:
         self._anatomies = sorted(bank.glob("*.npy"))
         if not self._anatomies:
             raise FileNotFoundError(f"no anatomies in {bank}: run python -m training bank --out {bank} first")
         self._table = load_class_table(label_maps)
-        self._seed, self._first = seed, first
+        self._seed, self._first, self._stride = seed, first, stride
         self._mishaps = mishaps
 
     def __iter__(self) -> Iterator[Head]:
         worker = get_worker_info()
-        number = self._first + (worker.id if worker else 0)
-        stride = worker.num_workers if worker else 1
+        number = self._first + self._stride * (worker.id if worker else 0)
+        stride = self._stride * (worker.num_workers if worker else 1)
         while True:
             yield self.head(number)
             number += stride
@@ -84,10 +102,15 @@ def draw_head(
     protocol = draw_protocol(classes, rng)
     labels, grid = tissue_labels(classes, table, protocol)
     ideal, ideal_grid = render(alter_outside(classes, table, rng), table, draw_appearance(table, rng), protocol)
-    corruptions, severity = draw_mishaps(mishaps, rng) if mishaps else ((), np.zeros(len(ARTEFACTS), np.float32))
-    clean = resample(*scan(ideal, ideal_grid, protocol, ()), grid)
-    corrupted = resample(*scan(ideal, ideal_grid, protocol, corruptions), grid) if corruptions else clean
-    return Head(clean=clean, corrupted=corrupted, labels=labels, grid=grid, severity=severity)
+    corruptions, severity = draw_mishaps(mishaps, rng)
+
+    def scanned(*present: Corruption) -> Image:
+        return resample(*scan(ideal, ideal_grid, protocol, present), grid)
+
+    clean = scanned()
+    corrupted = scanned(*corruptions.values()) if corruptions else clean
+    alone = {kind: corrupted if len(corruptions) == 1 else scanned(c) for kind, c in corruptions.items()}
+    return Head(clean=clean, corrupted=corrupted, labels=labels, grid=grid, severity=severity, alone=alone)
 
 
 def draw_protocol(classes: npt.NDArray[np.uint8], rng: np.random.Generator) -> Protocol:
@@ -99,15 +122,18 @@ def draw_protocol(classes: npt.NDArray[np.uint8], rng: np.random.Generator) -> P
     )
 
 
-def draw_mishaps(mishaps: Mishaps, rng: np.random.Generator) -> tuple[tuple[Corruption, ...], npt.NDArray[np.float32]]:
+def draw_mishaps(
+    mishaps: Mishaps | None, rng: np.random.Generator
+) -> tuple[dict[Artefact, Corruption], npt.NDArray[np.float32]]:
     """None, one or two artefacts and the severity of each (5,)."""
     severity = np.zeros(len(ARTEFACTS), np.float32)
-    if rng.random() >= mishaps.probability:
-        return (), severity
+    if mishaps is None or rng.random() >= mishaps.probability:
+        return {}, severity
     count = 2 if rng.random() < mishaps.second else 1
-    chosen = rng.choice(len(ARTEFACTS), count, replace=False)
-    severity[chosen] = rng.uniform(*mishaps.severity, count)
-    return tuple(draw(Artefact(ARTEFACTS[i]), float(severity[i]), rng) for i in chosen), severity
+    kinds = [ARTEFACTS.index(kind) for kind in mishaps.kinds]
+    chosen = rng.choice(kinds, min(count, len(kinds)), replace=False)
+    severity[chosen] = rng.uniform(*mishaps.severity, len(chosen))
+    return {ARTEFACTS[i]: draw(ARTEFACTS[i], float(severity[i]), rng) for i in chosen}, severity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +144,7 @@ class Box:
     corrupted: Image
     labels: Labels
     severity: npt.NDArray[np.float32]
+    alone: Mapping[Artefact, Image]
 
 
 def cut_box(head: Head, shape: tuple[int, int, int], rng: np.random.Generator) -> Box | None:
@@ -126,14 +153,19 @@ def cut_box(head: Head, shape: tuple[int, int, int], rng: np.random.Generator) -
     if len(brain) < 2000:  # 16 mL at 2 mm
         return None
     box = box_grid(head.grid, brain.mean(axis=0) + rng.uniform(-6, 6, 3), shape)
-    clean, corrupted = (nearest(image, head.grid, box) for image in (head.clean, head.corrupted))
     labels = nearest(head.labels, head.grid, box)
     jitter = rng.uniform(0.85, 1.15)
+
+    def scaled(image: Image) -> Image:
+        voxels = nearest(image, head.grid, box)
+        return (voxels * (jitter / brain_scale(voxels, labels >= 2))).astype(np.float32)
+
     return Box(
-        clean=(clean * (jitter / brain_scale(clean, labels >= 2))).astype(np.float32),
-        corrupted=(corrupted * (jitter / brain_scale(corrupted, labels >= 2))).astype(np.float32),
+        clean=scaled(head.clean),
+        corrupted=scaled(head.corrupted),
         labels=labels.astype(np.uint8),
         severity=head.severity,
+        alone={artefact: scaled(image) for artefact, image in head.alone.items()},
     )
 
 

@@ -1,5 +1,7 @@
 """Losses of the brain bundle, each with the place it comes from."""
 
+import math
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -46,3 +48,46 @@ def variance_targets(corrupted: Tensor, clean: Tensor, severity: Tensor) -> Tens
     added = torch.clamp(corrupted - clean, min=0)[:, None]
     share = severity / severity.sum(dim=1, keepdim=True).clamp(min=1e-6)
     return torch.cat([clean[:, None], added * share[:, :, None, None, None]], dim=1)
+
+
+def heteroscedastic_loss(cross_entropy: Tensor, variance: Tensor, epsilon: float) -> Tensor:
+    """CE / v + log(v) / 2 with v = variance + epsilon (Shaw et al. 2021, equations 4 and 6), mean over the voxels.
+
+    For a given CE it is minimal at variance = 2 CE - epsilon, where that is above zero.
+    """
+    total = variance + epsilon
+    return (cross_entropy / total + 0.5 * total.log()).mean()
+
+
+def consistency_loss(found: Tensor, target: Tensor) -> Tensor:
+    """What holds a variance map (B, D, H, W) to a teacher's (Shaw et al. 2021, equation 7).
+
+    L1, L1 of the gradients along each axis, and a tenth of the structural dissimilarity.
+    """
+    gradients = [(found.diff(dim=axis) - target.diff(dim=axis)).abs().mean() for axis in (1, 2, 3)]
+    return (found - target).abs().mean() + torch.stack(gradients).sum() + 0.1 * dissimilarity(found, target)
+
+
+def dissimilarity(first: Tensor, second: Tensor) -> Tensor:
+    """Mean of (1 - SSIM) / 2 with 3 x 3 x 3 uniform windows, for maps (B, D, H, W) of unit range (Wang et al. 2004)."""
+
+    def local(values: Tensor) -> Tensor:
+        return F.avg_pool3d(values[:, None], 3, stride=1)
+
+    one, two = local(first), local(second)
+    spread_one, spread_two = local(first**2) - one**2, local(second**2) - two**2
+    shared = local(first * second) - one * two
+    c1, c2 = 0.01**2, 0.03**2
+    similarity = (2 * one * two + c1) * (2 * shared + c2)
+    similarity = similarity / ((one**2 + two**2 + c1) * (spread_one + spread_two + c2))
+    return torch.clamp((1 - similarity) / 2, 0, 1).mean()
+
+
+def stochastic_nll(samples: Tensor, labels: Tensor) -> Tensor:
+    """-log mean_m p(labels | sample m), over the number of voxels (Monteiro et al. 2020, equation 9).
+
+    samples (M, C, S): logits of the whole image; labels (S,) int64. The voxels of one sample are judged together: a
+    sample is likely only if it is right everywhere.
+    """
+    log_likelihood = samples.log_softmax(dim=1).gather(1, labels.expand(len(samples), 1, -1)).sum(dim=(1, 2))
+    return -(log_likelihood.logsumexp(dim=0) - math.log(len(samples))) / labels.numel()

@@ -14,7 +14,8 @@ from models.nets.brain import BrainConfig, BrainNet
 from models.nets.cause import CauseHead
 from models.nets.judge import Judge
 from models.nets.locator import LOCATOR_TRUNK, Locator
-from models.prediction import Prediction, predict, prepare
+from models.nets.stochastic import StochasticHead
+from models.prediction import Outputs, Prediction, predict, prepare
 from models.preprocess import Affine, FloatArray
 from models.spectrum import feature_names
 from training.run import load_weights
@@ -28,7 +29,7 @@ class Networks:
     """Locator and judge, ready to run on numpy arrays."""
 
     locate: Callable[[FloatArray], FloatArray]
-    judge: Callable[[FloatArray, FloatArray], tuple[FloatArray, FloatArray, FloatArray]]
+    judge: Callable[[FloatArray, FloatArray], Outputs]
 
     def predict(self, voxels: FloatArray, affine: Affine) -> Prediction:
         """The whole path of the daemon, from the stored volume on."""
@@ -41,15 +42,18 @@ class Checkpoints:
 
     brain: Path
     cause: Path
+    stochastic: Path
     locator: Path
 
 
 def load_judge(checkpoints: Checkpoints) -> Judge:
-    """Brain network and cause head, joined as the bundle's judge graph is."""
-    brain, cause = BrainNet(BrainConfig()), CauseHead(len(feature_names()), len(ARTEFACTS))
-    load_weights(checkpoints.brain, brain)
-    load_weights(checkpoints.cause, cause)
-    return Judge(brain, cause).eval()
+    """Brain network, cause head and stochastic head, joined as the bundle's judge graph is."""
+    config = BrainConfig()
+    brain, cause = BrainNet(config), CauseHead(len(feature_names()), len(ARTEFACTS))
+    stochastic = StochasticHead(config.evidence, config.tissues)
+    for part, path in (brain, checkpoints.brain), (cause, checkpoints.cause), (stochastic, checkpoints.stochastic):
+        load_weights(path, part)
+    return Judge(brain, cause, stochastic).eval()
 
 
 def load_locator(checkpoints: Checkpoints) -> Locator:
@@ -69,9 +73,8 @@ def torch_networks(checkpoints: Checkpoints) -> Networks:
         return brain
 
     @torch.no_grad()
-    def run(image: FloatArray, features: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-        logits, variances, causes = judge(torch.from_numpy(image), torch.from_numpy(features))
-        return logits.numpy(), variances.numpy(), causes.numpy()
+    def run(image: FloatArray, features: FloatArray) -> Outputs:
+        return Outputs(*(output.numpy() for output in judge(torch.from_numpy(image), torch.from_numpy(features))))
 
     return Networks(locate, run)
 
@@ -83,9 +86,7 @@ def onnx_networks(locator: Path, judge: Path) -> Networks:
     def locate(image: FloatArray) -> FloatArray:
         return np.asarray(sessions[0].run(["brain"], {"image": image})[0])
 
-    def run(image: FloatArray, features: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-        names = ["logits", "variances", "causes"]
-        logits, variances, causes = sessions[1].run(names, {"image": image, "features": features})
-        return logits, variances, causes
+    def run(image: FloatArray, features: FloatArray) -> Outputs:
+        return Outputs(*sessions[1].run(list(Outputs._fields), {"image": image, "features": features}))
 
     return Networks(locate, run)

@@ -3,9 +3,11 @@
 import json
 import math
 import time
+from collections.abc import Mapping
 from copy import deepcopy
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import onnx
 import onnx.numpy_helper
@@ -61,34 +63,77 @@ class Journal:
 class Losses:
     """Running means of named losses."""
 
-    def __init__(self, *names: str) -> None:
-        self._sums = dict.fromkeys(names, 0.0)
+    def __init__(self) -> None:
+        self._sums: dict[str, float] = {}
         self._count = 0
 
-    def add(self, *values: Tensor) -> None:
-        """One step's losses, in the order of their names."""
-        for name, value in zip(self._sums, values, strict=True):
-            self._sums[name] += value.item()
+    def add(self, terms: Mapping[str, Tensor]) -> None:
+        """One step's losses."""
+        for name, value in terms.items():
+            self._sums[name] = self._sums.get(name, 0.0) + value.item()
         self._count += 1
 
     def means(self) -> dict[str, float]:
         """The means since the last call."""
-        means = {name: total / max(1, self._count) for name, total in self._sums.items()}
-        self._sums, self._count = dict.fromkeys(self._sums, 0.0), 0
+        means = {name: total / self._count for name, total in self._sums.items()}
+        self._sums, self._count = {}, 0
         return means
 
 
-class Learner:
-    """A network, its averaged twin and its optimiser, on whatever device Fabric finds; saved and restored as one."""
+class Schedule(Protocol):
+    """Something that changes with the losses, and is saved with the run. ``rate_factor`` scales the learning rate."""
 
-    def __init__(self, network: nn.Module, rate: float, precision: Precision, seed: int) -> None:
-        self.fabric = Fabric(accelerator="auto", devices=1, precision=precision)
-        self.fabric.seed_everything(seed, verbose=False)
+    rate_factor: float
+
+    def observe(self, means: Mapping[str, float]) -> None:
+        """Mean losses by name since the last time."""
+
+    def state_dict(self) -> dict[str, float]:
+        """Everything that must be restored."""
+
+    def load_state_dict(self, state: dict[str, float]) -> None:
+        """Restore it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunPlan:
+    """What decides every run: its folder, its length, the optimiser, how often it is saved.
+
+    ``devices``: processors or cards; each trains on heads of its own, and the gradients are averaged.
+    """
+
+    run: Path
+    steps: int
+    peak_rate: float
+    warm_up: int = 200
+    seed: int = 1
+    save_every: int = 250
+    precision: Precision = "32-true"
+    devices: int = 1
+
+
+class Learner:
+    """A network, its averaged twin and its optimiser, on whatever devices Fabric finds; saved and restored as one.
+
+    ``schedule``: anything else with a state that is saved with them, and that is told the mean losses.
+    """
+
+    def __init__(self, network: nn.Module, plan: RunPlan, schedule: Schedule | None = None) -> None:
+        self.fabric = Fabric(accelerator="auto", devices=plan.devices, precision=plan.precision)
+        self.fabric.launch()
+        self.fabric.seed_everything(plan.seed, verbose=False)
         self.average = WeightAverage(network)
-        optimiser = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=1e-5)
+        trained = [p for p in network.parameters() if p.requires_grad]
+        optimiser = torch.optim.AdamW(trained, lr=plan.peak_rate, weight_decay=1e-5)
         self.network, self.optimiser = self.fabric.setup(network, optimiser)
         self.average.network.to(self.fabric.device)
+        self.schedule = schedule
         self.step = 0
+
+    def observe(self, means: Mapping[str, float]) -> None:
+        """Tell the schedule the mean losses since the last time."""
+        if self.schedule is not None:
+            self.schedule.observe(means)
 
     def restore(self, path: Path) -> None:
         """Go on from a checkpoint, if there is one."""
@@ -105,8 +150,9 @@ class Learner:
 
     def descend(self, loss: Tensor, rate: float) -> None:
         """One step of the optimiser at ``rate``, gradients clipped to norm 5."""
+        factor = self.schedule.rate_factor if self.schedule else 1.0
         for group in self.optimiser.param_groups:
-            group["lr"] = rate
+            group["lr"] = factor * rate
         self.optimiser.zero_grad(set_to_none=True)
         self.fabric.backward(loss)
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
@@ -115,12 +161,13 @@ class Learner:
         self.step += 1
 
     def _state(self) -> dict[str, Any]:
-        return {
+        state = {
             "network": self.network,
             "average": self.average.network,
             "optimiser": self.optimiser,
             "step": self.step,
         }
+        return state if self.schedule is None else {**state, "schedule": self.schedule}
 
 
 def load_weights(path: Path, network: nn.Module, key: str = "average") -> nn.Module:

@@ -1,6 +1,7 @@
 """The brain network of paper 000 (Shaw et al. 2021, figure 2): a trunk, tissue logits and log-variances."""
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -20,9 +21,27 @@ class BrainConfig:
     tissues: int = 4
     sources: int = 1 + len(ARTEFACTS)
 
+    @property
+    def evidence(self) -> int:
+        """Channels of what the heads at half resolution see."""
+        return self.trunk.channels[0] + 2
+
+
+class BrainOutput(NamedTuple):
+    """What the network says of an image (B, 1, D, H, W).
+
+    ``logits`` (B, tissues, D, H, W), ``log_variances`` (B, sources, D/2, H/2, W/2); ``evidence`` (B, E, D/2, ...) is
+    what the heads at half resolution see, ``deep`` (B, F, ...) the trunk's deepest features.
+    """
+
+    logits: Tensor
+    log_variances: Tensor
+    evidence: Tensor
+    deep: Tensor
+
 
 class BrainNet(nn.Module):
-    """Image (B, 1, D, H, W) -> logits (B, tissues, D, H, W), log-variances (B, sources, D/2, H/2, W/2).
+    """Tissue logits at full, log-variances at half resolution.
 
     The variances are kept at half resolution: they vary slowly, and an eighth of the voxels is an eighth of the work.
     Their logarithm is clamped to [-10, 5], so that a variance is never zero and never runs away.
@@ -38,18 +57,19 @@ class BrainNet(nn.Module):
         self.trunk = Trunk(config.trunk)
         self.logits = nn.Conv3d(config.trunk.fine, config.tissues, 1)
         self.variances = nn.Sequential(
-            nn.Conv3d(config.trunk.channels[0] + 2, config.trunk.channels[0], 3, padding=1),
+            nn.Conv3d(config.evidence, config.trunk.channels[0], 3, padding=1),
             nn.LeakyReLU(0.01),
             nn.Conv3d(config.trunk.channels[0], config.sources, 1),
         )
         nn.init.constant_(self.variances[2].bias, -3.0)  # type: ignore[arg-type]
 
-    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits and log-variances."""
-        half, full = self.trunk(image)
-        logits = self.logits(full)
-        log_variances = self.variances(torch.cat([half, *doubt(logits.detach())], dim=1))
-        return logits, torch.clamp(log_variances, -10.0, 5.0)
+    def forward(self, image: Tensor) -> BrainOutput:
+        """Logits and log-variances of an image, and what they were made from."""
+        features = self.trunk(image)
+        logits = self.logits(features.full)
+        evidence = torch.cat([features.half, *doubt(logits.detach())], dim=1)
+        log_variances = torch.clamp(self.variances(evidence), -10.0, 5.0)
+        return BrainOutput(logits, log_variances, evidence, features.deep)
 
 
 def doubt(logits: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,31 +1,59 @@
-"""What the judge graph of a bundle computes: labels, and variances split by the evidence for each cause.
+"""What the judge graph of a bundle computes: labels, how they vary, and variances split by the evidence for each cause.
 
 The network's artefact variances say how much the task suffers, and where; the spectrum says from what. The total of
 the variances is kept at every voxel, and divided in proportion to each artefact's own variance times the probability
 of its presence.
 """
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 
 from models.nets.brain import BrainNet
 from models.nets.cause import CauseHead
+from models.nets.stochastic import StochasticHead
+
+
+class JudgeOutput(NamedTuple):
+    """The outputs of the graph, in its order and with its names (`models/prediction.py: Outputs` is the numpy twin)."""
+
+    logits: Tensor
+    variances: Tensor
+    causes: Tensor
+    factor: Tensor
+    deviation: Tensor
+    embedding: Tensor
 
 
 class Judge(nn.Module):
-    """Image (B, 1, D, H, W), features (B, F) -> logits (B, C, D, H, W), variances (B, 6, D/2, ...), causes (B, 5)."""
+    """Image (B, 1, D, H, W), features (B, F) -> everything a host needs to judge a head."""
 
-    def __init__(self, brain: BrainNet, cause: CauseHead) -> None:
+    def __init__(self, brain: BrainNet, cause: CauseHead, stochastic: StochasticHead) -> None:
         super().__init__()
         self.brain = brain
         self.cause = cause
+        self.stochastic = stochastic
 
-    def forward(self, image: Tensor, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Logits, variances (the task's first) and probabilities of presence."""
-        logits, log_variances = self.brain(image)
+    def forward(self, image: Tensor, features: Tensor) -> JudgeOutput:
+        """Logits, variances (the task's first), probabilities of presence, covariance of the logits, embedding."""
+        found = self.brain(image)
         causes = self.cause(features).sigmoid()
-        variances = log_variances.exp()
-        return logits, torch.cat([variances[:, :1], split_by_cause(variances[:, 1:], causes)], dim=1), causes
+        variances = found.log_variances.exp()
+        factor, deviation = self.stochastic(found.evidence)
+        return JudgeOutput(
+            logits=found.logits,
+            variances=torch.cat([variances[:, :1], split_by_cause(variances[:, 1:], causes)], dim=1),
+            causes=causes,
+            factor=factor,
+            deviation=deviation,
+            embedding=embed(found.deep),
+        )
+
+
+def embed(deep: Tensor) -> Tensor:
+    """Deepest features (B, F, ...) -> their mean and standard deviation over the image (B, 2 F)."""
+    return torch.cat([deep.mean(dim=(2, 3, 4)), deep.std(dim=(2, 3, 4))], dim=1)
 
 
 def split_by_cause(variances: Tensor, causes: Tensor) -> Tensor:

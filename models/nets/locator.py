@@ -17,5 +17,4 @@ class Locator(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """Logit of brain."""
-        _, full = self.trunk(image)
-        return self.brain(full)  # type: ignore[no-any-return]
+        return self.brain(self.trunk(image).full)  # type: ignore[no-any-return]

@@ -7,6 +7,7 @@ layer stand for a space-to-depth and a depth-to-space; one pointwise layer besid
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -26,8 +27,16 @@ class TrunkConfig:
         return int(2 ** len(self.channels))
 
 
+class Features(NamedTuple):
+    """``deep`` (B, channels[-1], ...), ``half`` (B, channels[0], D/2, ...) and ``full`` (B, fine, D, ...)."""
+
+    deep: Tensor
+    half: Tensor
+    full: Tensor
+
+
 class Trunk(nn.Module):
-    """Image (B, inputs, D, H, W) -> features (B, channels[0], D/2, ...) at half and (B, fine, D, ...) at full size."""
+    """Image (B, inputs, D, H, W) -> features at the deepest level, at half and at full size."""
 
     def __init__(self, config: TrunkConfig) -> None:
         super().__init__()
@@ -41,17 +50,17 @@ class Trunk(nn.Module):
         self.sharpen = nn.ConvTranspose3d(channels[0], config.fine // 2, 2, stride=2)
         self.border = _convolution(config.fine // 2 + config.inputs, config.fine, kernel=1)
 
-    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """Features at half and at full resolution."""
+    def forward(self, image: Tensor) -> Features:
+        """Features of an image."""
         x = self.stem(image)
         skips = []
         for level in self.down:
             x = level(x)
             skips.append(x)
-        skips.pop()
+        deep = skips.pop()
         for widen, level in zip(self.widen, self.up, strict=True):
             x = level(torch.cat([widen(x), skips.pop()], dim=1))
-        return x, self.border(torch.cat([self.sharpen(x), image], dim=1))
+        return Features(deep, half=x, full=self.border(torch.cat([self.sharpen(x), image], dim=1)))
 
 
 def _convolution(inputs: int, outputs: int, stride: int = 1, kernel: int = 3) -> nn.Sequential:

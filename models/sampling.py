@@ -1,0 +1,51 @@
+"""Plausible segmentations of one head, drawn on the host (paper 003, Monteiro et al. 2020, equation 6).
+
+The graph gives the distribution of the logits; the noise is drawn here from a fixed seed, so that the same bytes give
+the same volumes. numpy's twin of ``models/nets/stochastic.py: sample_logits``.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float32]
+
+#: The seed of every series' noise: nothing in it is to be guessed, it only must not change.
+SEED = 20201
+SAMPLES = 20
+#: A block of 2 x 2 x 2 voxels with less tissue than this in each of them is air in every sample.
+_AIR = 1e-3
+
+
+def sample_volumes(
+    logits: FloatArray, probabilities: FloatArray, factor: FloatArray, deviation: FloatArray, samples: int = SAMPLES
+) -> npt.NDArray[np.int64]:
+    """Voxels of each class in each sample, (M, C).
+
+    logits and probabilities (C, D, H, W); factor (R, C, D/2, H/2, W/2) and deviation (C, D/2, ...) hold for blocks of
+    2 x 2 x 2 voxels. Samples come in antithetic pairs; every voxel of a sample gets the class of its largest logit.
+    """
+    blocks = _blocks(probabilities[:1])[0].min(axis=1) < 1 - _AIR
+    mean = _blocks(logits)[:, blocks]
+    factor = factor.reshape(*factor.shape[:2], -1)[..., blocks]
+    deviation = deviation.reshape(len(deviation), -1)[:, blocks]
+    air = logits[0].size - mean[0].size
+    rng = np.random.default_rng(SEED)
+    counts = []
+    for _ in range(samples // 2):
+        together = np.einsum("r,rck->ck", rng.standard_normal(len(factor), np.float32), factor)[..., None]
+        alone = deviation[..., None] * rng.standard_normal(mean.shape, np.float32)
+        counts += [_count(mean + together + alone, air), _count(mean - together - alone, air)]
+    return np.array(counts)
+
+
+def _count(sample: FloatArray, air: int) -> npt.NDArray[np.int64]:
+    counts = np.bincount(sample.argmax(axis=0).ravel(), minlength=len(sample))
+    counts[0] += air
+    return counts
+
+
+def _blocks(values: FloatArray) -> FloatArray:
+    """(C, D, H, W) -> (C, blocks, 8)."""
+    c, d, h, w = values.shape
+    split = values.reshape(c, d // 2, 2, h // 2, 2, w // 2, 2)
+    return split.transpose(0, 1, 3, 5, 2, 4, 6).reshape(c, -1, 8)

@@ -1,0 +1,76 @@
+"""The covariance of a finished segmentation network's logits (paper 003), alone: the labels stay as they are.
+
+The mean was trained before, as the paper's own recipe does; trunk and mean are frozen here. Each descent looks at one
+voxel of every 2 x 2 x 2, at a random offset: the likelihood of a part of the voxels is that of the same distribution,
+and an eighth of the work.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from models.nets.brain import BrainConfig, BrainNet
+from models.nets.stochastic import StochasticHead, sample_logits
+from training.heads import Mishaps
+from training.loop import BoxPlan, Example, train
+from training.losses import stochastic_nll
+from training.run import Learner, load_weights
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StochasticPlan(BoxPlan):
+    """``start``: checkpoint of the brain network, or an exported judge; ``samples``: drawn a descent, in pairs."""
+
+    start: Path
+    steps: int = 1000
+    peak_rate: float = 2e-3
+    warm_up: int = 50
+    samples: int = 20
+    mishaps: Mishaps = field(default_factory=lambda: Mishaps(probability=0.6))
+    seed: int = 9
+
+
+class _Covariance(nn.Module):
+    """A frozen brain network with the head that is trained; Fabric sees one network."""
+
+    def __init__(self, brain: BrainNet, head: StochasticHead) -> None:
+        super().__init__()
+        self.brain = brain.requires_grad_(requires_grad=False)
+        self.head = head
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Mean logits at full, factor and deviation at half resolution."""
+        with torch.no_grad():
+            found = self.brain(image)
+        return found.logits, *self.head(found.evidence)
+
+
+def train_stochastic(plan: StochasticPlan) -> None:
+    """Train, or resume where ``plan.run/checkpoint.pt`` left off."""
+    config = BrainConfig()
+    brain = BrainNet(config)
+    load_weights(plan.start, brain)
+    learner = Learner(_Covariance(brain, StochasticHead(config.evidence, config.tissues)), plan)
+
+    def objective(example: Example) -> tuple[Tensor, dict[str, Tensor]]:
+        mean, factor, deviation = learner.network(example.image)
+        i, j, k = torch.randint(2, (3,)).tolist()
+        mean = mean[0, :, i::2, j::2, k::2].flatten(1).float()
+        labels = example.labels[0, i::2, j::2, k::2].flatten()
+        inside = (labels > 0) | (mean.argmax(dim=0) > 0)  # air is certain, and most of the box
+        mean, labels = mean[:, inside], labels[inside]
+        factor, deviation = (t[0].flatten(-3)[..., inside].float() for t in (factor, deviation))
+        noise = paired_noise(plan.samples, factor.shape[0], tuple(mean.shape))
+        together = stochastic_nll(sample_logits(mean, factor, deviation, noise), labels)
+        alone = stochastic_nll(mean[None], labels)
+        return together, {"nll": together, "nll_of_mean": alone, "deviation": deviation.mean()}
+
+    train(learner, plan, plan.mishaps, objective)
+
+
+def paired_noise(samples: int, rank: int, shape: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+    """Standard normal w (M, rank) and e (M, *shape) in antithetic pairs, so that the samples' mean is the mean."""
+    together, alone = torch.randn(samples // 2, rank), torch.randn(samples // 2, *shape)
+    return torch.cat([together, -together]), torch.cat([alone, -alone])
