@@ -48,7 +48,7 @@ def main() -> None:
         for repeat in range(chosen.repeats):
             severity = np.random.default_rng((100, number, repeat)).uniform(0.05, 1.0, len(ARTEFACTS))
             for artefact, level in zip(ARTEFACTS, severity, strict=True):
-                image = with_artefact(person, artefact, float(level), seed=100 + repeat)
+                image = with_artefact(person, artefact, float(level), seed=100 + chosen.repeats * number + repeat)
                 cases.append(judge(examiner, image, artefact.value, float(level)))
     print_tables(cases)
 

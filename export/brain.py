@@ -1,4 +1,4 @@
-"""A brain bundle from its three checkpoints: graphs, parity gate, golden head, reference, manifest."""
+"""A brain bundle from its four checkpoints: graphs, parity gate, golden head, reference, manifest."""
 
 import shutil
 from dataclasses import dataclass
@@ -9,18 +9,19 @@ import onnxruntime
 from export.golden import SERIES, expect, write_golden_head
 from export.graphs import export_judge, export_locator
 from export.parity import check_parity, measure_parity
-from export.reference import reference_of, thresholds_of
+from export.reference import Judged, familiarity_of, margins_of, reference_of, thresholds_of
 from models.artefacts import ARTEFACTS
 from models.bundle import Bundle, Manifest, Parity, Training, file_digest, load_bundle, write_manifest
-from models.prediction import prepare
+from models.familiarity import describe, save_spaces
+from models.prediction import NoHeadFound, prepare
 from models.spectrum import feature_names
 from training.data import synthetic_people
 from training.heads import Mishaps
 from training.labelmaps import TISSUES
-from training.measure import Row, measure
+from training.measure import compare
 from training.networks import BRAIN_GRID, Checkpoints, Networks, load_judge, load_locator, onnx_networks
 
-LOCATOR, JUDGE = "locate.onnx", "judge.onnx"
+LOCATOR, JUDGE, FAMILIARITY = "locate.onnx", "judge.onnx", "familiarity.npz"
 #: Seeds of heads that no training stream used.
 _REFERENCE_SEED, _CORRUPTED_SEED, _PARITY_SEED = 9001, 9002, 9003
 
@@ -31,6 +32,7 @@ class ExportPlan:
 
     brain: Path
     cause: Path
+    stochastic: Path
     locator: Path
     bank: Path
     label_maps: Path
@@ -50,7 +52,7 @@ def export_brain(plan: ExportPlan) -> Bundle:
     draft = plan.out.with_name(plan.out.name + ".part")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
-    checkpoints = Checkpoints(brain=plan.brain, cause=plan.cause, locator=plan.locator)
+    checkpoints = Checkpoints(brain=plan.brain, cause=plan.cause, stochastic=plan.stochastic, locator=plan.locator)
     export_locator(load_locator(checkpoints), draft / LOCATOR)
     export_judge(load_judge(checkpoints), draft / JUDGE)
     networks = onnx_networks(draft / LOCATOR, draft / JUDGE)
@@ -72,23 +74,28 @@ def _parity(plan: ExportPlan, checkpoints: Checkpoints, networks: Networks, draf
 
 
 def _manifest(plan: ExportPlan, networks: Networks, parity: Parity, draft: Path) -> Manifest:
-    clean = _measured(plan, networks, _REFERENCE_SEED, plan.references, None)
-    corrupted = _measured(plan, networks, _CORRUPTED_SEED, plan.corrupted, Mishaps(probability=1.0))
+    clean = _judged(plan, networks, _REFERENCE_SEED, plan.references, None)
+    corrupted = _judged(plan, networks, _CORRUPTED_SEED, plan.corrupted, Mishaps(probability=1.0))
     source = f"{len(clean)} clean synthetic heads of the training generator, seed {_REFERENCE_SEED}"
+    spaces, known = familiarity_of(clean, source)
+    save_spaces(draft / FAMILIARITY, spaces)
     return Manifest(
-        format=1,
+        format=2,
         name="brain-t1",
         version=plan.version,
         task="segmentation of CSF, grey and white matter in a T1-weighted head",
         intended_use="Research. Advises on image quality for this task beside the scanner; never rejects an image.",
         locator=LOCATOR,
         judge=JUDGE,
+        familiarity=FAMILIARITY,
         network=BRAIN_GRID,
         normalisation="box divided by the 95th percentile of the located brain; air stays zero",
         labels=TISSUES,
         artefacts=tuple(a.value for a in ARTEFACTS),
         features=feature_names(),
         reference=reference_of(clean, source),
+        known=known,
+        interval_margins=margins_of((*clean, *corrupted)),
         thresholds=thresholds_of(clean, corrupted),
         golden=expect(draft / SERIES, networks),
         parity=parity,
@@ -97,10 +104,23 @@ def _manifest(plan: ExportPlan, networks: Networks, parity: Parity, draft: Path)
             licence="Apache-2.0",
             notice="Images were synthesised from the label maps; no person's image was used.",
         ),
-        files={name: file_digest(draft / name) for name in (LOCATOR, JUDGE, SERIES)},
+        files={name: file_digest(draft / name) for name in (LOCATOR, JUDGE, FAMILIARITY, SERIES)},
     )
 
 
-def _measured(plan: ExportPlan, networks: Networks, seed: int, count: int, mishaps: Mishaps | None) -> list[Row]:
-    people = synthetic_people(plan.bank, plan.label_maps, seed, count, mishaps)
-    return [measure(person, networks) for person in people]
+def _judged(plan: ExportPlan, networks: Networks, seed: int, count: int, mishaps: Mishaps | None) -> list[Judged]:
+    """Judged synthetic heads; those in which no head was found are left out, as the daemon leaves them."""
+    judged = []
+    for person in synthetic_people(plan.bank, plan.label_maps, seed, count, mishaps):
+        try:
+            prediction = networks.predict(person.voxels, person.affine)
+        except NoHeadFound:
+            continue
+        judged.append(
+            Judged(
+                row=compare(prediction, person),
+                volume_samples_ml=prediction.volume_samples_ml,
+                description=describe(prediction),
+            )
+        )
+    return judged

@@ -1,10 +1,15 @@
 """What a series is compared with: scores of clean heads, and the uncertainty from which the task is impaired."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from models.bundle import Reference, Thresholds
+from models.familiarity import COMPONENTS, Space, fit_space
+from models.scores import JUDGED
+from models.uncertainty import COVERAGE, FloatArray, conformal_limit, interval_miss
+from training.labelmaps import TISSUES
 from training.measure import Row
 
 #: The scores that are tested; each more of them widens the limits of all. An artefact's part needs no test of its own:
@@ -13,27 +18,64 @@ SIGNALS = ("uncertainty", "task", "entropy")
 #: Share of accepted heads that may be looked at again: what it costs is a glance, and a rescan asks for more (verdict).
 ALPHA = 0.10
 DICE_LOSS = 0.10
-_JUDGED = "grey matter"
+#: Share of heads that may be called unlike every head: one in a hundred by each of the two distances.
+UNFAMILIAR = 0.02
+#: So many heads are held out of the spaces that distances are measured in: the least that a p-value of 0.01 needs.
+_HELD_OUT = 99
 
 
-def reference_of(clean: Sequence[Row], source: str) -> Reference:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """A judged head beside its truth.
+
+    ``volume_samples_ml`` (M, C); ``description``: what its distances are measured from.
+    """
+
+    row: Row
+    volume_samples_ml: FloatArray
+    description: Mapping[str, np.ndarray]
+
+
+def reference_of(clean: Sequence[Judged], source: str) -> Reference:
     """The ascending scores of accepted heads."""
-    found = [row for row in clean if row.scores]
-    return Reference(source=source, scores={s: tuple(sorted(row.scores[s] for row in found)) for s in SIGNALS})
+    return Reference(source=source, scores={s: tuple(sorted(head.row.scores[s] for head in clean)) for s in SIGNALS})
 
 
-def thresholds_of(clean: Sequence[Row], corrupted: Sequence[Row]) -> Thresholds:
+def thresholds_of(clean: Sequence[Judged], corrupted: Sequence[Judged]) -> Thresholds:
     """The uncertainty that best tells heads that lost more than ``DICE_LOSS`` from the others (Youden's index).
 
     The loss is counted from the median clean Dice: a served head has no clean twin. Where no head lost so much, or
     every one did, there is nothing to tell apart: the threshold is then the highest score seen.
     """
-    usual = float(np.median([row.dice[_JUDGED] for row in clean if row.scores]))
-    judged = [row for row in (*clean, *corrupted) if row.scores]
+    usual = float(np.median([head.row.dice[JUDGED] for head in clean]))
+    judged = [head.row for head in (*clean, *corrupted)]
     scores = np.array([row.scores["uncertainty"] for row in judged])
-    lost = np.array([usual - row.dice[_JUDGED] > DICE_LOSS for row in judged])
-    if lost.all() or not lost.any():
-        return Thresholds(alpha=ALPHA, impaired=float(scores.max()), dice_loss=DICE_LOSS)
-    candidates = np.sort(scores)
-    youden = [(scores[lost] > c).mean() - (scores[~lost] > c).mean() for c in candidates]
-    return Thresholds(alpha=ALPHA, impaired=float(candidates[int(np.argmax(youden))]), dice_loss=DICE_LOSS)
+    lost = np.array([usual - row.dice[JUDGED] > DICE_LOSS for row in judged])
+    impaired = float(scores.max())
+    if lost.any() and not lost.all():
+        candidates = np.sort(scores)
+        youden = [(scores[lost] > c).mean() - (scores[~lost] > c).mean() for c in candidates]
+        impaired = float(candidates[int(np.argmax(youden))])
+    return Thresholds(alpha=ALPHA, impaired=impaired, dice_loss=DICE_LOSS, unfamiliar=UNFAMILIAR)
+
+
+def margins_of(heads: Sequence[Judged]) -> dict[str, float]:
+    """By tissue, how far the sampled intervals must be widened to hold 90 % of the true volumes of ``heads``."""
+    margins = {}
+    for number, tissue in enumerate(TISSUES):
+        if number:
+            misses = [interval_miss(h.volume_samples_ml[:, number], h.row.true_volumes_ml[tissue]) for h in heads]
+            limit = conformal_limit(misses, 1 - COVERAGE)
+            margins[tissue] = limit if np.isfinite(limit) else max(misses)  # of fewer than nine heads none is left out
+    return margins
+
+
+def familiarity_of(clean: Sequence[Judged], source: str) -> tuple[dict[str, Space], Reference]:
+    """The spaces of some clean heads, and how far others lie from them."""
+    fitted = clean[: max(len(clean) // 2, len(clean) - _HELD_OUT)]
+    others = clean[len(fitted) :]
+    spaces = {name: fit_space([head.description[name] for head in fitted], COMPONENTS[name]) for name in COMPONENTS}
+    distances = {
+        name: tuple(sorted(space.distance(head.description[name]) for head in others)) for name, space in spaces.items()
+    }
+    return spaces, Reference(source=f"{len(others)} of {source}, held out of {len(fitted)}", scores=distances)

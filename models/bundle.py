@@ -46,12 +46,14 @@ class Thresholds:
     """When a signal counts.
 
     ``alpha``: tolerated share of false alarms, shared by all signals; ``impaired``: the uncertainty above which the
-    segmentation is expected to have lost more than ``dice_loss``.
+    segmentation is expected to have lost more than ``dice_loss``; ``unfamiliar``: tolerated share of heads that are
+    called unlike every head, shared by the distances.
     """
 
     alpha: float
     impaired: float
     dice_loss: float
+    unfamiliar: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,21 +89,29 @@ class Training:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """Everything a host must know; see the field's own types. ``files``: relative path -> SHA-256."""
+    """Everything a host must know; see the field's own types.
 
-    format: Literal[1]
+    ``familiarity``: the file of the spaces that distances are measured in; ``known``: distances of heads that these
+    were not fitted to; ``interval_margins``: tissue -> how far its volume's interval is widened; ``files``: relative
+    path -> SHA-256.
+    """
+
+    format: Literal[2]
     name: str
     version: str
     task: str
     intended_use: str
     locator: str
     judge: str
+    familiarity: str
     network: NetworkGrid
     normalisation: str
     labels: tuple[str, ...]
     artefacts: tuple[str, ...]
     features: tuple[str, ...]
     reference: Reference
+    known: Reference
+    interval_margins: Mapping[str, float]
     thresholds: Thresholds
     golden: Golden
     parity: Parity

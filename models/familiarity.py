@@ -46,7 +46,11 @@ class Space:
         return float(np.sqrt(squares / len(scaled)))
 
 
-def fit_space(descriptions: npt.ArrayLike, components: int = 20) -> Space:
+#: Principal axes kept of each description.
+COMPONENTS = {FEATURES: 20, HISTOGRAM: 8}
+
+
+def fit_space(descriptions: npt.ArrayLike, components: int) -> Space:
     """The space of some descriptions (N, F)."""
     values = np.asarray(descriptions, float)
     centre, spread = values.mean(axis=0), values.std(axis=0)
@@ -61,12 +65,15 @@ def fit_space(descriptions: npt.ArrayLike, components: int = 20) -> Space:
 
 
 def describe(prediction: Prediction) -> dict[str, FloatArray]:
-    """What is compared: the embedding of the deepest features, and the brain's histogram (shares of its voxels)."""
+    """What is compared: the embedding of the deepest features, and the brain's histogram.
+
+    The histogram holds square roots of shares (Hellinger), so that rare intensities count.
+    """
     brain = prediction.image[prediction.labels >= _BRAIN_LABEL]
     counts, _ = np.histogram(brain, _BINS)
     return {
         FEATURES: np.asarray(prediction.embedding, float),
-        HISTOGRAM: counts / max(1, brain.size),
+        HISTOGRAM: np.sqrt(counts / max(1, brain.size)),
     }
 
 

@@ -1,10 +1,12 @@
 """The numbers of a prediction: what is compared with the reference, reported, and correlated with Dice."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from models.artefacts import ARTEFACTS
 from models.prediction import Prediction
-from models.uncertainty import contrast_to_noise, entropy, mean_within, rim, signal_to_noise
+from models.uncertainty import contrast_to_noise, entropy, mean_within, rim, sampled_interval, signal_to_noise
 
 #: The judged tissue and the one it borders on, as named in a manifest's labels.
 JUDGED, NEIGHBOUR = "grey matter", "white matter"
@@ -30,6 +32,17 @@ def classical(prediction: Prediction, labels: tuple[str, ...]) -> dict[str, floa
     return {
         "snr": signal_to_noise(prediction.image, tissue),
         "cnr": contrast_to_noise(prediction.image, tissue, neighbour),
+    }
+
+
+def volume_intervals_ml(
+    prediction: Prediction, labels: tuple[str, ...], margins: Mapping[str, float] | None = None
+) -> dict[str, tuple[float, float]]:
+    """The interval in mL that holds each tissue's volume in nine heads of ten; ``margins`` by tissue widen it."""
+    return {
+        name: sampled_interval(prediction.volume_samples_ml[:, i], (margins or {}).get(name, 0.0))
+        for i, name in enumerate(labels)
+        if i
     }
 
 

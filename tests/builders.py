@@ -79,6 +79,8 @@ def prediction():
         task_variance=np.zeros(shape, np.float32),
         variances={artefact: np.zeros(shape, np.float32) for artefact in ARTEFACTS},
         causes=dict.fromkeys(ARTEFACTS, 0.0),
+        volume_samples_ml=np.zeros((2, 4), np.float32),
+        embedding=np.zeros(6, np.float32),
         affine=np.diag([2.0, 2.0, 2.0, 1.0]),
     )
 
@@ -86,22 +88,25 @@ def prediction():
 def manifest():
     """A manifest without references: nothing has a limit."""
     return Manifest(
-        format=1,
+        format=2,
         name="test",
         version="1",
         task="test",
         intended_use="test",
         locator="locate.onnx",
         judge="judge.onnx",
+        familiarity="familiarity.npz",
         network=NetworkGrid(spacing_mm=2.0, box=(96, 112, 96), locator_multiple=8),
         normalisation="test",
         labels=("background", "CSF", "grey matter", "white matter"),
         artefacts=tuple(artefact.value for artefact in ARTEFACTS),
         features=("one",),
         reference=Reference(source="none", scores={}),
-        thresholds=Thresholds(alpha=0.05, impaired=1.0, dice_loss=0.1),
+        known=Reference(source="none", scores={}),
+        interval_margins={},
+        thresholds=Thresholds(alpha=0.05, impaired=1.0, dice_loss=0.1, unfamiliar=0.02),
         golden=Golden(series="head.nii.gz", expected={}, tolerance=0.02),
-        parity=Parity(logits=0, variances=0, causes=0, labels_equal=1),
+        parity=Parity(logits=0, variances=0, causes=0, factor=0, deviation=0, embedding=0, labels_equal=1),
         training=Training(data=("none",), licence="none", notice=""),
         files={},
     )

@@ -204,6 +204,8 @@ def make_prediction(**changes: Any) -> Prediction:
         "task_variance": left.astype(np.float32),
         "variances": variances,
         "causes": dict.fromkeys(Artefact, 0.1),
+        "volume_samples_ml": np.zeros((2, 4), np.float32),
+        "embedding": np.zeros(6, np.float32),
         "affine": affine,
     }
     return Prediction(**(values | changes))

@@ -12,6 +12,7 @@ from models.preprocess import Grid, nearest
 from training.heads import Mishaps, draw_mishaps, draw_protocol
 from training.labelmaps import load_class_table
 from training.measure import Truth
+from training.second import draw_scan
 from training.synthesis import alter_outside, draw_appearance, render, scan, tissue_labels
 
 
@@ -46,6 +47,24 @@ def with_artefact(truth: Truth, artefact: Artefact, severity: float, seed: int) 
         voxels=corrupt(truth.voxels, (corruption,), spacing),
         labels=truth.labels,
         affine=truth.affine,
+        severity=severities,
+    )
+
+
+def by_the_second_scanner(truth: Truth, artefact: Artefact | None, severity: float, seed: int) -> Truth:
+    """The same head scanned by the second simulator; its labels stay on their own grid. None: no artefact."""
+    number = ARTEFACTS.index(artefact) if artefact else len(ARTEFACTS)
+    scan = draw_scan(artefact, severity, np.random.default_rng((seed, number)))
+    voxels, affine = scan.apply(truth.voxels, truth.affine)
+    severities = np.zeros(len(ARTEFACTS), np.float32)
+    if artefact:
+        severities[number] = severity
+    return Truth(
+        name=truth.name,
+        voxels=voxels,
+        labels=truth.labels,
+        affine=affine,
+        labels_affine=truth.affine,
         severity=severities,
     )
 

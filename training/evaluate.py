@@ -1,23 +1,31 @@
 """Evaluation on heads that no network trained on: one command, tables as Markdown, every row as CSV."""
 
-import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
-from models.artefacts import ARTEFACTS
-from training.data import real_people, with_artefact
-from training.labelmaps import TISSUES
-from training.measure import Row, Truth, measure
+from models.artefacts import ARTEFACTS, Artefact
+from training.data import by_the_second_scanner, real_people, with_artefact
+from training.measure import Truth, measure
 from training.networks import Checkpoints, Networks, onnx_networks, torch_networks
+from training.rows import write_rows
 from training.tables import grey, report_on
+
+#: Severities of the ladder, above clean.
+LADDER = (0.2, 0.4, 0.6, 0.8, 1.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluationPlan:
-    """``bundle``: an exported bundle, else the four checkpoints; ``data``: the folder of people; ``out``: tables."""
+    """``bundle``: an exported bundle, else the four checkpoints; ``data``: the folder of people; ``out``: tables.
+
+    ``simulator``: own is training's, torchio the second one that training never used. ``ladder``: judge so many
+    people at fixed severities instead.
+    """
 
     data: Path
     out: Path
@@ -28,15 +36,17 @@ class EvaluationPlan:
     locator: Path | None = None
     people: int = 16
     repeats: int = 2
+    ladder: int = 0
+    simulator: Literal["own", "torchio"] = "own"
     seed: int = 100
 
 
 def evaluate(plan: EvaluationPlan) -> None:
-    """Judge every person clean and with each artefact at random severities; write rows.csv and report.md."""
+    """Judge every person clean and with each artefact at some severities; write rows.csv and report.md."""
     networks = _networks(plan)
     plan.out.mkdir(parents=True, exist_ok=True)
     rows = []
-    for truth in _cases(plan):
+    for truth in _on_the_ladder(plan) if plan.ladder else _at_random(plan):
         rows.append(measure(truth, networks))
         print(f"{rows[-1].name} {'+'.join(rows[-1].artefacts) or 'clean'} {grey(rows[-1]):.3f}", flush=True)
     write_rows(plan.out / "rows.csv", rows)
@@ -54,28 +64,27 @@ def _networks(plan: EvaluationPlan) -> Networks:
     return torch_networks(Checkpoints(**parts))
 
 
-def _cases(plan: EvaluationPlan) -> Iterator[Truth]:
+def _at_random(plan: EvaluationPlan) -> Iterator[Truth]:
     """Each person clean, then with each artefact at ``repeats`` random severities."""
-    for number, person in zip(range(plan.people), real_people(plan.data), strict=False):
-        yield person
+    for number, person in enumerate(islice(real_people(plan.data), plan.people)):
+        yield _scanned(plan, person, None, 0.0, plan.seed + number)
         for repeat in range(plan.repeats):
             rng = np.random.default_rng((plan.seed, number, repeat))
             for artefact in ARTEFACTS:
-                yield with_artefact(person, artefact, float(rng.uniform(0.05, 1.0)), seed=plan.seed + repeat)
+                severity = float(rng.uniform(0.05, 1.0))
+                yield _scanned(plan, person, artefact, severity, plan.seed + plan.repeats * number + repeat)
 
 
-def write_rows(path: Path, rows: Sequence[Row]) -> None:
-    """Every row with every number."""
-    with path.open("w", newline="") as file:
-        table = csv.writer(file)
-        names = [a.value for a in ARTEFACTS]
-        scores = list(next((row.scores for row in rows if row.scores), {}))
-        table.writerow(
-            ["name", *(f"severity_{n}" for n in names), *(f"dice_{t}" for t in TISSUES[1:])]
-            + [f"score_{s}" for s in scores]
-            + [f"cause_{n}" for n in names]
-        )
-        for row in rows:
-            values = [row.severity[n] for n in names] + [row.dice.get(t, "") for t in TISSUES[1:]]
-            values += [row.scores.get(s, "") for s in scores] + [row.causes.get(n, "") for n in names]
-            table.writerow([row.name, *(v if v == "" else f"{v:.6g}" for v in values)])
+def _on_the_ladder(plan: EvaluationPlan) -> Iterator[Truth]:
+    """Some people clean, then with each artefact at each severity of the ladder, all else being equal."""
+    for number, person in enumerate(islice(real_people(plan.data), plan.ladder)):
+        yield _scanned(plan, person, None, 0.0, plan.seed + number)
+        for artefact in ARTEFACTS:
+            for severity in LADDER:
+                yield _scanned(plan, person, artefact, severity, plan.seed + number)
+
+
+def _scanned(plan: EvaluationPlan, person: Truth, artefact: Artefact | None, severity: float, seed: int) -> Truth:
+    if plan.simulator == "torchio":
+        return by_the_second_scanner(person, artefact, severity, seed)
+    return with_artefact(person, artefact, severity, seed) if artefact else person

@@ -62,7 +62,7 @@ def train(learner: Learner, plan: BoxPlan, mishaps: Mishaps | None, objective: O
         stride=plan.devices,
         mishaps=mishaps,
     )
-    for head in DataLoader(heads, batch_size=None, num_workers=plan.workers, prefetch_factor=4):
+    for head in DataLoader(heads, batch_size=None, num_workers=plan.workers):
         if learner.step >= plan.steps:
             break
         box = random_box(head, learner.step)

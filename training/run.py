@@ -49,14 +49,14 @@ class Journal:
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self._file = (folder / "log.jsonl").open("a")
+        self._path = folder / "log.jsonl"
         self._began = time.monotonic()
 
     def write(self, **facts: float | str) -> None:
         """Append one record."""
         record = {"elapsed_s": round(time.monotonic() - self._began, 1), **facts}
-        self._file.write(json.dumps(record) + "\n")
-        self._file.flush()
+        with self._path.open("a") as file:
+            file.write(json.dumps(record) + "\n")
         print(" ".join(f"{k}={v:.4g}" if isinstance(v, float) else f"{k}={v}" for k, v in record.items()), flush=True)
 
 

@@ -1,6 +1,7 @@
 """Tiny trainings of every part, and the export of what they gave: the loops run, resume, and lead to a bundle."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,21 +12,24 @@ from daemon.edge.engine import EngineSettings
 from daemon.examination import check_golden, load_examiner
 from export.brain import ExportPlan, export_brain
 from export.parity import ParityError, check_parity, measure_parity
+from models.artefacts import ARTEFACTS
 from models.bundle import BundleError
 from models.nets.judge import Judge
 from models.prediction import Prepared
 from models.preprocess import Grid
 from training.anatomy import write_bank
+from training.cascade import CascadePlan, train_cascade
 from training.cause import CausePlan, train_cause, write_features
 from training.heads import Mishaps, SyntheticHeads
 from training.labelmaps import load_label_maps
 from training.locate import LocatePlan, train_locator
 from training.networks import Checkpoints, load_judge
+from training.stochastic import StochasticPlan, train_stochastic
 from training.student import StudentPlan, train_student
 from training.task import TaskPlan, train_task
 
 LABEL_MAPS = DICOM.parent / "labelmaps"
-PARTS = {"brain": "student", "cause": "cause", "locator": "locate"}
+PARTS = {"brain": "student", "cause": "cause", "stochastic": "stochastic", "locator": "locate"}
 
 pytestmark = [
     pytest.mark.skipif(not LABEL_MAPS.is_dir(), reason="no label maps: set SCANSIDE_DATA"),
@@ -49,6 +53,8 @@ def runs(bank, tmp_path_factory):
     train_task(TaskPlan(run=folder / "task", steps=2, save_every=1, **common))
     start = folder / "task" / "checkpoint.pt"
     train_student(StudentPlan(run=folder / "student", start=start, steps=2, save_every=1, **common))
+    start = folder / "student" / "checkpoint.pt"
+    train_stochastic(StochasticPlan(run=folder / "stochastic", start=start, steps=2, save_every=1, **common))
     train_locator(LocatePlan(run=folder / "locate", steps=40, **common))
     plan = CausePlan(run=folder / "cause", images=4, steps=20, **common)
     write_features(plan)
@@ -63,6 +69,61 @@ def test_a_resumed_run_goes_on_at_its_step_and_writes_one_log(runs, bank):
 
     assert 3 == state["step"]
     assert not list((runs / "task").glob("*.part"))
+
+
+def test_the_stochastic_head_leaves_the_labels_alone(runs):
+    student, covariance = (
+        torch.load(runs / run / "checkpoint.pt", weights_only=True) for run in ("student", "stochastic")
+    )
+    for name, weights in student["average"].items():
+        torch.testing.assert_close(covariance["average"][f"brain.{name}"], weights, rtol=0, atol=0)
+
+
+def test_the_cascade_trains_seven_networks_and_resumes(runs, bank):
+    plan = CascadePlan(
+        run=runs / "cascade",
+        start=runs / "student" / "checkpoint.pt",
+        bank=bank,
+        label_maps=LABEL_MAPS,
+        task_steps=1,
+        teacher_steps=1,
+        steps=1,
+        save_every=1,
+        workers=0,
+    )
+    train_cascade(plan)
+    checkpoints = {path.parent.name: torch.load(path, weights_only=True) for path in plan.run.glob("*/checkpoint.pt")}
+    train_cascade(replace(plan, steps=2))
+    student = torch.load(plan.run / "student" / "checkpoint.pt", weights_only=True)
+    task = torch.load(plan.run / "task" / "checkpoint.pt", weights_only=True)
+
+    assert {"task", "student", *ARTEFACTS} == set(checkpoints)
+    sources = {name: len(state["average"]["variances.2.bias"]) for name, state in checkpoints.items()}
+    assert {"task": 1, "student": 6} | dict.fromkeys(ARTEFACTS, 2) == sources
+    assert 2 == student["step"]
+    assert 1 == task["step"]
+    assert 0.05 == student["schedule"]["epsilon"]
+
+
+def test_several_devices_share_one_stream(bank):
+    """Two devices of two workers each would see the heads 0, 2, 4, ... and 1, 3, 5, ..."""
+    streams = [SyntheticHeads(bank, LABEL_MAPS, seed=1, first=rank, stride=2) for rank in (0, 1)]
+    whole = SyntheticHeads(bank, LABEL_MAPS, seed=1)
+    shared = [next(iter(stream)) for stream in streams]
+
+    for number, head in enumerate(shared):
+        np.testing.assert_array_equal(head.clean, whole.head(number).clean)
+
+
+def test_each_artefact_is_also_seen_alone(bank):
+    """Teachers see the head with their artefact only, of the same parameters as in the head with both."""
+    stream = SyntheticHeads(bank, LABEL_MAPS, seed=1, mishaps=Mishaps(probability=1.0, second=1.0))
+    head = stream.head(0)
+
+    assert 2 == len(head.alone) == np.count_nonzero(head.severity)
+    assert all(head.severity[ARTEFACTS.index(artefact)] > 0 for artefact in head.alone)
+    images = [head.clean, head.corrupted, *head.alone.values()]
+    assert all((one != other).any() for i, one in enumerate(images) for other in images[:i])
 
 
 def test_the_same_number_is_the_same_head_whenever_it_is_drawn(bank):
@@ -120,8 +181,9 @@ class _Session:
         self._judge, self._shift = judge, shift
 
     def run(self, _names, inputs):
-        logits, variances, causes = self._judge(*(torch.from_numpy(inputs[name]) for name in ("image", "features")))
-        return [(logits + self._shift).detach().numpy(), variances.detach().numpy(), causes.detach().numpy()]
+        outputs = self._judge(*(torch.from_numpy(inputs[name]) for name in ("image", "features")))
+        logits, *others = (output.detach().numpy() for output in outputs)
+        return [logits + self._shift, *others]
 
 
 @pytest.mark.parametrize(("shift", "passes"), [(0.0, True), (1e-3, True), (0.1, False), (float("nan"), False)])

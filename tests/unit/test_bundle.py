@@ -53,7 +53,7 @@ def test_a_file_outside_the_folder_is_refused(folder, tmp_path_factory):
     [
         (lambda m: m.update(surprise=1), "surprise"),
         (lambda m: m.pop("labels"), "labels"),
-        (lambda m: m.update(format=2), "format"),
+        (lambda m: m.update(format=1), "format"),
         (lambda m: m["network"].update(box="large"), "box"),
         (lambda m: m["thresholds"].update(alpha="low"), "alpha"),
     ],

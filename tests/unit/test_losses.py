@@ -5,7 +5,17 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from training.losses import error_maps, poisson_regression, smooth_half, soft_dice_loss, variance_targets
+from training.losses import (
+    consistency_loss,
+    dissimilarity,
+    error_maps,
+    heteroscedastic_loss,
+    poisson_regression,
+    smooth_half,
+    soft_dice_loss,
+    variance_targets,
+)
+from training.schedule import EpsilonSchedule
 
 
 def minimise(loss, start, steps=400):
@@ -68,3 +78,78 @@ def test_a_head_without_artefact_has_only_task_error():
 
     assert torch.equal(targets[:, 0], clean)
     assert not targets[:, 1:].any()
+
+
+@pytest.mark.parametrize("epsilon", [0.05, 1e-3])
+@pytest.mark.parametrize("cross_entropy", [0.01, 0.3, 1.2])
+def test_the_variance_of_the_cascade_is_optimal_at_twice_the_cross_entropy_less_epsilon(cross_entropy, epsilon):
+    candidates = torch.linspace(0, 4, 4001, dtype=torch.float64)
+    losses = torch.stack([heteroscedastic_loss(torch.tensor(cross_entropy), v, epsilon) for v in candidates])
+
+    assert candidates[losses.argmin()].item() == pytest.approx(max(0.0, 2 * cross_entropy - epsilon), abs=6e-4)
+
+
+def test_the_labels_learn_less_where_the_variance_is_large():
+    logits = torch.zeros(1, 3, requires_grad=True)
+    gradients = []
+    for variance in (0.5, 2.0):
+        loss = heteroscedastic_loss(F.cross_entropy(logits, torch.tensor([1])), torch.tensor(variance), 0.0)
+        gradients.append(torch.autograd.grad(loss, logits)[0])
+
+    torch.testing.assert_close(gradients[0], 4 * gradients[1])
+
+
+def test_consistency_is_zero_for_the_same_map_and_counts_levels_edges_and_structure():
+    target = torch.rand(1, 8, 8, 8)
+    shifted = consistency_loss(target + 0.1, target) - 0.1 * dissimilarity(target + 0.1, target)
+
+    assert consistency_loss(target, target).item() == pytest.approx(0, abs=1e-6)
+    assert shifted.item() == pytest.approx(0.1, rel=1e-4)  # the same everywhere: no edge differs
+    checked = torch.zeros(1, 4, 4, 4)
+    checked[:, 1] = 1.0  # one plane: a quarter of the voxels, and two of the three steps across it
+    expected = 0.25 + 2 / 3 + 0.1 * dissimilarity(checked, torch.zeros_like(checked)).item()
+    assert consistency_loss(checked, torch.zeros_like(checked)).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_dissimilarity_is_its_definition():
+    """Against the definition written out in numpy over every 3 x 3 x 3 window."""
+    rng = np.random.default_rng(0)
+    first, second = rng.random((2, 6, 6, 6))
+    windows = [np.lib.stride_tricks.sliding_window_view(a, (3, 3, 3)).reshape(-1, 27) for a in (first, second)]
+    means, variances = [w.mean(axis=1) for w in windows], [w.var(axis=1) for w in windows]
+    shared = (windows[0] * windows[1]).mean(axis=1) - means[0] * means[1]
+    c1, c2 = 1e-4, 9e-4
+    similarity = (2 * means[0] * means[1] + c1) * (2 * shared + c2)
+    similarity /= (means[0] ** 2 + means[1] ** 2 + c1) * (variances[0] + variances[1] + c2)
+    found = dissimilarity(*(torch.from_numpy(a)[None].float() for a in (first, second)))
+
+    assert found.item() == pytest.approx(np.clip((1 - similarity) / 2, 0, 1).mean(), abs=1e-5)
+
+
+def observe(schedule, *losses):
+    for loss in losses:
+        schedule.observe({"loss": loss})
+    return schedule.epsilon, schedule.rate_factor
+
+
+def test_epsilon_and_rate_halve_on_a_plateau_only():
+    schedule = EpsilonSchedule(patience=2)
+
+    assert (0.05, 1.0) == observe(schedule, 1.0, 0.9, 0.8, 0.795)
+    assert (0.025, 0.5) == observe(schedule, 0.795)
+    assert (0.025, 0.5) == observe(schedule, 2.0, 2.0)  # the first under the new floor is the new measure
+
+
+def test_epsilon_ends_below_a_thousandth():
+    schedule = EpsilonSchedule(patience=1)
+    observe(schedule, *([1.0] * 100))
+
+    assert 0.0005 <= schedule.epsilon < 0.001
+
+
+def test_a_restored_schedule_goes_on_where_it_was():
+    schedule, again = EpsilonSchedule(), EpsilonSchedule()
+    observe(schedule, 1.0, 0.5, 0.5, 0.5, 0.4, 0.4)
+    again.load_state_dict(schedule.state_dict())
+
+    assert observe(schedule, 0.4) == observe(again, 0.4)

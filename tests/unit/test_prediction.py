@@ -5,7 +5,7 @@ import pytest
 
 from models.artefacts import ARTEFACTS, Artefact
 from models.bundle import NetworkGrid
-from models.prediction import NoHeadFound, predict, prepare
+from models.prediction import NoHeadFound, Outputs, predict, prepare
 from models.preprocess import Grid, canonical, nearest
 from models.scores import score, volumes_ml
 
@@ -23,7 +23,15 @@ def judge(image, _features):
     grey = image[0, 0] > 0.5
     logits = np.stack([~grey, np.zeros_like(grey), grey, np.zeros_like(grey)]).astype(np.float32) * 50
     half = np.stack([np.full(tuple(n // 2 for n in grey.shape), k, np.float32) for k in range(1 + len(ARTEFACTS))])
-    return logits[None], half[None], np.linspace(0, 1, len(ARTEFACTS), dtype=np.float32)[None]
+    outputs = Outputs(
+        logits=logits,
+        variances=half,
+        causes=np.linspace(0, 1, len(ARTEFACTS), dtype=np.float32),
+        factor=np.zeros((1, 4, *half.shape[1:]), np.float32),
+        deviation=np.zeros((4, *half.shape[1:]), np.float32),
+        embedding=np.zeros(6, np.float32),
+    )
+    return Outputs(*(output[None] for output in outputs))
 
 
 def ball(centre, shape=(80, 90, 70), radius=20.0):

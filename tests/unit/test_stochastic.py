@@ -63,7 +63,7 @@ def fit(masks, rank, steps, mean_steps=500):
     direction = torch.nn.functional.normalize(torch.rand(rank, pixels) - 0.5, dim=1).requires_grad_()
     scale = torch.full((rank, 1), -1.0, requires_grad=True)
 
-    def samples(count, learn=True):
+    def samples(count, *, learn=True):
         factor = direction * scale.exp() if rank else torch.zeros(1, pixels)
         noise = paired_noise(count, max(rank, 1), (2, pixels))
         empty = torch.zeros_like

@@ -15,7 +15,7 @@ from daemon.core.verdict import ACTIONS, decide, decline
 from models.artefacts import ARTEFACTS, Artefact
 from models.bundle import Reference, Thresholds
 
-THRESHOLDS = Thresholds(alpha=0.05, impaired=1.0, dice_loss=0.1)
+THRESHOLDS = Thresholds(alpha=0.05, impaired=1.0, dice_loss=0.1, unfamiliar=0.02)
 
 
 def test_nothing_above_its_limit_is_accepted():
