@@ -137,27 +137,40 @@ class Volume:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measure:
-    """One number of the assessment; ``limit`` is the reference's upper limit, None where there is none."""
+    """One number of the assessment; ``limit`` is the reference's upper limit, None where there is none.
+
+    ``p_value`` is conformal, against the same reference; ``level`` the p-value from which down it is abnormal, None
+    where the limit alone decides.
+    """
 
     value: float
     unit: str
     limit: float | None = None
+    p_value: float | None = None
+    level: float | None = None
 
     @property
     def abnormal(self) -> bool:
-        """Above its reference limit."""
+        """Unusually high for its reference: above the limit, which a p-value of ``level`` or less is too."""
+        if self.p_value is not None and self.level is not None:
+            return self.p_value <= self.level
         return self.limit is not None and self.value > self.limit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assessment:
-    """Named measures of one series; no images. ``uncertainty`` is the one number: higher is worse."""
+    """Named measures of one series; no images. ``uncertainty`` is the one number: higher is worse.
+
+    ``reference`` says what the measures were compared with, and how many series that are. It names the protocol, which
+    is free text: never log it.
+    """
 
     uncertainty: Measure
     artefacts: Mapping[Artefact, Measure]
     causes: Mapping[Artefact, float]
     volumes_ml: Mapping[str, float]
     measures: Mapping[str, Measure]
+    reference: str = ""
 
 
 class State(StrEnum):
