@@ -86,7 +86,9 @@ def learn(
 def coverage(references: References, manifest: Manifest) -> tuple[Coverage, ...]:
     """One line a cell, in order."""
     level, signals = level_of(manifest), len(manifest.reference.scores)
-    return tuple(_coverage(cell, size(references.of_scanner(cell.scanner)), level, signals) for cell in references.cells)
+    return tuple(
+        _coverage(cell, size(references.of_scanner(cell.scanner)), level, signals) for cell in references.cells
+    )
 
 
 def _coverage(cell: Cell, of_scanner: int, level: float, signals: int) -> Coverage:

@@ -137,21 +137,17 @@ class Volume:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measure:
-    """One number of the assessment; ``limit`` is the reference's upper limit, None where there is none.
-
-    ``p_value`` is conformal, against the same reference; ``level`` the p-value from which down it is abnormal, None
-    where the limit alone decides.
-    """
+    """One number of the assessment; ``limit`` is the reference's upper limit, None where there is none."""
 
     value: float
     unit: str
     limit: float | None = None
-    p_value: float | None = None
-    level: float | None = None
+    p_value: float | None = None  # conformal, against the same reference
+    level: float | None = None  # the p-value from which down it is abnormal; None: the limit decides
 
     @property
     def abnormal(self) -> bool:
-        """Unusually high for its reference: above the limit, which a p-value of ``level`` or less is too."""
+        """Above its reference limit, or, which says the same of it, at or below its level."""
         if self.p_value is not None and self.level is not None:
             return self.p_value <= self.level
         return self.limit is not None and self.value > self.limit
@@ -159,18 +155,14 @@ class Measure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assessment:
-    """Named measures of one series; no images. ``uncertainty`` is the one number: higher is worse.
-
-    ``reference`` says what the measures were compared with, and how many series that are. It names the protocol, which
-    is free text: never log it.
-    """
+    """Named measures of one series; no images. ``uncertainty`` is the one number: higher is worse."""
 
     uncertainty: Measure
     artefacts: Mapping[Artefact, Measure]
     causes: Mapping[Artefact, float]
     volumes_ml: Mapping[str, float]
     measures: Mapping[str, Measure]
-    reference: str = ""
+    reference: str = ""  # what they were compared with, how many series; names the protocol, free text: never log it
 
 
 class State(StrEnum):
