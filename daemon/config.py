@@ -13,7 +13,7 @@ from cattrs.v import format_exception
 
 from daemon.core.completion import Patience
 from daemon.core.errors import ConfigError
-from daemon.core.reference import Rule
+from daemon.core.rule import Rule
 from daemon.edge.engine import EngineSettings
 from daemon.edge.listener import ListenerSettings
 from daemon.edge.spool_writer import SpoolSettings

@@ -20,8 +20,11 @@ def bundle_of(config):
     return load_bundle(load_settings(config).bundle)
 
 
-def record_judged(config, numbers, *, scanner="MR1", protocol="t1", state=State.ACCEPT, bundle=None, scores=CALM):
-    """Record series as the daemon does: received, closed and judged, each with slightly other scores."""
+def record_judged(config, numbers, *, scanner="MR1", protocol="t1", **found):
+    """Record series as the daemon does: received, closed and judged, each with slightly other scores.
+
+    ``found`` may name another state and another bundle's digest.
+    """
     settings = load_settings(config)
     engine = open_database(sqlite_url(settings.database))
     index, results = Index(engine, b"key"), Results(engine)
@@ -40,14 +43,14 @@ def record_judged(config, numbers, *, scanner="MR1", protocol="t1", state=State.
                 partial=False,
             )
         )
-        measures = {name: Measure(value=score + number / 1e4, unit="1") for name, score in scores.items()}
+        measures = {name: Measure(value=score + number / 1e4, unit="1") for name, score in CALM.items()}
         published = Published(
-            verdict=Verdict(state=state, action=""),
+            verdict=Verdict(state=found.get("state", State.ACCEPT), action=""),
             assessment=replace(assessment(), measures=measures),
             description=protocol,
             seconds={},
             objects={},
-            bundle=bundle_of(config).digest if bundle is None else bundle,
+            bundle=found.get("bundle", bundle_of(config).digest),
         )
         results.publish(uid, 1, published, ())
     engine.dispose()

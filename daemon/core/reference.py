@@ -7,21 +7,14 @@ alarm, and with the bundle's own reference where the scanner is too.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from math import isfinite
 
+from daemon.core.rule import Rule
 from daemon.core.values import Measure
 from models.bundle import Manifest
 from models.uncertainty import conformal_limit, conformal_p_value, tukey_limit
 
 Scores = Mapping[str, tuple[float, ...]]
-
-
-class Rule(StrEnum):
-    """When a score is abnormal: by its conformal p-value, or beyond Tukey's fence (as in the papers)."""
-
-    CONFORMAL = "conformal"
-    IQR = "iqr"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

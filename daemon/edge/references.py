@@ -8,7 +8,8 @@ import structlog
 from cattrs import BaseValidationError, Converter, transform_error
 
 from daemon.core.errors import ConfigError
-from daemon.core.reference import References, Rule, Standard, choose, is_sound
+from daemon.core.reference import References, Standard, choose, is_sound
+from daemon.core.rule import Rule
 from daemon.edge.durable import write_whole
 from models.bundle import Bundle
 

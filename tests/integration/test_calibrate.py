@@ -12,7 +12,7 @@ from daemon.calibration import calibrate as learn_references
 from daemon.config import load_settings
 from daemon.core.calibration import Selection
 from daemon.core.errors import ConfigError
-from daemon.core.reference import Rule
+from daemon.core.rule import Rule
 from daemon.core.values import State
 from daemon.edge.references import SiteReferences, load_references
 

@@ -8,7 +8,7 @@ import pytest
 
 from daemon.config import JudgementSettings, Settings, load_settings
 from daemon.core.errors import ConfigError
-from daemon.core.reference import Rule
+from daemon.core.rule import Rule
 
 
 @pytest.fixture

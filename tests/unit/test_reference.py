@@ -13,7 +13,6 @@ from daemon.core.assessment import assess
 from daemon.core.reference import (
     Cell,
     References,
-    Rule,
     Standard,
     choose,
     enough,
@@ -21,6 +20,7 @@ from daemon.core.reference import (
     missing,
     of_manifest,
 )
+from daemon.core.rule import Rule
 from models.bundle import Reference, Thresholds
 
 SIGNALS = ("uncertainty", "entropy")
