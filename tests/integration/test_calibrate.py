@@ -3,6 +3,7 @@
 import json
 import subprocess
 
+import numpy as np
 import pytest
 from builders_daemon import SCANSIDE, write_golden
 from builders_references import bundle_of, record_judged
@@ -186,3 +187,17 @@ def test_a_file_that_cannot_be_used_is_said_once_and_the_bundle_serves(site, nam
     assert "Meier" not in str(logs)
     with pytest.raises(ConfigError, match=r"references\.json"):
         load_references(path, bundle)
+
+
+def test_the_papers_rule_can_be_chosen(site, tmp_path):
+    site.write_text(site.read_text() + '[judgement]\nrule = "iqr"\n')
+    write_golden(tmp_path / "head")
+    finished = scanside("assess", tmp_path / "head", "--config", site, "--json")
+    measure = json.loads(finished.stdout)["measures"]["entropy"]
+    scores = bundle_of(site).manifest.reference.scores["entropy"]
+    lower, upper = np.percentile(scores, [25, 75])
+
+    assert (None, pytest.approx(upper + 1.5 * (upper - lower), abs=1e-6)) == (measure["level"], measure["limit"])
+    assert (1 + sum(score >= measure["value"] for score in scores)) / 200 == pytest.approx(measure["p_value"], abs=1e-2)
+    references = SiteReferences(load_settings(site).references, bundle_of(site), load_settings(site).judgement.rule)
+    assert Rule.IQR is references.choose("MR1", "t1").rule
