@@ -16,9 +16,22 @@ where things lie (storage = {storage}):
   storage/spool/            received instances, append-only segments
   storage/reports/          report objects and summary pictures
   storage/scanside.sqlite   index, results and workflow state
+  storage/references.json   the site's own references, written by scanside calibrate
   storage/site.key          the secret under which UIDs become tokens in logs
   bundle                    {bundle}
 defaults: DICOM on port {port} as {ae_title}; live page, /metrics, /livez and /readyz on http://{web}
+"""
+
+
+_CALIBRATE = """\
+Learns what accepted series of each scanner and protocol look like, from the newest verdict of every complete series,
+and writes it to storage/references.json; a running daemon takes it up with its next series. A series is compared with
+its own scanner and protocol where these hold enough series for an alarm to be possible at all, else with all of its
+scanner, else with the bundle's own reference. Only scores of the configured bundle count.
+
+Series judged ACCEPT and REVIEW count, RESCAN and NOT_ASSESSED never. Leaving REVIEW out (--accepted-only) drops what
+was merely unusual, which tightens the limits at every calibration: do so only after people have looked. Better leave
+out what they rejected (--exclude).
 """
 
 
@@ -51,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
         ("receive", _receive, "run the receiver alone (the daemon starts it by itself)"),
         ("series", _series, "list the series and their verdicts"),
         ("assess", _assess, "judge one series on disk, without a daemon"),
+        ("calibrate", _calibrate, "learn this site's own references from accepted series"),
         ("demo", _demo, "daemon, archive and scanner on this machine, four series, one line each"),
     ):
         command = commands.add_parser(
@@ -65,6 +79,13 @@ def _parser() -> argparse.ArgumentParser:
     assess.add_argument("path", type=Path, help="DICOM folder, DICOM file or NIfTI file of one series")
     assess.add_argument("--json", action="store_true", help="everything, as JSON")
     assess.add_argument("--maps", type=Path, help="folder for labels and variances on the input's own grid")
+    assess.add_argument("--scanner", default="", help="calling AE title: judge as if it had come from there")
+    learn = commands.choices["calibrate"]
+    learn.description = _CALIBRATE
+    learn.add_argument("--accepted-only", action="store_true", help="leave REVIEW out: tightens the limits every time")
+    learn.add_argument("--exclude", type=Path, metavar="FILE", help="series UIDs that a person rejected, one a line")
+    learn.add_argument("--dry-run", action="store_true", help="show it, write nothing")
+    learn.add_argument("--json", action="store_true", help="everything, as JSON")
     demo = commands.choices["demo"]
     demo.add_argument("series", type=Path, nargs="?", help="folder with your own DICOM series; else the golden head")
     demo.add_argument("--folder", type=Path, default=Path("demo"), help="where the demo keeps its things")
@@ -104,7 +125,7 @@ def _series(options: argparse.Namespace) -> int:
 def _assess(options: argparse.Namespace) -> int:
     from daemon.offline import appraise, summarise, write_maps
 
-    appraisal = appraise(options.path, load_settings(options.config))
+    appraisal = appraise(options.path, load_settings(options.config), options.scanner)
     if options.maps:
         write_maps(appraisal, options.maps)
     summary = summarise(appraisal)
@@ -114,6 +135,23 @@ def _assess(options: argparse.Namespace) -> int:
         print(
             f"{summary['verdict']} {summary['cause'] or ''} uncertainty {summary['uncertainty']}: {summary['action']}"
         )
+    return 0
+
+
+def _calibrate(options: argparse.Namespace) -> int:
+    from daemon.calibration import calibrate, read_rejected, summarise, tabulate
+    from daemon.core.calibration import ACCEPTED, Selection
+    from daemon.core.values import State
+
+    settings = load_settings(options.config)
+    states = {State.ACCEPT} if options.accepted_only else ACCEPTED
+    selection = Selection(states=states, rejected=read_rejected(options.exclude))
+    calibration = calibrate(settings, selection, write=not options.dry_run)
+    if options.json:
+        print(json.dumps(summarise(calibration, settings), indent=1))
+    else:
+        print(*tabulate(calibration, settings.scanners), sep="\n")
+        print("written: nothing" if options.dry_run else f"written: {settings.references}")
     return 0
 
 

@@ -29,6 +29,7 @@ from daemon.edge.metrics import OTHER_SCANNER, Metrics, make_metrics
 from daemon.edge.notifier import make_notifiers
 from daemon.edge.observer import Observer
 from daemon.edge.receiver_process import ReceiverProcess
+from daemon.edge.references import SiteReferences
 from daemon.edge.reports import Reports
 from daemon.edge.results import Results
 from daemon.edge.schema import open_database, sqlite_url
@@ -219,13 +220,14 @@ def _parts(settings: Settings, stores: _Stores, examiner: Examiner, spool: Spool
         software_version=version("scanside"),
         config_digest=settings.digest,
     )
+    references = SiteReferences(settings.references, bundle, settings.judgement.rule)
     metrics.build.labels(algorithm.software_version).set(1)
     metrics.bundle.labels(algorithm.bundle, algorithm.bundle_version, examiner.provider).set(1)
     return Parts(
         index=stores.index,
         results=stores.results,
         reports=stores.reports,
-        judge=SeriesJudge(examiner, algorithm, spool.dataset_bytes, settings.station),
+        judge=SeriesJudge(examiner, algorithm, spool.dataset_bytes, references.choose, settings.station),
         recipients=dict(_recipients(settings)),
         notifiers={notifier.name: notifier for notifier in make_notifiers(settings.alerts.urls)},
         metrics=metrics,

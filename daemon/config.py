@@ -9,9 +9,11 @@ from pathlib import Path
 
 import tomli
 from cattrs import BaseValidationError, Converter, transform_error
+from cattrs.v import format_exception
 
 from daemon.core.completion import Patience
 from daemon.core.errors import ConfigError
+from daemon.core.rule import Rule
 from daemon.edge.engine import EngineSettings
 from daemon.edge.listener import ListenerSettings
 from daemon.edge.spool_writer import SpoolSettings
@@ -67,6 +69,13 @@ class AlertSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class JudgementSettings:
+    """When a measure is abnormal: by its conformal p-value, or by the interquartile range, as in the papers."""
+
+    rule: Rule = Rule.CONFORMAL
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """The whole configuration.
 
@@ -82,6 +91,7 @@ class Settings:
     spool: SpoolLimits = field(default_factory=SpoolLimits)
     completion: Patience = field(default_factory=Patience)
     engine: EngineSettings = field(default_factory=EngineSettings)
+    judgement: JudgementSettings = field(default_factory=JudgementSettings)
     web: WebSettings = field(default_factory=WebSettings)
     destinations: tuple[DestinationSettings, ...] = ()
     alerts: AlertSettings = field(default_factory=AlertSettings)
@@ -102,14 +112,20 @@ class Settings:
         return self.storage / "scanside.sqlite"
 
     @property
+    def references(self) -> Path:
+        """The site's own references."""
+        return self.storage / "references.json"
+
+    @property
     def site_key(self) -> Path:
         """The secret under which UIDs become tokens."""
         return self.storage / "site.key"
 
     @property
     def digest(self) -> str:
-        """First 12 hex digits of the SHA-256 of the settings that can change a number in a report."""
-        return hashlib.sha256(repr(sorted(asdict(self.engine).items())).encode()).hexdigest()[:12]
+        """First 12 hex digits of the SHA-256 of the settings that can change a number or a verdict."""
+        deciding = sorted((asdict(self.engine) | {"rule": self.judgement.rule.value}).items())
+        return hashlib.sha256(repr(deciding).encode()).hexdigest()[:12]
 
 
 def load_settings(path: Path | None) -> Settings:
@@ -129,9 +145,20 @@ def load_settings(path: Path | None) -> Settings:
     try:
         return _CONVERTER.structure(content, Settings)
     except BaseValidationError as error:
-        raise ConfigError(f"{path}: {'; '.join(transform_error(error))}") from error
+        raise ConfigError(f"{path}: {'; '.join(transform_error(error, format_exception=_words))}") from error
+
+
+def _words(error: BaseException, wanted: type | None) -> str:
+    return str(error) if isinstance(error, ConfigError) else format_exception(error, wanted)
+
+
+def _rule(value: object) -> Rule:
+    if not isinstance(value, str) or value not in [*Rule]:
+        raise ConfigError(f"rule {value!r} is not known, write {' or '.join(Rule)}")
+    return Rule(value)
 
 
 _CONVERTER = Converter(forbid_extra_keys=True)
 _CONVERTER.register_structure_hook(Path, lambda value, _: Path(value).expanduser())
 _CONVERTER.register_structure_hook(IPv4Network | IPv6Network, lambda value, _: ip_network(value))
+_CONVERTER.register_structure_hook(Rule, lambda value, _: _rule(value))

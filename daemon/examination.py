@@ -13,6 +13,7 @@ from nibabel.filebasedimages import ImageFileError
 from daemon.core.assessment import assess
 from daemon.core.errors import ConfigError, NotAssessable, Reason
 from daemon.core.ports import Engine
+from daemon.core.reference import Standard
 from daemon.core.values import Assessment, Verdict, Volume
 from daemon.core.verdict import decide
 from daemon.edge.engine import EngineSettings, OnnxEngine
@@ -48,8 +49,8 @@ class Examiner:
         """The execution provider that judges."""
         return self._judge.provider
 
-    def examine(self, volume: Volume) -> Examination:
-        """Judge one volume; deterministic.
+    def examine(self, volume: Volume, standard: Standard | None = None) -> Examination:
+        """Judge one volume against ``standard``, or against the bundle's own reference; deterministic.
 
         Raises:
             NotAssessable: the images hold no signal, or no head.
@@ -65,7 +66,7 @@ class Examiner:
         clock.lap("preprocess")
         prediction = predict(prepared, self._run_judge)
         clock.lap("infer")
-        assessment = assess(prediction, manifest)
+        assessment = assess(prediction, manifest, standard)
         tissue = sum(assessment.volumes_ml[name] for name in (JUDGED, NEIGHBOUR))
         if tissue > MOST_TISSUE_ML:
             raise NotAssessable(Reason.NO_HEAD, f"{tissue:.0f} mL of tissue")

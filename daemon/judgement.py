@@ -12,6 +12,7 @@ from PIL import Image
 from pydicom import Dataset
 
 from daemon.core.errors import NotAssessable, Reason
+from daemon.core.reference import Standard
 from daemon.core.values import (
     Algorithm,
     Arrival,
@@ -36,6 +37,8 @@ _log = structlog.get_logger()
 
 #: The encoded data set of an arrival.
 ReadDataset = Callable[[Arrival], bytes]
+#: What a series of one scanner (calling AE title) and protocol is compared with.
+ChooseStandard = Callable[[str, str], Standard]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +46,7 @@ class Judged:
     """What one series gave.
 
     ``objects``: the report, empty for what is no MR image; ``picture``: the summary as PNG; ``seconds``: duration of
-    each stage, and ``verdict``, counted from the last image.
+    each stage, and ``verdict``, counted from the last image; ``bundle``: digest of the one that judged.
     """
 
     verdict: Verdict
@@ -52,13 +55,22 @@ class Judged:
     objects: tuple[ReportObject, ...]
     picture: bytes
     seconds: dict[str, float]
+    bundle: str
 
 
 class SeriesJudge:
     """Judges complete series; every series gets an answer, if need be NOT_ASSESSED with its reason."""
 
-    def __init__(self, examiner: Examiner, algorithm: Algorithm, read_dataset: ReadDataset, station: str) -> None:
+    def __init__(
+        self,
+        examiner: Examiner,
+        algorithm: Algorithm,
+        read_dataset: ReadDataset,
+        choose_standard: ChooseStandard,
+        station: str,
+    ) -> None:
         self._examiner = examiner
+        self._choose_standard = choose_standard
         self._station = station
         self._algorithm = algorithm
         self._read_dataset = read_dataset
@@ -94,10 +106,11 @@ class SeriesJudge:
         return Judged(
             verdict=verdict,
             assessment=judgement.assessment,
-            description=(volume.acquisition.protocol if volume else None) or "",
+            description=_protocol(volume) if volume else "",
             objects=objects,
             picture=_png(picture),
             seconds={stage: round(value, 4) for stage, value in seconds.items()},
+            bundle=self._algorithm.bundle_digest,
         )
 
     def _examine(self, series: Series, seconds: dict[str, float]) -> tuple[Volume | None, Examination | None, Verdict]:
@@ -107,7 +120,8 @@ class SeriesJudge:
         try:
             volume = self._read(series)
             seconds["read"] = time.perf_counter() - began
-            examination = self._examiner.examine(volume)
+            scanner = series.instances[0].arrival.calling_ae
+            examination = self._examiner.examine(volume, self._choose_standard(scanner, _protocol(volume)))
         except NotAssessable as error:
             _log.info("not_assessed", series=series.series_instance_uid, reason=error.reason.name, detail=error.detail)
             return volume, None, decline(error.reason)
@@ -132,6 +146,11 @@ class SeriesJudge:
 
     def _header(self, series: Series) -> Dataset:
         return next(self._datasets(series))
+
+
+def _protocol(volume: Volume) -> str:
+    """The protocol's name as it is recorded and compared by; empty where the header is silent."""
+    return volume.acquisition.protocol or ""
 
 
 def _png(picture: npt.NDArray[np.uint8]) -> bytes:

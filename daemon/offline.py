@@ -14,9 +14,11 @@ import numpy.typing as npt
 
 from daemon.config import Settings
 from daemon.core.errors import ConfigError, NotAssessable, Reason
+from daemon.core.reference import choose
 from daemon.core.values import Verdict, Volume
 from daemon.core.verdict import decline
 from daemon.dicom.reader import read_volumes
+from daemon.edge.references import load_references
 from daemon.examination import Examination, load_examiner, read_nifti
 from models.prediction import Prediction
 from models.preprocess import FloatArray, Grid, canonical, nearest, resample, restore
@@ -33,18 +35,21 @@ class Appraisal:
     examination: Examination | None
 
 
-def appraise(path: Path, settings: Settings) -> Appraisal:
-    """Judge the series at ``path``.
+def appraise(path: Path, settings: Settings, scanner: str = "") -> Appraisal:
+    """Judge the series at ``path``, as one that came from ``scanner`` (calling AE title) if that is given.
 
     Raises:
-        ConfigError: there is nothing at the path, or it cannot be read at all.
+        ConfigError: there is nothing at the path, or it cannot be read at all; the scanner's references cannot be used.
         BundleError: the configured bundle cannot be used.
     """
     examiner = load_examiner(settings.bundle, settings.engine)
+    references = load_references(settings.references, examiner.bundle) if scanner else None
     volume = None
     try:
         volume = read_path(path)
-        examination = examiner.examine(volume)
+        protocol = volume.acquisition.protocol or ""
+        standard = choose(references, examiner.bundle.manifest, scanner, protocol, settings.judgement.rule)
+        examination = examiner.examine(volume, standard)
     except NotAssessable as error:
         return Appraisal(verdict=decline(error.reason), volume=volume, examination=None)
     return Appraisal(verdict=examination.verdict, volume=volume, examination=examination)
@@ -89,6 +94,7 @@ def summarise(appraisal: Appraisal) -> dict[str, Any]:
                 name: {key: _number(v) if isinstance(v, float) else v for key, v in asdict(measure).items()}
                 for name, measure in assessment.measures.items()
             },
+            "reference": assessment.reference,
             "seconds": appraisal.examination.seconds,
         }
     return summary

@@ -128,6 +128,7 @@ class Line(DBOSConfiguredInstance):
             description=judged.description,
             seconds=judged.seconds,
             objects={o.kind.value: o.sop_instance_uid for o in judged.objects},
+            bundle=judged.bundle,
         )
         parts.results.publish(uid, series.revision, published, owed)
         return owed

@@ -83,5 +83,19 @@ def conformal_p_value(reference: npt.ArrayLike, score: float) -> float:
 def conformal_limit(reference: npt.ArrayLike, level: float) -> float:
     """The smallest score whose conformal p-value is at most ``level``; infinite where the reference is too small."""
     scores = np.sort(np.asarray(reference, float))
-    exceeding = int(np.floor(level * (scores.size + 1))) - 1
-    return float("inf") if exceeding < 0 or not scores.size else float(scores[scores.size - 1 - exceeding])
+    possible = np.arange(1, scores.size + 1) / (scores.size + 1)  # the p-values themselves: no rounding of its own
+    exceeding = np.count_nonzero(possible <= level) - 1
+    return float("inf") if exceeding < 0 else float(scores[scores.size - 1 - exceeding])
+
+
+def tukey_limit(reference: npt.ArrayLike) -> float:
+    """Third quartile plus 1.5 interquartile ranges (Tukey 1977); infinite without a reference.
+
+    The rule of the segmentation-quality papers (Williams et al. 2021, Galati & Zuluaga 2022). Its share of false
+    alarms is not fixed: from 0.4 % to 7 % by the scores' distribution, and more with few references.
+    """
+    scores = np.asarray(reference, float)
+    if not scores.size:
+        return float("inf")
+    lower, upper = np.quantile(scores, (0.25, 0.75))
+    return float(upper + 1.5 * (upper - lower))

@@ -147,6 +147,7 @@ def make_assessment(**changes: Any) -> Assessment:
             "task": Measure(value=0.4, unit="1", limit=0.9),
             "entropy": Measure(value=0.31, unit="1", limit=0.5),
         },
+        "reference": "scanner MR1, protocol t1_mprage: 240 series",
     }
     return Assessment(**(values | changes))
 

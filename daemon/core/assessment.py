@@ -1,22 +1,25 @@
-"""Prediction -> Assessment: the scores with the limits of the reference they are compared with."""
+"""Prediction -> Assessment: the scores beside the reference they are compared with."""
 
+from daemon.core.reference import Standard, of_manifest
 from daemon.core.values import Assessment, Measure
 from models.artefacts import ARTEFACTS
 from models.bundle import Manifest
 from models.prediction import Prediction
 from models.scores import classical, score, volumes_ml
-from models.uncertainty import conformal_limit
+
+#: An artefact's variance is a part of the total, and is compared with the total's reference.
+_COMPARED_AS: dict[str, str] = dict.fromkeys(ARTEFACTS, "uncertainty")
 
 
-def assess(prediction: Prediction, manifest: Manifest) -> Assessment:
-    """The measures of one series, each with its limit where the manifest holds a reference for it.
+def assess(prediction: Prediction, manifest: Manifest, standard: Standard | None = None) -> Assessment:
+    """The measures of one series, each with its limit and p-value where ``standard`` holds references for it.
 
     The artefacts' variances are parts of one total; a part is abnormal where it alone is above the total's limit.
+    Without a ``standard`` the manifest's own reference is taken.
     """
-    limits: dict[str, float | None] = {**limits_of(manifest)}
-    limits |= dict.fromkeys(ARTEFACTS, limits.get("uncertainty"))
+    standard = standard or of_manifest(manifest)
     scores = score(prediction, manifest.labels)
-    measures = {name: Measure(value=value, unit="1", limit=limits.get(name)) for name, value in scores.items()}
+    measures = {name: standard.measure(value, _COMPARED_AS.get(name, name)) for name, value in scores.items()}
     for name, value in classical(prediction, manifest.labels).items():
         measures[name] = Measure(value=value, unit="ratio")
     return Assessment(
@@ -25,11 +28,5 @@ def assess(prediction: Prediction, manifest: Manifest) -> Assessment:
         causes=dict(prediction.causes),
         volumes_ml=volumes_ml(prediction, manifest.labels),
         measures=measures,
+        reference=standard.name,
     )
-
-
-def limits_of(manifest: Manifest) -> dict[str, float]:
-    """The score above which the conformal p-value falls to alpha over the number of signals (Bonferroni)."""
-    reference = manifest.reference.scores
-    level = manifest.thresholds.alpha / max(1, len(reference))
-    return {name: conformal_limit(scores, level) for name, scores in reference.items()}

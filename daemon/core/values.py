@@ -142,10 +142,14 @@ class Measure:
     value: float
     unit: str
     limit: float | None = None
+    p_value: float | None = None  # conformal, against the same reference
+    level: float | None = None  # the p-value from which down it is abnormal; None: the limit decides
 
     @property
     def abnormal(self) -> bool:
-        """Above its reference limit."""
+        """Above its reference limit, or, which says the same of it, at or below its level."""
+        if self.p_value is not None and self.level is not None:
+            return self.p_value <= self.level
         return self.limit is not None and self.value > self.limit
 
 
@@ -158,6 +162,7 @@ class Assessment:
     causes: Mapping[Artefact, float]
     volumes_ml: Mapping[str, float]
     measures: Mapping[str, Measure]
+    reference: str = ""  # what they were compared with, how many series; names the protocol, free text: never log it
 
 
 class State(StrEnum):

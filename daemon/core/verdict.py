@@ -20,9 +20,9 @@ _LOOK = "Look at the images before the patient leaves."
 def decide(assessment: Assessment, thresholds: Thresholds) -> Verdict:
     """ACCEPT, REVIEW or RESCAN.
 
-    A signal counts when it is above its reference limit. Artefact variances ask for a rescan when the task is
-    impaired as well, for a review otherwise; signals of the segmentation alone ask for a review (they cannot tell a
-    bad image from an unusual person).
+    A signal counts when it is abnormal: its p-value is at most alpha over the number of signals (Bonferroni). Artefact
+    variances ask for a rescan when the task is impaired as well, for a review otherwise; signals of the segmentation
+    alone ask for a review (they cannot tell a bad image from an unusual person).
     """
     fired = [artefact for artefact, measure in assessment.artefacts.items() if measure.abnormal]
     total = assessment.uncertainty

@@ -55,11 +55,11 @@ _RATINGS: Final = range(101)
 
 def measurement_groups(judgement: Judgement, key: tuple[str, ...]) -> list[MeasurementsAndQualitativeEvaluations]:
     """All groups of ``judgement``, the verdict's first; ``key`` tells this report's tracking UIDs from any other's."""
-    assessment = judgement.assessment
-    groups = [_verdict_group(judgement.verdict, assessment, _authority(judgement.algorithm))]
+    assessment, authority = judgement.assessment, _authority(judgement)
+    groups = [_verdict_group(judgement.verdict, assessment, authority)]
     if assessment is not None:
-        groups += _artefact_groups(assessment, _authority(judgement.algorithm))
-        groups += _measure_groups(assessment, _authority(judgement.algorithm))
+        groups += _artefact_groups(assessment, authority)
+        groups += _measure_groups(assessment, authority)
         groups += _volume_groups(assessment)
     return [_encode(group, judgement.algorithm, key) for group in groups]
 
@@ -130,8 +130,15 @@ def _algorithm(algorithm: Algorithm) -> AlgorithmIdentification:
     )
 
 
-def _authority(algorithm: Algorithm) -> str:
-    return plain(f"scanside thresholds {algorithm.config_digest}", 128)
+#: Unlimited text (PS3.5, 6.2); a protocol's name or a bundle's words may not fill it.
+_AUTHORITY_LENGTH: Final = 256
+
+
+def _authority(judgement: Judgement) -> str:
+    """Where the limits come from: the configuration, and the series that this one was compared with."""
+    reference = judgement.assessment.reference if judgement.assessment else ""
+    settings = f"scanside thresholds {judgement.algorithm.config_digest}"
+    return plain(f"{settings}; {reference}" if reference else settings, _AUTHORITY_LENGTH)
 
 
 def _verdict_group(verdict: Verdict, assessment: Assessment | None, authority: str) -> _Group:

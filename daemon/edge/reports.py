@@ -1,11 +1,11 @@
 """Report objects and summary pictures on disk: durable before anything says that they exist."""
 
-import os
 from pathlib import Path
 
 from pydicom import dcmread
 
 from daemon.core.values import ReportKind, ReportObject, ReportReference
+from daemon.edge.durable import write_whole
 
 _KINDS = {"SR": ReportKind.SR}
 
@@ -55,17 +55,6 @@ class Reports:
         return self._folder / f"{sop_instance_uid}.dcm"
 
     def _write(self, name: str, content: bytes) -> Path:
-        """Write beside the place, flush, move there, flush the folder: a crash leaves the whole file or none."""
         path = self._folder / name
-        partial = path.with_suffix(".part")
-        with partial.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.rename(path)
-        descriptor = os.open(self._folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        write_whole(path, content)
         return path

@@ -8,7 +8,8 @@ from typing import Any
 import sqlalchemy as sa
 from cattrs import Converter
 
-from daemon.core.values import Assessment, ClosedBy, ReportKind, Stage, Verdict
+from daemon.core.calibration import Scored
+from daemon.core.values import Assessment, ClosedBy, ReportKind, Stage, State, Verdict
 from daemon.edge import schema
 
 _CONVERTER = Converter()
@@ -22,6 +23,7 @@ class Record:
 
     ``objects``: report kind -> SOP instance UID. ``seconds``: durations by stage, and ``verdict`` and ``sr``, counted
     from the last image. ``superseded``: a later revision exists. ``parked``: destination -> why it refused.
+    ``bundle``: digest of the one that judged; empty before the verdict, and where an older version recorded none.
     """
 
     series_instance_uid: str
@@ -42,6 +44,7 @@ class Record:
     objects: dict[str, str]
     superseded: bool
     parked: dict[str, str]
+    bundle: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +56,7 @@ class Published:
     description: str
     seconds: dict[str, float]
     objects: dict[str, str]
+    bundle: str
 
 
 class Results:
@@ -74,6 +78,7 @@ class Results:
             "description": published.description,
             "seconds": json.dumps(published.seconds),
             "objects": json.dumps(published.objects),
+            "bundle": published.bundle,
             "stage": (Stage.DELIVERING if owed else Stage.DONE).value,
         }
         rows = [
@@ -163,6 +168,16 @@ class Results:
         """The newest series, newest first."""
         return self._records(sa.select(schema.series).order_by(schema.series.c.closed_at.desc()).limit(limit))
 
+    def scored(self) -> list[Scored]:
+        """What was found about every complete series that has a verdict, by its newest revision."""
+        table, later = schema.series, schema.series.alias()
+        newer = sa.exists().where(
+            later.c.series_instance_uid == table.c.series_instance_uid, later.c.revision > table.c.revision
+        )
+        query = sa.select(table).where(table.c.verdict.is_not(None), table.c.partial.is_(sa.false()), ~newer)
+        with self._engine.connect() as connection:
+            return [_scored(row) for row in connection.execute(query.order_by(table.c.closed_at)).mappings()]
+
     def record(self, series_instance_uid: str, revision: int) -> Record:
         """One series and revision."""
         return self._records(sa.select(schema.series).where(*_key(series_instance_uid, revision)))[0]
@@ -198,6 +213,18 @@ def _key(series_instance_uid: str, revision: int) -> tuple[sa.ColumnElement[bool
 def _assessment(text: str | None) -> Assessment | None:
     content = json.loads(text or "null")
     return _CONVERTER.structure(content, Assessment) if content else None
+
+
+def _scored(row: sa.RowMapping) -> Scored:
+    assessment = _assessment(row["assessment"])
+    return Scored(
+        series_instance_uid=row["series_instance_uid"],
+        scanner=row["calling_ae"],
+        protocol=row["description"],
+        bundle=row["bundle"],
+        state=State(json.loads(row["verdict"])["state"]),
+        scores={name: measure.value for name, measure in assessment.measures.items()} if assessment else {},
+    )
 
 
 def _record(row: sa.RowMapping, latest: int, parked: Sequence[sa.RowMapping]) -> Record:

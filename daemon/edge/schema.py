@@ -50,6 +50,7 @@ series = sa.Table(
     sa.Column("assessment", sa.Text),
     sa.Column("seconds", sa.Text, nullable=False, server_default="{}"),
     sa.Column("objects", sa.Text, nullable=False, server_default="{}"),
+    sa.Column("bundle", sa.Text, nullable=False, server_default=""),  # digest of the one that judged
 )
 deliveries = sa.Table(
     "deliveries",
@@ -70,11 +71,14 @@ def sqlite_url(path: Path) -> str:
 
 
 def open_database(url: str) -> sa.Engine:
-    """Connect, and create the tables where they are missing."""
+    """Connect; create the tables, and in older databases the columns, that are missing."""
     engine = sa.create_engine(url)
     if engine.dialect.name == "sqlite":
         sa.event.listen(engine, "connect", _configure_sqlite)
     METADATA.create_all(engine)
+    for table in METADATA.sorted_tables:
+        for column in table.columns:
+            _add_if_missing(engine, column)
     return engine
 
 
@@ -88,6 +92,23 @@ def insert_or_ignore(engine: sa.Engine, table: sa.Table) -> sa.Insert:
 def next_version(connection: sa.Connection) -> int:
     """The number that the next change of any series gets."""
     return int(connection.execute(sa.select(sa.func.max(series.c.version))).scalar() or 0) + 1
+
+
+def _add_if_missing(engine: sa.Engine, column: sa.Column[Any]) -> None:
+    """Give an older database a column that came later; such a column has a server default, for the rows it finds."""
+    if _has(engine, column):
+        return
+    described = str(sa.schema.CreateColumn(column).compile(engine))
+    try:
+        with engine.begin() as connection:
+            connection.execute(sa.text(f"ALTER TABLE {column.table.name} ADD COLUMN {described}"))
+    except sa.exc.DBAPIError:
+        if not _has(engine, column):  # else another process of this host was first
+            raise
+
+
+def _has(engine: sa.Engine, column: sa.Column[Any]) -> bool:
+    return column.name in {found["name"] for found in sa.inspect(engine).get_columns(column.table.name)}
 
 
 def _configure_sqlite(connection: Any, _record: Any) -> None:  # noqa: ANN401 - the DBAPI's own objects

@@ -22,7 +22,7 @@ def golden_file():
     return bundle.file(bundle.manifest.golden.series)
 
 
-@pytest.mark.parametrize("command", ["run", "receive", "series", "assess", "demo"])
+@pytest.mark.parametrize("command", ["run", "receive", "series", "assess", "calibrate", "demo"])
 def test_help_says_where_things_lie(command):
     said = scanside(command, "--help").stdout
 

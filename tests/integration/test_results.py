@@ -1,9 +1,15 @@
 """Index and results on a real SQLite file: what is recorded is there after a restart, and twice is once."""
 
+import json
+from contextlib import nullcontext
+from dataclasses import replace
+
 import pytest
+import sqlalchemy as sa
 from builders import assessment, association_end, instance
 
 from daemon.core.values import ClosedBy, Series, Stage, State, Verdict
+from daemon.edge import schema
 from daemon.edge.index import Index
 from daemon.edge.results import Published, Results
 from daemon.edge.schema import open_database, sqlite_url
@@ -60,6 +66,7 @@ def publish(results, revision=1, owed=()):
         description="t1",
         seconds={"verdict": 2.0},
         objects={kind: uid for kind, uid, _ in owed},
+        bundle="b1",
     )
     results.publish("1.2.115", revision, published, owed)
 
@@ -109,8 +116,67 @@ def test_what_was_published_is_read_back(index, results):
     publish(results)
     record = results.record("1.2.115", 1)
 
-    assert (VERDICT, Stage.DONE) == (record.verdict, record.stage)
+    assert (VERDICT, Stage.DONE, "b1") == (record.verdict, record.stage, record.bundle)
     assert assessment({Artefact.NOISE: 0.5}) == record.assessment
+
+
+def test_an_assessment_from_before_p_values_and_references_is_read(index, results, engine):
+    close(index)
+    publish(results)
+    with engine.begin() as connection:
+        old = json.loads(connection.execute(sa.text("SELECT assessment FROM series")).scalar_one())
+        del old["reference"]
+        for measure in (old["uncertainty"], *old["artefacts"].values(), *old["measures"].values()):
+            del measure["p_value"], measure["level"]
+        connection.execute(sa.text("UPDATE series SET assessment = :text"), {"text": json.dumps(old)})
+    found = results.record("1.2.115", 1).assessment
+
+    assert assessment({Artefact.NOISE: 0.5}) == found
+    assert found.uncertainty.abnormal
+
+
+def test_a_database_from_before_a_column_gains_it_and_keeps_its_rows(index, results, engine, database):
+    close(index)
+    publish(results)
+    before = results.record("1.2.115", 1)
+    with engine.begin() as connection:
+        connection.execute(sa.text("ALTER TABLE series DROP COLUMN bundle"))
+    engine.dispose()
+    again = open_database(sqlite_url(database))
+    open_database(sqlite_url(database)).dispose()  # once more: nothing is left to do
+
+    assert replace(before, bundle="") == Results(again).record("1.2.115", 1)
+    publish(Results(again))
+    assert "b1" == Results(again).record("1.2.115", 1).bundle
+    again.dispose()
+
+
+def test_two_processes_may_miss_a_column_at_once(database, monkeypatch):
+    """The second ALTER fails because the first succeeded; only a column that is still missing is an error."""
+    open_database(sqlite_url(database)).dispose()
+    has = schema._has  # noqa: SLF001 - nothing outside tells when another process was faster
+    for looks in ([False, True], [False, False]):
+        answers = iter(looks)
+        monkeypatch.setattr(schema, "_has", lambda e, c, a=answers: next(a) if c.name == "bundle" else has(e, c))
+        with nullcontext() if looks[1] else pytest.raises(sa.exc.OperationalError, match="duplicate"):
+            open_database(sqlite_url(database)).dispose()
+
+
+def test_the_newest_revision_of_each_complete_judged_series_is_scored(index, results, engine):
+    close(index)
+    assert [] == results.scored()
+    publish(results)
+    (first,) = results.scored()
+    close(index, count=1, revision=2, first=3)
+
+    assert ("SCANNER", "t1", "b1", State.RESCAN) == (first.scanner, first.protocol, first.bundle, first.state)
+    assert 0.5 == first.scores["noise"]
+    assert [] == results.scored()  # the newest is not judged yet, and the one before no longer counts
+    publish(results, revision=2)
+    assert [first] == results.scored()
+    with engine.begin() as connection:
+        connection.execute(sa.text("UPDATE series SET partial = 1 WHERE revision = 2"))
+    assert [] == results.scored()
 
 
 def test_a_series_is_done_when_everything_owed_is_settled(index, results):

@@ -1,12 +1,14 @@
 """The configuration says what it does not understand."""
 
+from dataclasses import replace
 from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
 
-from daemon.config import Settings, load_settings
+from daemon.config import JudgementSettings, Settings, load_settings
 from daemon.core.errors import ConfigError
+from daemon.core.rule import Rule
 
 
 @pytest.fixture
@@ -38,6 +40,8 @@ def test_settings_reach_their_dataclasses(written):
         calling_ae_titles = ["MR1"]
         [completion]
         quiet_s = 5
+        [judgement]
+        rule = "iqr"
         [[destinations]]
         name = "pacs"
         host = "10.0.0.1"
@@ -52,6 +56,7 @@ def test_settings_reach_their_dataclasses(written):
     assert Path.home() / "here" == settings.storage
     assert (settings.dicom.port, dict(settings.scanners)) == (104, {"MR1": "Trio"})
     assert settings.completion.quiet_s == 5.0
+    assert Rule.IQR is settings.judgement.rule
     assert [destination.name for destination in settings.destinations] == ["pacs"]
 
 
@@ -63,11 +68,22 @@ def test_settings_reach_their_dataclasses(written):
         ('[dicom]\nport = "a"', "dicom.port"),
         ("[[destinations]]\nname = 'x'", "host"),
         ("a = [", "not TOML"),
+        ('[judgement]\nrule = "gut"', "rule 'gut' is not known, write conformal or iqr"),
+        ("[judgement]\nrule = 3", "rule 3 is not known"),
     ],
 )
 def test_what_is_wrong_is_named(written, text, said):
     with pytest.raises(ConfigError, match=said):
         load_settings(written(text))
+
+
+def test_whatever_can_change_a_verdict_changes_the_digest():
+    settings = Settings()
+    engine = replace(settings.engine, threads=7)
+    changed = [replace(settings, judgement=JudgementSettings(rule=Rule.IQR)), replace(settings, engine=engine)]
+
+    assert 3 == len({settings.digest, *(other.digest for other in changed)})
+    assert settings.digest == replace(settings, station="elsewhere").digest
 
 
 def test_a_missing_file_is_named(tmp_path):

@@ -185,6 +185,18 @@ def test_every_number_names_its_model_and_its_limits_their_authority():
     assert ALGORITHM.bundle_digest in all_text(build())
 
 
+def test_limits_name_the_reference_they_come_from():
+    sentence = "scanner MR1, protocol T1 Schädel~1: 240 series"
+    report = build(replace(make_judgement(), assessment=make_assessment(reference=sentence)))
+    long = build(replace(make_judgement(), assessment=make_assessment(reference=9999 * "x")))
+    names = [i for p in items(read(report)) if (i := p[-1]).ConceptNameCodeSequence[0].CodeValue == "121408"]
+
+    assert names
+    assert {f"scanside thresholds {ALGORITHM.config_digest}"[:40]} == {n.TextValue[:40] for n in names}
+    assert all(n.TextValue.endswith("; scanner MR1, protocol T1 Schadel-1: 240 series") for n in names)
+    assert max(len(p[-1].get("TextValue", "")) for p in items(read(long))) < 1000
+
+
 def test_viewers_find_what_they_need():
     """OHIF: a name on each item, a child under each number of a group, tracking items first (specs/dicom.md 8)."""
     for path in items(read(build())):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import scipy.stats
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from models.uncertainty import (
@@ -14,6 +14,7 @@ from models.uncertainty import (
     mean_within,
     rim,
     signal_to_noise,
+    tukey_limit,
 )
 
 numbers = st.floats(-1e6, 1e6, allow_nan=False)
@@ -49,7 +50,12 @@ def test_a_p_value_counts_the_references_at_least_as_high(reference, score):
     assert expected == pytest.approx(conformal_p_value(reference, score))
 
 
-@given(st.lists(numbers, max_size=200), st.floats(0.001, 0.5))
+#: Levels at which a product with n + 1 and a quotient by it round to different sides (0.29 * 100 < 29).
+ROUND = [k / n for n in (20, 30, 60, 100, 200) for k in range(1, n // 2)]
+
+
+@given(st.lists(numbers, max_size=200), st.floats(0.001, 0.5) | st.sampled_from(ROUND))
+@example([float(i) for i in range(99)], 0.29)
 def test_a_score_above_the_limit_and_only_such_has_a_small_p_value(reference, level):
     limit = conformal_limit(reference, level)
 
@@ -61,6 +67,18 @@ def test_a_score_above_the_limit_and_only_such_has_a_small_p_value(reference, le
 def test_too_few_references_allow_no_alarm():
     assert conformal_limit([1.0] * 18, 0.05) == float("inf")
     assert conformal_limit([1.0] * 19, 0.05) == 1.0
+
+
+@given(st.lists(numbers, min_size=1, max_size=60))
+def test_the_fence_is_that_of_scipys_quartiles(reference):
+    (upper,) = scipy.stats.mstats.mquantiles(reference, [0.75], alphap=1, betap=1)
+
+    assert tukey_limit(reference) == pytest.approx(upper + 1.5 * scipy.stats.iqr(reference), rel=1e-9, abs=1e-6)
+
+
+def test_without_references_there_is_no_fence():
+    assert float("inf") == tukey_limit([])
+    assert 4.0 + 1.5 * 2.0 == tukey_limit([1.0, 2.0, 3.0, 4.0, 5.0])
 
 
 def test_a_score_that_is_not_a_number_is_no_alarm():

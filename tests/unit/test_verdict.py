@@ -8,8 +8,9 @@ from builders import assessment, manifest, prediction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.core.assessment import assess, limits_of
+from daemon.core.assessment import assess
 from daemon.core.errors import Reason
+from daemon.core.reference import of_manifest
 from daemon.core.values import State
 from daemon.core.verdict import ACTIONS, decide, decline
 from models.artefacts import ARTEFACTS, Artefact
@@ -82,7 +83,7 @@ def test_every_signal_gets_its_share_of_the_false_alarms():
     reference = {name: tuple(float(i) for i in range(199)) for name in ("noise", "uncertainty")}
     facts = replace(manifest(), reference=Reference(source="test", scores=reference))
 
-    assert limits_of(facts) == {"noise": 194.0, "uncertainty": 194.0}
+    assert {"noise": 194.0, "uncertainty": 194.0} == {name: of_manifest(facts).limit(name) for name in reference}
 
 
 def test_an_artefacts_part_has_the_limit_of_the_total():
@@ -90,7 +91,8 @@ def test_an_artefacts_part_has_the_limit_of_the_total():
     found = assess(prediction(), replace(manifest(), reference=Reference(source="test", scores=reference)))
 
     assert {194.0} == {measure.limit for measure in (found.uncertainty, *found.artefacts.values())}
-    assert found.measures["task"].limit is None
+    assert {1.0} == {measure.p_value for measure in (found.uncertainty, *found.artefacts.values())}
+    assert (None, None) == (found.measures["task"].limit, found.measures["task"].p_value)
 
 
 def test_variances_count_within_the_judged_tissue_and_its_rim_only():

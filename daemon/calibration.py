@@ -1,0 +1,133 @@
+"""scanside calibrate: the site's own references, learnt from the series that were judged and accepted."""
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from daemon.config import Settings
+from daemon.core.calibration import Coverage, LeftOut, Scored, Selection, coverage, learn
+from daemon.core.errors import ConfigError
+from daemon.core.reference import References, level_of, missing
+from daemon.edge.references import write_references
+from daemon.edge.results import Results
+from daemon.edge.schema import open_database, sqlite_url
+from models.bundle import load_bundle
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calibration:
+    """What was learnt. ``needed``: references that a cell must hold; ``unknown``: rejected UIDs of no judged series."""
+
+    references: References
+    coverage: tuple[Coverage, ...]
+    left_out: Mapping[LeftOut, int]
+    needed: int
+    unknown: int
+
+
+def calibrate(settings: Settings, selection: Selection, *, write: bool) -> Calibration:
+    """Learn the references of the configured bundle, and write them unless told not to.
+
+    Raises:
+        ConfigError: no daemon has run with this configuration yet, the bundle compares nothing, or the file cannot be
+            written.
+        BundleError: the configured bundle cannot be used.
+    """
+    bundle = load_bundle(settings.bundle)
+    manifest = bundle.manifest
+    if not manifest.reference.scores:
+        raise ConfigError("the bundle compares no score with a reference: there is nothing to calibrate")
+    series = _judged(settings)
+    references, left_out = learn(series, manifest, bundle.digest, selection, time.time())
+    if write:
+        write_references(settings.references, references)
+    return Calibration(
+        references=references,
+        coverage=coverage(references, manifest),
+        left_out=left_out,
+        needed=missing(0, level_of(manifest)),
+        unknown=len(set(selection.rejected) - {one.series_instance_uid for one in series}),
+    )
+
+
+def read_rejected(path: Path | None) -> frozenset[str]:
+    """The series UIDs of a file, one a line; ``#`` begins a comment.
+
+    Raises:
+        ConfigError: the file cannot be read.
+    """
+    if path is None:
+        return frozenset()
+    try:
+        lines = path.read_text().splitlines()
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"cannot read {path}: give a text file of series UIDs, one a line") from error
+    return frozenset(line.partition("#")[0].strip() for line in lines) - {""}
+
+
+def tabulate(calibration: Calibration, scanners: Mapping[str, str]) -> Iterator[str]:
+    """The calibration for people: one line a cell, then what was left out. ``scanners``: AE title -> alias."""
+    rows = [("scanner", "protocol", "series", "false alarms from", "compared with")]
+    for cell in calibration.coverage:
+        rate = f"{cell.smallest_rate:.1%}"
+        protocol = "".join(c if c.isprintable() else "?" for c in cell.protocol) or "-"  # headers may hold anything
+        rows.append((_alias(cell, scanners), protocol, str(cell.count), rate, _comparison(cell)))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        yield "  ".join(field.ljust(width) for field, width in zip(row, widths, strict=True)).rstrip()
+    if not calibration.coverage:
+        yield "no accepted series of this bundle yet: the bundle's own reference is used"
+    for reason, count in sorted(calibration.left_out.items()):
+        yield f"left out: {count} ({reason})"
+    if calibration.unknown:
+        yield f"rejected, but no judged series: {calibration.unknown}; check the UIDs"
+
+
+def summarise(calibration: Calibration, settings: Settings) -> dict[str, Any]:
+    """The calibration as plain JSON values."""
+    return {
+        "file": str(settings.references),
+        "bundle": calibration.references.bundle,
+        "made_at": calibration.references.made_at,
+        "needed": calibration.needed,
+        "cells": [
+            {
+                "scanner": _alias(cell, settings.scanners),
+                "calling_ae": cell.scanner,
+                "protocol": cell.protocol,
+                "series": cell.count,
+                "smallest_false_alarm_rate": cell.smallest_rate,
+                "used": cell.used_by == "protocol",
+                "compared_with": cell.used_by,
+                "missing": cell.missing,
+                "scanner_missing": cell.scanner_missing,
+            }
+            for cell in calibration.coverage
+        ],
+        "left_out": {reason.name.lower(): calibration.left_out.get(reason, 0) for reason in LeftOut},
+        "unknown": calibration.unknown,
+    }
+
+
+def _judged(settings: Settings) -> list[Scored]:
+    if not settings.database.exists():
+        raise ConfigError(f"no {settings.database}: run the daemon with this configuration first")
+    engine = open_database(sqlite_url(settings.database))
+    try:
+        return Results(engine).scored()
+    finally:
+        engine.dispose()
+
+
+def _alias(cell: Coverage, scanners: Mapping[str, str]) -> str:
+    return scanners.get(cell.scanner, cell.scanner)
+
+
+def _comparison(cell: Coverage) -> str:
+    if cell.used_by == "protocol":
+        return "used"
+    if cell.used_by == "scanner":
+        return f"all protocols of the scanner; {cell.missing} more needed"
+    return f"the bundle's own; {cell.missing} more needed, {cell.scanner_missing} more of the scanner"

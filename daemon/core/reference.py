@@ -1,0 +1,145 @@
+"""What a series is compared with: the finest group of accepted series that is large enough.
+
+Scores of one scanner and protocol are only exchangeable with their like (Mondrian conformal prediction, Vovk et al.
+2005): a series is compared with its own cell, with all of its scanner where the cell is too small to ever raise an
+alarm, and with the bundle's own reference where the scanner is too.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from math import isfinite
+
+from daemon.core.rule import Rule
+from daemon.core.values import Measure
+from models.bundle import Manifest
+from models.uncertainty import conformal_limit, conformal_p_value, tukey_limit
+
+Scores = Mapping[str, tuple[float, ...]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """Scores of accepted series of one scanner (calling AE title) and protocol.
+
+    ``scores``: signal -> ascending values without unit, one a series; every signal has all series.
+    """
+
+    scanner: str
+    protocol: str
+    scores: Scores
+
+    @property
+    def count(self) -> int:
+        """How many series it holds."""
+        return size(self.scores)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class References:
+    """The cells of one installation. ``bundle``: digest of the bundle whose scores they are; ``made_at``: epoch s."""
+
+    bundle: str
+    made_at: float
+    cells: tuple[Cell, ...]
+
+    def of_protocol(self, scanner: str, protocol: str) -> Scores:
+        """The scores of one cell; none where it is empty."""
+        return _pooled(cell for cell in self.cells if (cell.scanner, cell.protocol) == (scanner, protocol))
+
+    def of_scanner(self, scanner: str) -> Scores:
+        """The scores of all protocols of one scanner."""
+        return _pooled(cell for cell in self.cells if cell.scanner == scanner)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standard:
+    """The reference chosen for one series. ``name`` says which, and how many series; ``level``: alpha / signals."""
+
+    name: str
+    scores: Scores
+    level: float
+    rule: Rule = Rule.CONFORMAL
+
+    def limit(self, signal: str) -> float:
+        """The score above which ``signal`` is abnormal; infinite where there are too few references."""
+        scores = self.scores[signal]
+        return tukey_limit(scores) if self.rule is Rule.IQR else conformal_limit(scores, self.level)
+
+    def measure(self, value: float, signal: str) -> Measure:
+        """A score with its limit and its p-value; neither where the reference does not know the signal."""
+        if signal not in self.scores:
+            return Measure(value=value, unit="1")
+        return Measure(
+            value=value,
+            unit="1",
+            limit=self.limit(signal),
+            p_value=conformal_p_value(self.scores[signal], value),
+            level=self.level if self.rule is Rule.CONFORMAL else None,
+        )
+
+
+def size(scores: Scores) -> int:
+    """How many series a reference holds for certain: the shortest of its signals."""
+    return min(map(len, scores.values()), default=0)
+
+
+def level_of(manifest: Manifest) -> float:
+    """The p-value from which down a signal is abnormal: alpha over the number of signals (Bonferroni)."""
+    return manifest.thresholds.alpha / max(1, len(manifest.reference.scores))
+
+
+def enough(count: int, level: float) -> bool:
+    """Whether so many references can show a score to be abnormal: the smallest p-value is 1 / (n + 1)."""
+    return 1 / (count + 1) <= level
+
+
+def missing(count: int, level: float) -> int:
+    """How many references more are needed."""
+    needed = max(0, int(1 / level) - 2)  # one below the answer at most: rounding is left to ``enough``
+    while not enough(needed, level):
+        needed += 1
+    return max(0, needed - count)
+
+
+def of_manifest(manifest: Manifest, rule: Rule = Rule.CONFORMAL) -> Standard:
+    """The reference that comes with the bundle."""
+    reference = manifest.reference
+    name = f"manifest: {size(reference.scores)} series ({reference.source})"
+    return Standard(name=name, scores=reference.scores, level=level_of(manifest), rule=rule)
+
+
+def choose(
+    references: References | None, manifest: Manifest, scanner: str, protocol: str, rule: Rule = Rule.CONFORMAL
+) -> Standard:
+    """The finest reference that holds enough series: of the protocol, of its scanner, else the bundle's own."""
+    level = level_of(manifest)
+    if references is not None and manifest.reference.scores:
+        for group, scores in (
+            (f"protocol {protocol or 'without a name'}", references.of_protocol(scanner, protocol)),
+            ("all protocols", references.of_scanner(scanner)),
+        ):
+            if enough(size(scores), level):
+                name = f"scanner {scanner}, {group}: {size(scores)} series"
+                return Standard(name=name, scores=scores, level=level, rule=rule)
+    return of_manifest(manifest, rule)
+
+
+def is_sound(references: References, signals: Iterable[str]) -> bool:
+    """Whether every cell holds the same series for each of the ``signals`` and no others, as ascending numbers."""
+    wanted = set(signals)
+    return all(
+        set(cell.scores) == wanted
+        and len({len(values) for values in cell.scores.values()}) <= 1
+        and all(_ascending(values) for values in cell.scores.values())
+        for cell in references.cells
+    )
+
+
+def _ascending(values: tuple[float, ...]) -> bool:
+    return all(map(isfinite, values)) and list(values) == sorted(values)
+
+
+def _pooled(cells: Iterable[Cell]) -> Scores:
+    found = tuple(cells)
+    signals = found[0].scores if found else ()
+    return {signal: tuple(sorted(value for cell in found for value in cell.scores[signal])) for signal in signals}
