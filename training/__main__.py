@@ -12,9 +12,10 @@ from typing import Any
 
 from training.anatomy import write_bank
 from training.cause import CausePlan, train_cause, write_features
-from training.evaluate import EvaluationPlan, evaluate
+from training.evaluate import EvaluationPlan, TablesPlan, evaluate, print_tables
 from training.labelmaps import load_label_maps
 from training.locate import LocatePlan, train_locator
+from training.manual import ManualPlan, compare_with_otsu
 from training.options import add_options
 from training.student import StudentPlan, train_student
 from training.task import TaskPlan, train_task
@@ -52,6 +53,8 @@ _STEPS: dict[str, tuple[type[Any], Callable[[Any], None], str]] = {
     "variances": (VariancesPlan, train_variances, "train the variances alone, on what the student's labels do"),
     "cause": (CausePlan, _cause, "describe images by their spectrum and train the cause head"),
     "evaluate": (EvaluationPlan, evaluate, "judge heads with known truth and write the tables"),
+    "manual": (ManualPlan, compare_with_otsu, "compare grey matter with labels drawn by hand, beside a threshold"),
+    "tables": (TablesPlan, print_tables, "print the tables of an evaluation again"),
 }
 
 

@@ -12,11 +12,10 @@ from models.artefacts import ARTEFACTS, Artefact
 from training.data import by_the_second_scanner, real_people, with_artefact
 from training.measure import Truth, measure
 from training.networks import Checkpoints, Networks, onnx_networks, torch_networks
-from training.rows import write_rows
-from training.tables import grey, report_on
-
-#: Severities of the ladder, above clean.
-LADDER = (0.2, 0.4, 0.6, 0.8, 1.0)
+from training.ranks import grey
+from training.rows import read_rows, write_rows
+from training.severity_tables import LADDER
+from training.tables import report_on
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,3 +85,15 @@ def _scanned(plan: EvaluationPlan, person: Truth, artefact: Artefact | None, sev
     if plan.simulator == "torchio":
         return by_the_second_scanner(person, artefact, severity, seed)
     return with_artefact(person, artefact, severity, seed) if artefact else person
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TablesPlan:
+    """``rows``: the rows.csv of an evaluation."""
+
+    rows: Path
+
+
+def print_tables(plan: TablesPlan) -> None:
+    """The tables of rows that were judged before."""
+    print("\n".join(report_on(read_rows(plan.rows))))
