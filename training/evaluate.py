@@ -1,6 +1,6 @@
 """Evaluation on heads that no network trained on: one command, tables as Markdown, every row as CSV."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -10,7 +10,8 @@ import numpy as np
 
 from models.artefacts import ARTEFACTS, Artefact
 from training.data import by_the_second_scanner, real_people, with_artefact
-from training.measure import Truth, measure
+from training.grids import grid_table, on_other_grids
+from training.measure import Row, Truth, measure
 from training.networks import Checkpoints, Networks, onnx_networks, torch_networks
 from training.ranks import grey
 from training.rows import read_rows, write_rows
@@ -23,7 +24,7 @@ class EvaluationPlan:
     """``bundle``: an exported bundle, else the three checkpoints; ``data``: the folder of people; ``out``: tables.
 
     ``simulator``: own is training's, torchio the second one that training never used. ``ladder``: judge so many
-    people at fixed severities instead.
+    people at fixed severities instead; ``grids``: so many, without artefacts, on other grids.
     """
 
     data: Path
@@ -35,6 +36,7 @@ class EvaluationPlan:
     people: int = 16
     repeats: int = 2
     ladder: int = 0
+    grids: int = 0
     simulator: Literal["own", "torchio"] = "own"
     seed: int = 100
 
@@ -44,11 +46,12 @@ def evaluate(plan: EvaluationPlan) -> None:
     networks = _networks(plan)
     plan.out.mkdir(parents=True, exist_ok=True)
     rows = []
-    for truth in _on_the_ladder(plan) if plan.ladder else _at_random(plan):
+    for truth in _cases(plan):
         rows.append(measure(truth, networks))
-        print(f"{rows[-1].name} {'+'.join(rows[-1].artefacts) or 'clean'} {grey(rows[-1]):.3f}", flush=True)
+        done = rows[-1].setting or "+".join(rows[-1].artefacts) or "clean"
+        print(f"{rows[-1].name} {done} {grey(rows[-1]):.3f}", flush=True)
     write_rows(plan.out / "rows.csv", rows)
-    report = "\n".join(report_on(rows))
+    report = "\n".join(_tables_of(rows))
     (plan.out / "report.md").write_text(report + "\n")
     print(report)
 
@@ -59,6 +62,13 @@ def _networks(plan: EvaluationPlan) -> Networks:
     if not (plan.brain and plan.cause and plan.locator):
         raise SystemExit("give --bundle, or all of --brain, --cause and --locator")
     return torch_networks(Checkpoints(brain=plan.brain, cause=plan.cause, locator=plan.locator))
+
+
+def _cases(plan: EvaluationPlan) -> Iterator[Truth]:
+    if plan.grids:
+        people = islice(real_people(plan.data), plan.grids)
+        return (case for person in people for case in on_other_grids(person))
+    return _on_the_ladder(plan) if plan.ladder else _at_random(plan)
 
 
 def _at_random(plan: EvaluationPlan) -> Iterator[Truth]:
@@ -96,4 +106,8 @@ class TablesPlan:
 
 def print_tables(plan: TablesPlan) -> None:
     """The tables of rows that were judged before."""
-    print("\n".join(report_on(read_rows(plan.rows))))
+    print("\n".join(_tables_of(read_rows(plan.rows))))
+
+
+def _tables_of(rows: Sequence[Row]) -> Iterator[str]:
+    return grid_table(rows) if any(row.setting for row in rows) else report_on(rows)

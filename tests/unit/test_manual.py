@@ -63,7 +63,9 @@ def test_sulcal_csf_is_what_a_network_loses_by_and_the_same_question_gives_it_ba
     voxels = np.choose(labels, (0.0, 0.0, 50.0, 100.0)).astype(np.float32)
     called = labels.copy()
     called[4:16, 4:16, 4:6] = 1
-    scan = ManualScan(name="1", voxels=voxels, labels=labels, mask=labels > 0, grid=Grid(labels.shape, np.diag([2.0, 2, 2, 1])))
+    scan = ManualScan(
+        name="1", voxels=voxels, labels=labels, mask=labels > 0, grid=Grid(labels.shape, np.diag([2.0, 2, 2, 1]))
+    )
     report = list(manual_report([scan], _Networks(called)))
     dice, where = (line.split("|")[2:-1] for line in report if line.startswith("| 1 |"))
     grey, lost = (labels == 2).sum(), 12 * 12 * 2  # of 8 mm^3
