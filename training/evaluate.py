@@ -1,6 +1,6 @@
 """Evaluation on heads that no network trained on: one command, tables as Markdown, every row as CSV."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -10,13 +10,13 @@ import numpy as np
 
 from models.artefacts import ARTEFACTS, Artefact
 from training.data import by_the_second_scanner, real_people, with_artefact
-from training.measure import Truth, measure
+from training.grids import grid_table, on_other_grids
+from training.measure import Row, Truth, measure
 from training.networks import Checkpoints, Networks, onnx_networks, torch_networks
-from training.rows import write_rows
-from training.tables import grey, report_on
-
-#: Severities of the ladder, above clean.
-LADDER = (0.2, 0.4, 0.6, 0.8, 1.0)
+from training.ranks import grey
+from training.rows import read_rows, write_rows
+from training.severity_tables import LADDER
+from training.tables import report_on
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +24,7 @@ class EvaluationPlan:
     """``bundle``: an exported bundle, else the four checkpoints; ``data``: the folder of people; ``out``: tables.
 
     ``simulator``: own is training's, torchio the second one that training never used. ``ladder``: judge so many
-    people at fixed severities instead.
+    people at fixed severities instead; ``grids``: so many, without artefacts, on other grids.
     """
 
     data: Path
@@ -37,6 +37,7 @@ class EvaluationPlan:
     people: int = 16
     repeats: int = 2
     ladder: int = 0
+    grids: int = 0
     simulator: Literal["own", "torchio"] = "own"
     seed: int = 100
 
@@ -46,11 +47,12 @@ def evaluate(plan: EvaluationPlan) -> None:
     networks = _networks(plan)
     plan.out.mkdir(parents=True, exist_ok=True)
     rows = []
-    for truth in _on_the_ladder(plan) if plan.ladder else _at_random(plan):
+    for truth in _cases(plan):
         rows.append(measure(truth, networks))
-        print(f"{rows[-1].name} {'+'.join(rows[-1].artefacts) or 'clean'} {grey(rows[-1]):.3f}", flush=True)
+        done = rows[-1].setting or "+".join(rows[-1].artefacts) or "clean"
+        print(f"{rows[-1].name} {done} {grey(rows[-1]):.3f}", flush=True)
     write_rows(plan.out / "rows.csv", rows)
-    report = "\n".join(report_on(rows))
+    report = "\n".join(_tables_of(rows))
     (plan.out / "report.md").write_text(report + "\n")
     print(report)
 
@@ -62,6 +64,13 @@ def _networks(plan: EvaluationPlan) -> Networks:
     if not all(parts.values()):
         raise SystemExit(f"give --bundle, or all of {', '.join(f'--{name}' for name in parts)}")
     return torch_networks(Checkpoints(**parts))
+
+
+def _cases(plan: EvaluationPlan) -> Iterator[Truth]:
+    if plan.grids:
+        people = islice(real_people(plan.data), plan.grids)
+        return (case for person in people for case in on_other_grids(person))
+    return _on_the_ladder(plan) if plan.ladder else _at_random(plan)
 
 
 def _at_random(plan: EvaluationPlan) -> Iterator[Truth]:
@@ -88,3 +97,19 @@ def _scanned(plan: EvaluationPlan, person: Truth, artefact: Artefact | None, sev
     if plan.simulator == "torchio":
         return by_the_second_scanner(person, artefact, severity, seed)
     return with_artefact(person, artefact, severity, seed) if artefact else person
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TablesPlan:
+    """``rows``: the rows.csv of an evaluation."""
+
+    rows: Path
+
+
+def print_tables(plan: TablesPlan) -> None:
+    """The tables of rows that were judged before."""
+    print("\n".join(_tables_of(read_rows(plan.rows))))
+
+
+def _tables_of(rows: Sequence[Row]) -> Iterator[str]:
+    return grid_table(rows) if any(row.setting for row in rows) else report_on(rows)

@@ -1,79 +1,76 @@
-"""The tables of an evaluation, as Markdown lines: Dice, rank correlations, causes, variances."""
+"""The tables of an evaluation, as Markdown lines: Dice, rank correlations, causes, variances, and all the others."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
-import numpy.typing as npt
-from scipy.stats import spearmanr
 
-from models.artefacts import ARTEFACTS
+from training.calibration_tables import reliability_table, volume_table
 from training.labelmaps import TISSUES
 from training.measure import Row
+from training.ranks import (
+    HURT,
+    NAMES,
+    Measure,
+    bootstrap_interval,
+    clean,
+    first_cause,
+    found,
+    grey,
+    losses,
+    named_instead,
+    score_of,
+    single,
+    spearman,
+)
+from training.severity_tables import (
+    hurting_table,
+    is_ladder,
+    ladder_table,
+    severity_rank_table,
+    severity_table,
+)
 
-GREY_MATTER = "grey matter"
-_ARTEFACTS = tuple(artefact.value for artefact in ARTEFACTS)
-_SCORES = ("uncertainty", *_ARTEFACTS, "task", "entropy", "snr", "cnr")
-_RESAMPLES = 2000
-#: Severity is shown in thirds of its range.
-_THIRDS = ((0.0, 1 / 3), (1 / 3, 2 / 3), (2 / 3, 1.0))
-#: A loss of grey-matter Dice that counts as hurt.
-_HURT = 0.05
+_SCORES = ("uncertainty", *NAMES, "task", "entropy", "snr", "cnr")
 
 
 def report_on(rows: Sequence[Row]) -> Iterator[str]:
     """Every table."""
-    clean = [row for row in rows if not row.artefacts]
     yield "## Dice of clean heads\n"
-    yield from _dice_table(clean)
+    yield from _dice_table(clean(rows))
     yield f"\n## Spearman of grey-matter Dice with each score, {len(rows)} images, 95 % interval over people\n"
     yield from _rank_table(rows)
     yield "\n## Cause named first, images with one artefact\n"
-    yield from _cause_table(rows, clean)
+    yield from _cause_table(rows)
+    yield "\n## Cause named first, from the severity on that costs 0.05 Dice\n"
+    yield from hurting_table(rows)
     yield "\n## Mean variance of each artefact (columns) in images with each artefact (rows)\n"
-    yield from _variance_table(rows)
+    yield from _matrix(rows, score_of, digits=4)
+    yield "\n## Mean probability that each artefact is present (columns) in images with each artefact (rows)\n"
+    yield from _matrix(rows, lambda name: lambda row: row.causes[name], digits=2)
+    yield from _by_severity(rows)
+    yield "\n## Volumes against the truth, in mL\n"
+    yield from volume_table(rows)
+    yield "\n## Reliability: share of the voxels called a tissue that are it, by their mean confidence\n"
+    yield from reliability_table(rows)
+
+
+def _by_severity(rows: Sequence[Row]) -> Iterator[str]:
+    yield "\n## Spearman of each artefact's severity, clean images included, 95 % interval over people\n"
+    yield from severity_rank_table(rows)
+    if is_ladder(rows):
+        yield "\n## Mean uncertainty (own variance of the artefact; loss of Dice) on the ladder of severities\n"
+        yield from ladder_table(rows)
+        return
     yield "\n## Mean uncertainty and loss of grey-matter Dice by severity\n"
-    yield from _severity_table(rows, clean)
+    yield from severity_table(rows)
 
 
-def grey(row: Row) -> float:
-    """Grey-matter Dice; 0 where no head was found."""
-    return row.dice.get(GREY_MATTER, 0.0)
-
-
-def first_cause(row: Row) -> str:
-    """The artefact with the largest variance; empty where there was no head."""
-    return max(_ARTEFACTS, key=lambda name: row.scores[name]) if row.scores else ""
-
-
-def spearman(rows: Sequence[Row], name: str) -> float:
-    """Rank correlation of grey-matter Dice with a score over the heads that were found."""
-    found = [row for row in rows if row.scores]
-    return float(spearmanr([grey(row) for row in found], [row.scores[name] for row in found]).statistic)
-
-
-def bootstrap_interval(rows: Sequence[Row], name: str, seed: int = 0) -> tuple[float, float]:
-    """95 % percentile interval of ``spearman``; people are drawn, for the images of one person are not independent."""
-    people = sorted({row.name for row in rows if row.scores})
-    values = {person: _pairs([r for r in rows if r.name == person and r.scores], name) for person in people}
-    rng = np.random.default_rng(seed)
-    drawn = []
-    for _ in range(_RESAMPLES):
-        sample = np.concatenate([values[people[i]] for i in rng.integers(len(people), size=len(people))])
-        drawn.append(spearmanr(sample[:, 0], sample[:, 1]).statistic)
-    low, high = np.nanpercentile(drawn, [2.5, 97.5])
-    return float(low), float(high)
-
-
-def _pairs(rows: Sequence[Row], name: str) -> npt.NDArray[np.float64]:
-    return np.array([(grey(row), row.scores[name]) for row in rows])
-
-
-def _dice_table(clean: Sequence[Row]) -> Iterator[str]:
+def _dice_table(rows: Sequence[Row]) -> Iterator[str]:
     yield "| person | " + " | ".join(TISSUES[1:]) + " |"
     yield "| --- |" + " ---: |" * len(TISSUES[1:])
-    for row in clean:
+    for row in rows:
         yield f"| {row.name} | " + " | ".join(f"{row.dice.get(t, 0):.3f}" for t in TISSUES[1:]) + " |"
-    means = [np.mean([row.dice.get(t, 0) for row in clean]) for t in TISSUES[1:]]
+    means = [np.mean([row.dice.get(t, 0) for row in rows]) for t in TISSUES[1:]]
     yield "| **mean** | " + " | ".join(f"**{m:.3f}**" for m in means) + " |"
 
 
@@ -81,44 +78,31 @@ def _rank_table(rows: Sequence[Row]) -> Iterator[str]:
     yield "| score | rho | interval |"
     yield "| --- | ---: | --- |"
     for name in _SCORES:
-        low, high = bootstrap_interval(rows, name)
-        yield f"| {name} | {spearman(rows, name):.3f} | {low:.3f} to {high:.3f} |"
+        low, high = bootstrap_interval(rows, grey, score_of(name))
+        yield f"| {name} | {spearman(rows, grey, score_of(name)):.3f} | {low:.3f} to {high:.3f} |"
 
 
-def _cause_table(rows: Sequence[Row], clean: Sequence[Row]) -> Iterator[str]:
+def _cause_table(rows: Sequence[Row]) -> Iterator[str]:
     """By artefact: all images, and those that lost more than 0.05 Dice."""
-    before = {row.name: grey(row) for row in clean}
-    yield "| applied | images | right | of those that lost > 0.05 Dice | named instead |"
-    yield "| --- | ---: | ---: | ---: | --- |"
-    for name in _ARTEFACTS:
-        single = [row for row in rows if row.artefacts == (name,)]
-        hurt = [row for row in single if before[row.name] - grey(row) > _HURT]
-        others = ", ".join(sorted({first_cause(row) for row in single} - {name}))
-        yield f"| {name} | {len(single)} | {_right(single, name)} | {_right(hurt, name)}/{len(hurt)} | {others} |"
+    yield f"| applied | images | right | named instead | of those that lost > {HURT} Dice | named instead |"
+    yield "| --- | ---: | ---: | --- | ---: | --- |"
+    for name in NAMES:
+        shown = single(rows, name)
+        hurt = [row for row, lost in zip(shown, losses(rows, shown), strict=True) if lost > HURT]
+        yield (
+            f"| {name} | {len(shown)} | {_right(shown, name)} | {named_instead(shown, name)} "
+            f"| {_right(hurt, name)}/{len(hurt)} | {named_instead(hurt, name)} |"
+        )
 
 
 def _right(rows: Sequence[Row], name: str) -> int:
     return sum(first_cause(row) == name for row in rows)
 
 
-def _variance_table(rows: Sequence[Row]) -> Iterator[str]:
-    yield "| applied | " + " | ".join(_ARTEFACTS) + " |"
-    yield "| --- |" + " ---: |" * len(_ARTEFACTS)
-    for applied in ((), *((name,) for name in _ARTEFACTS)):
-        shown = [row for row in rows if row.artefacts == applied and row.scores]
-        means = [np.mean([row.scores[name] for row in shown]) if shown else np.nan for name in _ARTEFACTS]
-        yield f"| {applied[0] if applied else 'none'} | " + " | ".join(f"{m:.4f}" for m in means) + " |"
-
-
-def _severity_table(rows: Sequence[Row], clean: Sequence[Row]) -> Iterator[str]:
-    before = {row.name: grey(row) for row in clean}
-    yield "| applied | " + " | ".join(f"severity {low:.2f} to {high:.2f}" for low, high in _THIRDS) + " |"
-    yield "| --- |" + " ---: |" * len(_THIRDS)
-    for name in _ARTEFACTS:
-        cells = []
-        for low, high in _THIRDS:
-            shown = [r for r in rows if r.artefacts == (name,) and low < r.severity[name] <= high and r.scores]
-            lost = np.mean([before[r.name] - grey(r) for r in shown]) if shown else np.nan
-            level = np.mean([r.scores["uncertainty"] for r in shown]) if shown else np.nan
-            cells.append(f"{level:.3f} ({lost:+.3f})")
-        yield f"| {name} | " + " | ".join(cells) + " |"
+def _matrix(rows: Sequence[Row], measure: Callable[[str], Measure], digits: int) -> Iterator[str]:
+    yield "| applied | " + " | ".join(NAMES) + " |"
+    yield "| --- |" + " ---: |" * len(NAMES)
+    for applied in ("none", *NAMES):
+        shown = found(clean(rows) if applied == "none" else single(rows, applied))
+        means = [np.mean([measure(name)(row) for row in shown]) if shown else np.nan for name in NAMES]
+        yield f"| {applied} | " + " | ".join(f"{m:.{digits}f}" for m in means) + " |"
