@@ -18,6 +18,7 @@ from daemon.core.values import Assessment, Verdict, Volume
 from daemon.core.verdict import decide
 from daemon.edge.engine import EngineSettings, OnnxEngine
 from models.bundle import Bundle, BundleError, load_bundle
+from models.familiarity import distances, load_spaces
 from models.prediction import NoHeadFound, Outputs, Prediction, predict, prepare
 from models.preprocess import FloatArray
 from models.scores import JUDGED, NEIGHBOUR
@@ -41,6 +42,7 @@ class Examiner:
 
     def __init__(self, bundle: Bundle, locator: Engine, judge: Engine) -> None:
         self.bundle = bundle
+        self._spaces = load_spaces(bundle.file(bundle.manifest.familiarity))
         self._locator = locator
         self._judge = judge
 
@@ -53,12 +55,15 @@ class Examiner:
         """Judge one volume against ``standard``, or against the bundle's own reference; deterministic.
 
         Raises:
-            NotAssessable: the images hold no signal, or no head.
+            NotAssessable: the images hold no signal, another contrast, or no head.
         """
         manifest = self.bundle.manifest
         clock = _Stopwatch()
         if float(np.ptp(volume.voxels)) == 0.0:
             raise NotAssessable(Reason.FLAT)
+        echo = volume.acquisition.echo_time_ms
+        if echo is not None and echo > manifest.longest_echo_ms:
+            raise NotAssessable(Reason.CONTRAST, f"echo time {echo:.0f} ms")
         try:
             prepared = prepare(volume.voxels, volume.affine, manifest.network, self._locate)
         except NoHeadFound as error:
@@ -66,7 +71,7 @@ class Examiner:
         clock.lap("preprocess")
         prediction = predict(prepared, self._run_judge)
         clock.lap("infer")
-        assessment = assess(prediction, manifest, standard)
+        assessment = assess(prediction, manifest, standard, distances(prediction, self._spaces))
         tissue = sum(assessment.volumes_ml[name] for name in (JUDGED, NEIGHBOUR))
         if tissue > MOST_TISSUE_ML:
             raise NotAssessable(Reason.NO_HEAD, f"{tissue:.0f} mL of tissue")

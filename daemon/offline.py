@@ -90,6 +90,7 @@ def summarise(appraisal: Appraisal) -> dict[str, Any]:
             "rating": verdict.rating,
             "causes": {artefact.value: _number(p) for artefact, p in assessment.causes.items()},
             "volumes_ml": {name: _number(v) for name, v in assessment.volumes_ml.items()},
+            "intervals_ml": {name: [_number(v) for v in ends] for name, ends in assessment.intervals_ml.items()},
             "measures": {
                 name: {key: _number(v) if isinstance(v, float) else v for key, v in asdict(measure).items()}
                 for name, measure in assessment.measures.items()

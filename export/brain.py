@@ -22,6 +22,8 @@ from training.measure import compare
 from training.networks import BRAIN_GRID, Checkpoints, Networks, load_judge, load_locator, onnx_networks
 
 LOCATOR, JUDGE, FAMILIARITY = "locate.onnx", "judge.onnx", "familiarity.npz"
+#: T1-weighted sequences read their echo within some milliseconds; T2 and FLAIR after about a hundred.
+LONGEST_ECHO_MS = 30.0
 #: Seeds of heads that no training stream used.
 _REFERENCE_SEED, _CORRUPTED_SEED, _PARITY_SEED = 9001, 9002, 9003
 
@@ -88,6 +90,7 @@ def _manifest(plan: ExportPlan, networks: Networks, parity: Parity, draft: Path)
         locator=LOCATOR,
         judge=JUDGE,
         familiarity=FAMILIARITY,
+        longest_echo_ms=LONGEST_ECHO_MS,
         network=BRAIN_GRID,
         normalisation="box divided by the 95th percentile of the located brain; air stays zero",
         labels=TISSUES,
@@ -97,7 +100,7 @@ def _manifest(plan: ExportPlan, networks: Networks, parity: Parity, draft: Path)
         known=known,
         interval_margins=margins_of((*clean, *corrupted)),
         thresholds=thresholds_of(clean, corrupted),
-        golden=expect(draft / SERIES, networks),
+        golden=expect(draft / SERIES, networks, spaces),
         parity=parity,
         training=Training(
             data=("20 SynthSeg label maps with their T1 intensity priors (Billot et al. 2023)",),

@@ -1,11 +1,13 @@
 """The golden head: a synthetic series that ships with a bundle; every host must get the same numbers for it."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 
 from models.bundle import Golden
+from models.familiarity import Space, distances
 from models.kspace import Noise
 from models.scores import score, volumes_ml
 from training.labelmaps import TISSUES, load_class_table
@@ -36,9 +38,9 @@ def write_golden_head(anatomy: Path, label_maps: Path, seed: int, path: Path) ->
     nib.save(nib.Nifti1Image(levels, grid.affine), path)
 
 
-def expect(path: Path, networks: Networks) -> Golden:
+def expect(path: Path, networks: Networks, spaces: Mapping[str, Space]) -> Golden:
     """What the networks say of the golden head."""
     image = nib.Nifti1Image.from_filename(path)
     prediction = networks.predict(np.asarray(image.dataobj, np.float32), np.asarray(image.affine))
-    expected = {**score(prediction, TISSUES), **volumes_ml(prediction, TISSUES)}
+    expected = {**score(prediction, TISSUES), **volumes_ml(prediction, TISSUES), **distances(prediction, spaces)}
     return Golden(series=SERIES, expected=expected, tolerance=TOLERANCE)

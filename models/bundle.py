@@ -91,9 +91,9 @@ class Training:
 class Manifest:
     """Everything a host must know; see the field's own types.
 
-    ``familiarity``: the file of the spaces that distances are measured in; ``known``: distances of heads that these
-    were not fitted to; ``interval_margins``: tissue -> how far its volume's interval is widened; ``files``: relative
-    path -> SHA-256.
+    ``longest_echo_ms``: a series with a longer echo time has another contrast than this task's; ``familiarity``: the
+    file of the spaces that distances are measured in; ``known``: distances of heads that these were not fitted to;
+    ``interval_margins``: tissue -> how far its volume's interval is widened; ``files``: relative path -> SHA-256.
     """
 
     format: Literal[2]
@@ -104,6 +104,7 @@ class Manifest:
     locator: str
     judge: str
     familiarity: str
+    longest_echo_ms: float
     network: NetworkGrid
     normalisation: str
     labels: tuple[str, ...]

@@ -17,6 +17,7 @@ from models.prediction import Prediction
 FloatArray = npt.NDArray[np.float64]
 
 FEATURES, HISTOGRAM = "feature distance", "histogram distance"
+DISTANCES = (FEATURES, HISTOGRAM)
 #: Bins of the histogram: intensity over the brain's 95th percentile.
 _BINS = np.linspace(0, 2, 33)
 _BRAIN_LABEL = 2

@@ -50,6 +50,8 @@ Locate = Callable[[FloatArray], FloatArray]
 #: Image (1, 1, D, H, W) and spectral features (1, F) -> outputs.
 Judge = Callable[[FloatArray, FloatArray], Outputs]
 
+#: Where the spread of 8 mm voxels is less than this share of their mean there is nothing but noise.
+_LEAST_STRUCTURE = 0.15
 #: Less brain than this in the field of view is no head: the smallest adult brains have about 900 mL.
 LEAST_BRAIN_ML = 250.0
 _BRAIN = 0.5
@@ -100,6 +102,8 @@ def prepare(voxels: npt.NDArray[np.floating], affine: Affine, network: NetworkGr
     head = isotropic_grid(native, network.spacing_mm)
     image = resample(turned, native, head)
     coarse, coarse_grid = locator_input(image, head, network.locator_multiple)
+    if _structureless(coarse):
+        raise NoHeadFound
     brain = _largest(locate(coarse[None, None])[0, 0] > _BRAIN)
     if brain.sum() * float(np.prod(coarse_grid.spacing)) / 1000 < LEAST_BRAIN_ML:
         raise NoHeadFound
@@ -128,6 +132,12 @@ def predict(prepared: Prepared, judge: Judge) -> Prediction:
         embedding=out.embedding,
         affine=prepared.grid.affine,
     )
+
+
+def _structureless(coarse: FloatArray) -> bool:
+    """Noise alone, or one even body that fills the field of view: a voxel of 8 mm averages the noise away."""
+    signal = coarse[coarse > 0]
+    return not signal.size or bool(signal.std() < _LEAST_STRUCTURE * signal.mean())
 
 
 def _largest(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:

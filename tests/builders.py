@@ -96,6 +96,7 @@ def manifest():
         locator="locate.onnx",
         judge="judge.onnx",
         familiarity="familiarity.npz",
+        longest_echo_ms=30.0,
         network=NetworkGrid(spacing_mm=2.0, box=(96, 112, 96), locator_multiple=8),
         normalisation="test",
         labels=("background", "CSF", "grey matter", "white matter"),

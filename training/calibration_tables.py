@@ -4,8 +4,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from models.uncertainty import COVERAGE
 from training.labelmaps import TISSUES
-from training.measure import BINS, COVERAGE, Bin, Row
+from training.measure import BINS, Bin, Row
 from training.ranks import clean
 
 

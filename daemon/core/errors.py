@@ -66,6 +66,7 @@ class Reason(StrEnum):
     TOO_LARGE = "volume too large"
     FLAT = "images hold no signal"
     NO_HEAD = "no head found in the images"
+    CONTRAST = "not the contrast that this model judges"
     FAILED = "the assessment failed: see the log"
 
 

@@ -101,6 +101,13 @@ def missing(count: int, level: float) -> int:
     return max(0, needed - count)
 
 
+def known_heads(manifest: Manifest) -> Standard:
+    """The heads that distances are compared with; a scanner's own heads do not replace them: what is a head is one."""
+    known = manifest.known
+    level = manifest.thresholds.unfamiliar / max(1, len(known.scores))
+    return Standard(name=f"known: {size(known.scores)} heads ({known.source})", scores=known.scores, level=level)
+
+
 def of_manifest(manifest: Manifest, rule: Rule = Rule.CONFORMAL) -> Standard:
     """The reference that comes with the bundle."""
     reference = manifest.reference

@@ -162,6 +162,7 @@ class Assessment:
     causes: Mapping[Artefact, float]
     volumes_ml: Mapping[str, float]
     measures: Mapping[str, Measure]
+    intervals_ml: Mapping[str, tuple[float, float]] = field(default_factory=dict)  # nine volumes of ten lie within
     reference: str = ""  # what they were compared with, how many series; names the protocol, free text: never log it
 
 

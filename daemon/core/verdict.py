@@ -4,6 +4,7 @@ from daemon.core.errors import Reason
 from daemon.core.values import Assessment, State, Verdict
 from models.artefacts import Artefact
 from models.bundle import Thresholds
+from models.familiarity import DISTANCES
 
 #: What to do about each cause (`specs/methods.md` 6.3).
 ACTIONS = {
@@ -14,6 +15,9 @@ ACTIONS = {
     Artefact.MOTION: "Talk to the patient, pad the head, then repeat.",
 }
 _CARRY_ON = "Carry on: the images can carry the segmentation."
+#: From this presence on, the spectrum explains why a series is unlike every known head.
+_CERTAIN = 0.9
+_STRANGE = "Check body part and contrast: this is unlike every head that the model knows."
 _LOOK = "Look at the images before the patient leaves."
 
 
@@ -22,13 +26,16 @@ def decide(assessment: Assessment, thresholds: Thresholds) -> Verdict:
 
     A signal counts when it is abnormal: its p-value is at most alpha over the number of signals (Bonferroni). Artefact
     variances ask for a rescan when the task is impaired as well, for a review otherwise; signals of the segmentation
-    alone ask for a review (they cannot tell a bad image from an unusual person).
+    alone ask for a review (they cannot tell a bad image from an unusual person). What is unlike every known head, with
+    no artefact to explain it, is a review with that reason: its other numbers mean little.
     """
+    reasons = _reasons(assessment)
+    rating = _rating(assessment, thresholds)
+    if _strange(assessment):
+        return Verdict(state=State.REVIEW, action=_STRANGE, reasons=reasons, rating=rating)
     fired = [artefact for artefact, measure in assessment.artefacts.items() if measure.abnormal]
     total = assessment.uncertainty
     impaired = total.value > thresholds.impaired
-    reasons = _reasons(assessment)
-    rating = _rating(assessment, thresholds)
     if not (fired or total.abnormal):
         state = State.REVIEW if reasons else State.ACCEPT
         action = _LOOK if reasons else _CARRY_ON
@@ -47,6 +54,12 @@ def decline(reason: Reason) -> Verdict:
         reasons=(reason.value,),
         not_assessed=reason,
     )
+
+
+def _strange(assessment: Assessment) -> bool:
+    """Far from every known head, and no artefact is there that would explain it."""
+    far = any(assessment.measures[name].abnormal for name in DISTANCES if name in assessment.measures)
+    return far and max(assessment.causes.values()) < _CERTAIN
 
 
 def _excess(assessment: Assessment, artefact: Artefact) -> float:

@@ -147,7 +147,12 @@ def _verdict_group(verdict: Verdict, assessment: Assessment | None, authority: s
         rating = Measurement(codes.DCM.ImageQualityRating, verdict.rating, RATING_UNIT, method=RATING)
         measurements.append(rating)
     if assessment is not None:
-        measurements += _measurement(OVERALL_UNCERTAINTY, assessment.uncertainty, authority, method=NETWORK_OUTPUT)
+        measurements += _measurement(
+            OVERALL_UNCERTAINTY,
+            assessment.uncertainty,
+            _normality(assessment.uncertainty, authority),
+            method=NETWORK_OUTPUT,
+        )
     return _Group(
         name="series-quality",
         finding=codes.DCM.ImageQuality,
@@ -173,10 +178,10 @@ def _artefact_groups(assessment: Assessment, authority: str) -> Iterator[_Group]
         measurements: list[Measurement] = []
         if artefact in assessment.artefacts:
             variance = assessment.artefacts[artefact]
-            measurements += _measurement(VARIANCE, variance, authority, derivation=codes.SCT.Mean)
+            measurements += _measurement(VARIANCE, variance, _normality(variance, authority), derivation=codes.SCT.Mean)
         if artefact in assessment.causes:
             presence = Measure(value=assessment.causes[artefact], unit="1")
-            measurements += _measurement(PRESENCE, presence, authority, method=NETWORK_OUTPUT)
+            measurements += _measurement(PRESENCE, presence, None, method=NETWORK_OUTPUT)
         if measurements:
             yield _Group(
                 name=f"uncertainty-{artefact}",
@@ -193,7 +198,9 @@ def _measure_groups(assessment: Assessment, authority: str) -> Iterator[_Group]:
         measurements = [
             measurement
             for name, concept in concepts.items()
-            for measurement in _measurement(concept.name, measures[name], authority, method=concept.method)
+            for measurement in _measurement(
+                concept.name, measures[name], _normality(measures[name], authority), method=concept.method
+            )
         ]
         if measurements:
             finding = next(iter(concepts.values())).finding
@@ -203,7 +210,8 @@ def _measure_groups(assessment: Assessment, authority: str) -> Iterator[_Group]:
 def _volume_groups(assessment: Assessment) -> Iterator[_Group]:
     for name in sorted(assessment.volumes_ml):
         volume = Measure(value=assessment.volumes_ml[name], unit="ml")
-        measurements = _measurement(codes.SCT.Volume, volume, "", method=SEGMENTED_VOLUME)
+        bars = _error_bars(volume, assessment.intervals_ml.get(name))
+        measurements = _measurement(codes.SCT.Volume, volume, bars, method=SEGMENTED_VOLUME)
         if measurements:
             finding = TISSUES.get(name.lower(), OTHER_STRUCTURE)
             yield _Group(name=f"volume-{plain(name)}", finding=finding, measurements=tuple(measurements))
@@ -212,39 +220,50 @@ def _volume_groups(assessment: Assessment) -> Iterator[_Group]:
 def _measurement(
     name: Code,
     measure: Measure,
-    authority: str,
+    properties: MeasurementProperties | None,
     *,
     method: Code | None = None,
     derivation: Code | None = None,
 ) -> list[Measurement]:
-    """One NUM with its origin and its normal range (TID 300, 310, 312); none if the value is not finite."""
+    """One NUM with its origin and its normal range or error bars (TID 300, 310, 312); none if it is not finite."""
     if not isfinite(measure.value):
         return []
-    unit = unit_code(measure.unit)
     return [
         Measurement(
             name=name,
             value=_rounded(measure.value),
-            unit=unit,
+            unit=unit_code(measure.unit),
             method=method,
             derivation=derivation,
-            properties=_normality(measure, unit, authority),
+            properties=properties,
         )
     ]
 
 
-def _normality(measure: Measure, unit: Code, authority: str) -> MeasurementProperties | None:
+def _normality(measure: Measure, authority: str) -> MeasurementProperties | None:
+    """The upper limit of the reference, and on which side of it the value lies (TID 312)."""
     if measure.limit is None or not isfinite(measure.limit):
         return None
     limit = NumContentItem(
         name=codes.cid223.NormalRangeUpperLimit,
         value=_rounded(measure.limit),
-        unit=unit,
+        unit=unit_code(measure.unit),
         relationship_type=RelationshipTypeValues.HAS_PROPERTIES,
     )
     return MeasurementProperties(
         normality=codes.cid222.AbnormallyHigh if measure.abnormal else codes.cid222.Normal,
         normal_range_properties=NormalRangeProperties([limit], authority=authority),
+    )
+
+
+def _error_bars(measure: Measure, interval: tuple[float, float] | None) -> MeasurementProperties | None:
+    """How far the value may lie from the truth upwards and downwards (TID 310)."""
+    if interval is None or not all(isfinite(end) for end in interval):
+        return None
+    low, high = interval
+    return MeasurementProperties(
+        upper_measurement_uncertainty=_rounded(max(0.0, high - measure.value)),
+        lower_measurement_uncertainty=_rounded(max(0.0, measure.value - low)),
     )
 
 

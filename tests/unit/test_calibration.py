@@ -15,7 +15,7 @@ from models.bundle import Reference, Thresholds
 FACTS = replace(
     manifest(),
     reference=Reference(source="made", scores={"uncertainty": (1.0,), "entropy": (1.0,)}),
-    thresholds=Thresholds(alpha=0.1, impaired=1.0, dice_loss=0.1),
+    thresholds=Thresholds(alpha=0.1, impaired=1.0, dice_loss=0.1, unfamiliar=0.02),
 )
 
 

@@ -24,7 +24,7 @@ from daemon.core.rule import Rule
 from models.bundle import Reference, Thresholds
 
 SIGNALS = ("uncertainty", "entropy")
-THRESHOLDS = Thresholds(alpha=0.1, impaired=1.0, dice_loss=0.1)
+THRESHOLDS = Thresholds(alpha=0.1, impaired=1.0, dice_loss=0.1, unfamiliar=0.02)
 OWN = Reference(source="synthetic heads", scores=dict.fromkeys(SIGNALS, tuple(float(i) for i in range(99))))
 FACTS = replace(manifest(), reference=OWN, thresholds=THRESHOLDS)
 #: alpha / J = 0.05: 1 / (19 + 1).
