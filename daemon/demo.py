@@ -35,8 +35,9 @@ from daemon.examination import read_nifti
 from daemon.listing import list_series
 from models.artefacts import Artefact
 from models.bundle import load_bundle
-from models.kspace import corrupt, draw
+from models.kspace import corrupt
 from models.preprocess import Grid
+from models.severity import draw
 
 #: What goes wrong with each push: nothing, then one artefact at its worst. The seed is one where the head moves in the
 #: middle of k-space; a late movement hardly hurts, and is rightly accepted.

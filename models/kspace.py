@@ -3,11 +3,11 @@
 Sources: Shaw et al. 2021, section 3.3 (order and ranges); Shaw et al., MIDL 2019 and the authors' NiftyNet layer
 (motion); Gudbjartsson and Patz 1995 (Rician noise). k-space is the unshifted 3D FFT; all images are magnitudes.
 
-``corrupt`` applies any set of them in the order motion, spike, noise, low-pass, line removal. Each value is
+``corrupt`` applies any set of them in the order motion, spike, noise, low-pass, line removal, folding. Each value is
 replayable: the same parameters and the same image give the same result, bit for bit.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,8 +15,6 @@ import numpy.typing as npt
 from scipy import fft
 from scipy.ndimage import affine_transform, spline_filter
 from scipy.spatial.transform import Rotation
-
-from models.artefacts import Artefact
 
 Spectrum = npt.NDArray[np.complex64]
 Image = npt.NDArray[np.float32]
@@ -53,19 +51,35 @@ class Spike:
         return spiked
 
 
+#: Full width at half maximum of a Gaussian, in standard deviations.
+_WIDTHS_PER_DEVIATION = 2.355
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Blur:
-    """Low-pass: along each axis only the central 1 / ``factors`` of the lines is kept (factor 1: all)."""
+    """Low-pass: along each axis only the central 1 / ``factors`` of the lines is kept (factor 1: all).
+
+    ``soft``: the lines fade as a filter on the console makes them, to a Gaussian of ``factors`` voxels' full width.
+    """
 
     factors: tuple[float, float, float]
+    soft: bool = False
 
     def apply(self, spectrum: Spectrum) -> Spectrum:
-        """Zero the outer lines; the mean of the image stays."""
+        """Weaken the outer lines; the mean of the image stays."""
         kept = spectrum
         for axis, factor in enumerate(self.factors):
-            frequency = np.abs(np.fft.fftfreq(spectrum.shape[axis]))
-            kept = kept * _along(frequency <= 0.5 / factor, axis)
+            if factor > 1:
+                frequency = np.fft.fftfreq(spectrum.shape[axis])
+                kept = kept * _along(self._window(frequency, factor), axis)
         return kept
+
+    def _window(self, frequency: npt.NDArray[np.floating], factor: float) -> npt.NDArray[np.floating]:
+        """Weight of each line at its frequency in cycles per voxel."""
+        if self.soft:
+            deviation = np.float64(factor / _WIDTHS_PER_DEVIATION)
+            return np.asarray(np.exp(-2 * (np.pi * deviation * frequency) ** 2))
+        return np.asarray(np.abs(frequency) <= 0.5 / factor, float)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +105,39 @@ class Wrap:
         else:
             kept = np.random.default_rng(self.seed).random(lines.size) >= self.dropped
         return spectrum * _along(kept | (lines == 0), self.axis)
+
+
+#: Share of the largest intensity from which on a slice shows the head.
+_SHOWS_HEAD = 0.15
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fold:
+    """A field of view of ``share`` of the head along ``axis``, ``place`` (0 to 1) in it: what lies outside folds in.
+
+    k-space sampled more coarsely than the head is large; its image is the sum of the head's parts a field of view
+    apart. Outside of it there is nothing.
+    """
+
+    axis: int
+    share: float
+    place: float
+
+    def apply(self, spectrum: Spectrum) -> Spectrum:
+        """Fold the complex image."""
+        image = np.moveaxis(fft.ifftn(spectrum, workers=1), self.axis, 0)
+        low, width = self._window(np.abs(image).max(axis=(1, 2)))
+        folded = np.zeros_like(image)
+        slices = low + (np.arange(len(image)) - low) % width
+        np.add.at(folded, slices, image)
+        return fft.fftn(np.moveaxis(folded, 0, self.axis), workers=1)  # type: ignore[no-any-return]
+
+    def _window(self, profile: npt.NDArray[np.floating]) -> tuple[int, int]:
+        """First slice and number of slices of the field of view, from the largest intensity of each slice."""
+        shown = np.flatnonzero(profile > _SHOWS_HEAD * profile.max())
+        first, extent = (int(shown[0]), int(np.ptp(shown)) + 1) if shown.size else (0, len(profile))
+        width = max(1, round(self.share * extent))
+        return first + round(self.place * (extent - width)), width
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +183,7 @@ class Motion:
         return moved
 
 
-Corruption = Noise | Spike | Blur | Wrap | Motion
+Corruption = Noise | Spike | Blur | Wrap | Fold | Motion
 
 
 def corrupt(image: Image, corruptions: Iterable[Corruption], spacing: npt.ArrayLike) -> Image:
@@ -147,7 +194,7 @@ def corrupt(image: Image, corruptions: Iterable[Corruption], spacing: npt.ArrayL
 
 def acquire(image: Image, corruptions: Iterable[Corruption], spacing: npt.ArrayLike) -> Spectrum:
     """k-space of the image after the artefacts, in the order in which they happen in a scan."""
-    order = (Motion, Spike, Noise, Blur, Wrap)
+    order = (Motion, Spike, Noise, Blur, Wrap, Fold)
     spectrum: Spectrum | None = None
     for corruption in sorted(corruptions, key=lambda c: order.index(type(c))):
         if isinstance(corruption, Motion):
@@ -163,76 +210,12 @@ def magnitude(spectrum: Spectrum) -> Image:
     return image
 
 
-def draw(artefact: Artefact, severity: float, rng: np.random.Generator) -> Corruption:
-    """Random parameters of one artefact at ``severity`` in (0, 1]; 1 is the far end of the paper's range.
-
-    Noise 20 to -10 dB; spike 0.5 to 10 times the k-space maximum; blur up to a factor 12 on one to three axes;
-    wrap 10 to 75 % of the lines; motion up to twice the published spread (10.8 degrees, 6 mm).
-    """
-    return _DRAWERS[artefact](severity, rng)
-
-
-def _draw_noise(severity: float, rng: np.random.Generator) -> Noise:
-    return Noise(snr_db=20 - 30 * severity, seed=int(rng.integers(2**31)))
-
-
-#: Cycles per voxel below which a spike is shading rather than a stripe.
-_SHADING = 0.02
-
-
-def _draw_spike(severity: float, rng: np.random.Generator) -> Spike:
-    position = rng.uniform(-0.5, 0.5, 3)
-    while np.abs(position).max() < _SHADING:
-        position = rng.uniform(-0.5, 0.5, 3)
-    amplitude = 0.5 * 20**severity
-    return Spike(amplitude=amplitude, position=tuple(position.tolist()), phase=float(rng.uniform(0, 2 * np.pi)))
-
-
-def _draw_blur(severity: float, rng: np.random.Generator) -> Blur:
-    axes = rng.permutation(3)[: rng.integers(1, 4)]
-    factor = 1.25 * 9.6**severity
-    return Blur(factors=tuple(factor if axis in axes else 1.0 for axis in range(3)))  # type: ignore[arg-type]
-
-
-def _draw_wrap(severity: float, rng: np.random.Generator) -> Wrap:
-    axis, dropped = int(rng.integers(3)), 0.1 + 0.65 * severity
-    if rng.integers(2):
-        return Wrap(axis=axis, dropped=dropped, seed=int(rng.integers(2**31)))
-    period = round(1 / (1 - dropped)) if 2 * dropped >= 1 else -round(1 / dropped)
-    return Wrap(axis=axis, period=period)
-
-
-def _draw_motion(severity: float, rng: np.random.Generator) -> Motion:
-    large, small = 1 + rng.poisson(1), rng.poisson(3)
-    spread = np.concatenate([np.full(large, 2 * severity), np.full(small, 0.2 * severity)])
-    rng.shuffle(spread)
-    starts = np.sort(rng.uniform(0.05, 0.95, spread.size))
-    poses = tuple(
-        Pose(
-            start=float(start),
-            degrees=tuple(rng.normal(0, 5.4 * s, 3).tolist()),
-            millimetres=tuple(rng.normal(0, 3 * s, 3).tolist()),
-        )
-        for start, s in zip(starts, spread, strict=True)
-    )
-    return Motion(axis=int(rng.integers(3)), poses=poses)
-
-
-_DRAWERS: dict[Artefact, Callable[[float, np.random.Generator], Corruption]] = {
-    Artefact.NOISE: _draw_noise,
-    Artefact.SPIKE: _draw_spike,
-    Artefact.BLUR: _draw_blur,
-    Artefact.WRAP: _draw_wrap,
-    Artefact.MOTION: _draw_motion,
-}
-
-
 def _spectrum(image: Image) -> Spectrum:
     return fft.fftn(image.astype(np.complex64), workers=1, overwrite_x=True)  # type: ignore[no-any-return]
 
 
-def _along(kept: npt.NDArray[np.bool_], axis: int) -> npt.NDArray[np.float32]:
-    return kept.astype(np.float32).reshape([-1 if a == axis else 1 for a in range(3)])
+def _along(weights: npt.NDArray[np.generic], axis: int) -> npt.NDArray[np.float32]:
+    return weights.astype(np.float32).reshape([-1 if a == axis else 1 for a in range(3)])
 
 
 def _move(coefficients: Image, pose: Pose, reference: Pose, spacing: npt.NDArray[np.float64]) -> Image:

@@ -54,6 +54,7 @@ def _prepare(voxels: npt.NDArray[np.floating], affine: Affine) -> tuple[FloatArr
 def _features(image: FloatArray, spacing: npt.NDArray[np.float64]) -> Iterator[tuple[str, float]]:
     yield from _intensity(image)
     yield from _sorted_by_axis([dict(_texture(image, axis)) for axis in range(3)])
+    yield from _sorted_by_axis([dict(_border(image, axis)) for axis in range(3)])
     power = np.abs(fft.rfftn(image, workers=2)) ** 2
     power[0, 0, 0] = 0
     power /= power.sum() + _FLOOR
@@ -83,6 +84,17 @@ def _texture(image: FloatArray, axis: int) -> Iterator[tuple[str, float]]:
     yield "roughness", float(np.log(np.median(inside) + 1e-4)) if inside.size else 0.0
     yield "roughness_air", float(np.log(air.mean() + 1e-4)) if air.size else 0.0
     yield "gradient", float(np.log(np.abs(np.diff(lines, axis=2)).mean() + 1e-4))
+
+
+def _border(image: FloatArray, axis: int) -> Iterator[tuple[str, float]]:
+    """Signal at the two ends of what was imaged along one axis: a head that is cut at both has folded over."""
+    profile = image.mean(axis=tuple(a for a in range(3) if a != axis))
+    imaged = np.flatnonzero(profile > 5e-3 * profile.max())
+    ends = (profile[imaged[0]], profile[imaged[-1]]) if imaged.size else (0.0, 0.0)
+    middle = float(np.median(profile[imaged])) if imaged.size else 0.0
+    yield "cut_at_both_ends", float(min(ends)) / (middle or 1.0)
+    yield "cut_at_one_end", float(max(ends)) / (middle or 1.0)
+    yield "not_imaged", 1 - imaged.size / profile.size
 
 
 def _shells_and_peaks(power: FloatArray, shape: tuple[int, ...]) -> Iterator[tuple[str, float]]:

@@ -143,10 +143,12 @@ def make_assessment(**changes: Any) -> Assessment:
         "measures": {
             "snr": Measure(value=21.3, unit="ratio"),
             "cnr": Measure(value=3.2, unit="ratio"),
-            "out_of_distribution": Measure(value=1.2, unit="1", limit=3.0),
+            "feature distance": Measure(value=1.2, unit="1", limit=3.0),
+            "histogram distance": Measure(value=0.9, unit="1", limit=2.5),
             "task": Measure(value=0.4, unit="1", limit=0.9),
             "entropy": Measure(value=0.31, unit="1", limit=0.5),
         },
+        "intervals_ml": {"CSF": (280.0, 350.5), "grey matter": (650.0, 760.0), "white matter": (490.0, 520.0)},
         "reference": "scanner MR1, protocol t1_mprage: 240 series",
     }
     return Assessment(**(values | changes))

@@ -4,7 +4,10 @@ Trained apart from the segmentation, on images as scanners store them: the artef
 then comes a reconstruction and sometimes another interpolation or a crop, and only that image is described.
 """
 
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +33,7 @@ class CausePlan:
 
     ``certain``: the severity from which an artefact counts as fully present; what is fainter is so in part, for nobody
     can tell a clean image from one with an artefact of severity 0.05, and hard targets there are learnt by heart.
+    ``processes``: so many describe images at once.
     """
 
     run: Path
@@ -40,23 +44,33 @@ class CausePlan:
     batch: int = 256
     rate: float = 2e-3
     certain: float = 0.3
+    processes: int = 1
     seed: int = 3
 
 
 def write_features(plan: CausePlan) -> None:
     """Describe images until ``plan.run/features`` holds ``plan.images`` of them; resumes."""
-    folder = plan.run / "features"
-    folder.mkdir(parents=True, exist_ok=True)
+    (plan.run / "features").mkdir(parents=True, exist_ok=True)
+    missing = [number for number in range(plan.images) if not _record(plan, number).exists()]
+    with ProcessPoolExecutor(plan.processes, mp_context=get_context("spawn")) as processes:
+        for _ in processes.map(partial(_write_record, plan), missing, chunksize=8):
+            pass
+
+
+def _record(plan: CausePlan, number: int) -> Path:
+    return plan.run / "features" / f"{number:06d}.npz"
+
+
+def _write_record(plan: CausePlan, number: int) -> None:
+    """Describe image ``number``; a killed run never leaves half a file."""
     anatomies = sorted(plan.bank.glob("*.npy"))
+    rng = np.random.default_rng((plan.seed, number))
+    classes = np.load(anatomies[rng.integers(len(anatomies))], mmap_mode="r")
     table = load_class_table(plan.label_maps)
-    for number in range(plan.images):
-        path = folder / f"{number:06d}.npz"
-        if path.exists():
-            continue
-        rng = np.random.default_rng((plan.seed, number))
-        classes = np.load(anatomies[rng.integers(len(anatomies))], mmap_mode="r")
-        image, grid, severity = draw_stored(classes, table, Mishaps(probability=0.8, second=0.1), rng)
-        np.savez(path, features=describe(image, grid.affine), severity=severity)
+    image, grid, severity = draw_stored(classes, table, Mishaps(probability=0.8, second=0.1), rng)
+    partial_file = _record(plan, number).with_suffix(".part.npz")
+    np.savez(partial_file, features=describe(image, grid.affine), severity=severity)
+    partial_file.rename(_record(plan, number))
 
 
 def draw_stored(
@@ -86,7 +100,7 @@ def _interpolated(image: Image, grid: Grid, rng: np.random.Generator) -> tuple[I
 
 def read_features(folder: Path) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     """Features (N, F) and severities (N, 5) of all described images."""
-    records = [np.load(path) for path in sorted(folder.glob("*.npz"))]
+    records = [np.load(path) for path in sorted(folder.glob("??????.npz"))]
     if not records:
         raise FileNotFoundError(f"no described images in {folder}: run python -m training cause first")
     return np.stack([r["features"] for r in records]), np.stack([r["severity"] for r in records])

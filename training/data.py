@@ -7,8 +7,9 @@ import nibabel as nib
 import numpy as np
 
 from models.artefacts import ARTEFACTS, Artefact
-from models.kspace import corrupt, draw
+from models.kspace import corrupt
 from models.preprocess import Grid, nearest
+from models.severity import draw
 from training.heads import Mishaps, draw_mishaps, draw_protocol
 from training.labelmaps import load_class_table
 from training.measure import Truth

@@ -9,8 +9,9 @@ import numpy.typing as npt
 from torch.utils.data import IterableDataset, get_worker_info
 
 from models.artefacts import ARTEFACTS, Artefact
-from models.kspace import Corruption, Image, draw
+from models.kspace import Corruption, Image
 from models.preprocess import Grid, box_grid, nearest, resample
+from models.severity import draw
 from training.labelmaps import ClassTable, load_class_table
 from training.scanner import draw_reconstruction
 from training.synthesis import (

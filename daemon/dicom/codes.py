@@ -102,6 +102,9 @@ CLASSICAL: Final = _private("UP01", "Image intensities within tissue labels")
 RATING: Final = _private("UP02", "Rating of signals against their reference")
 AGAINST_REFERENCE: Final = _private("UP03", "Comparison with reference series")
 NETWORK_OUTPUT: Final = _private("UP04", "Output of the network")
+#: TID 310; pydicom's dictionary lacks them.
+RANGE_ABOVE: Final = Code("371886008", "SCT", "+, range of upper measurement uncertainty")
+RANGE_BELOW: Final = Code("371885007", "SCT", "-, range of lower measurement uncertainty")
 SEGMENTED_VOLUME: Final = _private("UP05", "Volume of the segmented structure")
 
 RATING_UNIT: Final = Code("{0:100}", "UCUM", "range:0:100")
@@ -162,7 +165,13 @@ MEASURES: Final[Mapping[str, MeasureConcept]] = MappingProxyType(
             name=CONTRAST_TO_NOISE,
             method=CLASSICAL,
         ),
-        "out_of_distribution": MeasureConcept(
+        "feature distance": MeasureConcept(
+            group="distribution",
+            finding=TRAINING_AGREEMENT,
+            name=OUT_OF_DISTRIBUTION,
+            method=NETWORK_OUTPUT,
+        ),
+        "histogram distance": MeasureConcept(
             group="distribution",
             finding=TRAINING_AGREEMENT,
             name=OUT_OF_DISTRIBUTION,

@@ -35,6 +35,8 @@ from daemon.dicom.codes import (
     OVERALL_UNCERTAINTY,
     PRESENCE,
     QUALITY_ASSESSMENTS,
+    RANGE_ABOVE,
+    RANGE_BELOW,
     RATING,
     RATING_UNIT,
     SEGMENTED_VOLUME,
@@ -257,14 +259,22 @@ def _normality(measure: Measure, authority: str) -> MeasurementProperties | None
 
 
 def _error_bars(measure: Measure, interval: tuple[float, float] | None) -> MeasurementProperties | None:
-    """How far the value may lie from the truth upwards and downwards (TID 310)."""
-    if interval is None or not all(isfinite(end) for end in interval):
+    """How far the truth may lie above and below the value, in its unit (TID 310)."""
+    if interval is None or not all(isfinite(number) for number in (measure.value, *interval)):
         return None
     low, high = interval
-    return MeasurementProperties(
-        upper_measurement_uncertainty=_rounded(max(0.0, high - measure.value)),
-        lower_measurement_uncertainty=_rounded(max(0.0, measure.value - low)),
+    bars = ((RANGE_ABOVE, high - measure.value), (RANGE_BELOW, measure.value - low))
+    properties = MeasurementProperties()  # its own arguments for these have no unit
+    properties.extend(
+        NumContentItem(
+            name=name,
+            value=_rounded(max(0.0, length)),
+            unit=unit_code(measure.unit),
+            relationship_type=RelationshipTypeValues.HAS_PROPERTIES,
+        )
+        for name, length in bars
     )
+    return properties
 
 
 def _rounded(value: float) -> float:

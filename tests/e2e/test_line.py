@@ -16,8 +16,9 @@ from validators import dsrdump, unexpected_dciodvfy, without_dicomdir
 
 from daemon.dicom.reader import read_volumes
 from models.artefacts import Artefact
-from models.kspace import corrupt, draw
+from models.kspace import corrupt
 from models.preprocess import Grid
+from models.severity import draw
 
 
 @pytest.fixture(scope="module")

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.ndimage import gaussian_filter1d
 
 from models.artefacts import ARTEFACTS, Artefact
-from models.kspace import Blur, Motion, Noise, Pose, Spike, Wrap, acquire, corrupt, draw, magnitude
+from models.kspace import Blur, Fold, Motion, Noise, Pose, Spike, Wrap, acquire, corrupt, magnitude
+from models.severity import draw
 
 SPACING = (2.0, 2.0, 2.0)
 
@@ -147,3 +149,39 @@ def test_a_higher_severity_does_more_harm(head, artefact):
     ]
 
     assert sorted(harm) == harm
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_a_fold_keeps_the_sum_and_leaves_nothing_outside_its_window(head, axis):
+    fold = Fold(axis=axis, share=0.6, place=0.5)
+    folded = corrupt(head, (fold,), SPACING)
+    profile = folded.max(axis=tuple(a for a in range(3) if a != axis))
+    whole = head.max(axis=tuple(a for a in range(3) if a != axis))
+    shown = np.flatnonzero(whole > 0.15 * whole.max())
+
+    assert folded.sum() == pytest.approx(head.sum(), rel=1e-3)
+    assert np.count_nonzero(profile > 1e-3 * profile.max()) <= round(0.6 * (np.ptp(shown) + 1))
+
+
+def test_what_is_folded_is_the_head_a_field_of_view_away():
+    """Twelve slices, of which six are imaged: each is the sum of two."""
+    image = np.zeros((12, 4, 4), np.float32)
+    image[:, 1:3, 1:3] = np.arange(1, 13)[:, None, None]
+    folded = corrupt(image, (Fold(axis=0, share=0.5, place=0.5),), SPACING)[:, 1, 1]
+    first = np.flatnonzero(image[:, 1, 1] > 0.15 * 12)[0]
+    extent = 12 - first
+    width = round(0.5 * extent)
+    low = first + round(0.5 * (extent - width))
+    expected = np.zeros(12)
+    for source, value in enumerate(image[:, 1, 1]):
+        expected[low + (source - low) % width] += value
+
+    np.testing.assert_allclose(folded, expected, atol=1e-4)
+
+
+def test_a_soft_blur_is_scipys_gaussian():
+    image = np.random.default_rng(0).random((64, 8, 8)).astype(np.float32)
+    blurred = corrupt(image, (Blur(factors=(4.0, 1.0, 1.0), soft=True),), SPACING)
+    expected = gaussian_filter1d(image, 4.0 / 2.355, axis=0, mode="wrap")
+
+    np.testing.assert_allclose(blurred, expected, atol=2e-3)

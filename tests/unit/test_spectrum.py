@@ -5,7 +5,8 @@ import pytest
 from scipy import ndimage
 
 from models.artefacts import ARTEFACTS
-from models.kspace import corrupt, draw
+from models.kspace import corrupt
+from models.severity import draw
 from models.spectrum import describe, feature_names
 
 SHAPE = (48, 56, 40)

@@ -118,6 +118,20 @@ def test_every_number_is_in_its_group_with_its_limit():
     assert [codes.UCUM.CubicCentimeter] == [m.unit for m in found["volume-grey matter"].get_measurements()]
 
 
+def test_a_volume_has_its_error_bars_and_none_is_negative():
+    """TID 310: ranges of upper and lower measurement uncertainty; a point below its interval has no lower one."""
+
+    def bars(tissue):
+        volume = groups(build())[f"volume-{tissue}"].get_measurements()[0]
+        items = [item for item in volume[0].ContentSequence if hasattr(item, "MeasuredValueSequence")]
+        assert {codes.UCUM.CubicCentimeter} == {item.unit for item in items}
+        named = {item.name.value: item.value for item in items}
+        return named["371886008"], named["371885007"]
+
+    assert pytest.approx((760 - 702.123, 702.123 - 650), abs=0.01) == bars("grey matter")
+    assert (32.0, 0.0) == bars("white matter")
+
+
 def test_a_number_within_its_limit_is_normal():
     variance = groups(build())["uncertainty-noise"].get_measurements()[0]
     normality = next(i for i in variance[0].ContentSequence if i.name.value == "121402")

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from daemon.core.assessment import assess
 from daemon.core.errors import Reason
 from daemon.core.reference import of_manifest
-from daemon.core.values import State
+from daemon.core.values import Measure, State
 from daemon.core.verdict import ACTIONS, decide, decline
 from models.artefacts import ARTEFACTS, Artefact
 from models.bundle import Reference, Thresholds
+from models.familiarity import FEATURES, HISTOGRAM
 
 THRESHOLDS = Thresholds(alpha=0.05, impaired=1.0, dice_loss=0.1, unfamiliar=0.02)
 
@@ -110,3 +111,44 @@ def test_volumes_are_sums_of_probability_in_millilitres():
     assert found["grey matter"] == pytest.approx(1 * 8 / 1000)
     assert set(found) == {"CSF", "grey matter", "white matter"}
     assert np.isnan(assess(prediction(), manifest()).measures["snr"].value)
+
+
+def far_from_every_head(presence):
+    """An assessment with a feature distance above its limit, and the probability of a spike."""
+    found = assessment({Artefact.SPIKE: 2.0})
+    distance = {FEATURES: Measure(value=5.0, unit="1", limit=3.0)}
+    return replace(found, measures=found.measures | distance, causes=found.causes | {Artefact.SPIKE: presence})
+
+
+def test_what_is_unlike_every_head_is_a_review_with_that_reason_and_no_cause():
+    verdict = decide(far_from_every_head(0.5), THRESHOLDS)
+
+    assert (State.REVIEW, None) == (verdict.state, verdict.cause)
+    assert "body part" in verdict.action
+    assert any(FEATURES in reason for reason in verdict.reasons)
+
+
+def test_an_artefact_that_is_plain_in_the_spectrum_explains_a_strange_head():
+    verdict = decide(far_from_every_head(0.99), THRESHOLDS)
+
+    assert (State.RESCAN, Artefact.SPIKE) == (verdict.state, verdict.cause)
+
+
+def test_distances_are_compared_with_the_known_heads_of_the_bundle():
+    known = Reference(source="heads", scores={FEATURES: tuple(float(i) for i in range(99)), HISTOGRAM: (1.0,) * 99})
+    facts = replace(manifest(), known=known)
+    found = assess(prediction(), facts, distances={FEATURES: 98.0, HISTOGRAM: 1.5}).measures
+
+    assert (98.0, 1.0) == (found[FEATURES].limit, found[HISTOGRAM].limit)
+    assert not found[FEATURES].abnormal
+    assert found[HISTOGRAM].abnormal
+
+
+def test_volumes_come_with_the_interval_of_their_samples_widened_by_the_bundles_margin():
+    samples = np.tile(np.linspace(500, 600, 21, dtype=np.float32)[:, None], (1, 4))
+    drawn = replace(prediction(), volume_samples_ml=samples)
+    narrow = assess(drawn, manifest()).intervals_ml["grey matter"]
+    wide = assess(drawn, replace(manifest(), interval_margins={"grey matter": 0.5})).intervals_ml["grey matter"]
+
+    assert (505.0, 595.0) == pytest.approx(narrow)
+    assert (505 - 0.5 * 95.5, 595 + 0.5 * 95.5) == pytest.approx(wide)
