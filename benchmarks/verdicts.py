@@ -1,8 +1,8 @@
-"""What the shipped bundle decides about people it never saw: verdicts against the loss of grey-matter Dice.
+"""What a bundle decides about people it never saw: verdicts against the loss of grey-matter Dice, then all tables.
 
 Every person of the data is judged clean and with each artefact at random severities, by the daemon's own examiner::
 
-    PYTHONPATH=. python benchmarks/verdicts.py --data ../shared/data/brain
+    PYTHONPATH=. python benchmarks/verdicts.py --data ../shared/data/brain --out runs/verdicts
 """
 
 import argparse
@@ -10,67 +10,72 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from daemon.config import Settings
+from daemon.core.errors import NotAssessable
 from daemon.core.values import State, Volume
 from daemon.examination import Examiner, load_examiner
 from models.artefacts import ARTEFACTS
-from training.data import real_people, with_artefact
-from training.measure import Truth, dice_by_tissue
+from training.evaluate import EvaluationPlan, cases_of, tables_of
+from training.measure import Row, Truth, compare
+from training.ranks import grey
+from training.rows import write_rows
 
 LOST = 0.10
 
 
 @dataclass(frozen=True)
 class Case:
-    """One judged image: what was done to it, what was decided, and its grey-matter Dice."""
+    """One judged image: what was decided, and its numbers beside the truth."""
 
-    person: str
-    artefact: str
-    severity: float
+    row: Row
     state: State
     cause: str
-    dice: float
+
+    @property
+    def artefact(self) -> str:
+        return next(iter(self.row.artefacts), "clean")
 
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--data", type=Path, required=True)
+    options.add_argument("--out", type=Path, required=True)
     options.add_argument("--bundle", type=Path, default=Settings().bundle)
     options.add_argument("--people", type=int, default=16)
     options.add_argument("--repeats", type=int, default=2)
-    chosen = options.parse_args()
-    examiner = load_examiner(chosen.bundle, Settings().engine)
-    cases = []
-    for number, person in zip(range(chosen.people), real_people(chosen.data), strict=False):
-        cases.append(judge(examiner, person, "clean", 0.0))
-        for repeat in range(chosen.repeats):
-            severity = np.random.default_rng((100, number, repeat)).uniform(0.05, 1.0, len(ARTEFACTS))
-            for artefact, level in zip(ARTEFACTS, severity, strict=True):
-                image = with_artefact(person, artefact, float(level), seed=100 + chosen.repeats * number + repeat)
-                cases.append(judge(examiner, image, artefact.value, float(level)))
+    options.add_argument("--simulator", choices=("own", "torchio"), default="own")
+    plan = EvaluationPlan(**vars(options.parse_args()))
+    examiner = load_examiner(plan.bundle, Settings().engine)
+    cases = [judge(examiner, truth) for truth in cases_of(plan)]
+    plan.out.mkdir(parents=True, exist_ok=True)
+    write_rows(plan.out / "rows.csv", [case.row for case in cases])
     print_tables(cases)
+    print("\n" + "\n".join(tables_of([case.row for case in cases])))
 
 
-def judge(examiner: Examiner, truth: Truth, artefact: str, severity: float) -> Case:
-    examination = examiner.examine(Volume(voxels=truth.voxels, affine=truth.affine))
+def judge(examiner: Examiner, truth: Truth) -> Case:
+    try:
+        examination = examiner.examine(Volume(voxels=truth.voxels, affine=truth.affine))
+    except NotAssessable:
+        severity = dict(zip((a.value for a in ARTEFACTS), truth.severity.tolist(), strict=True))
+        return Case(Row(name=truth.name, severity=severity, dice={}, scores={}, causes={}), State.NOT_ASSESSED, "-")
     verdict = examination.verdict
-    dice = dice_by_tissue(examination.prediction, truth)["grey matter"]
-    return Case(truth.name, artefact, severity, verdict.state, verdict.cause.value if verdict.cause else "-", dice)
+    row = compare(examination.prediction, truth, examiner.bundle.manifest.interval_margins)
+    return Case(row, verdict.state, verdict.cause.value if verdict.cause else "-")
 
 
 def print_tables(cases: list[Case]) -> None:
-    clean = {case.person: case.dice for case in cases if case.artefact == "clean"}
-    hurt = [case for case in cases if clean[case.person] - case.dice > LOST]
-    unhurt = [case for case in cases if case.artefact != "clean" and case not in hurt]
-    print(f"| images | {' | '.join(State)} | of |")
-    print("| --- |" + " ---: |" * (len(State) + 1))
+    clean = {case.row.name: grey(case.row) for case in cases if case.artefact == "clean"}
+    lost = {id(case): clean[case.row.name] - grey(case.row) for case in cases}
     groups = {
         "clean": [case for case in cases if case.artefact == "clean"],
-        f"an artefact, Dice fell by {LOST} or less": unhurt,
-        f"an artefact, Dice fell by more than {LOST}": hurt,
+        f"an artefact, Dice fell by {LOST} or less": [
+            case for case in cases if case.artefact != "clean" and lost[id(case)] <= LOST
+        ],
+        f"an artefact, Dice fell by more than {LOST}": [case for case in cases if lost[id(case)] > LOST],
     }
+    print(f"| images | {' | '.join(State)} | of |")
+    print("| --- |" + " ---: |" * (len(State) + 1))
     for name, group in groups.items():
         counts = Counter(case.state for case in group)
         print(f"| {name} | {' | '.join(str(counts[state]) for state in State)} | {len(group)} |")
@@ -80,11 +85,9 @@ def print_tables(cases: list[Case]) -> None:
         stopped = sum(case.state is not State.ACCEPT for case in group)
         right = sum(case.cause == artefact for case in group)
         print(f"| {artefact.value} | {stopped} | {right} | {len(group)} |")
-    if not all(case.state is State.ACCEPT for case in groups["clean"]):
-        print(
-            "\nclean, not accepted:",
-            [(c.person, c.state.value, c.cause) for c in groups["clean"] if c.state != "ACCEPT"],
-        )
+    for case in (*groups["clean"], *groups[f"an artefact, Dice fell by more than {LOST}"]):
+        if (case.state is State.ACCEPT) != (case.artefact == "clean"):
+            print(f"\n{case.row.name}, {case.artefact}: {case.state}, {case.cause}, lost {lost[id(case)]:.3f}")
 
 
 if __name__ == "__main__":

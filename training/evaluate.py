@@ -38,6 +38,7 @@ class EvaluationPlan:
     repeats: int = 2
     ladder: int = 0
     grids: int = 0
+    variances: Literal["split", "own"] = "split"
     simulator: Literal["own", "torchio"] = "own"
     seed: int = 100
 
@@ -47,12 +48,12 @@ def evaluate(plan: EvaluationPlan) -> None:
     networks = _networks(plan)
     plan.out.mkdir(parents=True, exist_ok=True)
     rows = []
-    for truth in _cases(plan):
+    for truth in cases_of(plan):
         rows.append(measure(truth, networks))
         done = rows[-1].setting or "+".join(rows[-1].artefacts) or "clean"
         print(f"{rows[-1].name} {done} {grey(rows[-1]):.3f}", flush=True)
     write_rows(plan.out / "rows.csv", rows)
-    report = "\n".join(_tables_of(rows))
+    report = "\n".join(tables_of(rows))
     (plan.out / "report.md").write_text(report + "\n")
     print(report)
 
@@ -63,10 +64,11 @@ def _networks(plan: EvaluationPlan) -> Networks:
     parts = {name: getattr(plan, name) for name in ("brain", "cause", "stochastic", "locator")}
     if not all(parts.values()):
         raise SystemExit(f"give --bundle, or all of {', '.join(f'--{name}' for name in parts)}")
-    return torch_networks(Checkpoints(**parts))
+    return torch_networks(Checkpoints(**parts), own_variances=plan.variances == "own")
 
 
-def _cases(plan: EvaluationPlan) -> Iterator[Truth]:
+def cases_of(plan: EvaluationPlan) -> Iterator[Truth]:
+    """The images of an evaluation, one after the other."""
     if plan.grids:
         people = islice(real_people(plan.data), plan.grids)
         return (case for person in people for case in on_other_grids(person))
@@ -108,8 +110,9 @@ class TablesPlan:
 
 def print_tables(plan: TablesPlan) -> None:
     """The tables of rows that were judged before."""
-    print("\n".join(_tables_of(read_rows(plan.rows))))
+    print("\n".join(tables_of(read_rows(plan.rows))))
 
 
-def _tables_of(rows: Sequence[Row]) -> Iterator[str]:
+def tables_of(rows: Sequence[Row]) -> Iterator[str]:
+    """All tables of some rows, as Markdown lines."""
     return grid_table(rows) if any(row.setting for row in rows) else report_on(rows)

@@ -78,8 +78,8 @@ def measure(truth: Truth, networks: Networks) -> Row:
         return Row(name=truth.name, setting=truth.setting, severity=_severity(truth), dice={}, scores={}, causes={})
 
 
-def compare(prediction: Prediction, truth: Truth) -> Row:
-    """One prediction beside the truth."""
+def compare(prediction: Prediction, truth: Truth, margins: Mapping[str, float] | None = None) -> Row:
+    """One prediction beside the truth; ``margins`` by tissue widen its volumes' intervals."""
     labels, grid = _labels(truth)
     probabilities = probabilities_on(grid, prediction)
     return Row(
@@ -89,7 +89,7 @@ def compare(prediction: Prediction, truth: Truth) -> Row:
         dice=_dice_of(probabilities.argmax(axis=0), labels),
         scores={**score(prediction, TISSUES), **classical(prediction, TISSUES)},
         causes={artefact.value: value for artefact, value in prediction.causes.items()},
-        volumes=volume_intervals(prediction),
+        volumes=volume_intervals(prediction, margins),
         true_volumes_ml=true_volumes(truth),
         reliability=reliability(probabilities, labels),
     )
@@ -119,10 +119,12 @@ def _dice_of(found: npt.NDArray[np.integer], labels: Labels) -> dict[str, float]
     return {name: dice(found == tissue, labels == tissue) for tissue, name in enumerate(TISSUES) if tissue}
 
 
-def volume_intervals(prediction: Prediction) -> dict[str, tuple[float, float, float]]:
-    """Low, point and high of each tissue's volume in mL: the samples' own interval, not widened."""
-    points = volumes_ml(prediction, TISSUES)
-    return {name: (low, points[name], high) for name, (low, high) in volume_intervals_ml(prediction, TISSUES).items()}
+def volume_intervals(
+    prediction: Prediction, margins: Mapping[str, float] | None = None
+) -> dict[str, tuple[float, float, float]]:
+    """Low, point and high of each tissue's volume in mL."""
+    points, intervals = volumes_ml(prediction, TISSUES), volume_intervals_ml(prediction, TISSUES, margins)
+    return {name: (low, points[name], high) for name, (low, high) in intervals.items()}
 
 
 def true_volumes(truth: Truth) -> dict[str, float]:

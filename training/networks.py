@@ -51,8 +51,9 @@ def load_judge(checkpoints: Checkpoints) -> Judge:
     config = BrainConfig()
     brain, cause = BrainNet(config), CauseHead(len(feature_names()), len(ARTEFACTS))
     stochastic = StochasticHead(config.evidence, config.tissues)
-    for part, path in (brain, checkpoints.brain), (cause, checkpoints.cause), (stochastic, checkpoints.stochastic):
-        load_weights(path, part)
+    load_weights(checkpoints.brain, brain)
+    load_weights(checkpoints.cause, cause)
+    load_weights(checkpoints.stochastic, stochastic, part="head.")
     return Judge(brain, cause, stochastic).eval()
 
 
@@ -63,8 +64,8 @@ def load_locator(checkpoints: Checkpoints) -> Locator:
     return locator.eval()
 
 
-def torch_networks(checkpoints: Checkpoints) -> Networks:
-    """Networks that run in torch."""
+def torch_networks(checkpoints: Checkpoints, *, own_variances: bool = False) -> Networks:
+    """Networks that run in torch; ``own_variances``: as the brain network gives them, not split by the spectrum."""
     judge, locator = load_judge(checkpoints), load_locator(checkpoints)
 
     @torch.no_grad()
@@ -74,7 +75,10 @@ def torch_networks(checkpoints: Checkpoints) -> Networks:
 
     @torch.no_grad()
     def run(image: FloatArray, features: FloatArray) -> Outputs:
-        return Outputs(*(output.numpy() for output in judge(torch.from_numpy(image), torch.from_numpy(features))))
+        outputs = judge(torch.from_numpy(image), torch.from_numpy(features))
+        if own_variances:
+            outputs = outputs._replace(variances=judge.brain(torch.from_numpy(image)).log_variances.exp())
+        return Outputs(*(output.numpy() for output in outputs))
 
     return Networks(locate, run)
 

@@ -170,8 +170,10 @@ class Learner:
         return state if self.schedule is None else {**state, "schedule": self.schedule}
 
 
-def load_weights(path: Path, network: nn.Module, key: str = "average") -> nn.Module:
+def load_weights(path: Path, network: nn.Module, part: str = "") -> nn.Module:
     """Load the averaged weights of a checkpoint, or those of an exported graph, into ``network``.
+
+    ``part``: prefix of its names where the checkpoint holds a larger network.
 
     A bundle's ``judge.onnx`` keeps torch's names under a prefix, so that training goes on from what was shipped. Only
     tensors are read, never code.
@@ -185,7 +187,8 @@ def load_weights(path: Path, network: nn.Module, key: str = "average") -> nn.Mod
     if path.suffix == ".onnx":
         network.load_state_dict(_graph_weights(path, tuple(network.state_dict())))
     else:
-        network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True)[key])
+        weights = torch.load(path, map_location="cpu", weights_only=True)["average"]
+        network.load_state_dict({n.removeprefix(part): w for n, w in weights.items() if n.startswith(part)})
     return network
 
 

@@ -1,0 +1,42 @@
+"""What a bundle answers to what is no head, or no T1-weighted one; nothing of it may be accepted.
+
+PYTHONPATH=.:tests python benchmarks/strangers.py --data ../shared/data
+"""
+
+import argparse
+from collections import Counter, defaultdict
+from pathlib import Path
+
+from strangers import volumes
+
+from daemon.config import Settings
+from daemon.core.errors import NotAssessable
+from daemon.core.values import State, Volume
+from daemon.examination import load_examiner
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--data", type=Path, required=True)
+    options.add_argument("--bundle", type=Path, default=Settings().bundle)
+    chosen = options.parse_args()
+    examiner = load_examiner(chosen.bundle, Settings().engine)
+    answers: defaultdict[str, Counter[State]] = defaultdict(Counter)
+    others = []
+    for kind, name, voxels, affine in volumes(chosen.data):
+        try:
+            verdict = examiner.examine(Volume(voxels=voxels, affine=affine)).verdict
+            state, why = verdict.state, f"{verdict.cause} {'; '.join(verdict.reasons)}"
+        except NotAssessable as error:
+            state, why = State.NOT_ASSESSED, str(error)
+        answers[kind][state] += 1
+        if state in {State.ACCEPT, State.RESCAN}:
+            others.append(f"{kind} {name}: {state} {why}")
+    print(f"| what it is | {' | '.join(State)} |\n| --- |" + " ---: |" * len(State))
+    for kind, counts in answers.items():
+        print(f"| {kind} | {' | '.join(str(counts[state]) for state in State)} |")
+    print("\nneither NOT_ASSESSED nor REVIEW:", *others, sep="\n- ")
+
+
+if __name__ == "__main__":
+    main()
