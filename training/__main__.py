@@ -13,6 +13,7 @@ from typing import Any
 from training.anatomy import write_bank
 from training.cause import CausePlan, train_cause, write_features
 from training.evaluate import EvaluationPlan, TablesPlan, evaluate, print_tables
+from training.figures import FiguresPlan, draw_figures
 from training.labelmaps import load_label_maps
 from training.locate import LocatePlan, train_locator
 from training.manual import ManualPlan, compare_with_otsu
@@ -53,6 +54,7 @@ _STEPS: dict[str, tuple[type[Any], Callable[[Any], None], str]] = {
     "variances": (VariancesPlan, train_variances, "train the variances alone, on what the student's labels do"),
     "cause": (CausePlan, _cause, "describe images by their spectrum and train the cause head"),
     "evaluate": (EvaluationPlan, evaluate, "judge heads with known truth and write the tables"),
+    "figures": (FiguresPlan, draw_figures, "draw the figures of an evaluation"),
     "manual": (ManualPlan, compare_with_otsu, "compare grey matter with labels drawn by hand, beside a threshold"),
     "tables": (TablesPlan, print_tables, "print the tables of an evaluation again"),
 }
