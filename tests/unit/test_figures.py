@@ -76,9 +76,7 @@ def test_reliability_is_accuracy_over_confidence(rows):
     np.testing.assert_allclose(curve.get_ydata(), np.arange(BINS) / 10)
 
 
-@pytest.mark.parametrize(
-    ("interval", "expected"), [((290.0, 310.0, 340.0), (20, 30)), ((np.nan, 310.0, np.nan), (0, 0))]
-)
+@pytest.mark.parametrize(("ends", "expected"), [((290.0, 340.0), (20, 30)), ((np.nan, np.nan), (0, 0))])
 def test_error_bars_reach_from_low_to_high_where_there_is_an_interval(rows, ends, expected):
     interval = (ends[0], 310.0, ends[1])
     figure = volumes_against_truth([replace(r, volumes={"CSF": interval}) for r in rows[:3]])
