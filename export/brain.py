@@ -1,7 +1,7 @@
 """A brain bundle from its four checkpoints: graphs, parity gate, golden head, reference, manifest."""
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import onnxruntime
@@ -19,13 +19,21 @@ from training.data import synthetic_people
 from training.heads import Mishaps
 from training.labelmaps import TISSUES
 from training.measure import compare
-from training.networks import BRAIN_GRID, Checkpoints, Networks, load_judge, load_locator, onnx_networks
+from training.networks import (
+    BRAIN_GRID,
+    Checkpoints,
+    Networks,
+    load_judge,
+    load_locator,
+    onnx_networks,
+    torch_networks,
+)
 
 LOCATOR, JUDGE, FAMILIARITY = "locate.onnx", "judge.onnx", "familiarity.npz"
 #: T1-weighted sequences read their echo within some milliseconds; T2 and FLAIR after about a hundred.
 LONGEST_ECHO_MS = 30.0
 #: Seeds of heads that no training stream used.
-_REFERENCE_SEED, _CORRUPTED_SEED, _PARITY_SEED = 9001, 9002, 9003
+_REFERENCE_SEED, _CORRUPTED_SEED, _PARITY_SEED, _MARGIN_SEED = 9001, 9002, 9003, 9004
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +43,7 @@ class ExportPlan:
     brain: Path
     cause: Path
     stochastic: Path
+    borders: Path
     locator: Path
     bank: Path
     label_maps: Path
@@ -54,8 +63,8 @@ def export_brain(plan: ExportPlan) -> Bundle:
     draft = plan.out.with_name(plan.out.name + ".part")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
-    checkpoints = Checkpoints(brain=plan.brain, cause=plan.cause, stochastic=plan.stochastic, locator=plan.locator)
-    export_locator(load_locator(checkpoints), draft / LOCATOR)
+    checkpoints = _checkpoints(plan)
+    export_locator(load_locator(checkpoints.locator), draft / LOCATOR)
     export_judge(load_judge(checkpoints), draft / JUDGE)
     networks = onnx_networks(draft / LOCATOR, draft / JUDGE)
     parity = _parity(plan, checkpoints, networks, draft)
@@ -78,6 +87,7 @@ def _parity(plan: ExportPlan, checkpoints: Checkpoints, networks: Networks, draf
 def _manifest(plan: ExportPlan, networks: Networks, parity: Parity, draft: Path) -> Manifest:
     clean = _judged(plan, networks, _REFERENCE_SEED, plan.references, None)
     corrupted = _judged(plan, networks, _CORRUPTED_SEED, plan.corrupted, Mishaps(probability=1.0))
+    mixed = _judged(plan, _unmoved(plan), _MARGIN_SEED, plan.corrupted, Mishaps(probability=0.6))
     source = f"{len(clean)} clean synthetic heads of the training generator, seed {_REFERENCE_SEED}"
     spaces, known = familiarity_of(clean, source)
     save_spaces(draft / FAMILIARITY, spaces)
@@ -98,17 +108,33 @@ def _manifest(plan: ExportPlan, networks: Networks, parity: Parity, draft: Path)
         features=feature_names(),
         reference=reference_of(clean, source),
         known=known,
-        interval_margins=margins_of((*clean, *corrupted)),
+        interval_margins=margins_of(mixed),
         thresholds=thresholds_of(clean, corrupted),
         golden=expect(draft / SERIES, networks, spaces),
         parity=parity,
         training=Training(
-            data=("20 SynthSeg label maps with their T1 intensity priors (Billot et al. 2023)",),
+            data=(
+                "20 SynthSeg label maps with their T1 intensity priors (Billot et al. 2023): all weights",
+                "MNI152 T1 template with FAST's partial volumes: the two offsets between tissues",
+            ),
             licence="Apache-2.0",
-            notice="Images were synthesised from the label maps; no person's image was used.",
+            notice="Images were synthesised from the label maps; no person's image was used. MNI152: Copyright (C) "
+            "1993-2004 Louis Collins, McConnell Brain Imaging Centre, Montreal Neurological Institute, McGill University.",
         ),
         files={name: file_digest(draft / name) for name in (LOCATOR, JUDGE, FAMILIARITY, SERIES)},
     )
+
+
+def _unmoved(plan: ExportPlan) -> Networks:
+    """The networks with the borders of their label maps: only there is a volume of synthetic heads unbiased."""
+    checkpoints = _checkpoints(plan)
+    judge = load_judge(checkpoints)
+    judge.borders.offsets.zero_()
+    return torch_networks(judge, load_locator(checkpoints.locator))
+
+
+def _checkpoints(plan: ExportPlan) -> Checkpoints:
+    return Checkpoints(**{part.name: getattr(plan, part.name) for part in fields(Checkpoints)})
 
 
 def _judged(plan: ExportPlan, networks: Networks, seed: int, count: int, mishaps: Mishaps | None) -> list[Judged]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from training.anatomy import write_bank
+from training.borders import BordersPlan, fit_borders
 from training.cascade import CascadePlan, train_cascade
 from training.cause import CausePlan, train_cause, write_features
 from training.evaluate import EvaluationPlan, TablesPlan, evaluate, print_tables
@@ -44,7 +45,7 @@ def _cause(plan: CausePlan) -> None:
     train_cause(plan)
 
 
-_STEPS: dict[str, tuple[type[Any], Callable[[Any], None], str]] = {
+_STEPS: dict[str, tuple[type[Any], Callable[[Any], object], str]] = {
     "bank": (BankPlan, _bank, "deform the label maps into a bank of anatomies"),
     "locate": (LocatePlan, train_locator, "train the locator"),
     "task": (TaskPlan, train_task, "train the task network on clean heads"),
@@ -55,6 +56,7 @@ _STEPS: dict[str, tuple[type[Any], Callable[[Any], None], str]] = {
     ),
     "variances": (VariancesPlan, train_variances, "train the variances alone, on what the student's labels do"),
     "stochastic": (StochasticPlan, train_stochastic, "train how the labels vary together (paper 003)"),
+    "borders": (BordersPlan, fit_borders, "fit the borders between tissues on the MNI152 template"),
     "cascade": (CascadePlan, train_cascade, "train task network, teachers and student of paper 000"),
     "cause": (CausePlan, _cause, "describe images by their spectrum and train the cause head"),
     "evaluate": (EvaluationPlan, evaluate, "judge heads with known truth and write the tables"),

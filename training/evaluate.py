@@ -1,7 +1,7 @@
 """Evaluation on heads that no network trained on: one command, tables as Markdown, every row as CSV."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import islice
 from pathlib import Path
 from typing import Literal
@@ -12,7 +12,7 @@ from models.artefacts import ARTEFACTS, Artefact
 from training.data import by_the_second_scanner, real_people, with_artefact
 from training.grids import grid_table, on_other_grids
 from training.measure import Row, Truth, measure
-from training.networks import Checkpoints, Networks, onnx_networks, torch_networks
+from training.networks import Checkpoints, Networks, load_judge, load_locator, onnx_networks, torch_networks
 from training.ranks import grey
 from training.rows import read_rows, write_rows
 from training.severity_tables import LADDER
@@ -21,7 +21,7 @@ from training.tables import report_on
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluationPlan:
-    """``bundle``: an exported bundle, else the four checkpoints; ``data``: the folder of people; ``out``: tables.
+    """``bundle``: an exported bundle, else all checkpoints; ``data``: the folder of people; ``out``: tables.
 
     ``simulator``: own is training's, torchio the second one that training never used. ``ladder``: judge so many
     people at fixed severities instead; ``grids``: so many, without artefacts, on other grids.
@@ -33,6 +33,7 @@ class EvaluationPlan:
     brain: Path | None = None
     cause: Path | None = None
     stochastic: Path | None = None
+    borders: Path | None = None
     locator: Path | None = None
     people: int = 16
     repeats: int = 2
@@ -61,10 +62,11 @@ def evaluate(plan: EvaluationPlan) -> None:
 def _networks(plan: EvaluationPlan) -> Networks:
     if plan.bundle:
         return onnx_networks(plan.bundle / "locate.onnx", plan.bundle / "judge.onnx")
-    parts = {name: getattr(plan, name) for name in ("brain", "cause", "stochastic", "locator")}
+    parts = {name: getattr(plan, name) for name in [part.name for part in fields(Checkpoints)]}
     if not all(parts.values()):
         raise SystemExit(f"give --bundle, or all of {', '.join(f'--{name}' for name in parts)}")
-    return torch_networks(Checkpoints(**parts), own_variances=plan.variances == "own")
+    judge, locator = load_judge(Checkpoints(**parts)), load_locator(parts["locator"])
+    return torch_networks(judge, locator, own_variances=plan.variances == "own")
 
 
 def cases_of(plan: EvaluationPlan) -> Iterator[Truth]:

@@ -12,10 +12,10 @@ from models.artefacts import ARTEFACTS
 from models.bundle import NetworkGrid
 from models.nets.brain import BrainConfig, BrainNet
 from models.nets.cause import CauseHead
-from models.nets.judge import Judge
+from models.nets.judge import Borders, Judge
 from models.nets.locator import LOCATOR_TRUNK, Locator
 from models.nets.stochastic import StochasticHead
-from models.prediction import Outputs, Prediction, predict, prepare
+from models.prediction import Locate, Outputs, Prediction, predict, prepare
 from models.preprocess import Affine, FloatArray
 from models.spectrum import feature_names
 from training.run import load_weights
@@ -43,6 +43,7 @@ class Checkpoints:
     brain: Path
     cause: Path
     stochastic: Path
+    borders: Path
     locator: Path
 
 
@@ -50,28 +51,34 @@ def load_judge(checkpoints: Checkpoints) -> Judge:
     """Brain network, cause head and stochastic head, joined as the bundle's judge graph is."""
     config = BrainConfig()
     brain, cause = BrainNet(config), CauseHead(len(feature_names()), len(ARTEFACTS))
-    stochastic = StochasticHead(config.evidence, config.tissues)
+    stochastic, borders = StochasticHead(config.evidence, config.tissues), Borders(config.tissues)
     load_weights(checkpoints.brain, brain)
     load_weights(checkpoints.cause, cause)
     load_weights(checkpoints.stochastic, stochastic, part="head.")
-    return Judge(brain, cause, stochastic).eval()
+    load_weights(checkpoints.borders, borders)
+    return Judge(brain, cause, stochastic, borders).eval()
 
 
-def load_locator(checkpoints: Checkpoints) -> Locator:
-    """The locator."""
+def load_locator(path: Path) -> Locator:
+    """The locator of a checkpoint, or of an exported graph."""
     locator = Locator()
-    load_weights(checkpoints.locator, locator)
+    load_weights(path, locator)
     return locator.eval()
 
 
-def torch_networks(checkpoints: Checkpoints, *, own_variances: bool = False) -> Networks:
-    """Networks that run in torch; ``own_variances``: as the brain network gives them, not split by the spectrum."""
-    judge, locator = load_judge(checkpoints), load_locator(checkpoints)
+def locator_of(locator: Locator) -> Locate:
+    """The locator as a callable on numpy arrays."""
 
     @torch.no_grad()
     def locate(image: FloatArray) -> FloatArray:
         brain: FloatArray = locator(torch.from_numpy(image)).sigmoid().numpy()
         return brain
+
+    return locate
+
+
+def torch_networks(judge: Judge, locator: Locator, *, own_variances: bool = False) -> Networks:
+    """Networks that run in torch; ``own_variances``: as the brain network gives them, not split by the spectrum."""
 
     @torch.no_grad()
     def run(image: FloatArray, features: FloatArray) -> Outputs:
@@ -80,7 +87,7 @@ def torch_networks(checkpoints: Checkpoints, *, own_variances: bool = False) -> 
             outputs = outputs._replace(variances=judge.brain(torch.from_numpy(image)).log_variances.exp())
         return Outputs(*(output.numpy() for output in outputs))
 
-    return Networks(locate, run)
+    return Networks(locator_of(locator), run)
 
 
 def onnx_networks(locator: Path, judge: Path) -> Networks:

@@ -26,14 +26,29 @@ class JudgeOutput(NamedTuple):
     embedding: Tensor
 
 
+class Borders(nn.Module):
+    """Logits (B, C, ...) + an offset a class: moves the borders between tissues (training/borders.py)."""
+
+    offsets: Tensor
+
+    def __init__(self, tissues: int) -> None:
+        super().__init__()
+        self.register_buffer("offsets", torch.zeros(tissues))
+
+    def forward(self, logits: Tensor) -> Tensor:
+        """The logits, moved."""
+        return logits + self.offsets[:, None, None, None]
+
+
 class Judge(nn.Module):
     """Image (B, 1, D, H, W), features (B, F) -> everything a host needs to judge a head."""
 
-    def __init__(self, brain: BrainNet, cause: CauseHead, stochastic: StochasticHead) -> None:
+    def __init__(self, brain: BrainNet, cause: CauseHead, stochastic: StochasticHead, borders: Borders) -> None:
         super().__init__()
         self.brain = brain
         self.cause = cause
         self.stochastic = stochastic
+        self.borders = borders
 
     def forward(self, image: Tensor, features: Tensor) -> JudgeOutput:
         """Logits, variances (the task's first), probabilities of presence, covariance of the logits, embedding."""
@@ -42,7 +57,7 @@ class Judge(nn.Module):
         variances = found.log_variances.exp()
         factor, deviation = self.stochastic(found.evidence)
         return JudgeOutput(
-            logits=found.logits,
+            logits=self.borders(found.logits),
             variances=torch.cat([variances[:, :1], split_by_cause(variances[:, 1:], causes)], dim=1),
             causes=causes,
             factor=factor,

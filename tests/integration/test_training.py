@@ -14,7 +14,7 @@ from export.brain import ExportPlan, export_brain
 from export.parity import ParityError, check_parity, measure_parity
 from models.artefacts import ARTEFACTS
 from models.bundle import BundleError
-from models.nets.judge import Judge
+from models.nets.judge import Borders, Judge
 from models.prediction import Prepared
 from models.preprocess import Grid
 from training.anatomy import write_bank
@@ -29,7 +29,7 @@ from training.student import StudentPlan, train_student
 from training.task import TaskPlan, train_task
 
 LABEL_MAPS = DICOM.parent / "labelmaps"
-PARTS = {"brain": "student", "cause": "cause", "stochastic": "stochastic", "locator": "locate"}
+PARTS = {"brain": "student", "cause": "cause", "stochastic": "stochastic", "borders": "borders", "locator": "locate"}
 
 pytestmark = [
     pytest.mark.skipif(not LABEL_MAPS.is_dir(), reason="no label maps: set SCANSIDE_DATA"),
@@ -56,6 +56,8 @@ def runs(bank, tmp_path_factory):
     start = folder / "student" / "checkpoint.pt"
     train_stochastic(StochasticPlan(run=folder / "stochastic", start=start, steps=2, save_every=1, **common))
     train_locator(LocatePlan(run=folder / "locate", steps=40, **common))
+    (folder / "borders").mkdir()
+    torch.save({"average": Borders(4).state_dict()}, folder / "borders" / "checkpoint.pt")
     plan = CausePlan(run=folder / "cause", images=4, steps=20, **common)
     write_features(plan)
     train_cause(plan)
