@@ -119,7 +119,8 @@ def _manifest(plan: ExportPlan, networks: Networks, parity: Parity, draft: Path)
             ),
             licence="Apache-2.0",
             notice="Images were synthesised from the label maps; no person's image was used. MNI152: Copyright (C) "
-            "1993-2004 Louis Collins, McConnell Brain Imaging Centre, Montreal Neurological Institute, McGill University.",
+            "1993-2004 Louis Collins, McConnell Brain Imaging Centre, Montreal Neurological Institute, McGill "
+            "University.",
         ),
         files={name: file_digest(draft / name) for name in (LOCATOR, JUDGE, FAMILIARITY, SERIES)},
     )

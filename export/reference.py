@@ -8,7 +8,7 @@ import numpy as np
 from models.bundle import Reference, Thresholds
 from models.familiarity import COMPONENTS, Space, fit_space
 from models.scores import JUDGED
-from models.uncertainty import COVERAGE, FloatArray, conformal_limit, interval_miss
+from models.uncertainty import COVERAGE, FloatArray, conformal_limit, miss, sampled_interval
 from training.labelmaps import TISSUES
 from training.measure import Row
 
@@ -64,7 +64,8 @@ def margins_of(heads: Sequence[Judged]) -> dict[str, float]:
     margins = {}
     for number, tissue in enumerate(TISSUES):
         if number:
-            misses = [interval_miss(h.volume_samples_ml[:, number], h.row.true_volumes_ml[tissue]) for h in heads]
+            drawn = [sampled_interval(head.volume_samples_ml[:, number]) for head in heads]
+            misses = [miss(ends, h.row.true_volumes_ml[tissue]) for ends, h in zip(drawn, heads, strict=True)]
             limit = conformal_limit(misses, 1 - COVERAGE)
             margins[tissue] = limit if np.isfinite(limit) else max(misses)  # of fewer than nine heads none is left out
     return margins

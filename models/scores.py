@@ -6,7 +6,7 @@ import numpy as np
 
 from models.artefacts import ARTEFACTS
 from models.prediction import Prediction
-from models.uncertainty import contrast_to_noise, entropy, mean_within, rim, sampled_interval, signal_to_noise
+from models.uncertainty import contrast_to_noise, entropy, mean_within, rim, sampled_interval, signal_to_noise, widen
 
 #: The judged tissue and the one it borders on, as named in a manifest's labels.
 JUDGED, NEIGHBOUR = "grey matter", "white matter"
@@ -40,7 +40,7 @@ def volume_intervals_ml(
 ) -> dict[str, tuple[float, float]]:
     """The interval in mL that holds each tissue's volume in nine heads of ten; ``margins`` by tissue widen it."""
     return {
-        name: sampled_interval(prediction.volume_samples_ml[:, i], (margins or {}).get(name, 0.0))
+        name: widen(sampled_interval(prediction.volume_samples_ml[:, i]), (margins or {}).get(name, 0.0))
         for i, name in enumerate(labels)
         if i
     }

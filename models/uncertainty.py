@@ -44,26 +44,30 @@ def contrast_to_noise(image: FloatArray, first: npt.NDArray[np.bool_], second: n
 COVERAGE = 0.9
 
 
-def sampled_interval(samples: npt.ArrayLike, margin: float = 0.0) -> tuple[float, float]:
-    """The central 90 % of some samples, widened by ``margin`` times its own width (and never below zero).
+Interval = tuple[float, float]
+
+
+def sampled_interval(samples: npt.ArrayLike) -> Interval:
+    """The central 90 % of some samples."""
+    low, high = np.quantile(np.asarray(samples, float), [(1 - COVERAGE) / 2, (1 + COVERAGE) / 2])
+    return float(low), float(high)
+
+
+def widen(interval: Interval, margin: float) -> Interval:
+    """An interval widened on both sides by ``margin`` times its own width; never below zero.
 
     Samples of a network know what it is unsure of, not what it is wrong about: the margin is what makes the interval
     hold 90 % of the truths (conformalised quantile regression, Romano et al. 2019, in units of the width).
     """
-    low, high = _quantiles(samples)
+    low, high = interval
     by = margin * _width(low, high)
     return max(0.0, low - by), high + by
 
 
-def interval_miss(samples: npt.ArrayLike, truth: float) -> float:
-    """The margin at which the samples' interval just holds ``truth``; negative where it does so anyway."""
-    low, high = _quantiles(samples)
+def miss(interval: Interval, truth: float) -> float:
+    """The margin at which an interval just holds ``truth``; negative where it does so anyway."""
+    low, high = interval
     return max(low - truth, truth - high) / _width(low, high)
-
-
-def _quantiles(samples: npt.ArrayLike) -> tuple[float, float]:
-    low, high = np.quantile(np.asarray(samples, float), [(1 - COVERAGE) / 2, (1 + COVERAGE) / 2])
-    return float(low), float(high)
 
 
 def _width(low: float, high: float) -> float:

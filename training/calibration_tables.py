@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from models.uncertainty import COVERAGE
+from models.uncertainty import COVERAGE, Interval, conformal_limit, miss, widen
 from training.labelmaps import TISSUES
 from training.measure import BINS, Bin, Row
 from training.ranks import clean
@@ -41,6 +41,46 @@ def volume_table(rows: Sequence[Row]) -> Iterator[str]:
                 f"| {group} | {tissue} | {len(known)} | {truth.mean():.0f} "
                 f"| {error.mean():+.0f} | {error.std():.0f} | {_covered(known)} |"
             )
+
+
+def interval_table(rows: Sequence[Row]) -> Iterator[str]:
+    """How often a volume's interval holds the truth, and its width: as drawn, and calibrated on the other people.
+
+    The second is what a site gets that calibrates: each person's intervals are widened by the margin that the other
+    people's truths ask for (split conformal, one person left out).
+    """
+    yield f"| tissue | images | holds the truth | width | calibrated on the others | width | share, aim {COVERAGE:.0%} |"
+    yield "| --- | ---: | ---: | ---: | ---: | ---: | --- |"
+    for tissue in TISSUES[1:]:
+        known = [row for row in rows if np.isfinite(row.volumes.get(tissue, (np.nan,))).all()]
+        if not known:
+            continue
+        truths = [row.true_volumes_ml[tissue] for row in known]
+        drawn = [_ends(row, tissue) for row in known]
+        calibrated = [widen(_ends(row, tissue), _margin(known, row.name, tissue)) for row in known]
+        cells = [f"{_holds(i, truths)} of {len(known)} | {_width(i, truths):.0%}" for i in (drawn, calibrated)]
+        share = _holds(calibrated, truths) / len(known)
+        yield f"| {tissue} | {len(known)} | {' | '.join(cells)} | {share:.1%} |"
+
+
+def _ends(row: Row, tissue: str) -> Interval:
+    low, _, high = row.volumes[tissue]
+    return low, high
+
+
+def _margin(rows: Sequence[Row], person: str, tissue: str) -> float:
+    """The margin that holds 90 % of the truths of everybody but ``person``."""
+    misses = [miss(_ends(row, tissue), row.true_volumes_ml[tissue]) for row in rows if row.name != person]
+    return conformal_limit(misses, 1 - COVERAGE)
+
+
+def _holds(intervals: Sequence[Interval], truths: Sequence[float]) -> int:
+    return sum(low <= truth <= high for (low, high), truth in zip(intervals, truths, strict=True))
+
+
+def _width(intervals: Sequence[Interval], truths: Sequence[float]) -> float:
+    """Mean width as a share of the truth."""
+    return float(np.mean([(high - low) / truth for (low, high), truth in zip(intervals, truths, strict=True)]))
 
 
 def pool(rows: Sequence[Row], tissue: str) -> tuple[Bin, ...]:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from training.calibration_tables import reliability_table, volume_table
+from training.calibration_tables import interval_table, reliability_table, volume_table
 from training.labelmaps import TISSUES
 from training.measure import Row
 from training.ranks import (
@@ -50,6 +50,8 @@ def report_on(rows: Sequence[Row]) -> Iterator[str]:
     yield from _by_severity(rows)
     yield "\n## Volumes against the truth, in mL\n"
     yield from volume_table(rows)
+    yield "\n## Intervals of the volumes\n"
+    yield from interval_table(rows)
     yield "\n## Reliability: share of the voxels called a tissue that are it, by their mean confidence\n"
     yield from reliability_table(rows)
 

@@ -6,7 +6,7 @@ import torch
 from torch.distributions import LowRankMultivariateNormal
 
 from models.sampling import sample_volumes
-from models.uncertainty import interval_miss, sampled_interval
+from models.uncertainty import miss, sampled_interval, widen
 
 SHAPE, HALF = (8, 8, 8), (4, 4, 4)
 
@@ -68,17 +68,16 @@ def test_air_stays_air_in_every_sample(covariance):
 
 
 def test_an_interval_is_widened_until_it_holds_the_truth():
-    samples = np.random.default_rng(0).normal(500, 10, 1000)
-    miss = interval_miss(samples, 530.0)
-    low, high = sampled_interval(samples, miss)
+    interval = sampled_interval(np.random.default_rng(0).normal(500, 10, 1000))
+    low, high = widen(interval, miss(interval, 530.0))
 
     assert high == pytest.approx(530.0)
-    assert low < sampled_interval(samples)[0]
-    assert interval_miss(samples, 500.0) < 0 < miss
+    assert low < interval[0]
+    assert miss(interval, 500.0) < 0 < miss(interval, 530.0)
 
 
 def test_samples_that_agree_are_no_certainty_and_no_volume_is_negative():
-    low, high = sampled_interval([500.0] * 20, 2.0)
+    low, high = widen(sampled_interval([500.0] * 20), 2.0)
 
     assert high - low == pytest.approx(20.0)
-    assert 0.0 == sampled_interval([1.0, 2.0, 3.0], 10.0)[0]
+    assert 0.0 == widen(sampled_interval([1.0, 2.0, 3.0]), 10.0)[0]

@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import spearmanr
 
 from models.artefacts import ARTEFACTS
-from training.calibration_tables import calibration_error, pool, reliability_table, volume_table
+from training.calibration_tables import calibration_error, interval_table, pool, reliability_table, volume_table
 from training.measure import BINS, Bin, Row
 from training.ranks import bootstrap_interval, first_cause, grey, hurting_severity, named_instead, score_of, spearman
 from training.rows import read_rows, write_rows
@@ -164,3 +164,21 @@ def test_rows_come_back_as_they_were_written(rows, tmp_path):
         assert expected.scores == pytest.approx(found.scores, rel=1e-6)
         assert expected.dice == pytest.approx(found.dice, rel=1e-6)
         assert (expected.volumes, expected.reliability) == (found.volumes, found.reliability)
+
+
+def test_an_interval_calibrated_on_the_others_holds_nine_of_ten():
+    """Intervals that are far too narrow and off to one side, as a biased network draws them."""
+    rng = np.random.default_rng(3)
+    rows = []
+    for person in range(20):
+        for _ in range(10):
+            truth = 600.0 + rng.normal(0, 30)
+            middle = truth + 40 + rng.normal(0, 20)
+            volumes = {"CSF": (middle - 5, middle, middle + 5)}
+            rows.append(row(f"p{person}", 0.8, 0.1, volumes=volumes, true_volumes_ml={"CSF": truth}))
+    (line,) = [line for line in interval_table(rows) if line.startswith("| CSF")]
+    cells = [cell.strip() for cell in line.split("|")]
+
+    assert int(cells[3].split(" of ")[0]) < 40
+    assert 170 <= int(cells[5].split(" of ")[0]) <= 192
+    assert float(cells[6].rstrip("%")) > float(cells[4].rstrip("%"))
