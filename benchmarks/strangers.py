@@ -7,7 +7,7 @@ import argparse
 from collections import Counter, defaultdict
 from pathlib import Path
 
-from strangers import volumes
+from builders_strangers import volumes
 
 from daemon.config import Settings
 from daemon.core.errors import NotAssessable

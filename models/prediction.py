@@ -27,7 +27,7 @@ from models.preprocess import (
     resample,
 )
 from models.sampling import sample_volumes
-from models.spectrum import describe
+from models.spectrum import describe, is_noise
 
 
 class Outputs(NamedTuple):
@@ -50,8 +50,6 @@ Locate = Callable[[FloatArray], FloatArray]
 #: Image (1, 1, D, H, W) and spectral features (1, F) -> outputs.
 Judge = Callable[[FloatArray, FloatArray], Outputs]
 
-#: Where the spread of 8 mm voxels is less than this share of their mean there is nothing but noise.
-_LEAST_STRUCTURE = 0.15
 #: Less brain than this in the field of view is no head: the smallest adult brains have about 900 mL.
 LEAST_BRAIN_ML = 250.0
 _BRAIN = 0.5
@@ -95,15 +93,16 @@ def prepare(voxels: npt.NDArray[np.floating], affine: Affine, network: NetworkGr
     """Find the brain, cut the box about it, and scale it by the brain's 95th percentile.
 
     Raises:
-        NoHeadFound: less brain than any head has.
+        NoHeadFound: nothing but noise, or less brain than any head has.
     """
     turned, turned_affine = canonical(voxels, affine)
+    features = describe(turned, turned_affine)
+    if is_noise(features):
+        raise NoHeadFound
     native = Grid(turned.shape, turned_affine)
     head = isotropic_grid(native, network.spacing_mm)
     image = resample(turned, native, head)
     coarse, coarse_grid = locator_input(image, head, network.locator_multiple)
-    if _structureless(coarse):
-        raise NoHeadFound
     brain = _largest(locate(coarse[None, None])[0, 0] > _BRAIN)
     if brain.sum() * float(np.prod(coarse_grid.spacing)) / 1000 < LEAST_BRAIN_ML:
         raise NoHeadFound
@@ -111,7 +110,7 @@ def prepare(voxels: npt.NDArray[np.floating], affine: Affine, network: NetworkGr
     cut = nearest(image, head, box)
     inside = nearest(brain, coarse_grid, box)
     scale = float(np.percentile(cut[inside], 95)) if inside.any() else 0.0
-    return Prepared(cut / np.float32(scale or 1.0), box, describe(turned, turned_affine))
+    return Prepared(cut / np.float32(scale or 1.0), box, features)
 
 
 def predict(prepared: Prepared, judge: Judge) -> Prediction:
@@ -132,12 +131,6 @@ def predict(prepared: Prepared, judge: Judge) -> Prediction:
         embedding=out.embedding,
         affine=prepared.grid.affine,
     )
-
-
-def _structureless(coarse: FloatArray) -> bool:
-    """Noise alone, or one even body that fills the field of view: a voxel of 8 mm averages the noise away."""
-    signal = coarse[coarse > 0]
-    return not signal.size or bool(signal.std() < _LEAST_STRUCTURE * signal.mean())
 
 
 def _largest(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:

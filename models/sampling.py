@@ -12,8 +12,9 @@ FloatArray = npt.NDArray[np.float32]
 #: The seed of every series' noise: nothing in it is to be guessed, it only must not change.
 SEED = 20201
 SAMPLES = 20
-#: A block of 2 x 2 x 2 voxels with less tissue than this in each of them is air in every sample.
-_AIR = 1e-3
+#: A block of 2 x 2 x 2 voxels varies where tissue is at least this probable in one of them: the covariance is trained
+#: on tissue only, and outside of it means nothing (samples that could turn air into brain held volumes of litres).
+_TISSUE = 0.5
 
 
 def sample_volumes(
@@ -24,7 +25,7 @@ def sample_volumes(
     logits and probabilities (C, D, H, W); factor (R, C, D/2, H/2, W/2) and deviation (C, D/2, ...) hold for blocks of
     2 x 2 x 2 voxels. Samples come in antithetic pairs; every voxel of a sample gets the class of its largest logit.
     """
-    blocks = _blocks(probabilities[:1])[0].min(axis=1) < 1 - _AIR
+    blocks = _blocks(probabilities[:1])[0].min(axis=1) < 1 - _TISSUE
     mean = _blocks(logits)[:, blocks]
     factor = factor.reshape(*factor.shape[:2], -1)[..., blocks]
     deviation = deviation.reshape(len(deviation), -1)[:, blocks]

@@ -24,6 +24,8 @@ _LINES = (0.08, 0.95)
 #: Physical frequencies in cycles per mm at which the energy of each axis is read.
 _FREQUENCIES = (0.03, 0.06, 0.1, 0.14, 0.18, 0.22, 0.3, 0.4, 0.5)
 _FLOOR = 1e-7
+#: Difference in log power of the lowest and the third shell below which a spectrum is flat.
+_FLAT = 0.5
 
 
 def describe(voxels: npt.NDArray[np.floating], affine: Affine) -> FloatArray:
@@ -38,6 +40,15 @@ def feature_names() -> tuple[str, ...]:
     """The name of each feature, in order."""
     probe = np.random.default_rng(0).random((24, 24, 24)).astype(np.float32)
     return tuple(name for name, _ in _features(*_prepare(probe, np.eye(4))))
+
+
+def is_noise(features: FloatArray) -> bool:
+    """Whether the described volume holds nothing but noise, whose spectrum is flat, or nothing at all.
+
+    Any body, under whatever noise or spike, has far more power in the lowest shell (ten times in the noisiest heads).
+    """
+    shells = dict(zip(feature_names(), features.tolist(), strict=True))
+    return bool(shells["shell_0"] - shells["shell_2"] < _FLAT)
 
 
 def _prepare(voxels: npt.NDArray[np.floating], affine: Affine) -> tuple[FloatArray, npt.NDArray[np.float64]]:

@@ -44,12 +44,12 @@ def volume_table(rows: Sequence[Row]) -> Iterator[str]:
 
 
 def interval_table(rows: Sequence[Row]) -> Iterator[str]:
-    """How often a volume's interval holds the truth, and its width: as drawn, and calibrated on the other people.
+    """How often a volume's interval holds the truth, and its width: as given, and calibrated on the other people.
 
     The second is what a site gets that calibrates: each person's intervals are widened by the margin that the other
     people's truths ask for (split conformal, one person left out).
     """
-    yield f"| tissue | images | holds the truth | width | calibrated on the others | width | share, aim {COVERAGE:.0%} |"
+    yield "| tissue | images | as given: holds the truth | width | calibrated on the others | width | share |"
     yield "| --- | ---: | ---: | ---: | ---: | ---: | --- |"
     for tissue in TISSUES[1:]:
         known = [row for row in rows if np.isfinite(row.volumes.get(tissue, (np.nan,))).all()]

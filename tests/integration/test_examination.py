@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from strangers import AFFINE, phantoms
+from builders_strangers import AFFINE, phantoms
 
 from daemon.config import Settings
 from daemon.core.errors import NotAssessable, Reason

@@ -7,7 +7,7 @@ from scipy import ndimage
 from models.artefacts import ARTEFACTS
 from models.kspace import corrupt
 from models.severity import draw
-from models.spectrum import describe, feature_names
+from models.spectrum import describe, feature_names, is_noise
 
 SHAPE = (48, 56, 40)
 
@@ -52,3 +52,21 @@ def test_every_artefact_moves_the_description_more_than_another_head_does(artefa
     distance = np.abs(describe(corrupted, np.eye(4)) - clean.mean(axis=0)) / (clean.std(axis=0) + 1e-3)
 
     assert distance.max() > 10
+
+
+@pytest.mark.parametrize("spacing", [(1.0, 1.0, 1.0), (0.7, 0.7, 3.0)])
+def test_noise_alone_is_known_by_its_flat_spectrum(spacing):
+    noise = np.random.default_rng(0).rayleigh(1, (60, 70, 50)).astype(np.float32)
+    affine = np.diag([*spacing, 1.0])
+
+    assert is_noise(describe(noise, affine))
+    assert is_noise(describe(np.ones_like(noise), affine))
+
+
+@pytest.mark.parametrize("artefact", ARTEFACTS)
+def test_a_body_is_no_noise_however_it_is_spoilt(artefact):
+    index = np.indices((60, 60, 60)) - 30
+    body = (np.sqrt((index**2).sum(axis=0)) < 20).astype(np.float32)
+    spoilt = corrupt(body, (draw(artefact, 1.0, np.random.default_rng(1)),), np.ones(3))
+
+    assert not is_noise(describe(spoilt, np.eye(4)))
