@@ -21,10 +21,13 @@ from models.bundle import Bundle, BundleError, load_bundle
 from models.familiarity import distances, load_spaces
 from models.prediction import NoHeadFound, Outputs, Prediction, predict, prepare
 from models.preprocess import FloatArray
-from models.scores import JUDGED, NEIGHBOUR
+from models.scores import JUDGED, NEIGHBOUR, tissue_contrast
 
 #: More grey and white matter than any brain has (the largest have about 1700 mL): what was segmented is no brain.
 MOST_TISSUE_ML = 1900.0
+#: FLAIR: fluid is dark as in T1, yet grey matter nearly as bright as white. Sixteen people have 0.67 to 0.72 in T1 and
+#: 0.78 to 0.92 in FLAIR; strong artefacts raise it too, but then the fluid is bright as well (docs/log.md).
+DARK_FLUID, BRIGHT_GREY = 0.5, 0.76
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +74,9 @@ class Examiner:
         clock.lap("preprocess")
         prediction = predict(prepared, self._run_judge)
         clock.lap("infer")
+        fluid, grey = tissue_contrast(prediction, manifest.labels)
+        if fluid < DARK_FLUID and grey > BRIGHT_GREY:
+            raise NotAssessable(Reason.CONTRAST, f"grey matter at {grey:.2f} of white")
         assessment = assess(prediction, manifest, standard, distances(prediction, self._spaces))
         tissue = sum(assessment.volumes_ml[name] for name in (JUDGED, NEIGHBOUR))
         if tissue > MOST_TISSUE_ML:

@@ -10,6 +10,7 @@ from models.uncertainty import contrast_to_noise, entropy, mean_within, rim, sam
 
 #: The judged tissue and the one it borders on, as named in a manifest's labels.
 JUDGED, NEIGHBOUR = "grey matter", "white matter"
+FLUID = "CSF"
 
 
 def score(prediction: Prediction, labels: tuple[str, ...]) -> dict[str, float]:
@@ -33,6 +34,13 @@ def classical(prediction: Prediction, labels: tuple[str, ...]) -> dict[str, floa
         "snr": signal_to_noise(prediction.image, tissue),
         "cnr": contrast_to_noise(prediction.image, tissue, neighbour),
     }
+
+
+def tissue_contrast(prediction: Prediction, labels: tuple[str, ...]) -> tuple[float, float]:
+    """Median intensity of CSF over that of grey matter, and of grey over white matter; NaN where one is missing."""
+    tissues = (prediction.image[prediction.labels == labels.index(name)] for name in (FLUID, JUDGED, NEIGHBOUR))
+    fluid, grey, white = (float(np.median(inside)) if inside.size else float("nan") for inside in tissues)
+    return fluid / max(grey, 1e-6), grey / max(white, 1e-6)
 
 
 def volume_intervals_ml(
