@@ -1,5 +1,7 @@
 """Volume to prediction with networks that are plain functions: where the box lies, and what comes out of it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,7 +9,7 @@ from models.artefacts import ARTEFACTS, Artefact
 from models.bundle import NetworkGrid
 from models.prediction import NoHeadFound, Outputs, predict, prepare
 from models.preprocess import Grid, canonical, nearest
-from models.scores import score, volumes_ml
+from models.scores import score, tissue_contrast, volumes_ml
 
 GRID = NetworkGrid(spacing_mm=2.0, box=(64, 64, 64), locator_multiple=8)
 TISSUES = ("background", "CSF", "grey matter", "white matter")
@@ -97,3 +99,18 @@ def test_the_orientation_a_volume_is_stored_in_does_not_matter():
     turned, turned_affine = canonical(flipped, affine)
     back = nearest(second.labels, Grid(second.labels.shape, second.affine), Grid(turned.shape, turned_affine))
     np.testing.assert_array_equal(back == 2, turned > 0.5)
+
+
+def test_the_contrast_is_that_of_the_medians_of_the_labels():
+    found = predict(prepare(ball((40, 45, 35)), AFFINE, GRID, locate), judge)
+    labels = np.where(found.image > 0.5, 2, 0).astype(np.uint8)
+    labels[:4], labels[-4:] = 1, 3
+    image = np.select([labels == 1, labels == 2, labels == 3], [0.2, 0.5, 0.8], 0.0).astype(np.float32)
+
+    assert (0.4, 0.625) == pytest.approx(tissue_contrast(replace(found, image=image, labels=labels), TISSUES))
+
+
+def test_without_a_tissue_there_is_no_contrast():
+    found = predict(prepare(ball((40, 45, 35)), AFFINE, GRID, locate), judge)
+
+    assert np.isnan(tissue_contrast(found, TISSUES)).all()
