@@ -25,6 +25,8 @@ from models.scores import JUDGED, NEIGHBOUR, tissue_contrast
 
 #: More grey and white matter than any brain has (the largest have about 1700 mL): what was segmented is no brain.
 MOST_TISSUE_ML = 1900.0
+#: ... unless an artefact is this plain in the spectrum: the strongest spikes turn air into tissue.
+PLAIN = 0.97
 #: FLAIR: fluid is dark as in T1, yet grey matter nearly as bright as white. Sixteen people have 0.67 to 0.72 in T1 and
 #: 0.78 to 0.92 in FLAIR; strong artefacts raise it too, but then the fluid is bright as well (docs/log.md).
 DARK_FLUID, BRIGHT_GREY = 0.5, 0.76
@@ -79,7 +81,7 @@ class Examiner:
             raise NotAssessable(Reason.CONTRAST, f"grey matter at {grey:.2f} of white")
         assessment = assess(prediction, manifest, standard, distances(prediction, self._spaces))
         tissue = sum(assessment.volumes_ml[name] for name in (JUDGED, NEIGHBOUR))
-        if tissue > MOST_TISSUE_ML:
+        if tissue > MOST_TISSUE_ML and max(assessment.causes.values()) < PLAIN:
             raise NotAssessable(Reason.NO_HEAD, f"{tissue:.0f} mL of tissue")
         verdict = decide(assessment, manifest.thresholds)
         clock.lap("assess")
