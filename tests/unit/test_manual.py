@@ -52,6 +52,8 @@ class _Networks:
             task_variance=nothing,
             variances=dict.fromkeys(ARTEFACTS, nothing),
             causes=dict.fromkeys(ARTEFACTS, 0.0),
+            volume_samples_ml=np.zeros((2, 4), np.float32),
+            embedding=np.zeros(6, np.float32),
             affine=affine,
         )
 

@@ -54,11 +54,13 @@ def test_intervals_are_quantiles_of_the_samples_of_that_tissue(labels):
     assert found["CSF"][1] == pytest.approx(certain(labels)[1].sum() / 1000, rel=1e-5)
 
 
-def test_without_samples_there_is_a_point_and_no_interval(labels):
-    low, point, high = volume_intervals(prediction(labels, np.eye(4)))["CSF"]
+def test_margins_widen_the_interval_of_their_tissue_alone(labels):
+    samples = np.tile(np.arange(1001.0, dtype=np.float32)[:, None], (1, 4))
+    drawn = prediction(labels, np.eye(4), volume_samples_ml=samples)
+    found, widened = volume_intervals(drawn), volume_intervals(drawn, {"grey matter": 0.05})
 
-    assert np.isnan([low, high]).all()
-    assert 0 < point
+    assert found["CSF"] == widened["CSF"]
+    assert (50 - 0.05 * 905, 950 + 0.05 * 905) == pytest.approx(widened["grey matter"][::2])
 
 
 def test_reliability_counts_every_called_voxel_once_in_the_bin_of_its_confidence(labels):
