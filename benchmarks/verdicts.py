@@ -16,7 +16,7 @@ from daemon.core.values import State, Volume
 from daemon.examination import Examiner, load_examiner
 from models.artefacts import ARTEFACTS
 from training.evaluate import EvaluationPlan, cases_of, tables_of
-from training.measure import Row, Truth, compare
+from training.measure import Row, Truth, compare, unfound
 from training.ranks import grey
 from training.rows import write_rows
 
@@ -57,8 +57,7 @@ def judge(examiner: Examiner, truth: Truth) -> Case:
     try:
         examination = examiner.examine(Volume(voxels=truth.voxels, affine=truth.affine))
     except NotAssessable:
-        severity = dict(zip((a.value for a in ARTEFACTS), truth.severity.tolist(), strict=True))
-        return Case(Row(name=truth.name, severity=severity, dice={}, scores={}, causes={}), State.NOT_ASSESSED, "-")
+        return Case(unfound(truth), State.NOT_ASSESSED, "-")
     verdict = examination.verdict
     row = compare(examination.prediction, truth, examiner.bundle.manifest.interval_margins)
     return Case(row, verdict.state, verdict.cause.value if verdict.cause else "-")

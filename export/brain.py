@@ -1,4 +1,4 @@
-"""A brain bundle from its four checkpoints: graphs, parity gate, golden head, reference, manifest."""
+"""A brain bundle from its checkpoints: graphs, parity gate, golden head, reference, manifest."""
 
 import shutil
 from dataclasses import dataclass, fields
@@ -21,6 +21,8 @@ from training.labelmaps import TISSUES
 from training.measure import compare
 from training.networks import (
     BRAIN_GRID,
+    JUDGE,
+    LOCATOR,
     Checkpoints,
     Networks,
     load_judge,
@@ -29,7 +31,7 @@ from training.networks import (
     torch_networks,
 )
 
-LOCATOR, JUDGE, FAMILIARITY = "locate.onnx", "judge.onnx", "familiarity.npz"
+FAMILIARITY = "familiarity.npz"
 #: T1-weighted sequences read their echo within some milliseconds; T2 and FLAIR after about a hundred.
 LONGEST_ECHO_MS = 30.0
 #: Seeds of heads that no training stream used.
@@ -66,7 +68,7 @@ def export_brain(plan: ExportPlan) -> Bundle:
     checkpoints = _checkpoints(plan)
     export_locator(load_locator(checkpoints.locator), draft / LOCATOR)
     export_judge(load_judge(checkpoints), draft / JUDGE)
-    networks = onnx_networks(draft / LOCATOR, draft / JUDGE)
+    networks = onnx_networks(draft)
     parity = _parity(plan, checkpoints, networks, draft)
     check_parity(parity)
     write_golden_head(min(plan.bank.glob("*.npy")), plan.label_maps, plan.golden_seed, draft / SERIES)

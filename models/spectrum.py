@@ -7,6 +7,7 @@ independent of the intensity scale.
 """
 
 from collections.abc import Iterator
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +37,7 @@ def describe(voxels: npt.NDArray[np.floating], affine: Affine) -> FloatArray:
     return np.fromiter((value for _, value in _features(*_prepare(voxels, affine))), np.float32)
 
 
+@cache
 def feature_names() -> tuple[str, ...]:
     """The name of each feature, in order."""
     probe = np.random.default_rng(0).random((24, 24, 24)).astype(np.float32)

@@ -9,7 +9,6 @@ network itself, and what it says of the variances, stay as they are.
 from dataclasses import dataclass
 from pathlib import Path
 
-import nibabel as nib
 import numpy as np
 import torch
 from torch import Tensor
@@ -17,7 +16,8 @@ from torch import Tensor
 from models.nets.brain import BrainConfig, BrainNet
 from models.nets.judge import Borders
 from models.prediction import prepare
-from models.preprocess import Affine, FloatArray, Grid, canonical, resample
+from models.preprocess import Grid, resample
+from training.data import read_canonical
 from training.labelmaps import CSF, WHITE
 from training.networks import BRAIN_GRID, load_locator, locator_of
 from training.run import Journal, load_weights
@@ -75,8 +75,10 @@ def fit(logits: Tensor, fractions: Tensor) -> Borders:
 @torch.no_grad()
 def _template(plan: BordersPlan, brain: BrainNet) -> tuple[Tensor, Tensor]:
     """Logits and tissue fractions (4, N) of the template's brain voxels."""
-    head, affine = _read(plan.template / "MNI152_T1_2mm.nii.gz")
-    tissues = [_read(plan.template / f"MNI152_T1_2mm_Brain_FAST_pve_{number}.nii.gz")[0] for number in range(3)]
+    head, affine = read_canonical(plan.template / "MNI152_T1_2mm.nii.gz")
+    tissues = [
+        read_canonical(plan.template / f"MNI152_T1_2mm_Brain_FAST_pve_{number}.nii.gz")[0] for number in range(3)
+    ]
     prepared = prepare(head, affine, BRAIN_GRID, locator_of(load_locator(plan.locator)))
     found = brain(torch.from_numpy(prepared.image)[None, None]).logits[0].numpy()
     grid = Grid(head.shape, affine)
@@ -85,13 +87,3 @@ def _template(plan: BordersPlan, brain: BrainNet) -> tuple[Tensor, Tensor]:
     brain_voxels = inside & (fractions.sum(axis=0) > _INSIDE)
     logits = np.stack([resample(one, prepared.grid, grid)[brain_voxels] for one in found])
     return torch.from_numpy(logits), torch.from_numpy(fractions[:, brain_voxels])
-
-
-def _read(path: Path) -> tuple[FloatArray, Affine]:
-    """A volume in canonical order.
-
-    Raises:
-        FileNotFoundError: it is not there.
-    """
-    image = nib.Nifti1Image.from_filename(path)
-    return canonical(np.asarray(image.dataobj, np.float32), np.asarray(image.affine, float))

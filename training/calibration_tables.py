@@ -115,6 +115,6 @@ def _cell(found: Bin) -> str:
 
 
 def _covered(known: Sequence[tuple[tuple[float, float, float], float]]) -> str:
-    intervals = [(low, high, true) for (low, _, high), true in known if np.isfinite([low, high]).all()]
-    inside = sum(low <= true <= high for low, high, true in intervals)
-    return f"{inside}/{len(intervals)}" if intervals else "-"
+    finite = [((low, high), true) for (low, _, high), true in known if np.isfinite([low, high]).all()]
+    inside = _holds([ends for ends, _ in finite], [true for _, true in finite])
+    return f"{inside}/{len(finite)}" if finite else "-"

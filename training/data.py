@@ -1,14 +1,16 @@
 """Heads with known truth that no network ever trained on: real people, and synthetic ones of another seed."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+import numpy.typing as npt
 
 from models.artefacts import ARTEFACTS, Artefact
 from models.kspace import corrupt
-from models.preprocess import Grid, nearest
+from models.preprocess import Affine, FloatArray, Grid, canonical, nearest
 from models.severity import draw
 from training.heads import Mishaps, draw_mishaps, draw_protocol
 from training.labelmaps import load_class_table
@@ -37,19 +39,22 @@ def real_people(folder: Path) -> Iterator[Truth]:
         )
 
 
+def read_canonical(path: Path) -> tuple[FloatArray, Affine]:
+    """The float32 volume of a NIfTI file and its affine, in canonical order.
+
+    Raises:
+        FileNotFoundError: it is not there.
+    """
+    image = nib.Nifti1Image.from_filename(path)
+    return canonical(np.asarray(image.dataobj, np.float32), np.asarray(image.affine, float))
+
+
 def with_artefact(truth: Truth, artefact: Artefact, severity: float, seed: int) -> Truth:
     """The same head with one artefact, in the paper's own way: on the image's own grid."""
     spacing = Grid(truth.voxels.shape, truth.affine).spacing
     corruption = draw(artefact, severity, np.random.default_rng((seed, ARTEFACTS.index(artefact))))
-    severities = np.zeros(len(ARTEFACTS), np.float32)
-    severities[ARTEFACTS.index(artefact)] = severity
-    return Truth(
-        name=truth.name,
-        voxels=corrupt(truth.voxels, (corruption,), spacing),
-        labels=truth.labels,
-        affine=truth.affine,
-        severity=severities,
-    )
+    voxels = corrupt(truth.voxels, (corruption,), spacing)
+    return replace(truth, voxels=voxels, severity=_alone(artefact, severity))
 
 
 def by_the_second_scanner(truth: Truth, artefact: Artefact | None, severity: float, seed: int) -> Truth:
@@ -57,17 +62,12 @@ def by_the_second_scanner(truth: Truth, artefact: Artefact | None, severity: flo
     number = ARTEFACTS.index(artefact) if artefact else len(ARTEFACTS)
     scan = draw_scan(artefact, severity, np.random.default_rng((seed, number)))
     voxels, affine = scan.apply(truth.voxels, truth.affine)
-    severities = np.zeros(len(ARTEFACTS), np.float32)
-    if artefact:
-        severities[number] = severity
-    return Truth(
-        name=truth.name,
-        voxels=voxels,
-        labels=truth.labels,
-        affine=affine,
-        labels_affine=truth.affine,
-        severity=severities,
-    )
+    return replace(truth, voxels=voxels, affine=affine, labels_affine=truth.affine, severity=_alone(artefact, severity))
+
+
+def _alone(artefact: Artefact | None, severity: float) -> npt.NDArray[np.float32]:
+    """The severity of each artefact (5,) where there is one at most."""
+    return np.array([severity if kind is artefact else 0.0 for kind in ARTEFACTS], np.float32)
 
 
 def synthetic_people(bank: Path, label_maps: Path, seed: int, count: int, mishaps: Mishaps | None) -> Iterator[Truth]:

@@ -61,8 +61,8 @@ def evaluate(plan: EvaluationPlan) -> None:
 
 def _networks(plan: EvaluationPlan) -> Networks:
     if plan.bundle:
-        return onnx_networks(plan.bundle / "locate.onnx", plan.bundle / "judge.onnx")
-    parts = {name: getattr(plan, name) for name in [part.name for part in fields(Checkpoints)]}
+        return onnx_networks(plan.bundle)
+    parts = {part.name: getattr(plan, part.name) for part in fields(Checkpoints)}
     if not all(parts.values()):
         raise SystemExit(f"give --bundle, or all of {', '.join(f'--{name}' for name in parts)}")
     judge, locator = load_judge(Checkpoints(**parts)), load_locator(parts["locator"])

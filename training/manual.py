@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from models.kspace import Image
 from models.preprocess import FloatArray, Grid, canonical, isotropic_grid, nearest, resample
+from training.data import read_canonical
 from training.labelmaps import CSF, GREY, WHITE
 from training.measure import Labels, dice, probabilities_on
 from training.networks import BRAIN_GRID, Networks, onnx_networks
@@ -44,7 +45,7 @@ class ManualScan:
 
 def compare_with_otsu(plan: ManualPlan) -> None:
     """Print the tables."""
-    networks = onnx_networks(plan.bundle / "locate.onnx", plan.bundle / "judge.onnx")
+    networks = onnx_networks(plan.bundle)
     print("\n".join(manual_report(manual_scans(plan.data), networks)))
 
 
@@ -104,8 +105,7 @@ def otsu(values: npt.ArrayLike, classes: int = 2) -> list[float]:
 
 
 def _read(path: Path) -> ManualScan:
-    image = nib.Nifti1Image.from_filename(path)
-    voxels, affine = canonical(np.asarray(image.dataobj, np.float32), np.asarray(image.affine))
+    voxels, affine = read_canonical(path)
     return ManualScan(
         name=path.name.split("_")[0],
         voxels=voxels,

@@ -1,6 +1,6 @@
 """One judged head with known truth: its scores beside its Dice."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -75,7 +75,12 @@ def measure(truth: Truth, networks: Networks) -> Row:
     try:
         return compare(networks.predict(truth.voxels, truth.affine), truth)
     except NoHeadFound:
-        return Row(name=truth.name, setting=truth.setting, severity=_severity(truth), dice={}, scores={}, causes={})
+        return unfound(truth)
+
+
+def unfound(truth: Truth) -> Row:
+    """The row of a volume in which no head was found."""
+    return Row(name=truth.name, setting=truth.setting, severity=_severity(truth), dice={}, scores={}, causes={})
 
 
 def compare(prediction: Prediction, truth: Truth, margins: Mapping[str, float] | None = None) -> Row:
@@ -163,14 +168,3 @@ def dice(first: npt.NDArray[np.bool_], second: npt.NDArray[np.bool_]) -> float:
     """2 |A and B| / (|A| + |B|); 1 for two empty masks."""
     total = int(first.sum()) + int(second.sum())
     return 2 * int((first & second).sum()) / total if total else 1.0
-
-
-def measure_all(
-    truths: Iterator[Truth], networks: Networks, report: Callable[[Row], None] = lambda _: None
-) -> list[Row]:
-    """Measure many; ``report`` is told each."""
-    rows = []
-    for truth in truths:
-        rows.append(measure(truth, networks))
-        report(rows[-1])
-    return rows

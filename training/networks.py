@@ -20,6 +20,8 @@ from models.preprocess import Affine, FloatArray
 from models.spectrum import feature_names
 from training.run import load_weights
 
+#: The graphs in a brain bundle's folder.
+LOCATOR, JUDGE = "locate.onnx", "judge.onnx"
 #: The grid of the brain bundle: 2 mm, a box that holds every head about its brain.
 BRAIN_GRID = NetworkGrid(spacing_mm=2.0, box=(96, 112, 96), locator_multiple=LOCATOR_TRUNK.multiple)
 
@@ -28,7 +30,7 @@ BRAIN_GRID = NetworkGrid(spacing_mm=2.0, box=(96, 112, 96), locator_multiple=LOC
 class Networks:
     """Locator and judge, ready to run on numpy arrays."""
 
-    locate: Callable[[FloatArray], FloatArray]
+    locate: Locate
     judge: Callable[[FloatArray, FloatArray], Outputs]
 
     def predict(self, voxels: FloatArray, affine: Affine) -> Prediction:
@@ -90,9 +92,10 @@ def torch_networks(judge: Judge, locator: Locator, *, own_variances: bool = Fals
     return Networks(locator_of(locator), run)
 
 
-def onnx_networks(locator: Path, judge: Path) -> Networks:
-    """Networks that run in ONNX Runtime on the CPU, as a bundle's do."""
-    sessions = [onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"]) for path in (locator, judge)]
+def onnx_networks(bundle: Path) -> Networks:
+    """The networks of a bundle's folder in ONNX Runtime on the CPU; no manifest is needed yet."""
+    providers = ["CPUExecutionProvider"]
+    sessions = [onnxruntime.InferenceSession(bundle / name, providers=providers) for name in (LOCATOR, JUDGE)]
 
     def locate(image: FloatArray) -> FloatArray:
         return np.asarray(sessions[0].run(["brain"], {"image": image})[0])

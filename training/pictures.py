@@ -25,7 +25,7 @@ _ROWS = ("image", "labels", "artefact variance")
 
 def picture_of_artefacts(bank: Path, label_maps: Path, bundle: Path) -> Figure:
     """Columns: clean and each artefact; rows: the network's image, its labels, the sum of its artefact variances."""
-    networks = onnx_networks(bundle / "locate.onnx", bundle / "judge.onnx")
+    networks = onnx_networks(bundle)
     head = next(synthetic_people(bank, label_maps, _SEED, 1, None))
     found = [(name, networks.predict(case.voxels, case.affine)) for name, case in _cases(head)]
     top = max(float(np.percentile(_total(prediction), 99.5)) for _, prediction in found)

@@ -8,12 +8,12 @@ from scipy.optimize import isotonic_regression
 from scipy.stats import spearmanr
 
 from models.artefacts import ARTEFACTS
+from models.scores import JUDGED
 from training.measure import Row
 
 #: A number of a row.
 Measure = Callable[[Row], float]
 
-GREY_MATTER = "grey matter"
 NAMES = tuple(artefact.value for artefact in ARTEFACTS)
 #: A loss of grey-matter Dice that counts as hurt.
 HURT = 0.05
@@ -22,7 +22,7 @@ _RESAMPLES = 2000
 
 def grey(row: Row) -> float:
     """Grey-matter Dice; 0 where no head was found."""
-    return row.dice.get(GREY_MATTER, 0.0)
+    return row.dice.get(JUDGED, 0.0)
 
 
 def first_cause(row: Row) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.kspace import Corruption, Image
-from models.preprocess import Grid, resample
+from models.preprocess import Grid
 from training.anatomy import BRAIN_CENTRE
 from training.fields import smooth_field
 from training.labelmaps import GREY, WHITE, Classes, ClassTable
@@ -166,11 +166,6 @@ def block_mean(voxels: npt.NDArray[np.generic], factors: tuple[int, int, int]) -
 def brain_mask(labels: Labels) -> npt.NDArray[np.bool_]:
     """Grey and white matter: what locates the head."""
     return labels >= GREY
-
-
-def on_grid(stored: Image, source: Grid, target: Grid) -> Image:
-    """The stored image as the network will see it: the product's own preprocessing."""
-    return resample(stored, source, target)
 
 
 def _grid(shape: tuple[int, ...], protocol: Protocol) -> Grid:
