@@ -19,9 +19,9 @@ from daemon.core.values import Acquisition, Volume
 from daemon.dicom.attributes import Attributes
 from daemon.dicom.parsing import parse_file, uid
 from daemon.dicom.reading.frames import Frame, frames_of
-from daemon.dicom.reading.geometry import affine_of, check_parallel
+from daemon.dicom.reading.geometry import affine_of, partition
 from daemon.dicom.reading.mosaic import is_mosaic, mosaic_frames
-from daemon.dicom.reading.stacks import split
+from daemon.dicom.reading.stacks import first_taken, split
 
 _IMAGES: Final = frozenset({MRImageStorage, EnhancedMRImageStorage, LegacyConvertedEnhancedMRImageStorage})
 
@@ -73,13 +73,20 @@ def arrange(objects: Iterable[Dataset | bytes], voxels_max: int = VOXELS_MAX) ->
     frames = [frame for dataset in _images(objects) for frame in _frames(dataset)]
     if len(frames) == 1:
         raise NotAssessable(Reason.TOO_FEW, "1 slice")
-    check_parallel(frames)
+    groups = sorted(partition(frames), key=first_taken)
     stacks = tuple(
-        Stack(frames=tuple(found), affine=affine_of(found), dimension=dimension) for dimension, found in split(frames)
+        Stack(frames=tuple(found), affine=affine_of(found), dimension=(*_place(n, groups), *dimension))
+        for n, group in enumerate(groups, start=1)
+        for dimension, found in split(group)
     )
     if any(int(np.prod(stack.shape)) > voxels_max for stack in stacks):
         raise NotAssessable(Reason.TOO_LARGE, "a single volume")
     return stacks
+
+
+def _place(number: int, groups: Sequence[Sequence[Frame]]) -> tuple[str, ...]:
+    """What tells the stacks of several places apart; nothing where all images share one."""
+    return (f"Stack={number}",) if len(groups) > 1 else ()
 
 
 def decode(stack: Stack) -> Volume:
