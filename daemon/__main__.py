@@ -64,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
         ("receive", _receive, "run the receiver alone (the daemon starts it by itself)"),
         ("series", _series, "list the series and their verdicts"),
         ("assess", _assess, "judge one series on disk, without a daemon"),
+        ("route", _route, "say which bundle each series of a folder would get, and why"),
         ("calibrate", _calibrate, "learn this site's own references from accepted series"),
         ("demo", _demo, "daemon, archive and scanner on this machine, four series, one line each"),
     ):
@@ -80,6 +81,10 @@ def _parser() -> argparse.ArgumentParser:
     assess.add_argument("--json", action="store_true", help="everything, as JSON")
     assess.add_argument("--maps", type=Path, help="folder for labels and variances on the input's own grid")
     assess.add_argument("--scanner", default="", help="calling AE title: judge as if it had come from there")
+    route = commands.choices["route"]
+    route.add_argument("path", type=Path, help="DICOM folder or file")
+    route.add_argument("--json", action="store_true", help="one JSON object a series")
+    route.add_argument("--scanner", default="", help="calling AE title: as if it had come from there")
     learn = commands.choices["calibrate"]
     learn.description = _CALIBRATE
     learn.add_argument("--accepted-only", action="store_true", help="leave REVIEW out: tightens the limits every time")
@@ -135,6 +140,15 @@ def _assess(options: argparse.Namespace) -> int:
         print(
             f"{summary['verdict']} {summary['cause'] or ''} uncertainty {summary['uncertainty']}: {summary['action']}"
         )
+    return 0
+
+
+def _route(options: argparse.Namespace) -> int:
+    from daemon.dryrun import describe, explain, summarise
+
+    for explanation in explain(options.path, load_settings(options.config), options.scanner):
+        lines = [json.dumps(summarise(explanation))] if options.json else describe(explanation)
+        print(*lines, sep="\n")
     return 0
 
 

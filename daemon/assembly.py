@@ -21,7 +21,11 @@ _BATCH = 200
 class Assembly:
     """Puts series together; ``note`` is told of every arrival, once.
 
+    Objects that Scanside made, and that somebody forwarded back, stay in the spool and begin no series: a report on a
+    report would be reported on again.
+
     Attributes:
+        own_objects: How many such objects were read since the start.
         incoming: The series that are still open, as of the last turn; replaced whole, so any thread may read it.
         changes: Grows whenever ``incoming`` changes.
     """
@@ -42,6 +46,7 @@ class Assembly:
         self._cursor = _parse(index.position())
         self.incoming: tuple[Incoming, ...] = ()
         self.changes = 0
+        self.own_objects = 0
 
     def restore(self) -> None:
         """Take up what was open when the process last stopped."""
@@ -76,14 +81,17 @@ class Assembly:
             if isinstance(event, Arrival)
         }
         ends = [event for event in events if isinstance(event, AssociationEnd)]
-        self._index.record(list(instances.values()), ends, f"{cursor.segment}:{cursor.offset}")
+        others = [instance for instance in instances.values() if not instance.own]
+        self._index.record(others, ends, f"{cursor.segment}:{cursor.offset}")
         self._cursor = cursor
+        self.own_objects += len(instances) - len(others)
         for event in events:
             if isinstance(event, AssociationEnd):
                 self._completion.end(event)
             else:
                 self._note(event)
-                self._receive(instances[id(event)])
+                if not instances[id(event)].own:
+                    self._receive(instances[id(event)])
 
     def _receive(self, instance: Instance) -> None:
         if not self._completion.knows(instance.series_instance_uid):
