@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from daemon.config import default_routes, load_settings
 from daemon.core.errors import ConfigError, NotAssessable, Reason
-from daemon.core.routing import NUMBERS, Condition, Route, faults, find_route, try_routes
+from daemon.core.routing import Condition, Route, faults, find_route, try_routes
 from daemon.dicom.facts import facts_of
 from daemon.dicom.reader import arrange
 from daemon.selection import consider, select
@@ -143,8 +143,8 @@ def test_the_first_route_that_applies_wins():
     assert find_route(routes[:2], {}) is None
 
 
-@given(st.sampled_from(NUMBERS), st.floats(-1e6, 1e6), st.floats(-1e6, 1e6), st.floats(-1e6, 1e6))
-def test_a_range_holds_for_what_lies_within_and_silence_only_where_it_may(name, low, high, value):
+@given(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6), st.floats(-1e6, 1e6))
+def test_a_range_holds_for_what_lies_within_and_silence_only_where_it_may(low, high, value):
     condition = Condition(min=low, max=high)
 
     assert (low <= value <= high) is condition.holds((value,))
