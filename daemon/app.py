@@ -26,6 +26,7 @@ from daemon.edge import logs
 from daemon.edge.board import ResultsBoard
 from daemon.edge.destinations import Peer, StorageScu
 from daemon.edge.index import Index
+from daemon.edge.inventory import Inventory
 from daemon.edge.metrics import OTHER_SCANNER, Metrics, make_metrics
 from daemon.edge.notifier import make_notifiers
 from daemon.edge.observer import Observer
@@ -39,11 +40,13 @@ from daemon.edge.web.server import serve
 from daemon.examination import Examiners
 from daemon.intake import receive
 from daemon.judgement import FindJudge, Judge, SeriesJudge
+from daemon.retention import Warden
 from daemon.workflow import DELIVERY_QUEUE, JUDGE_QUEUE, WORKFLOW_VERSION, Line, Parts, Recipient
 
 #: A turn of the assembly that found nothing to do is followed by this pause.
 _IDLE_S = 0.02
 _LOOK_S = 1.0
+_PRUNE_S = 60.0
 _QUEUE_POLL_S = 0.05
 _SITE_KEY_BYTES = 32
 #: How long a stop waits for the steps under way; what is not done by then is resumed at the next start.
@@ -117,6 +120,8 @@ def _running(settings: Settings, receiver_command: Sequence[str], stop: threadin
             line.begin(uid, revision)
         assembly.restore()
         stack.enter_context(_repeated("assembly", _assembling(assembly, line), stop))
+        warden = Warden(spool, Inventory(engine), settings.retention)
+        stack.enter_context(_repeated("retention", _pruning(warden), stop))
         observer = Observer(metrics, stores.results, settings.spool_settings.folder, receiver.pid)
         stack.enter_context(_repeated("observer", _observing(observer, obstacles), stop))
         _log.info("ready", port=web.port, bundle=examiner.bundle.manifest.name, provider=examiner.provider)
@@ -187,6 +192,14 @@ def _observing(observer: Observer, obstacles: list[str]) -> Callable[[], float]:
     def turn() -> float:
         obstacles[:] = observer.look()
         return _LOOK_S
+
+    return turn
+
+
+def _pruning(warden: Warden) -> Callable[[], float]:
+    def turn() -> float:
+        warden.prune(time.time())
+        return _PRUNE_S
 
     return turn
 

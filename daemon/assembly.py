@@ -11,7 +11,8 @@ from daemon.core.completion import Completion
 from daemon.core.ports import ReadInstance
 from daemon.core.values import Arrival, AssociationEnd, Incoming, Instance, Series
 from daemon.edge.index import Index
-from daemon.edge.segments import START, Cursor
+from daemon.edge.inventory import parse_position
+from daemon.edge.segments import Cursor
 from daemon.edge.spool import SpoolReader
 
 #: Events read between two looks at what is due: closes series in time while a long backlog is read.
@@ -43,7 +44,7 @@ class Assembly:
         self._index = index
         self._completion = completion
         self._read_instance = read_instance
-        self._cursor = _parse(index.position())
+        self._cursor = parse_position(index.position())
         self.incoming: tuple[Incoming, ...] = ()
         self.changes = 0
         self.own_objects = 0
@@ -99,10 +100,3 @@ class Assembly:
             if closed is not None:
                 self._completion.restore(closed)
         self._completion.receive(instance)
-
-
-def _parse(position: str | None) -> Cursor:
-    if position is None:
-        return START
-    segment, offset = position.split(":")
-    return Cursor(int(segment), int(offset))
