@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from daemon.config import Settings, load_settings
+from daemon.config import SHIPPED, Settings, load_settings
 from daemon.core.errors import ScansideError
 from models.bundle import BundleError
 
@@ -17,7 +17,7 @@ where things lie (storage = {storage}):
   storage/spool/            received instances, append-only segments
   storage/reports/          report objects and summary pictures
   storage/scanside.sqlite   index, results and workflow state
-  storage/references.json   the site's own references, written by scanside calibrate
+  storage/references.json   the site's own references, written by scanside calibrate (references-NAME.json: bundle NAME)
   storage/site.key          the secret under which UIDs become tokens in logs
   bundle                    {bundle}
 defaults: DICOM on port {port} as {ae_title}; live page, /metrics, /livez and /readyz on http://{web}
@@ -92,6 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     learn.description = _CALIBRATE
     learn.add_argument("--accepted-only", action="store_true", help="leave REVIEW out: tightens the limits every time")
     learn.add_argument("--exclude", type=Path, metavar="FILE", help="series UIDs that a person rejected, one a line")
+    learn.add_argument("--bundle", default=SHIPPED, metavar="NAME", help="as [bundles] calls it; else the shipped one")
     learn.add_argument("--dry-run", action="store_true", help="show it, write nothing")
     learn.add_argument("--json", action="store_true", help="everything, as JSON")
     demo = commands.choices["demo"]
@@ -200,12 +201,12 @@ def _calibrate(options: argparse.Namespace) -> int:
     settings = load_settings(options.config)
     states = {State.ACCEPT} if options.accepted_only else ACCEPTED
     selection = Selection(states=states, rejected=read_rejected(options.exclude))
-    calibration = calibrate(settings, selection, write=not options.dry_run)
+    calibration = calibrate(settings, selection, write=not options.dry_run, bundle_name=options.bundle)
     if options.json:
         print(json.dumps(summarise(calibration, settings), indent=1))
     else:
         print(*tabulate(calibration, settings.scanners), sep="\n")
-        print("written: nothing" if options.dry_run else f"written: {settings.references}")
+        print("written: nothing" if options.dry_run else f"written: {calibration.file}")
     return 0
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from io import BytesIO
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -38,6 +39,9 @@ from daemon.examination import Examination, Examiner
 from daemon.selection import select
 
 _log = structlog.get_logger()
+
+#: Encoded series above this are time series of some kind: a volume of the largest size takes a quarter of it.
+BYTES_MAX: Final = 2 << 30
 
 #: The encoded data set of an arrival.
 ReadDataset = Callable[[Arrival], bytes]
@@ -149,6 +153,7 @@ class SeriesJudge:
         answer = _Answer(verdict=decline(Reason.FAILED), algorithm=self._spokesman)
         began = time.perf_counter()
         try:
+            _check_size(series)
             scanner = series.instances[0].arrival.calling_ae
             candidate = select(self._datasets(series), self._routes, scanner)
             seconds["read"] = time.perf_counter() - began
@@ -182,6 +187,13 @@ class SeriesJudge:
             with suppress(SpoolError):
                 return parse(self._read_dataset(instance.arrival), instance.arrival.transfer_syntax_uid)
         return Dataset()
+
+
+def _check_size(series: Series) -> None:
+    """Refuse what would fill the memory before anything of it is read."""
+    size = sum(instance.arrival.length for instance in series.instances)
+    if size > BYTES_MAX:
+        raise NotAssessable(Reason.TOO_LARGE, f"{len(series.instances)} objects of {size / 1e9:.1f} GB")
 
 
 def _png(picture: npt.NDArray[np.uint8]) -> bytes:

@@ -1,6 +1,7 @@
 """Several bundles at once: each is loaded when a series first needs it, and signs what it judged."""
 
 import shutil
+from copy import deepcopy
 from dataclasses import replace
 
 import pytest
@@ -11,7 +12,7 @@ from pydicom import dcmwrite
 from daemon.config import Settings, load_settings, shipped_bundle
 from daemon.core.values import Algorithm, Arrival, ClosedBy, Instance, Series, State
 from daemon.examination import Examiners
-from daemon.judgement import Judge, SeriesJudge
+from daemon.judgement import BYTES_MAX, Judge, SeriesJudge
 from daemon.offline import appraise
 from models.bundle import BundleError
 
@@ -127,7 +128,28 @@ def test_what_no_route_takes_is_answered_with_its_reason_and_its_protocol(site):
     assert "golden head" == judged.description
 
 
+def test_a_series_that_would_fill_the_memory_is_refused_before_it_is_read(site):
+    series, _ = series_of(golden_datasets()[:3], "MR1")
+    large = [replace(one, arrival=replace(one.arrival, length=BYTES_MAX // 2)) for one in series.instances]
+
+    def read(arrival):
+        assert arrival is large[0].arrival, "only a header, for the report"
+        return encoded(golden_datasets()[0])
+
+    judge = SeriesJudge(pytest.fail, ALGORITHM, load_settings(site).routes, read, "here")
+    judged = judge.judge(replace(series, instances=tuple(large)), None)
+
+    assert ("volume too large: 3 objects of 3.2 GB",) == judged.verdict.reasons
+
+
+def test_each_bundle_has_references_of_its_own(site):
+    settings = load_settings(site)
+
+    assert "references.json" == settings.references.name
+    assert "references-second.json" == settings.references_of("second").name
+
+
 def replace_sequence(dataset):
-    made = dataset.copy()
+    made = deepcopy(dataset)  # pydicom's own copy shares its elements
     made.ScanningSequence = "EP"
     return made

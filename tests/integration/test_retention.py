@@ -118,6 +118,7 @@ def test_only_what_is_answered_and_delivered_everywhere_goes(site):
     site.answer("1.2", owed=[owed])
     site.answer("1.3", owed=[("SR", "1.2.9", "pacs")])
     site.results.park("1.2.9", "pacs", "refused")
+    site.results.finish("1.3", 1)
     site.answer("1.4", owed=[("SR", "1.2.10", "pacs")])
     site.results.delivered("1.2.10", "pacs", 5.0)
     site.results.finish("1.4", 1)
