@@ -173,7 +173,7 @@ def read_nifti(path: Path) -> Volume:
     except (ImageFileError, OSError, EOFError, ValueError) as error:
         raise ConfigError(f"{path} is not a readable NIfTI file: check that it is whole") from error
     if voxels.ndim == _SPATIAL + 1:
-        raise NotAssessable(Reason.SEVERAL, f"{voxels.shape[-1]} volumes in time: no bundle for time series")
+        raise NotAssessable(Reason.SEVERAL, f"{voxels.shape[-1]} volumes in time")
     if voxels.ndim != _SPATIAL:
         raise NotAssessable(Reason.UNSUPPORTED, f"{voxels.ndim} dimensions")
     return Volume(voxels=np.nan_to_num(voxels), affine=np.asarray(image.affine, float))

@@ -28,7 +28,6 @@ _WORDS: Final = {
     "AcquisitionNumber": "in time",
     "Repetition": "in time",
 }
-_IN_TIME: Final = "in time"
 
 #: Values of ImageType and ComplexImageComponent (PS3.3, C.8.3.1.1.1 and C.8.13.3.1.1).
 _MAGNITUDE: Final = frozenset({"M", "MAGNITUDE"})
@@ -80,9 +79,8 @@ def _number(labels: Labels, name: str) -> float:
 
 
 def _difference(volumes: Sequence[Labels]) -> str:
-    """Such as "24 volumes in time: no bundle for time series"."""
+    """Such as "24 volumes in time"."""
     shared = set(volumes[0]).intersection(*volumes[1:])
     names = dict.fromkeys(label.partition("=")[0] for labels in volumes for label in labels if label not in shared)
     words = list(dict.fromkeys(_WORDS[name] for name in names if name in _WORDS))
-    ending = ": no bundle for time series" if words == [_IN_TIME] else ""
-    return f"{len(volumes)} volumes {' and '.join(words)}{ending}"
+    return f"{len(volumes)} volumes {' and '.join(words)}"

@@ -123,7 +123,7 @@ def test_what_no_route_takes_is_answered_with_its_reason_and_its_protocol(site):
     series, read = series_of(datasets, "MR1")
     judged = SeriesJudge(pytest.fail, ALGORITHM, load_settings(site).routes, read, "here").judge(series, None)
 
-    assert ("no model for this kind of series: echo-planar images",) == judged.verdict.reasons
+    assert ("no model for this series: echo-planar images",) == judged.verdict.reasons
     assert "echo-planar images" in judged.verdict.action
     assert "golden head" == judged.description
 

@@ -28,8 +28,8 @@ def test_the_magnitude_then_the_original_then_the_first_echo_stands_for_a_series
 @pytest.mark.parametrize(
     ("volumes", "detail"),
     [
-        ([(f"Repetition={n}",) for n in range(24)], "24 volumes in time: no bundle for time series"),
-        ([(f"TriggerTime={n}",) for n in range(20)], "20 volumes in time: no bundle for time series"),
+        ([(f"Repetition={n}",) for n in range(24)], "24 volumes in time"),
+        ([(f"TriggerTime={n}",) for n in range(20)], "20 volumes in time"),
         (
             [("DiffusionBValue=0",), ("DiffusionBValue=1000", "DiffusionGradientOrientation=1\\0\\0")],
             "2 volumes by diffusion weighting",
@@ -42,9 +42,9 @@ def test_the_magnitude_then_the_original_then_the_first_echo_stands_for_a_series
         ),
         ([("ImageType=ORIGINAL\\A",), ("ImageType=ORIGINAL\\B",)], "2 volumes of different image types"),
         ([(MAGNITUDE, "Repetition=1"), (MAGNITUDE, "Repetition=2"), (PHASE,)],
-         "2 volumes in time: no bundle for time series"),
+         "2 volumes in time"),
         ([(f"EchoTime={e}", f"Repetition={n}") for e in (3, 5) for n in range(9)],
-         "9 volumes in time: no bundle for time series"),
+         "9 volumes in time"),
     ],
 )  # fmt: skip
 def test_volumes_none_of_which_stands_for_the_series_are_refused_by_how_they_differ(volumes, detail):

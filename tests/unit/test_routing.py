@@ -102,11 +102,11 @@ def test_both_reasons_are_given_where_neither_route_nor_volume_fits():
     ]
     refusal = consider(arrange(images), default_routes()).refusal
 
-    assert "echo-planar images; 3 volumes in time: no bundle for time series" == refusal.detail
+    assert "echo-planar images; 3 volumes in time" == refusal.detail
     for image in images:
         image.ScanningSequence, image.EchoTime = "GR", 3
     refusal = consider(arrange(images), default_routes()).refusal
-    assert (Reason.SEVERAL, "3 volumes in time: no bundle for time series") == (refusal.reason, refusal.detail)
+    assert (Reason.SEVERAL, "3 volumes in time") == (refusal.reason, refusal.detail)
 
 
 def test_the_first_echo_of_a_series_is_the_one_that_is_judged():
