@@ -3,7 +3,8 @@
 Free text of a header is never shown: operators type names into it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from daemon.core.routing import FREE_TEXT, Check, Trial
 from daemon.dicom.attributes import Attributes
 from daemon.dicom.own import is_own
 from daemon.dicom.parsing import parse_file
-from daemon.dicom.reader import arrange
+from daemon.dicom.reader import arrange, is_image, kind_of
 from daemon.offline import files_of
 from daemon.selection import Outlook, consider
 
@@ -26,13 +27,14 @@ from daemon.selection import Outlook, consider
 class Explanation:
     """Why one series is judged by a bundle, or why it is not.
 
-    ``refused``: the reader's own reason, before any route was tried; ``outlook`` is None then. ``own``: how many of
-    its objects Scanside made itself; they are left out.
+    ``refused``: the reader's own reason, before any route was tried; ``outlook`` is None then. Left out are the ``own``
+    objects, which Scanside made itself, and those that are no MR images, ``left_out`` by SOP class.
     """
 
     series_instance_uid: str
     objects: int
     own: int
+    left_out: Mapping[str, int]
     refused: str = ""
     outlook: Outlook | None = None
     trials: tuple[Trial, ...] = ()
@@ -63,8 +65,13 @@ def explain(path: Path, settings: Settings, scanner: str = "") -> Iterator[Expla
         ConfigError: there is nothing at the path.
     """
     for uid, datasets in _series(files_of(path)).items():
-        others = [dataset for dataset in datasets if not is_own(Attributes((dataset,)))]
-        made = Explanation(series_instance_uid=uid, objects=len(datasets), own=len(datasets) - len(others))
+        others = [dataset for dataset in datasets if not is_own(_header(dataset))]
+        made = Explanation(
+            series_instance_uid=uid,
+            objects=len(datasets),
+            own=len(datasets) - len(others),
+            left_out=Counter(kind_of(header) for header in map(_header, others) if not is_image(header)),
+        )
         yield _explain(made, others, settings, scanner)
 
 
@@ -73,6 +80,8 @@ def describe(explanation: Explanation) -> Iterator[str]:
     volumes = f", {len(explanation.outlook.volumes)} volumes" if explanation.outlook else ""
     yield f"{explanation.series_instance_uid[-24:]}: {explanation.objects} objects{volumes}"
     yield f"  {explanation.decision}"
+    if explanation.left_out and explanation.outlook:
+        yield f"  left out: {', '.join(f'{count} {kind}' for kind, count in explanation.left_out.items())}"
     for trial in explanation.trials:
         answer = trial.route.bundle or f"refuse: {trial.route.refuse}"
         yield f"  {'yes' if trial.applies else 'no '} {trial.route.name} -> {answer}"
@@ -86,6 +95,7 @@ def summarise(explanation: Explanation) -> dict[str, Any]:
         "series": explanation.series_instance_uid,
         "objects": explanation.objects,
         "own": explanation.own,
+        "left_out": dict(explanation.left_out),
         "decision": explanation.decision,
         "bundle": explanation.bundle,
         "route": outlook.route.name if outlook and outlook.route else None,
@@ -116,14 +126,24 @@ def _explain(made: Explanation, datasets: Sequence[Dataset], settings: Settings,
     return replace(made, outlook=outlook, trials=outlook.trials(settings.routes))
 
 
+def _header(dataset: Dataset) -> Attributes:
+    return Attributes((dataset,))
+
+
 def _series(files: Sequence[Path]) -> dict[str, list[Dataset]]:
     """The DICOM files among ``files`` by series, in the order of their names."""
     found: dict[str, list[Dataset]] = {}
     for file in files:
         with suppress(NotAssessable):
             dataset = parse_file(file.read_bytes())
-            found.setdefault(Attributes((dataset,)).text("SeriesInstanceUID") or "", []).append(dataset)
+            found.setdefault(_uid(dataset), []).append(dataset)
     return found
+
+
+def _uid(dataset: Dataset) -> str:
+    """The series' UID; text that is none is as little shown as any other free text."""
+    stated = _header(dataset).text("SeriesInstanceUID") or ""
+    return stated if set(stated) <= set("0123456789.") else "no UID"
 
 
 def _sentence(check: Check) -> str:

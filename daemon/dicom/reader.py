@@ -138,6 +138,16 @@ def _frames(dataset: Dataset) -> Iterator[Frame]:
     return mosaic_frames(dataset) if is_mosaic(Attributes((dataset,))) else frames_of(dataset)
 
 
+def is_image(header: Attributes) -> bool:
+    """Whether an object is an MR image, as this reader takes them."""
+    return header.text("SOPClassUID") in _IMAGES
+
+
+def kind_of(header: Attributes) -> str:
+    """The SOP class of an object, as DICOM's dictionary calls it."""
+    return uid(header.text("SOPClassUID") or "").keyword or "private or unknown SOP class"
+
+
 def _images(objects: Iterable[Dataset | bytes]) -> list[Dataset]:
     """The MR images among the objects of a series, each once.
 
@@ -145,7 +155,7 @@ def _images(objects: Iterable[Dataset | bytes]) -> list[Dataset]:
         NotAssessable: there are none; the reason says what there is instead.
     """
     datasets = _once(_parsed(objects))
-    images = [dataset for dataset in datasets if Attributes((dataset,)).text("SOPClassUID") in _IMAGES]
+    images = [dataset for dataset in datasets if is_image(Attributes((dataset,)))]
     if images:
         return images
     raise _refusal(Attributes((datasets[0],))) if datasets else NotAssessable(Reason.EMPTY)
@@ -163,7 +173,7 @@ def _parsed(objects: Iterable[Dataset | bytes]) -> Iterator[Dataset]:
 
 def _refusal(header: Attributes) -> NotAssessable:
     """Why an object that is no MR image cannot be judged."""
-    kind = uid(header.text("SOPClassUID") or "").keyword or "private or unknown SOP class"
+    kind = kind_of(header)
     if header.text("Modality") != "MR":
         return NotAssessable(Reason.NOT_MR, kind)
     if header.integer("Rows") is None:
