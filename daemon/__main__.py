@@ -183,9 +183,10 @@ def _spool(options: argparse.Namespace) -> int:
     if options.action == "export":
         done = export_spool(settings, options.folder, frozenset(options.series))
         print(
-            f"{done.written} written, {done.there} there already, {done.differing} left alone: the file there differs"
+            f"{done.written} written, {done.there} there already, {done.differing} left alone because the file there "
+            f"differs, {done.damaged} damaged in the spool"
         )
-        return 1 if done.differing else 0
+        return 1 if done.differing or done.damaged else 0
     gone = prune_spool(settings, dry_run=options.dry_run)
     for stock in gone:
         print(f"{stock.name} {stock.size_bytes / 1e6:10.1f} MB")
