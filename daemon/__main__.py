@@ -9,6 +9,7 @@ from pathlib import Path
 
 from daemon.config import Settings, load_settings
 from daemon.core.errors import ScansideError
+from daemon.push_options import add_push_options
 from models.bundle import BundleError
 
 _WHERE = """\
@@ -65,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
         ("series", _series, "list the series and their verdicts"),
         ("assess", _assess, "judge one series on disk, without a daemon"),
         ("calibrate", _calibrate, "learn this site's own references from accepted series"),
+        ("push", _push, "send series as a scanner does, to any receiver"),
         ("demo", _demo, "daemon, archive and scanner on this machine, four series, one line each"),
     ):
         command = commands.add_parser(
@@ -86,6 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     learn.add_argument("--exclude", type=Path, metavar="FILE", help="series UIDs that a person rejected, one a line")
     learn.add_argument("--dry-run", action="store_true", help="show it, write nothing")
     learn.add_argument("--json", action="store_true", help="everything, as JSON")
+    add_push_options(commands.choices["push"])
     demo = commands.choices["demo"]
     demo.add_argument("series", type=Path, nargs="?", help="folder with your own DICOM series; else the golden head")
     demo.add_argument("--folder", type=Path, default=Path("demo"), help="where the demo keeps its things")
@@ -153,6 +156,12 @@ def _calibrate(options: argparse.Namespace) -> int:
         print(*tabulate(calibration, settings.scanners), sep="\n")
         print("written: nothing" if options.dry_run else f"written: {settings.references}")
     return 0
+
+
+def _push(options: argparse.Namespace) -> int:
+    from daemon.push import run_push
+
+    return run_push(options, load_settings(options.config))
 
 
 def _demo(options: argparse.Namespace) -> int:
