@@ -22,6 +22,19 @@ class StepState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StepArrival:
+    """One N-CREATE or N-SET made durable by the receiver, and where its encoded data set lies in the spool."""
+
+    step_uid: str
+    transfer_syntax_uid: str
+    calling_ae: str
+    received_at: float
+    segment: str
+    offset: int
+    length: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StepReport:
     """One N-CREATE or N-SET, as far as we care; None where it says nothing.
 
