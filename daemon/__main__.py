@@ -10,6 +10,7 @@ from pathlib import Path
 
 from daemon.config import SHIPPED, Settings, load_settings
 from daemon.core.errors import ScansideError
+from daemon.push_options import add_push_options
 from models.bundle import BundleError
 
 _WHERE = """\
@@ -68,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
         ("route", _route, "say which bundle each series of a folder would get, and why"),
         ("spool", _spool, "list, export and prune what was received"),
         ("calibrate", _calibrate, "learn this site's own references from accepted series"),
+        ("push", _push, "send series as a scanner does, to any receiver"),
         ("demo", _demo, "daemon, archive and scanner on this machine, four series, one line each"),
     ):
         command = commands.add_parser(
@@ -95,6 +97,7 @@ def _parser() -> argparse.ArgumentParser:
     learn.add_argument("--bundle", default=SHIPPED, metavar="NAME", help="as [bundles] calls it; else the shipped one")
     learn.add_argument("--dry-run", action="store_true", help="show it, write nothing")
     learn.add_argument("--json", action="store_true", help="everything, as JSON")
+    add_push_options(commands.choices["push"])
     demo = commands.choices["demo"]
     demo.add_argument("series", type=Path, nargs="?", help="folder with your own DICOM series; else the golden head")
     demo.add_argument("--folder", type=Path, default=Path("demo"), help="where the demo keeps its things")
@@ -209,6 +212,12 @@ def _calibrate(options: argparse.Namespace) -> int:
         print(*tabulate(calibration, settings.scanners), sep="\n")
         print("written: nothing" if options.dry_run else f"written: {calibration.file}")
     return 0
+
+
+def _push(options: argparse.Namespace) -> int:
+    from daemon.push import run_push
+
+    return run_push(options, load_settings(options.config))
 
 
 def _demo(options: argparse.Namespace) -> int:

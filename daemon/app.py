@@ -22,6 +22,7 @@ from daemon.core.completion import Completion
 from daemon.core.errors import ThreadEndedError
 from daemon.core.values import Algorithm, Arrival, ReportKind
 from daemon.dicom.headers import read_instance
+from daemon.dicom.procedure_step import read_report
 from daemon.edge import logs
 from daemon.edge.board import ResultsBoard
 from daemon.edge.destinations import Peer, StorageScu
@@ -97,7 +98,8 @@ def _running(settings: Settings, receiver_command: Sequence[str], stop: threadin
         registry, obstacles = CollectorRegistry(), ["the bundle is being tested"]
         metrics = make_metrics(registry)
         completion = Completion(settings.completion)
-        assembly = Assembly(spool, stores.index, completion, read_instance, _arrival_counter(settings, metrics))
+        readers, count = (read_instance, read_report), _arrival_counter(settings, metrics)
+        assembly = Assembly(spool, stores.index, completion, readers, count)
         metrics.own_objects.set_function(lambda: assembly.own_objects)
         # Receiving does not wait for the bundle: images are safe from the first second on.
         receiver = ReceiverProcess(receiver_command)
@@ -118,7 +120,7 @@ def _running(settings: Settings, receiver_command: Sequence[str], stop: threadin
         stack.enter_context(_durable(engine))
         for uid, revision in stores.results.unfinished():
             line.begin(uid, revision)
-        assembly.restore()
+        assembly.restore(time.time())
         stack.enter_context(_repeated("assembly", _assembling(assembly, line), stop))
         warden = Warden(spool, Inventory(engine), settings.retention)
         stack.enter_context(_repeated("retention", _pruning(warden), stop))

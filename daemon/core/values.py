@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from daemon.core.errors import Reason
+from daemon.core.steps import StepArrival
 from models.artefacts import Artefact
 
 
@@ -45,7 +46,7 @@ class AssociationEnd:
     aborted: bool
 
 
-SpoolEvent = Arrival | AssociationEnd
+SpoolEvent = Arrival | AssociationEnd | StepArrival
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +84,7 @@ class Instance:
 class ClosedBy(StrEnum):
     """The signal by which a series was found complete, in the order of trust."""
 
+    MPPS = "mpps"
     GEOMETRY = "geometry"
     RELEASE = "release"
     QUIET = "quiet"

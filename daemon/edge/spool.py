@@ -14,6 +14,7 @@ from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_file_meta_info
 
 from daemon.core.errors import SpoolError
+from daemon.core.steps import StepArrival
 from daemon.core.values import Arrival, SpoolEvent
 from daemon.dicom.uids import IMPLEMENTATION_CLASS_UID
 from daemon.edge.segments import (
@@ -109,7 +110,7 @@ class SpoolReader:
             )
         return self._skips[damaged]
 
-    def dataset_bytes(self, arrival: Arrival) -> bytes:
+    def dataset_bytes(self, arrival: Arrival | StepArrival) -> bytes:
         """The encoded data set, byte for byte as it was received.
 
         Raises:

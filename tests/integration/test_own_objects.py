@@ -12,6 +12,7 @@ from daemon.core.completion import Completion, Patience
 from daemon.core.values import State
 from daemon.dicom.evidence import gather_evidence
 from daemon.dicom.headers import read_instance
+from daemon.dicom.procedure_step import read_report
 from daemon.dicom.sr import SRClass, build_sr
 from daemon.dicom.summary import build_summary, render_summary
 from daemon.edge.index import Index
@@ -19,6 +20,7 @@ from daemon.edge.schema import open_database, sqlite_url
 from daemon.edge.spool import SpoolReader
 
 LATE = 1e12
+READERS = (read_instance, read_report)
 
 
 @pytest.fixture
@@ -35,8 +37,8 @@ def begin(tmp_path):
 
     def make():
         index = Index(engine, b"key")
-        made = Assembly(SpoolReader(tmp_path / "spool"), index, Completion(Patience()), read_instance, lambda _: None)
-        made.restore()
+        made = Assembly(SpoolReader(tmp_path / "spool"), index, Completion(Patience()), READERS, lambda _: None)
+        made.restore(0.0)
         return made
 
     yield make

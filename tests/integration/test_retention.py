@@ -21,6 +21,7 @@ from daemon.core.completion import Completion, Patience
 from daemon.core.errors import ConfigError, Reason, SpoolError
 from daemon.core.values import Algorithm, ReportKind, Stage, State, Verdict
 from daemon.dicom.headers import read_instance
+from daemon.dicom.procedure_step import read_report
 from daemon.edge import schema
 from daemon.edge.index import Index
 from daemon.edge.inventory import Inventory
@@ -33,6 +34,7 @@ from daemon.judgement import SeriesJudge
 from daemon.retention import Warden, export_spool, list_spool, prune_spool
 
 LATE = 1e12
+READERS = (read_instance, read_report)
 OLD = 30 * 86_400
 
 
@@ -48,7 +50,7 @@ class Site:
         self.engine = open_database(sqlite_url(self.settings.database))
         self.index, self.results = Index(self.engine, b"key"), Results(self.engine)
         self.reader = SpoolReader(self.spool_folder)
-        self.assembly = Assembly(self.reader, self.index, Completion(Patience()), read_instance, lambda _: None)
+        self.assembly = Assembly(self.reader, self.index, Completion(Patience()), READERS, lambda _: None)
         self.instances = 0
 
     def store(self, series, images=3, association="a", **header):

@@ -95,7 +95,7 @@ def test_silence_closes_in_the_end(completion):
 
     assert completion.due(now=63.9) == ()
     (series,) = completion.due(now=64.0)
-    assert (series.closed_by, series.partial) == (ClosedBy.QUIET, False)
+    assert (series.closed_by, series.partial) == (ClosedBy.QUIET, True)
 
 
 def test_a_late_image_reopens_with_all_images_under_the_next_revision(completion):
