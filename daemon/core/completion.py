@@ -10,9 +10,10 @@ association was aborted), and where nothing but silence said that it was all. Wh
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from daemon.core.geometry import Coverage, cover
+from daemon.core.open_series import OpenSeries
 from daemon.core.rhythm import Rhythm
 from daemon.core.steps import Announcement, StepReport, Steps
 from daemon.core.values import AssociationEnd, ClosedBy, Incoming, Instance, Series
@@ -35,92 +36,44 @@ class Patience:
     quiet_least_s: float = 5.0
 
 
-@dataclass(slots=True)
-class _OpenSeries:
-    """One series that is still being received (or was closed and re-opened).
-
-    ``resumed``: a release turned out not to be the end, though nothing was seen to be missing; so the next is not
-    trusted either. Some scanners open an association for every image.
-    """
-
-    study_instance_uid: str
-    revision: int
-    instances: dict[str, Instance] = field(default_factory=dict)
-    last_at: float = 0.0
-    associations: set[str] = field(default_factory=set)
-    ended_at: float | None = None
-    aborted: bool = False
-    resumed: bool = False
-    announced: Announcement | None = None
-    rhythm: Rhythm = field(default_factory=Rhythm)
-    _seen: tuple[int, Coverage] | None = None
-
-    @property
-    def coverage(self) -> Coverage:
-        """Coverage of the images so far; computed once per image count."""
-        if self._seen is None or self._seen[0] != len(self.instances):
-            self._seen = (len(self.instances), cover(self.instances.values()))
-        return self._seen[1]
-
-    @property
-    def released_at(self) -> float | None:
-        """When the last of its associations ended, none of them being open and the last not aborted."""
-        return None if self.associations or self.aborted else self.ended_at
-
-    @property
-    def counted(self) -> bool:
-        """As many images as the header announced."""
-        expected = max((i.expected or 0 for i in self.instances.values()), default=0)
-        return expected > 0 and len(self.instances) >= expected
-
-    @property
-    def lacking(self) -> bool:
-        """Whether a procedure step lists images that are not there."""
-        return self.announced is not None and not self.instances.keys() >= self.announced.images
-
-    def partial(self, closed_by: ClosedBy) -> bool:
-        """Whether the series, closed by this signal, is known or feared not to be whole."""
-        if self.announced is not None and not self.announced.discontinued:
-            return self.lacking
-        return self.lacking or self.aborted or closed_by is ClosedBy.QUIET or self.coverage is Coverage.GAPPED
-
-
 @dataclass(frozen=True, slots=True)
 class _Rule:
     """``since`` gives when the condition began to hold, None while it does not; ``wait`` picks the patience."""
 
     closed_by: ClosedBy
-    since: Callable[[_OpenSeries], float | None]
-    wait: Callable[[Patience, _OpenSeries], float]
+    since: Callable[[OpenSeries], float | None]
+    wait: Callable[[Patience, OpenSeries], float]
 
 
-def _listed_and_there(series: _OpenSeries) -> float | None:
+def _listed_and_there(series: OpenSeries) -> float | None:
     listed = series.announced
     return None if listed is None or series.lacking else max(listed.announced_at, series.last_at)
 
 
-def _counted_and_whole(series: _OpenSeries) -> float | None:
+def _counted_and_whole(series: OpenSeries) -> float | None:
     whole = series.counted and series.coverage is Coverage.WHOLE and not series.lacking
     return series.last_at if whole else None
 
 
-def _released_and_whole(series: _OpenSeries) -> float | None:
+def _released_and_whole(series: OpenSeries) -> float | None:
     released = series.released_at
     if released is None or series.resumed or series.lacking or series.coverage is not Coverage.WHOLE:
         return None
     return max(released, series.last_at)
 
 
-def _listed_and_lacking(series: _OpenSeries) -> float | None:
+def _listed_and_lacking(series: OpenSeries) -> float | None:
     listed = series.announced
     return None if listed is None or series.associations else max(listed.announced_at, series.last_at)
 
 
-def _released(series: _OpenSeries) -> float | None:
+def _released(series: OpenSeries) -> float | None:
     return None if series.lacking else series.released_at
 
 
-def _quiet(series: _OpenSeries) -> float | None:
+def _quiet(series: OpenSeries) -> float | None:
+    if series.released_at is not None:
+        return None  # the rules above wait for less
     return max(series.last_at, series.announced.announced_at if series.announced else 0.0)
 
 
@@ -145,7 +98,7 @@ class Completion:
 
     def __init__(self, patience: Patience) -> None:
         self._patience = patience
-        self._open: dict[str, _OpenSeries] = {}
+        self._open: dict[str, OpenSeries] = {}
         self._closed: dict[str, Series] = {}
         self._steps = Steps()
         self._rhythms: dict[str, Rhythm] = {}
@@ -185,10 +138,7 @@ class Completion:
         released, arrived_at = series.released_at, instance.arrival.received_at
         if released is not None and arrived_at > released + self._patience.release_s:
             series.resumed = series.resumed or series.coverage is not Coverage.GAPPED
-        series.instances[sop] = instance
-        series.last_at = max(series.last_at, arrived_at)
-        series.associations.add(instance.arrival.association)
-        series.aborted = False
+        series.add(instance)
 
     def end(self, end: AssociationEnd) -> None:
         """Take the end of an association; it concerns every series that came on it."""
@@ -198,8 +148,9 @@ class Completion:
         for series in self._open.values():
             if end.association in series.associations:
                 series.associations.discard(end.association)
-                series.ended_at = end.ended_at
-                series.aborted = end.aborted
+                series.ended_at = max(series.ended_at or 0.0, end.ended_at)
+                if end.aborted:
+                    series.broken.add(end.association)
 
     def report(self, report: StepReport) -> None:
         """Take what a scanner reports of a procedure step; a closed series that it says is otherwise is re-opened."""
@@ -234,10 +185,10 @@ class Completion:
         closed = self._closed.get(uid)
         return next((i for i in closed.instances if i.arrival.sop_instance_uid == sop), None) if closed else None
 
-    def _reopen(self, uid: str, instance: Instance) -> _OpenSeries:
+    def _reopen(self, uid: str, instance: Instance) -> OpenSeries:
         """The series of ``instance``, open with what is known of it."""
         closed = self._closed.pop(uid, None)
-        series = _OpenSeries(instance.study_instance_uid, closed.revision + 1 if closed else 1)
+        series = OpenSeries(instance.study_instance_uid, closed.revision + 1 if closed else 1)
         series.announced, series.rhythm = self._steps.announced(uid), self.rhythm(instance.arrival.calling_ae)
         if closed:
             series.instances = {known.arrival.sop_instance_uid: known for known in closed.instances}
@@ -245,7 +196,7 @@ class Completion:
         self._open[uid] = series
         return series
 
-    def _closing(self, series: _OpenSeries, now: float) -> ClosedBy | None:
+    def _closing(self, series: OpenSeries, now: float) -> ClosedBy | None:
         for rule in _RULES:
             since = rule.since(series)
             if since is not None and now >= since + rule.wait(self._patience, series):

@@ -28,10 +28,16 @@ def receiver(tmp_path_factory):
         yield started
 
 
-@pytest.fixture
-def intake(tmp_path):
-    with Intake(tmp_path, stray_s=1.0, quiet_s=30.0) as started:
+@pytest.fixture(scope="module")
+def receiving(tmp_path_factory):
+    with Intake(tmp_path_factory.mktemp("intake"), stray_s=1.0, quiet_s=30.0) as started:
         yield started
+
+
+@pytest.fixture
+def intake(receiving):
+    receiving.closed.clear()
+    return receiving
 
 
 def in_progress():
@@ -195,7 +201,7 @@ def test_a_report_on_a_context_for_images_is_refused(receiver):
 @pytest.mark.parametrize("when", ["before", "between", "after"])
 def test_a_completed_step_closes_its_series_as_soon_as_the_images_are_there(intake, when):
     """On an association that stays open, and without a count: nothing else would close them before 30 s."""
-    images, scanner, begin = slices(), peer(intake.port), "1.2.100"
+    images, scanner, begin = slices(), peer(intake.port), f"1.2.100.{len(when)}"
     create_step(scanner, begin, in_progress())
     halves = {"before": [images], "between": [images[:5], images[5:]], "after": [images]}[when]
     held = AE(ae_title="MR1")
@@ -257,9 +263,9 @@ def test_a_step_that_comes_late_corrects_the_mark_of_a_closed_series(intake):
 @pytest.mark.parametrize("ends", [False, True])
 def test_a_restart_keeps_what_the_step_said(intake, ends):
     images = slices()
-    create_step(peer(intake.port), "1.2.130", in_progress())
+    create_step(peer(intake.port), f"1.2.130.{ends:d}", in_progress())
     push_series(intake.port, images[:5], aborts=0)
-    set_step(peer(intake.port), "1.2.130", over(StepState.COMPLETED, images))
+    set_step(peer(intake.port), f"1.2.130.{ends:d}", over(StepState.COMPLETED, images))
     intake.run(1 if ends else 0, idle=0.1)
     intake.restart()
     push_series(intake.port, images[5:])
