@@ -8,20 +8,29 @@ from collections.abc import Callable
 from itertools import islice
 
 from daemon.core.completion import Completion
-from daemon.core.ports import ReadInstance
-from daemon.core.values import Arrival, AssociationEnd, Incoming, Instance, Series
+from daemon.core.ports import ReadInstance, ReadReport
+from daemon.core.steps import StepArrival, StepReport
+from daemon.core.values import Arrival, AssociationEnd, Incoming, Instance, Series, SpoolEvent
 from daemon.edge.index import Index
-from daemon.edge.segments import START, Cursor
+from daemon.edge.inventory import parse_position
+from daemon.edge.segments import Cursor
 from daemon.edge.spool import SpoolReader
 
 #: Events read between two looks at what is due: closes series in time while a long backlog is read.
 _BATCH = 200
+#: How long a step's report counts (images later than that are none of its own), and closed series stay in memory.
+_REPORTS_S, _CLOSED_S = 86400.0, 3600.0
+_FORGET_EVERY_S = 600.0
 
 
 class Assembly:
     """Puts series together; ``note`` is told of every arrival, once.
 
+    Objects that Scanside made, and that somebody forwarded back, stay in the spool and begin no series: a report on a
+    report would be reported on again.
+
     Attributes:
+        own_objects: How many such objects were read since the start.
         incoming: The series that are still open, as of the last turn; replaced whole, so any thread may read it.
         changes: Grows whenever ``incoming`` changes.
     """
@@ -31,25 +40,31 @@ class Assembly:
         spool: SpoolReader,
         index: Index,
         completion: Completion,
-        read_instance: ReadInstance,
+        readers: tuple[ReadInstance, ReadReport],
         note: Callable[[Arrival], None],
     ) -> None:
         self._note = note
         self._spool = spool
         self._index = index
         self._completion = completion
-        self._read_instance = read_instance
-        self._cursor = _parse(index.position())
+        self._read_instance, self._read_report = readers
+        self._forgot_at = 0.0
+        self._cursor = parse_position(index.position())
         self.incoming: tuple[Incoming, ...] = ()
         self.changes = 0
+        self.own_objects = 0
 
-    def restore(self) -> None:
-        """Take up what was open when the process last stopped."""
+    def restore(self, now: float) -> None:
+        """Take up what was open when the process last stopped, and what is known of steps and scanners."""
+        for calling_ae, rhythm in self._index.rhythms().items():
+            self._completion.recall(calling_ae, rhythm)
         instances, ends = self._index.unclosed()
         for instance in instances:
             self._receive(instance)
         for end in ends:
             self._completion.end(end)
+        for report in self._index.reports(now - _REPORTS_S):
+            self._report(report)
 
     def turn(self, now: float) -> tuple[bool, tuple[Series, ...]]:
         """Read what has arrived, close what is complete at ``now``.
@@ -63,38 +78,53 @@ class Assembly:
             self._take([event for event, _ in events], events[-1][1])
         closed = self._completion.due(now)
         for series in closed:
-            self._index.close_series(series)
+            scanner = series.instances[0].arrival.calling_ae
+            self._index.close_series(series, self._completion.rhythm(scanner))
+        if now - self._forgot_at > _FORGET_EVERY_S:
+            self._completion.forget(now - _CLOSED_S, now - _REPORTS_S)
+            self._forgot_at = now
         if events or closed:
             self.incoming = self._completion.incoming()
             self.changes += 1
         return bool(events), closed
 
-    def _take(self, events: list[Arrival | AssociationEnd], cursor: Cursor) -> None:
-        instances = {
-            id(event): self._read_instance(event, self._spool.dataset_bytes(event))
-            for event in events
-            if isinstance(event, Arrival)
-        }
-        ends = [event for event in events if isinstance(event, AssociationEnd)]
-        self._index.record(list(instances.values()), ends, f"{cursor.segment}:{cursor.offset}")
+    def _take(self, events: list[SpoolEvent], cursor: Cursor) -> None:
+        read = [self._read(event) for event in events]
+        instances = [value for value in read if isinstance(value, Instance) and not value.own]
+        ends = [value for value in read if isinstance(value, AssociationEnd)]
+        reports = [value for value in read if isinstance(value, StepReport)]
+        self._index.record(instances, ends, f"{cursor.segment}:{cursor.offset}", reports)
         self._cursor = cursor
-        for event in events:
-            if isinstance(event, AssociationEnd):
-                self._completion.end(event)
+        self.own_objects += sum(isinstance(value, Instance) and value.own for value in read)
+        for value in read:
+            if isinstance(value, AssociationEnd):
+                self._completion.end(value)
+            elif isinstance(value, StepReport):
+                self._report(value)
             else:
-                self._note(event)
-                self._receive(instances[id(event)])
+                self._note(value.arrival)
+                if not value.own:
+                    self._receive(value)
+
+    def _read(self, event: SpoolEvent) -> Instance | AssociationEnd | StepReport:
+        if isinstance(event, AssociationEnd):
+            return event
+        if isinstance(event, StepArrival):
+            return self._read_report(event, self._spool.dataset_bytes(event))
+        return self._read_instance(event, self._spool.dataset_bytes(event))
+
+    def _report(self, report: StepReport) -> None:
+        for uid in report.images or ():
+            self._remember(uid)
+        self._completion.report(report)
 
     def _receive(self, instance: Instance) -> None:
-        if not self._completion.knows(instance.series_instance_uid):
-            closed = self._index.newest(instance.series_instance_uid)
-            if closed is not None:
-                self._completion.restore(closed)
+        self._remember(instance.series_instance_uid)
         self._completion.receive(instance)
 
-
-def _parse(position: str | None) -> Cursor:
-    if position is None:
-        return START
-    segment, offset = position.split(":")
-    return Cursor(int(segment), int(offset))
+    def _remember(self, series_instance_uid: str) -> None:
+        """See to it that completion knows the series, if it was closed before."""
+        if not self._completion.knows(series_instance_uid):
+            closed = self._index.newest(series_instance_uid)
+            if closed is not None:
+                self._completion.restore(closed)

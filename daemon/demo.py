@@ -17,7 +17,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 from pydicom import Dataset
 from pydicom.uid import Comprehensive3DSRStorage, SecondaryCaptureImageStorage
 from pynetdicom import AE, evt
@@ -25,19 +24,14 @@ from pynetdicom.events import Event
 
 from daemon.config import Settings, load_settings
 from daemon.core.errors import ConfigError, ScansideError
-from daemon.core.values import Volume
+from daemon.dicom.outgoing import Outgoing, encode_outgoing
 from daemon.dicom.parsing import parse_file
 from daemon.dicom.reader import read_volumes
-from daemon.dicom.simulate import corrupted_series, series_from_volume
+from daemon.dicom.simulate import corrupted_series
 from daemon.edge.destinations import Peer
-from daemon.edge.scanner import push
-from daemon.examination import read_nifti
 from daemon.listing import list_series
+from daemon.push import golden_head, send_plainly, spoilt
 from models.artefacts import Artefact
-from models.bundle import load_bundle
-from models.kspace import corrupt
-from models.preprocess import Grid
-from models.severity import draw
 
 #: What goes wrong with each push: nothing, then one artefact at its worst. The seed is one where the head moves in the
 #: middle of k-space; a late movement hardly hurts, and is rightly accepted.
@@ -63,21 +57,18 @@ def run_demo(folder: Path, source: Path | None) -> int:
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    datasets = _own_series(source) if source else _golden_series()
-    (volume,) = read_volumes(datasets)
+    datasets = _own_series(source) if source else golden_head(Settings().bundle, "golden head")
+    pushes = {artefact: _simulated(artefact, datasets) for artefact in PUSHES}
     with _archive(folder.resolve() / "archive") as archive, _daemon(folder, archive) as (settings, page):
         print(f"live page {page} while the demo runs; everything lies in {folder.resolve()}\n")
         print(f"{'pushed':8} {'verdict':8} {'cause':8} {'seconds to SR':>13}  action")
-        complete = [_show(artefact, datasets, volume, settings, archive) for artefact in PUSHES]
+        complete = [_show(artefact, images, settings, archive) for artefact, images in pushes.items()]
     print(f"\nconfiguration and storage: {folder.resolve()}; archive: {archive.folder}")
     return 0 if all(complete) else 1
 
 
-def _show(
-    artefact: Artefact | None, datasets: list[Dataset], volume: Volume, settings: Settings, archive: _Archive
-) -> bool:
+def _show(artefact: Artefact | None, images: list[Outgoing], settings: Settings, archive: _Archive) -> bool:
     """Push the head once and print its answer; whether it is complete."""
-    instances = list(_simulated(artefact, datasets, volume))
     scanner = Peer(
         name="the daemon",
         host="127.0.0.1",
@@ -85,9 +76,9 @@ def _show(
         ae_title=settings.dicom.ae_title,
         calling_ae="DEMO_MR",
     )
-    push(instances, scanner)
+    send_plainly(images, scanner)
     last_image = time.time()
-    answer = _answer(str(instances[0].SeriesInstanceUID), settings, archive)
+    answer = _answer(images[0].series_instance_uid, settings, archive)
     if answer is None:
         print(
             f"{artefact or 'clean':8} no complete answer within {_ANSWER_S:.0f} s: see {settings.storage}/../daemon.log"
@@ -101,14 +92,13 @@ def _show(
     return True
 
 
-def _simulated(artefact: Artefact | None, datasets: list[Dataset], volume: Volume) -> Iterator[Dataset]:
-    name = artefact.value if artefact else "clean"
-    if artefact is None:
-        image = volume.voxels
+def _simulated(artefact: Artefact | None, datasets: list[Dataset]) -> list[Outgoing]:
+    if artefact is not None:
+        made = spoilt(datasets, artefact, SEVERITY, SEED)
     else:
-        corruption = draw(artefact, SEVERITY, np.random.default_rng(SEED))
-        image = corrupt(volume.voxels, (corruption,), Grid(volume.voxels.shape, volume.affine).spacing)
-    return corrupted_series(datasets, image, seed=f"demo {name}", description=f"demo {name}")
+        (volume,) = read_volumes(datasets)
+        made = list(corrupted_series(datasets, volume.voxels, seed="demo clean", description="demo clean"))
+    return [encode_outgoing(dataset) for dataset in made]
 
 
 def _answer(series: str, settings: Settings, archive: _Archive) -> dict[str, str] | None:
@@ -120,12 +110,6 @@ def _answer(series: str, settings: Settings, archive: _Archive) -> dict[str, str
             return found[0] if Path(found[0]["picture"]).exists() else None
         time.sleep(0.05)
     return None
-
-
-def _golden_series() -> list[Dataset]:
-    bundle = load_bundle(Settings().bundle)
-    volume = read_nifti(bundle.file(bundle.manifest.golden.series))
-    return list(series_from_volume(volume, seed="golden head"))
 
 
 def _own_series(source: Path) -> list[Dataset]:

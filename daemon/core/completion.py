@@ -1,14 +1,21 @@
-"""When a series is complete: a pure state machine; instances, association ends and the time are its only inputs.
+"""When a series is complete: a pure state machine; instances, association ends, step reports and the time go in.
 
 DICOM gives no end-of-series signal. A series is found complete by the first rule of ``_RULES`` whose condition holds
 and has held for its patience. An image that arrives later re-opens the series under the next revision, with all of
 its images; the older verdict is then superseded. An image that is already known changes nothing.
+
+A series is partial where images are known to be missing (a procedure step lists them, the geometry shows a gap, the
+association was aborted), and where nothing but silence said that it was all. What shows later that the mark was wrong
+(the step's list, or the release) re-opens the series too.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from daemon.core.geometry import Coverage, coverage
+from daemon.core.geometry import Coverage, cover
+from daemon.core.open_series import OpenSeries
+from daemon.core.rhythm import Rhythm
+from daemon.core.steps import Announcement, StepReport, Steps
 from daemon.core.values import AssociationEnd, ClosedBy, Incoming, Instance, Series
 
 
@@ -16,52 +23,17 @@ from daemon.core.values import AssociationEnd, ClosedBy, Incoming, Instance, Ser
 class Patience:
     """Seconds to wait once a rule's condition holds.
 
-    ``geometry_s``: all expected images are there and close a volume. ``release_s``: the association was released and
-    the images close a volume. ``stray_s``: released, but they do not. ``quiet_s``: nothing arrives any more.
+    ``geometry_s``: all expected images are there and close a volume, or all that a procedure step lists are there.
+    ``release_s``: the association was released and the images close a volume. ``stray_s``: released, but they do not,
+    or some are missing that a step lists. Nothing arrives any more: the scanner's own quiet time, learned, between
+    ``quiet_least_s`` and ``quiet_s``.
     """
 
     geometry_s: float = 0.0
-    release_s: float = 0.5
+    release_s: float = 0.2
     stray_s: float = 10.0
     quiet_s: float = 60.0
-
-
-@dataclass(slots=True)
-class _OpenSeries:
-    """One series that is still being received (or was closed and re-opened)."""
-
-    study_instance_uid: str
-    revision: int
-    instances: dict[str, Instance] = field(default_factory=dict)
-    last_at: float = 0.0
-    associations: set[str] = field(default_factory=set)
-    ended_at: float | None = None
-    aborted: bool = False
-    _seen: tuple[int, Coverage] | None = None
-
-    @property
-    def coverage(self) -> Coverage:
-        """Coverage of the images so far; computed once per image count."""
-        if self._seen is None or self._seen[0] != len(self.instances):
-            self._seen = (len(self.instances), self._cover())
-        return self._seen[1]
-
-    def _cover(self) -> Coverage:
-        instances = self.instances.values()
-        if all(instance.frames > 1 for instance in instances):
-            return Coverage.WHOLE  # each object is a volume of its own
-        return coverage(instance.place for instance in instances)
-
-    @property
-    def released_at(self) -> float | None:
-        """When the last of its associations ended, none of them being open and the last not aborted."""
-        return None if self.associations or self.aborted else self.ended_at
-
-    @property
-    def counted(self) -> bool:
-        """As many images as the header announced."""
-        expected = max((i.expected or 0 for i in self.instances.values()), default=0)
-        return expected > 0 and len(self.instances) >= expected
+    quiet_least_s: float = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,33 +41,50 @@ class _Rule:
     """``since`` gives when the condition began to hold, None while it does not; ``wait`` picks the patience."""
 
     closed_by: ClosedBy
-    since: Callable[[_OpenSeries], float | None]
-    wait: Callable[[Patience], float]
+    since: Callable[[OpenSeries], float | None]
+    wait: Callable[[Patience, OpenSeries], float]
 
 
-def _counted_and_whole(series: _OpenSeries) -> float | None:
-    return series.last_at if series.counted and series.coverage is Coverage.WHOLE else None
+def _listed_and_there(series: OpenSeries) -> float | None:
+    listed = series.announced
+    return None if listed is None or series.lacking else max(listed.announced_at, series.last_at)
 
 
-def _released_and_whole(series: _OpenSeries) -> float | None:
+def _counted_and_whole(series: OpenSeries) -> float | None:
+    whole = series.counted and series.coverage is Coverage.WHOLE and not series.lacking
+    return series.last_at if whole else None
+
+
+def _released_and_whole(series: OpenSeries) -> float | None:
     released = series.released_at
-    return None if released is None or series.coverage is not Coverage.WHOLE else max(released, series.last_at)
+    if released is None or series.resumed or series.lacking or series.coverage is not Coverage.WHOLE:
+        return None
+    return max(released, series.last_at)
 
 
-def _released(series: _OpenSeries) -> float | None:
-    return series.released_at
+def _listed_and_lacking(series: OpenSeries) -> float | None:
+    listed = series.announced
+    return None if listed is None or series.associations else max(listed.announced_at, series.last_at)
 
 
-def _quiet(series: _OpenSeries) -> float | None:
-    return series.last_at
+def _released(series: OpenSeries) -> float | None:
+    return None if series.lacking else series.released_at
+
+
+def _quiet(series: OpenSeries) -> float | None:
+    if series.released_at is not None:
+        return None  # the rules above wait for less
+    return max(series.last_at, series.announced.announced_at if series.announced else 0.0)
 
 
 #: In the order of trust.
 _RULES = (
-    _Rule(ClosedBy.GEOMETRY, _counted_and_whole, lambda patience: patience.geometry_s),
-    _Rule(ClosedBy.RELEASE, _released_and_whole, lambda patience: patience.release_s),
-    _Rule(ClosedBy.RELEASE, _released, lambda patience: patience.stray_s),
-    _Rule(ClosedBy.QUIET, _quiet, lambda patience: patience.quiet_s),
+    _Rule(ClosedBy.MPPS, _listed_and_there, lambda patience, _: patience.geometry_s),
+    _Rule(ClosedBy.GEOMETRY, _counted_and_whole, lambda patience, _: patience.geometry_s),
+    _Rule(ClosedBy.RELEASE, _released_and_whole, lambda patience, _: patience.release_s),
+    _Rule(ClosedBy.MPPS, _listed_and_lacking, lambda patience, _: patience.stray_s),
+    _Rule(ClosedBy.RELEASE, _released, lambda patience, _: patience.stray_s),
+    _Rule(ClosedBy.QUIET, _quiet, lambda p, series: series.rhythm.quiet_s(p.quiet_least_s, p.quiet_s)),
 )
 
 
@@ -109,8 +98,10 @@ class Completion:
 
     def __init__(self, patience: Patience) -> None:
         self._patience = patience
-        self._open: dict[str, _OpenSeries] = {}
+        self._open: dict[str, OpenSeries] = {}
         self._closed: dict[str, Series] = {}
+        self._steps = Steps()
+        self._rhythms: dict[str, Rhythm] = {}
         self.duplicates = 0
         self.conflicts = 0
 
@@ -122,9 +113,18 @@ class Completion:
         """Remember a series that was closed before a restart."""
         self._closed[series.series_instance_uid] = series
 
-    def forget(self, closed_before: float) -> None:
-        """Drop closed series from memory; a later image must be preceded by :meth:`restore`."""
+    def recall(self, calling_ae: str, rhythm: Rhythm) -> None:
+        """Remember what was learned of a scanner before a restart."""
+        self._rhythms[calling_ae] = rhythm
+
+    def rhythm(self, calling_ae: str) -> Rhythm:
+        """What was learned of a scanner so far."""
+        return self._rhythms.get(calling_ae, Rhythm())
+
+    def forget(self, closed_before: float, reported_before: float) -> None:
+        """Drop closed series and step reports from memory; a later image must be preceded by :meth:`restore`."""
         self._closed = {uid: s for uid, s in self._closed.items() if s.closed_at >= closed_before}
+        self._steps.forget(reported_before)
 
     def receive(self, instance: Instance) -> None:
         """Take one instance."""
@@ -134,19 +134,32 @@ class Completion:
             self.duplicates += known.digest == instance.digest
             self.conflicts += known.digest != instance.digest
             return
-        series = self._open.get(uid) or self._reopen(uid, instance.study_instance_uid)
-        series.instances[sop] = instance
-        series.last_at = max(series.last_at, instance.arrival.received_at)
-        series.associations.add(instance.arrival.association)
-        series.aborted = False
+        series = self._open.get(uid) or self._reopen(uid, instance)
+        released, arrived_at = series.released_at, instance.arrival.received_at
+        if released is not None and arrived_at > released + self._patience.release_s:
+            series.resumed = series.resumed or series.coverage is not Coverage.GAPPED
+        series.add(instance)
 
     def end(self, end: AssociationEnd) -> None:
-        """Take the end of an association; it concerns every open series that came on it."""
+        """Take the end of an association; it concerns every series that came on it."""
+        for uid in [uid for uid, closed in self._closed.items() if _confirms(end, closed)]:
+            series = self._reopen(uid, self._closed[uid].instances[0])
+            series.associations.add(end.association)
         for series in self._open.values():
             if end.association in series.associations:
                 series.associations.discard(end.association)
-                series.ended_at = end.ended_at
-                series.aborted = end.aborted
+                series.ended_at = max(series.ended_at or 0.0, end.ended_at)
+                if end.aborted:
+                    series.broken.add(end.association)
+
+    def report(self, report: StepReport) -> None:
+        """Take what a scanner reports of a procedure step; a closed series that it says is otherwise is re-opened."""
+        for uid in self._steps.take(report):
+            announced = self._steps.announced(uid)
+            if uid in self._open:
+                self._open[uid].announced = announced
+            elif announced is not None and uid in self._closed and _contradicts(announced, self._closed[uid]):
+                self._reopen(uid, self._closed[uid].instances[0])
 
     def due(self, now: float) -> tuple[Series, ...]:
         """The series found complete by ``now``; they are closed from here on."""
@@ -172,18 +185,21 @@ class Completion:
         closed = self._closed.get(uid)
         return next((i for i in closed.instances if i.arrival.sop_instance_uid == sop), None) if closed else None
 
-    def _reopen(self, uid: str, study_instance_uid: str) -> _OpenSeries:
+    def _reopen(self, uid: str, instance: Instance) -> OpenSeries:
+        """The series of ``instance``, open with what is known of it."""
         closed = self._closed.pop(uid, None)
-        series = _OpenSeries(study_instance_uid, closed.revision + 1 if closed else 1)
-        for instance in closed.instances if closed else ():
-            series.instances[instance.arrival.sop_instance_uid] = instance
+        series = OpenSeries(instance.study_instance_uid, closed.revision + 1 if closed else 1)
+        series.announced, series.rhythm = self._steps.announced(uid), self.rhythm(instance.arrival.calling_ae)
+        if closed:
+            series.instances = {known.arrival.sop_instance_uid: known for known in closed.instances}
+            series.last_at, series.resumed = closed.last_received_at, not closed.partial
         self._open[uid] = series
         return series
 
-    def _closing(self, series: _OpenSeries, now: float) -> ClosedBy | None:
+    def _closing(self, series: OpenSeries, now: float) -> ClosedBy | None:
         for rule in _RULES:
             since = rule.since(series)
-            if since is not None and now >= since + rule.wait(self._patience):
+            if since is not None and now >= since + rule.wait(self._patience, series):
                 return rule.closed_by
         return None
 
@@ -196,7 +212,27 @@ class Completion:
             instances=tuple(series.instances.values()),
             closed_by=closed_by,
             closed_at=now,
-            partial=series.aborted or series.coverage is Coverage.GAPPED,
+            partial=series.partial(closed_by),
         )
+        scanner = closed.instances[0].arrival.calling_ae
+        self._rhythms[scanner] = self.rhythm(scanner).learn(i.arrival.received_at for i in closed.instances)
         self._closed[uid] = closed
         return closed
+
+
+def _confirms(end: AssociationEnd, closed: Series) -> bool:
+    """Whether the release tells that a series was whole which silence had closed."""
+    return (
+        closed.closed_by is ClosedBy.QUIET
+        and not end.aborted
+        and closed.instances[-1].arrival.association == end.association
+        and cover(closed.instances) is Coverage.WHOLE
+    )
+
+
+def _contradicts(announced: Announcement, closed: Series) -> bool:
+    """Whether the list says otherwise than the closed series' mark: images are missing, or none are."""
+    there = {instance.arrival.sop_instance_uid for instance in closed.instances}
+    if not there >= announced.images:
+        return not closed.partial
+    return closed.partial and not announced.discontinued

@@ -1,12 +1,12 @@
 """Whether the images of a series cover a volume: what completion can see without decoding a pixel."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from enum import StrEnum
 from itertools import pairwise
 from statistics import median
 
-from daemon.core.values import Place
+from daemon.core.values import Instance, Place
 
 #: Fewer slices than this show nothing about regularity.
 LEAST_SLICES = 3
@@ -44,3 +44,18 @@ def coverage(places: Iterable[Place | None]) -> Coverage:
         return Coverage.GAPPED
     even = len({len(found) for found in images.values()}) == 1
     return Coverage.WHOLE if even else Coverage.GAPPED
+
+
+def cover(instances: Collection[Instance]) -> Coverage:
+    """The coverage of a series.
+
+    Multi-frame objects are volumes of their own: WHOLE, unless parts of a concatenation are missing, or the last
+    object has fewer frames than all of several equal ones before it: an interrupted scan leaves such a one.
+    """
+    frames = [instance.frames for instance in instances]
+    if not all(count > 1 for count in frames):
+        return coverage(instance.place for instance in instances)
+    parts = max(instance.expected or 0 for instance in instances)
+    *before, last = frames
+    cut = not parts and len(before) > 1 and len(set(before)) == 1 and last < before[0]
+    return Coverage.GAPPED if cut or len(frames) < parts else Coverage.WHOLE

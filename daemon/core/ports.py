@@ -6,6 +6,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from daemon.core.steps import StepArrival, StepReport
 from daemon.core.values import Arrival, Card, Instance, ReportObject
 
 
@@ -25,6 +26,13 @@ class ReadInstance(Protocol):
 
     def __call__(self, arrival: Arrival, dataset: bytes) -> Instance:
         """The instance, from the encoded data set."""
+
+
+class ReadReport(Protocol):
+    """Reads the report of a procedure step; never raises for content."""
+
+    def __call__(self, arrival: StepArrival, encoded: bytes) -> StepReport:
+        """What it says, from the encoded data set."""
 
 
 class Destination(Protocol):

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from daemon.core.errors import Reason
+from daemon.core.steps import StepArrival
 from models.artefacts import Artefact
 
 
@@ -45,7 +46,7 @@ class AssociationEnd:
     aborted: bool
 
 
-SpoolEvent = Arrival | AssociationEnd
+SpoolEvent = Arrival | AssociationEnd | StepArrival
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +67,7 @@ class Instance:
     """An arrival whose header was read. ``place`` is None for what is no single-frame image with a geometry.
 
     ``expected`` is the header's own count of images in the series or acquisition (an upper hint), None if silent;
-    ``digest`` is the SHA-256 of the encoded data set.
+    ``digest`` is the SHA-256 of the encoded data set. ``own``: Scanside made it; it was forwarded back.
     """
 
     arrival: Arrival
@@ -77,11 +78,13 @@ class Instance:
     frames: int = 1
     place: Place | None = None
     expected: int | None = None
+    own: bool = False
 
 
 class ClosedBy(StrEnum):
     """The signal by which a series was found complete, in the order of trust."""
 
+    MPPS = "mpps"
     GEOMETRY = "geometry"
     RELEASE = "release"
     QUIET = "quiet"

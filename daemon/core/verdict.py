@@ -53,12 +53,13 @@ def decide(assessment: Assessment, thresholds: Thresholds) -> Verdict:
     return verdict(state=State.REVIEW, cause=cause, action=_LOOK)
 
 
-def decline(reason: Reason) -> Verdict:
-    """NOT_ASSESSED: an answer too, with its reason."""
+def decline(reason: Reason, detail: str = "") -> Verdict:
+    """NOT_ASSESSED: an answer too, with its reason and what exactly it was; ``detail`` quotes no header."""
+    why = f"{reason.value}: {detail}" if detail else reason.value
     return Verdict(
         state=State.NOT_ASSESSED,
-        action=f"Not judged: {reason.value}. Decide by eye.",
-        reasons=(reason.value,),
+        action=f"Not judged: {why}. Decide by eye.",
+        reasons=(why,),
         not_assessed=reason,
     )
 

@@ -1,8 +1,12 @@
-"""Which presentation contexts the receiver accepts (conformance statement; PS3.4 annexes A and B, PS3.5 annex A)."""
+"""Which presentation contexts the receiver accepts (conformance statement; PS3.4 annexes A, B and F, PS3.5 annex A)."""
 
 from pydicom import uid
 
 VERIFICATION = uid.UID("1.2.840.10008.1.1")
+
+#: Modality Performed Procedure Step (PS3.4 annex F), and how its data sets may be encoded.
+PROCEDURE_STEP = uid.UID("1.2.840.10008.3.1.2.3.3")
+STEP_SYNTAXES = (uid.ExplicitVRLittleEndian, uid.ImplicitVRLittleEndian, uid.ExplicitVRBigEndian)
 
 #: Multi-frame MR. A scanner that finds these refused may send the same series as classic single frames instead.
 ENHANCED_MR = (

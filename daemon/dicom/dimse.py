@@ -1,4 +1,4 @@
-"""The DIMSE messages of an SCP for Storage and Verification (PS3.7 sections 6.3, 9.3.1, 9.3.5 and annex E).
+"""The DIMSE messages of an SCP for Storage, Verification and MPPS (PS3.7 sections 6.3, 9.3, 10.3 and annex E).
 
 A command set is always encoded in implicit little endian, its elements in group 0000.
 """
@@ -17,8 +17,11 @@ _UNSIGNED_LONG = struct.Struct("<I")
 
 _NO_DATA_SET = 0x0101  # any other CommandDataSetType announces one
 
-#: ErrorComment of an A700, at most 64 characters; it goes into the scanner's log, so it names nobody.
+#: ErrorComments, at most 64 characters; they go into the scanner's log, so they name nobody.
 NOT_WRITTEN: Final = "Not stored: the receiver could not write to its disk"
+STEP_ENDED: Final = "Performed Procedure Step Object may no longer be updated"
+#: ErrorID of a change to a step that has ended (PS3.4 table F.7.2-2).
+STEP_ENDED_ID: Final = 0xA710
 
 
 class Element(IntEnum):
@@ -26,13 +29,16 @@ class Element(IntEnum):
 
     CommandGroupLength = 0x0000
     AffectedSOPClassUID = 0x0002
+    RequestedSOPClassUID = 0x0003
     CommandField = 0x0100
     MessageID = 0x0110
     MessageIDBeingRespondedTo = 0x0120
     CommandDataSetType = 0x0800
     Status = 0x0900
     ErrorComment = 0x0902
+    ErrorID = 0x0903
     AffectedSOPInstanceUID = 0x1000
+    RequestedSOPInstanceUID = 0x1001
 
 
 class Command(IntEnum):
@@ -40,27 +46,48 @@ class Command(IntEnum):
 
     C_STORE = 0x0001
     C_ECHO = 0x0030
+    N_SET = 0x0120
+    N_CREATE = 0x0140
 
 
 _RESPONSE = 0x8000
 
 
 class Status(IntEnum):
-    """What we answer: an instance is stored, or the disk failed; its content is never judged here (PS3.4 B.2.3)."""
+    """What we answer: an instance is stored, or the disk failed; its content is never judged here (PS3.4 B.2.3).
+
+    The others answer the report of a procedure step (PS3.7 annex C, PS3.4 F.7.2).
+    """
 
     SUCCESS = 0x0000
     OUT_OF_RESOURCES = 0xA700
+    INVALID_VALUE = 0x0106
+    STEP_ENDED = 0x0110  # processing failure, with an ErrorID that says which
+    DUPLICATE_INSTANCE = 0x0111
+    NO_SUCH_INSTANCE = 0x0112
+    INVALID_INSTANCE = 0x0117
+    NO_SUCH_CLASS = 0x0118
+    MISSING_ATTRIBUTE = 0x0120
+    MISSING_VALUE = 0x0121
+    RESOURCE_LIMITATION = 0x0213
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """A C-STORE-RQ or C-ECHO-RQ."""
+    """A C-STORE-RQ, C-ECHO-RQ, N-CREATE-RQ or N-SET-RQ; an N-SET names the instance that it wants changed."""
 
     command: Command
     message_id: int
     sop_class_uid: str
     sop_instance_uid: str
     has_data_set: bool
+
+
+_COMMENTS: Final = {
+    Status.OUT_OF_RESOURCES: NOT_WRITTEN,
+    Status.RESOURCE_LIMITATION: NOT_WRITTEN,
+    Status.STEP_ENDED: STEP_ENDED,
+}
 
 
 def decode_request(command_set: bytes) -> Request:
@@ -71,11 +98,15 @@ def decode_request(command_set: bytes) -> Request:
     """
     elements = _elements(command_set)
     try:
+        command = Command(_unsigned_short(elements, Element.CommandField))
+        requested = command is Command.N_SET
         return Request(
-            command=Command(_unsigned_short(elements, Element.CommandField)),
+            command=command,
             message_id=_unsigned_short(elements, Element.MessageID),
-            sop_class_uid=_uid(elements, Element.AffectedSOPClassUID),
-            sop_instance_uid=_uid(elements, Element.AffectedSOPInstanceUID),
+            sop_class_uid=_uid(elements, Element.RequestedSOPClassUID if requested else Element.AffectedSOPClassUID),
+            sop_instance_uid=_uid(
+                elements, Element.RequestedSOPInstanceUID if requested else Element.AffectedSOPInstanceUID
+            ),
             has_data_set=_unsigned_short(elements, Element.CommandDataSetType) != _NO_DATA_SET,
         )
     except (KeyError, struct.error) as error:
@@ -118,9 +149,11 @@ def encode_response(request: Request, status: Status) -> bytes:
         + _encode_short(Element.CommandDataSetType, _NO_DATA_SET)
         + _encode_short(Element.Status, status)
     )
-    if status is Status.OUT_OF_RESOURCES:
-        body += _encode_text(Element.ErrorComment, NOT_WRITTEN, padding=b" ")
-    if request.command is Command.C_STORE:
+    if status in _COMMENTS:
+        body += _encode_text(Element.ErrorComment, _COMMENTS[status], padding=b" ")
+    if status is Status.STEP_ENDED:
+        body += _encode_short(Element.ErrorID, STEP_ENDED_ID)
+    if request.command is not Command.C_ECHO:
         body += _encode_text(Element.AffectedSOPInstanceUID, request.sop_instance_uid, padding=b"\0")
     return _encode(Element.CommandGroupLength, _UNSIGNED_LONG.pack(len(body))) + body
 

@@ -11,6 +11,7 @@ from pydicom.uid import generate_uid
 from daemon.core.values import Arrival, Instance, Place
 from daemon.dicom.attributes import Attributes
 from daemon.dicom.dimensions import DIMENSIONS, label
+from daemon.dicom.own import is_own
 from daemon.dicom.parsing import parse
 
 #: Siemens: NumberOfImagesInMosaic and the creator of its block.
@@ -20,6 +21,8 @@ _SIEMENS: Final = "SIEMENS MR HEADER"
 
 _KEYWORDS: Final = (
     "Modality",
+    "Manufacturer",
+    "ManufacturerModelName",
     "StudyInstanceUID",
     "SeriesInstanceUID",
     "InstanceNumber",
@@ -60,7 +63,8 @@ def read_instance(arrival: Arrival, dataset: bytes) -> Instance:
         digest=hashlib.sha256(dataset).hexdigest(),
         frames=frames,
         place=_place(header) if frames == 1 else None,
-        expected=_expected(header),
+        expected=_expected(header, frames),
+        own=is_own(header, arrival.sop_class_uid),
     )
 
 
@@ -97,10 +101,13 @@ def _dimension(header: Attributes) -> tuple[str, ...]:
     return (*(label(name, key) for name, key in keys if key), *([f"InstanceNumber={number}"] if number else []))
 
 
-def _expected(header: Attributes) -> int | None:
-    """Objects of the concatenation, else images per acquisition times temporal positions; hints, often too many."""
+def _expected(header: Attributes, frames: int) -> int | None:
+    """Objects of the concatenation; of single-frame images, images per acquisition times temporal positions.
+
+    The latter is a hint, often too many; multi-frame objects may count frames there.
+    """
     parts = header.integer("InConcatenationTotalNumber")
     images = header.integer("ImagesInAcquisition")
-    if not parts and not images:
-        return None
-    return parts or (images or 0) * max(1, header.integer("NumberOfTemporalPositions") or 1)
+    if parts or not images or frames > 1:
+        return parts or None
+    return images * max(1, header.integer("NumberOfTemporalPositions") or 1)

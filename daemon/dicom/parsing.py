@@ -88,13 +88,22 @@ def parse_file(content: bytes) -> Dataset:
     Raises:
         NotAssessable: UNREADABLE, it is no DICOM file.
     """
+    return parse(*unwrap(content))
+
+
+def unwrap(content: bytes) -> tuple[bytes, str]:
+    """The encoded data set of a DICOM file, as it is, and its transfer syntax UID (PS3.10, 7.1).
+
+    Raises:
+        NotAssessable: UNREADABLE, it is no DICOM file.
+    """
     start = _PREAMBLE + len(_PREFIX)
     meta = parse(content[start:], ExplicitVRLittleEndian, (_GROUP_LENGTH, _TRANSFER_SYNTAX))
     length, syntax = (meta.get_item(tag, keep_deferred=True) for tag in (_GROUP_LENGTH, _TRANSFER_SYNTAX))
     if not content.startswith(_PREFIX, _PREAMBLE) or not (length and length.value and syntax and syntax.value):
         raise NotAssessable(Reason.UNREADABLE, "no DICOM file")
     end = start + _GROUP_LENGTH_SIZE + int.from_bytes(length.value, "little")
-    return parse(content[end:], syntax.value.decode("latin-1").rstrip(" \0"))
+    return content[end:], syntax.value.decode("latin-1").rstrip(" \0")
 
 
 def parse_items(element: RawDataElement) -> tuple[Dataset, ...]:

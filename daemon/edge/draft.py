@@ -57,6 +57,12 @@ class Draft:
         while self._file and offset < self.length:
             offset += os.sendfile(descriptor, self._file.fileno(), offset, self.length - offset)
 
+    def content(self) -> bytes:
+        """All that was added; for what is small."""
+        if self._file is None:
+            return b"".join(self._fragments)
+        return os.pread(self._file.fileno(), self.length, 0) + b"".join(self._fragments)
+
     def close(self) -> None:
         """Free the unnamed file, if there is one."""
         if self._file:

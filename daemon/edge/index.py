@@ -10,6 +10,8 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from cattrs import Converter
 
+from daemon.core.rhythm import Rhythm
+from daemon.core.steps import StepReport, StepState
 from daemon.core.values import AssociationEnd, ClosedBy, Instance, Series, Stage
 from daemon.edge import schema
 from daemon.edge.redaction import token
@@ -33,12 +35,23 @@ class Index:
         with self._engine.connect() as connection:
             return connection.execute(sa.select(schema.position.c.cursor)).scalar()
 
-    def record(self, instances: Sequence[Instance], ends: Sequence[AssociationEnd], position: str) -> None:
+    def record(
+        self,
+        instances: Sequence[Instance],
+        ends: Sequence[AssociationEnd],
+        position: str,
+        reports: Sequence[StepReport] = (),
+    ) -> None:
         """Record what was read from the spool, and up to where."""
         rows = [_instance_row(instance) for instance in instances]
         gone = [{"association": e.association, "ended_at": e.ended_at, "aborted": e.aborted} for e in ends]
+        told = [_report_row(report) for report in reports]
         with self._engine.begin() as connection:
-            for table, values in ((schema.instances, rows), (schema.associations, gone)):
+            for table, values in (
+                (schema.instances, rows),
+                (schema.associations, gone),
+                (schema.step_reports, told),
+            ):
                 if values:
                     connection.execute(schema.insert_or_ignore(self._engine, table), values)
             connection.execute(sa.delete(schema.position))
@@ -54,8 +67,21 @@ class Index:
             ends = connection.execute(sa.select(schema.associations)).mappings()
             return sorted(instances, key=lambda i: i.arrival.received_at), [AssociationEnd(**end) for end in ends]
 
-    def close_series(self, series: Series) -> None:
-        """Record a series as complete; recording it again changes nothing."""
+    def reports(self, since: float) -> list[StepReport]:
+        """What was reported of procedure steps since then, in that order; what is older is deleted."""
+        newest = sa.select(schema.step_reports).order_by(schema.step_reports.c.reported_at)
+        with self._engine.begin() as connection:
+            connection.execute(sa.delete(schema.step_reports).where(schema.step_reports.c.reported_at < since))
+            return [_report(row) for row in connection.execute(newest).mappings()]
+
+    def rhythms(self) -> dict[str, Rhythm]:
+        """What was learned of each scanner, by calling AE title."""
+        with self._engine.connect() as connection:
+            rows = connection.execute(sa.select(schema.rhythms)).mappings()
+            return {row["calling_ae"]: Rhythm(tuple(json.loads(row["pauses"]))) for row in rows}
+
+    def close_series(self, series: Series, rhythm: Rhythm | None = None) -> None:
+        """Record a series as complete, and what its scanner's rhythm is now; recording it again changes nothing."""
         sops = [instance.arrival.sop_instance_uid for instance in series.instances]
         key = schema.instances.c.series_instance_uid == series.series_instance_uid
         row = {
@@ -72,6 +98,10 @@ class Index:
             "partial": series.partial,
         }
         with self._engine.begin() as connection:
+            if rhythm is not None:
+                scanner = {"calling_ae": row["calling_ae"], "pauses": json.dumps(rhythm.pauses)}
+                connection.execute(sa.delete(schema.rhythms).where(schema.rhythms.c.calling_ae == row["calling_ae"]))
+                connection.execute(sa.insert(schema.rhythms), scanner)
             row["version"] = schema.next_version(connection)
             connection.execute(schema.insert_or_ignore(self._engine, schema.series), [row])
             connection.execute(
@@ -117,3 +147,19 @@ def _instance_row(instance: Instance) -> dict[str, str]:
         "sop_instance_uid": instance.arrival.sop_instance_uid,
         "body": json.dumps(_CONVERTER.unstructure(instance)),
     }
+
+
+def _report_row(report: StepReport) -> dict[str, str | float]:
+    images = None if report.images is None else {uid: sorted(named) for uid, named in report.images.items()}
+    body = json.dumps({"state": report.state, "images": images})
+    return {"step_uid": report.step_uid, "reported_at": report.reported_at, "body": body}
+
+
+def _report(row: sa.RowMapping) -> StepReport:
+    body = json.loads(row["body"])
+    return StepReport(
+        step_uid=row["step_uid"],
+        reported_at=row["reported_at"],
+        state=body["state"] and StepState(body["state"]),
+        images=body["images"] and {uid: frozenset(named) for uid, named in body["images"].items()},
+    )

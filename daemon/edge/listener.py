@@ -1,7 +1,7 @@
 """The Storage SCP: takes instances from scanners, and says so only when they are durable.
 
-Verification and Storage as SCP (PS3.4 annexes A and B) over TCP or TLS (PS3.8; PS3.15 annex B). One thread accepts,
-one thread serves each connection.
+Verification, Storage and Modality Performed Procedure Step as SCP (PS3.4 annexes A, B and F) over TCP or TLS (PS3.8;
+PS3.15 annex B). One thread accepts, one thread serves each connection.
 """
 
 import socket
@@ -32,6 +32,7 @@ from daemon.edge.negotiation import Proposal, accept, decode_proposal, supported
 from daemon.edge.pdu_stream import PDU_BYTES_MAX, PduStream
 from daemon.edge.receiver_status import ListenerCounts, Tally
 from daemon.edge.spool_writer import SpoolWriter
+from daemon.edge.step_book import StepBook
 from daemon.edge.storage_session import Parties, StorageSession
 
 _BACKLOG = 128
@@ -77,6 +78,7 @@ class Listener:
 
     Raises:
         ConfigError: the address cannot be bound, the TLS files cannot be used, or a limit is out of range.
+        SpoolError: the book of procedure steps cannot be used.
     """
 
     def __init__(self, settings: ListenerSettings, writer: SpoolWriter) -> None:
@@ -84,6 +86,7 @@ class Listener:
             raise ConfigError(f"pdu_bytes_max is above {PDU_BYTES_MAX}: lower it; 131072 is as fast as any")
         self._settings = settings
         self._writer = writer
+        self._steps = StepBook(writer)
         self._tally = Tally()
         self._tls = tls_context(settings.tls) if settings.tls else None
         self._contexts = {enhanced: supported_contexts(enhanced=enhanced) for enhanced in (False, True)}
@@ -226,8 +229,13 @@ class Listener:
         """Accept the association and serve it to its end."""
         enhanced = proposal.calling_ae not in self._settings.classic_only
         acceptance = accept(proposal, self._contexts[enhanced], self._settings.pdu_bytes_max)
-        parties = Parties(calling_ae=proposal.calling_ae, called_ae=proposal.called_ae, contexts=acceptance.contexts)
-        session = StorageSession(stream, parties, self._writer, self._tally, self._settings.object_bytes_max)
+        parties = Parties(
+            calling_ae=proposal.calling_ae,
+            called_ae=proposal.called_ae,
+            contexts=acceptance.contexts,
+            object_bytes_max=self._settings.object_bytes_max,
+        )
+        session = StorageSession(stream, parties, self._writer, self._steps, self._tally)
         log = structlog.get_logger().bind(calling_ae=proposal.calling_ae)
         self._tally.add(accepted=1, active=1)
         try:

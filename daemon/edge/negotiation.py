@@ -18,7 +18,14 @@ from pynetdicom.pdu_primitives import (
 from pynetdicom.presentation import PresentationContext, build_context, negotiate_as_acceptor
 
 from daemon.core.errors import ProtocolError
-from daemon.dicom.contexts import ENHANCED_MR, STORAGE_SOP_CLASSES, TRANSFER_SYNTAXES, VERIFICATION
+from daemon.dicom.contexts import (
+    ENHANCED_MR,
+    PROCEDURE_STEP,
+    STEP_SYNTAXES,
+    STORAGE_SOP_CLASSES,
+    TRANSFER_SYNTAXES,
+    VERIFICATION,
+)
 from daemon.dicom.pdu import HEAD, AbortReason, PduType
 
 APPLICATION_CONTEXT_NAME = "1.2.840.10008.3.1.1.1"
@@ -56,7 +63,8 @@ class Acceptance(NamedTuple):
 def supported_contexts(*, enhanced: bool) -> list[PresentationContext]:
     """What the receiver offers, with or without multi-frame MR."""
     storage = [sop_class for sop_class in STORAGE_SOP_CLASSES if enhanced or sop_class not in ENHANCED_MR]
-    return [build_context(VERIFICATION), *(build_context(sop_class, list(TRANSFER_SYNTAXES)) for sop_class in storage)]
+    services = [build_context(VERIFICATION), build_context(PROCEDURE_STEP, list(STEP_SYNTAXES))]
+    return [*services, *(build_context(sop_class, list(TRANSFER_SYNTAXES)) for sop_class in storage)]
 
 
 def decode_proposal(body: bytes) -> Proposal:

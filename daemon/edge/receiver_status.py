@@ -16,8 +16,8 @@ class ListenerCounts:
 
     ``connections`` counts TCP connections; ``turned_away`` those closed before a word: address not allowed, too many,
     no TLS; ``rejected`` A-ASSOCIATE-RJ; ``released`` and ``aborted`` how accepted associations ended; ``instances``
-    and ``bytes`` what was acknowledged; ``write_failures`` what the disk did not take; ``faults`` our own unexpected
-    errors.
+    and ``bytes`` what was acknowledged; ``steps`` reports of procedure steps that were; ``write_failures`` what the
+    disk did not take; ``faults`` our own unexpected errors.
     """
 
     connections: int = 0
@@ -28,6 +28,7 @@ class ListenerCounts:
     released: int = 0
     aborted: int = 0
     echoes: int = 0
+    steps: int = 0
     instances: int = 0
     bytes: int = 0
     write_failures: int = 0

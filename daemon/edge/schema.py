@@ -30,6 +30,19 @@ associations = sa.Table(
     sa.Column("ended_at", sa.Float, nullable=False),
     sa.Column("aborted", sa.Boolean, nullable=False),
 )
+step_reports = sa.Table(
+    "step_reports",
+    METADATA,
+    sa.Column("step_uid", sa.Text, primary_key=True),
+    sa.Column("reported_at", sa.Float, primary_key=True),
+    sa.Column("body", sa.Text, nullable=False),
+)
+rhythms = sa.Table(
+    "rhythms",
+    METADATA,
+    sa.Column("calling_ae", sa.Text, primary_key=True),
+    sa.Column("pauses", sa.Text, nullable=False),
+)
 series = sa.Table(
     "series",
     METADATA,

@@ -6,7 +6,7 @@ A segment is a file named by its number, ``000000000001.spool``. All integers ar
     record   = "RECD" kind:u8 0:u8[3] metadata_length:u32 payload_length:u64    the head
                metadata                                                       a JSON object, UTF-8
                crc32(head + metadata):u32  crc32(payload):u32
-               payload                                                        kind 1: the encoded data set
+               payload                                                        kinds 1 and 3: the encoded data set
 
 A record is complete when all its bytes are there and its first checksum holds, and intact when the second holds too.
 The first lets a reader trust a record whose payload it skips; the second lies right before the payload, so that who
@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from daemon.core.errors import SpoolError
+from daemon.core.steps import StepArrival
 from daemon.core.values import Arrival, AssociationEnd, SpoolEvent
 
 VERSION = 1
@@ -51,6 +52,7 @@ class Kind(IntEnum):
 
     INSTANCE = 1
     ASSOCIATION_END = 2
+    STEP = 3
 
 
 class Cursor(NamedTuple):
@@ -74,6 +76,20 @@ class Receipt:
     called_ae: str
     association: str
     received_at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepReceipt:
+    """What is known of a procedure step's report before it has a place in the spool."""
+
+    step_uid: str
+    transfer_syntax_uid: str
+    calling_ae: str
+    received_at: float
+
+
+Entry = Receipt | StepReceipt | AssociationEnd
+_KINDS = {Receipt: Kind.INSTANCE, AssociationEnd: Kind.ASSOCIATION_END, StepReceipt: Kind.STEP}
 
 
 class Record(NamedTuple):
@@ -115,9 +131,9 @@ def check_segment(descriptor: int) -> None:
         raise SpoolError("the spool holds a segment of another version of Scanside, or a foreign file: move it away")
 
 
-def encode_front(entry: Receipt | AssociationEnd, payload_length: int, payload_checksum: int) -> bytes:
+def encode_front(entry: Entry, payload_length: int, payload_checksum: int) -> bytes:
     """Everything of a record that comes before its payload."""
-    kind = Kind.INSTANCE if isinstance(entry, Receipt) else Kind.ASSOCIATION_END
+    kind = _KINDS[type(entry)]
     metadata = json.dumps(asdict(entry), ensure_ascii=False, separators=(",", ":")).encode()
     front = _HEAD.pack(_MARKER, kind, len(metadata), payload_length) + metadata
     return front + _CHECKSUMS.pack(zlib.crc32(front), payload_checksum)
@@ -129,11 +145,13 @@ def decode_event(record: Record, segment: str) -> SpoolEvent:
     Raises:
         SpoolError: a kind that this version does not know.
     """
+    facts = json.loads(record.metadata) if record.kind in [*Kind] else {}
     if record.kind == Kind.INSTANCE:
-        facts = json.loads(record.metadata)
         return Arrival(segment=segment, offset=record.payload, length=record.payload_length, **facts)
+    if record.kind == Kind.STEP:
+        return StepArrival(segment=segment, offset=record.payload, length=record.payload_length, **facts)
     if record.kind == Kind.ASSOCIATION_END:
-        return AssociationEnd(**json.loads(record.metadata))
+        return AssociationEnd(**facts)
     raise SpoolError(f"segment {segment} holds a record of unknown kind {record.kind}: update Scanside")
 
 

@@ -20,14 +20,14 @@ from pathlib import Path
 import structlog
 
 from daemon.core.errors import SpoolError
-from daemon.core.values import AssociationEnd
 from daemon.edge.draft import Draft, write_fully
+from daemon.edge.durable import flush_folder
 from daemon.edge.segments import (
     COMMITTED,
     SEGMENT_HEAD,
     START,
     Cursor,
-    Receipt,
+    Entry,
     check_segment,
     decode_mark,
     encode_front,
@@ -56,7 +56,7 @@ class SpoolSettings:
     used_fraction_max: float = 0.95
 
 
-class _Entry:
+class _Waiting:
     """A record on its way to the disk; settled when it is durable, or is not to be."""
 
     __slots__ = ("draft", "error", "front", "settled")
@@ -86,16 +86,21 @@ class SpoolWriter:
             ) from error
         self._number = self._committed.segment
         self._segment: int | None = None
-        self._waiting: list[_Entry] = []
+        self._waiting: list[_Waiting] = []
         self._queue = threading.Lock()  # guards the records that wait
         self._turn = threading.Lock()  # held by who commits
         self._closed = False
+
+    @property
+    def folder(self) -> Path:
+        """Where the spool lies."""
+        return self._settings.folder
 
     def draft(self) -> Draft:
         """A new data set to fill and hand over."""
         return Draft(self._settings.folder, self._settings.memory_bytes)
 
-    def append(self, entry: Receipt | AssociationEnd, draft: Draft | None = None) -> None:
+    def append(self, entry: Entry, draft: Draft | None = None) -> None:
         """Make a record durable; returns when it is.
 
         Raises:
@@ -103,7 +108,7 @@ class SpoolWriter:
         """
         if draft is not None and draft.error is not None:
             raise _spool_error(draft.error)
-        waiting = _Entry(encode_front(entry, draft.length if draft else 0, draft.checksum if draft else 0), draft)
+        waiting = _Waiting(encode_front(entry, draft.length if draft else 0, draft.checksum if draft else 0), draft)
         with self._queue:
             self._waiting.append(waiting)
         with self._turn:
@@ -132,7 +137,7 @@ class SpoolWriter:
                 os.close(self._segment)
             os.close(self._mark)
 
-    def _commit(self, batch: Sequence[_Entry]) -> None:
+    def _commit(self, batch: Sequence[_Waiting]) -> None:
         """Settle a batch: all of it is durable, or none of it is kept."""
         error: SpoolError | None = SpoolError("the spool failed unexpectedly: see the log, then send again")
         try:
@@ -147,7 +152,7 @@ class SpoolWriter:
             for entry in batch:
                 entry.error, entry.settled = error, True
 
-    def _append(self, batch: Sequence[_Entry]) -> Cursor:
+    def _append(self, batch: Sequence[_Waiting]) -> Cursor:
         """Write and flush; returns the new end."""
         segment = self._writable_segment()
         for entry in batch:
@@ -167,7 +172,7 @@ class SpoolWriter:
             self._number += 1
             self._segment = _create_file(self._settings.folder / segment_name(self._number))
             write_fully(self._segment, [SEGMENT_HEAD])
-            _flush_folder(self._settings.folder)
+            flush_folder(self._settings.folder)
         return self._segment
 
     def _abandon_segment(self) -> None:
@@ -233,7 +238,7 @@ def _claim(folder: Path) -> int:
     """Make the folder and take its mark, open and locked: one spool has one receiver."""
     if not folder.exists():
         folder.mkdir(mode=0o700, parents=True)
-        _flush_folder(folder.parent)
+        flush_folder(folder.parent)
     mark = os.open(folder / COMMITTED, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -247,15 +252,6 @@ def _claim(folder: Path) -> int:
 
 def _create_file(path: Path) -> int:
     return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-
-
-def _flush_folder(folder: Path) -> None:
-    """Make the folder's entries durable: a flushed file in an unflushed folder is lost with the power."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _spool_error(error: OSError) -> SpoolError:

@@ -13,36 +13,38 @@ from daemon.edge.draft import Draft
 from daemon.edge.negotiation import Context
 from daemon.edge.pdu_stream import PduStream
 from daemon.edge.receiver_status import Tally
-from daemon.edge.segments import Receipt
+from daemon.edge.segments import Receipt, StepReceipt
 from daemon.edge.spool_writer import SpoolWriter
+from daemon.edge.step_book import StepBook
 
 _COMMAND_BYTES_MAX = 16 << 10  # ours have about 200
+_STEP_BYTES_MAX = 16 << 20  # a reference has about 150: a hundred thousand images
+_OF_STEPS = (Command.N_CREATE, Command.N_SET)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parties:
-    """Who is on an association, and what was agreed with them."""
+    """Who is on an association, what was agreed with them, and how large an object they may send."""
 
     calling_ae: str
     called_ae: str
     contexts: Mapping[int, Context]
+    object_bytes_max: int
 
 
 class StorageSession:
-    """Serves C-STORE and C-ECHO until the peer releases the association.
+    """Serves C-STORE, C-ECHO and MPPS until the peer releases the association.
 
-    A message is a command set in one or more fragments and, for C-STORE, a data set in more of them; messages do
+    A message is a command set in one or more fragments and, but for C-ECHO, a data set in more of them; messages do
     not overlap, as no asynchronous operations are negotiated (PS3.7 annex D.3.3.3).
     """
 
-    def __init__(
-        self, stream: PduStream, parties: Parties, writer: SpoolWriter, tally: Tally, object_bytes_max: int
-    ) -> None:
+    def __init__(self, stream: PduStream, parties: Parties, writer: SpoolWriter, steps: StepBook, tally: Tally) -> None:
         self._stream = stream
         self._parties = parties
         self._writer = writer
+        self._steps = steps
         self._tally = tally
-        self._object_bytes_max = object_bytes_max
         self._token = secrets.token_hex(8)
         self._command = b""
         self._context_id = 0
@@ -104,22 +106,25 @@ class StorageSession:
         self._context_id = fragment.context_id
         if self._context_id not in self._parties.contexts:
             raise ProtocolError("a request came on a context not accepted", AbortReason.INVALID_PARAMETER)
-        if request.has_data_set != (request.command is Command.C_STORE):
+        if request.command not in _OF_STEPS and request.has_data_set != (request.command is Command.C_STORE):
             raise ProtocolError("a request came without its data set", AbortReason.INVALID_PARAMETER)
         if request.command is Command.C_ECHO:
             self._answer(request, Status.SUCCESS)
             self._tally.add(echoes=1)
-        else:
+        elif request.has_data_set:
             self._incoming = request, self._writer.draft()
+        else:  # a step's report that says nothing
+            self._answer(request, self._report(request, self._writer.draft()))
 
     def _take_data(self, fragment: Fragment, request: Request, draft: Draft) -> None:
         if fragment.context_id != self._context_id:
             raise ProtocolError("a data set changed its context", AbortReason.INVALID_PARAMETER)
         draft.add(fragment.content)
-        if draft.length > self._object_bytes_max:
-            raise ProtocolError("an instance is larger than the configured limit", AbortReason.NOT_SPECIFIED)
+        of_step = request.command in _OF_STEPS
+        if draft.length > (_STEP_BYTES_MAX if of_step else self._parties.object_bytes_max):
+            raise ProtocolError("an object is larger than it may be", AbortReason.NOT_SPECIFIED)
         if fragment.is_last:
-            status = self._store(request, draft)
+            status = (self._report if of_step else self._store)(request, draft)
             draft.close()
             self._incoming = None
             self._answer(request, status)
@@ -143,6 +148,19 @@ class StorageSession:
         self.stored += 1
         self._tally.add(instances=1, bytes=draft.length)
         return Status.SUCCESS
+
+    def _report(self, request: Request, draft: Draft) -> Status:
+        """Take the report of a procedure step."""
+        context = self._parties.contexts[self._context_id]
+        receipt = StepReceipt(
+            step_uid=request.sop_instance_uid,
+            transfer_syntax_uid=context.transfer_syntax_uid,
+            calling_ae=self._parties.calling_ae,
+            received_at=time.time(),
+        )
+        status = self._steps.take(request, receipt, draft)
+        self._tally.add(steps=int(status is Status.SUCCESS), write_failures=int(status is Status.RESOURCE_LIMITATION))
+        return status
 
     def _answer(self, request: Request, status: Status) -> None:
         self._stream.write(encode_command(self._context_id, encode_response(request, status)))

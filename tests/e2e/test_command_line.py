@@ -30,6 +30,13 @@ def test_help_says_where_things_lie(command):
         assert place in said
 
 
+def test_help_of_push_shows_how_to_use_it():
+    said = scanside("push", "--help").stdout
+
+    for word in ("--artefact", "--drop", "--late-after", "--mpps", "--new-uids", "examples:", "No patient data"):
+        assert word in said
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [("storage = 1 =", "not TOML"), ("surprise = 1", "surprise"), ("[dicom]\nport = 'x'", "port")],

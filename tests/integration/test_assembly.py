@@ -7,6 +7,7 @@ from builders_spool import association_end, spool_settings, store
 from daemon.assembly import Assembly
 from daemon.core.completion import Completion, Patience
 from daemon.core.values import ClosedBy
+from daemon.dicom.procedure_step import read_report
 from daemon.edge.index import Index
 from daemon.edge.schema import open_database, sqlite_url
 from daemon.edge.spool import SpoolReader
@@ -32,8 +33,8 @@ def world(tmp_path):
     def begin(noted=None):
         spool, index = SpoolReader(tmp_path / "spool"), Index(engine, b"key")
         note = (noted if noted is not None else []).append
-        assembly = Assembly(spool, index, Completion(PATIENCE), read_instance, note)
-        assembly.restore()
+        assembly = Assembly(spool, index, Completion(PATIENCE), (read_instance, read_report), note)
+        assembly.restore(0.0)
         return assembly
 
     yield writer, begin

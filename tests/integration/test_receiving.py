@@ -398,7 +398,7 @@ def test_after_a_restart_the_spool_goes_on(tmp_path):
 
     assert {"1.2.3.1": mr_bytes(1), "1.2.3.2": mr_bytes(2)} == receiver.contents()
     names = {path.name for path in receiver.folder.iterdir()}
-    assert {COMMITTED, STATUS, segment_name(1), segment_name(2)} == names
+    assert {COMMITTED, STATUS, "steps", segment_name(1), segment_name(2)} == names
 
 
 def test_a_port_in_use_is_a_named_error(receiver, tmp_path):

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from daemon.core.completion import Completion, Patience
 from daemon.core.geometry import Coverage, coverage
+from daemon.core.steps import StepReport, StepState
 from daemon.core.values import ClosedBy, Place
 
 PATIENCE = Patience(geometry_s=0.0, release_s=0.5, stray_s=10.0, quiet_s=60.0)
@@ -95,7 +96,20 @@ def test_silence_closes_in_the_end(completion):
 
     assert completion.due(now=63.9) == ()
     (series,) = completion.due(now=64.0)
-    assert (series.closed_by, series.partial) == (ClosedBy.QUIET, False)
+    assert (series.closed_by, series.partial) == (ClosedBy.QUIET, True)
+
+
+def test_the_quiet_time_follows_the_pauses_of_the_scanner(completion):
+    for number in range(49):
+        name = chr(ord("A") + number)
+        for k in range(3):
+            completion.receive(instance(k, series=name, at=1000.0 * number + 8.0 * k, expected=3))
+        assert 1 == len(completion.due(1000.0 * number + 16))
+    fill(completion, 5)
+
+    assert completion.rhythm("SCANNER").pauses == (8.0,) * 49
+    assert completion.due(now=19.9) == ()
+    assert [ClosedBy.QUIET] == [series.closed_by for series in completion.due(now=20.0)]
 
 
 def test_a_late_image_reopens_with_all_images_under_the_next_revision(completion):
@@ -152,15 +166,24 @@ events = st.lists(
         st.tuples(st.just("image"), st.sampled_from("st"), st.integers(0, 12), st.sampled_from("ab")),
         st.tuples(st.just("end"), st.booleans(), st.none(), st.sampled_from("ab")),
         st.tuples(st.just("wait"), st.floats(0, 90), st.none(), st.none()),
+        st.tuples(
+            st.just("step"), st.sampled_from("st"), st.frozensets(st.integers(0, 12)), st.sampled_from(StepState)
+        ),
     ),
     max_size=60,
 )
 
 
+def lacks(series, lists):
+    """Whether an ended step lists an image that is not there."""
+    there = {i.arrival.sop_instance_uid for i in series.instances}
+    return any(not listed.get(series.series_instance_uid, frozenset()) <= there for listed in lists.values())
+
+
 @given(events)
 @settings(max_examples=200, deadline=None)
-def test_whatever_happens_the_newest_revisions_hold_every_image_once(story):
-    completion, now, newest, sent = Completion(PATIENCE), 0.0, {}, set()
+def test_whatever_happens_the_newest_revisions_hold_every_image_once_and_what_lacks_one_is_partial(story):
+    completion, now, newest, sent, lists = Completion(PATIENCE), 0.0, {}, set(), {}
     for kind, first, number, association in story:
         now += 0.01
         if kind == "image":
@@ -168,13 +191,21 @@ def test_whatever_happens_the_newest_revisions_hold_every_image_once(story):
             sent.add((first, number))
         elif kind == "end":
             completion.end(association_end(at=now, association=association, aborted=first))
+        elif kind == "step":
+            listed = {f"1.2.{ord(first)}": frozenset(f"1.2.{ord(first)}.{n}" for n in number)}
+            uid = f"1.3.{len(lists)}"
+            completion.report(StepReport(step_uid=uid, reported_at=now, state=association, images=listed))
+            if association.final:
+                lists[uid] = listed
         else:
             now += first
         for series in completion.due(now):
             assert series.revision == newest.get(series.series_instance_uid, (0, ()))[0] + 1
             newest[series.series_instance_uid] = (series.revision, series.instances)
+            assert series.partial or not lacks(series, lists)
     for series in completion.due(now + 60):
         newest[series.series_instance_uid] = (series.revision, series.instances)
+        assert series.partial or not lacks(series, lists)
     found = [i.arrival.sop_instance_uid for _, instances in newest.values() for i in instances]
 
     assert len(sent) == len(found) == len(set(found))

@@ -1,0 +1,95 @@
+"""The receiver's book of procedure steps: which it was told of, and which have ended (MPPS SCP, PS3.4 F.7.2).
+
+The spool holds the reports, for the daemon. The book holds one small file a step beside it, named by a hash, so that
+the receiver knows after a restart what it may answer, without reading the spool. A report is written to the spool
+first: killed between the two, the receiver takes the same report again, which changes nothing.
+"""
+
+import hashlib
+import threading
+import time
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from daemon.core.errors import SpoolError
+from daemon.core.steps import StepState
+from daemon.dicom.contexts import PROCEDURE_STEP
+from daemon.dicom.dimse import Command, Request, Status
+from daemon.dicom.procedure_step import UID, stated_status
+from daemon.edge.draft import Draft
+from daemon.edge.durable import flush_folder, write_whole
+from daemon.edge.segments import StepReceipt
+from daemon.edge.spool_writer import SpoolWriter
+
+_FOLDER: Final = "steps"
+#: A step that nobody ended by then is forgotten.
+_KEPT_S: Final = 60 * 86400.0
+
+
+class StepBook:
+    """One book a spool; its methods may be called from any thread.
+
+    Raises:
+        SpoolError: the folder cannot be used.
+    """
+
+    def __init__(self, writer: SpoolWriter) -> None:
+        self._writer = writer
+        self._folder = writer.folder / _FOLDER
+        self._lock = threading.Lock()
+        try:
+            self._folder.mkdir(mode=0o700, exist_ok=True)
+            flush_folder(writer.folder)
+            for path in self._folder.iterdir():
+                if path.stat().st_mtime < time.time() - _KEPT_S:
+                    path.unlink()
+        except OSError as error:
+            raise SpoolError(f"the folder {self._folder} cannot be used ({error.strerror}): check the disk") from error
+
+    def take(self, request: Request, receipt: StepReceipt, draft: Draft) -> Status:
+        """Answer an N-CREATE or N-SET; 0x0000 once the report is durable."""
+        if request.sop_class_uid != PROCEDURE_STEP:
+            return Status.NO_SUCH_CLASS
+        if not UID.fullmatch(receipt.step_uid):
+            return Status.INVALID_INSTANCE
+        status = stated_status(draft.content(), receipt.transfer_syntax_uid)
+        with self._lock:  # two scanners, or one in a hurry, may report the same step at once
+            try:
+                refusal = self._refusal(request.command, receipt.step_uid, status)
+                if refusal is None:
+                    self._writer.append(receipt, draft)
+                    if status is not None:
+                        write_whole(self._path(receipt.step_uid), status.encode())
+            except (OSError, SpoolError) as error:
+                structlog.get_logger().error("step_not_written", error=type(error).__name__)
+                return Status.RESOURCE_LIMITATION
+        return Status.SUCCESS if refusal is None else refusal
+
+    def _refusal(self, command: Command, step_uid: str, status: str | None) -> Status | None:
+        """Why the report is not taken; None where it is."""
+        known = self._state(step_uid)
+        if command is Command.N_CREATE and known is not None:
+            return Status.DUPLICATE_INSTANCE
+        if command is Command.N_SET and known is None:
+            return Status.NO_SUCH_INSTANCE
+        if known is not None and known.final:
+            return Status.STEP_ENDED
+        if status is None:
+            return Status.MISSING_ATTRIBUTE if command is Command.N_CREATE else None
+        if not status:
+            return Status.MISSING_VALUE
+        allowed = [StepState.IN_PROGRESS] if command is Command.N_CREATE else [*StepState]
+        return None if status in allowed else Status.INVALID_VALUE
+
+    def _state(self, step_uid: str) -> StepState | None:
+        try:
+            return StepState(self._path(step_uid).read_text())
+        except FileNotFoundError:
+            return None
+        except ValueError:  # damaged: what it was can no longer be told, that it was can
+            return StepState.IN_PROGRESS
+
+    def _path(self, step_uid: str) -> Path:
+        return self._folder / hashlib.sha256(step_uid.encode()).hexdigest()[:40]

@@ -1,0 +1,32 @@
+"""Series for the simulated scanner to send."""
+
+from itertools import count
+
+from builders_series import Lattice, classic
+
+from daemon.core.transmission import Manner, plan
+from daemon.dicom.outgoing import encode_outgoing
+from daemon.edge.destinations import Peer
+from daemon.push import send
+
+_numbers = count(1)
+
+
+def peer(port, **changes):
+    facts = {"name": "receiver", "host": "127.0.0.1", "ae_title": "SCANSIDE", "calling_ae": "MR1", "timeout_s": 10.0}
+    return Peer(port=port, **facts | changes)
+
+
+def slices(number=12, **attributes):
+    """A regular series of small slices under UIDs of its own."""
+    uid = f"1.2.826.{next(_numbers)}"
+    made = classic(Lattice(slices=number), uid=f"{uid}.1", SeriesInstanceUID=uid, **attributes)
+    return [encode_outgoing(dataset) for dataset in made]
+
+
+def push_series(port, *series, step=None, **manner):
+    """Send series in the manner given; what became of them."""
+    how = Manner(**{"late_s": 0.5} | manner)
+    pushed, refused = send(series, plan(series, how, lambda image: image.acquired_at), how, peer(port), step)
+    assert () == refused
+    return pushed
