@@ -26,7 +26,6 @@ from models.kspace import corrupt
 from models.preprocess import Grid
 from models.severity import draw
 
-
 SHORT = "completion = { stray_s = 2.0 }"  # seconds to wait for images that are known to be missing
 
 

@@ -30,10 +30,10 @@ def world(tmp_path):
     writer = SpoolWriter(spool_settings(tmp_path / "spool"))
     engine = open_database(sqlite_url(tmp_path / "scanside.sqlite"))
 
-    def begin(noted=None):
+    def begin(noted=None, completion=None):
         spool, index = SpoolReader(tmp_path / "spool"), Index(engine, b"key")
         note = (noted if noted is not None else []).append
-        assembly = Assembly(spool, index, Completion(PATIENCE), (read_instance, read_report), note)
+        assembly = Assembly(spool, index, completion or Completion(PATIENCE), (read_instance, read_report), note)
         assembly.restore(0.0)
         return assembly
 
@@ -106,7 +106,10 @@ def test_what_was_learned_of_a_scanner_outlives_a_restart(world):
     writer.append(association_end())
     read_all(begin(), LATE)
 
-    assert (1.0,) == begin()._completion.rhythm("SCANNER").pauses
+    after = Completion(PATIENCE)
+    begin(completion=after)
+
+    assert (1.0,) == after.rhythm("SCANNER").pauses
 
 
 def test_the_series_still_open_are_told_and_every_change_counts(world):

@@ -20,13 +20,15 @@ from builders_peer import (
     data_pdu,
     echo_command,
     mr_bytes,
+    step_pdus,
     store_command,
     store_pdus,
 )
-from builders_receiver import Receiver, echoscu
+from builders_receiver import Receiver, echoscu, encoded
 from builders_spool import events
 
 from daemon.core.values import Arrival
+from daemon.dicom.mpps import begun
 from daemon.dicom.pdu import HEAD, AbortReason, PduType, encode_command
 
 FUZZ_CASES = int(os.environ.get("SCANSIDE_FUZZ_CASES", "300"))
@@ -241,6 +243,7 @@ def _converse(port: int, rng: random.Random) -> None:
         encode_command(ECHO, echo_command()),
         *store_pdus("1.2.3.1", mr_bytes(1, 32), rng.choice((500, 16_000))),
         *store_pdus("1.2.3.2", rng.randbytes(rng.randrange(3000))),
+        *step_pdus(f"1.2.3.{rng.randrange(20)}", encoded(begun("1.2.3", "MR1", "20260101120000"))),
         RELEASE_REQUEST,
     ]
     victims = rng.sample(range(len(pdus)), rng.randint(1, 2)) if rng.random() < 0.8 else range(len(pdus))
