@@ -5,7 +5,7 @@ from ipaddress import ip_network
 import pytest
 from pydicom import uid
 
-from daemon.dicom.contexts import ENHANCED_MR, STORAGE_SOP_CLASSES, TRANSFER_SYNTAXES, VERIFICATION
+from daemon.dicom.contexts import ENHANCED_MR, PROCEDURE_STEP, STORAGE_SOP_CLASSES, TRANSFER_SYNTAXES, VERIFICATION
 from daemon.edge.listener import is_allowed
 from daemon.edge.negotiation import supported_contexts
 
@@ -48,4 +48,4 @@ def test_every_offered_sop_class_is_known_to_the_standard():
 def test_a_scanner_may_be_kept_to_classic_images():
     offered = {context.abstract_syntax for context in supported_contexts(enhanced=False)}
 
-    assert {VERIFICATION, *STORAGE_SOP_CLASSES} - set(ENHANCED_MR) == offered
+    assert {VERIFICATION, PROCEDURE_STEP, *STORAGE_SOP_CLASSES} - set(ENHANCED_MR) == offered
