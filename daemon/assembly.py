@@ -76,7 +76,8 @@ class Assembly:
             events = list(islice(self._spool.follow(self._cursor), _BATCH))
         if events:
             self._take([event for event, _ in events], events[-1][1])
-        closed = self._completion.due(now)
+        # while a backlog is read, the time is that of what was read: behind it the rest of a series may follow
+        closed = self._completion.due(min(now, _time(events[-1][0])) if len(events) == _BATCH else now)
         for series in closed:
             scanner = series.instances[0].arrival.calling_ae
             self._index.close_series(series, self._completion.rhythm(scanner))
@@ -128,3 +129,7 @@ class Assembly:
             closed = self._index.newest(series_instance_uid)
             if closed is not None:
                 self._completion.restore(closed)
+
+
+def _time(event: SpoolEvent) -> float:
+    return event.ended_at if isinstance(event, AssociationEnd) else event.received_at

@@ -3,8 +3,19 @@
 import random
 import socket
 
-from builders_peer import ECHO, RELEASE_REQUEST, Peer, association_request, echo_command, mr_bytes, store_pdus
+from builders_peer import (
+    ECHO,
+    RELEASE_REQUEST,
+    Peer,
+    association_request,
+    echo_command,
+    mr_bytes,
+    step_pdus,
+    store_pdus,
+)
+from builders_receiver import encoded
 
+from daemon.dicom.mpps import begun
 from daemon.dicom.pdu import encode_command
 
 
@@ -15,6 +26,7 @@ def converse(port: int, rng: random.Random) -> None:
         encode_command(ECHO, echo_command()),
         *store_pdus("1.2.3.1", mr_bytes(1, 32), rng.choice((500, 16_000))),
         *store_pdus("1.2.3.2", rng.randbytes(rng.randrange(3000))),
+        *step_pdus(f"1.2.3.{rng.randrange(20)}", encoded(begun("1.2.3", "MR1", "20260101120000"))),
         RELEASE_REQUEST,
     ]
     victims = rng.sample(range(len(pdus)), rng.randint(1, 2)) if rng.random() < 0.8 else range(len(pdus))

@@ -25,6 +25,7 @@ class Intake:
         self.folder, self.patience = folder, Patience(**patience)
         self.receiver = Receiver(folder / "spool")
         self.closed: list[Series] = []
+        self.closed_at: dict[str, float] = {}  # when each series was last told to be complete, on the wall clock
         self.start()
 
     @property
@@ -34,10 +35,12 @@ class Intake:
     def start(self) -> None:
         """Begin, or begin again after a restart of the daemon."""
         self.engine = open_database(sqlite_url(self.folder / "scanside.sqlite"))
-        index = Index(self.engine, b"key")
+        self.index = Index(self.engine, b"key")
         self.completion = Completion(self.patience)
         readers = (read_instance, read_report)
-        self.assembly = Assembly(SpoolReader(self.folder / "spool"), index, self.completion, readers, lambda _: None)
+        self.assembly = Assembly(
+            SpoolReader(self.folder / "spool"), self.index, self.completion, readers, lambda _: None
+        )
         self.assembly.restore(time.time())
 
     def restart(self) -> None:
@@ -52,6 +55,7 @@ class Intake:
             assert time.monotonic() < deadline, (len(self.closed), self.assembly.incoming)
             read, closed = self.assembly.turn(time.time())
             self.closed += closed
+            self.closed_at |= {series.series_instance_uid: time.time() for series in closed}
             if read or closed:
                 quiet = time.monotonic()
             else:

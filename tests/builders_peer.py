@@ -7,8 +7,8 @@ from typing import Self
 from builders_receiver import encoded, mr_dataset
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, MRImageStorage
 from pynetdicom import build_context
-from pynetdicom.dimse_messages import C_ECHO_RQ, C_STORE_RQ
-from pynetdicom.dimse_primitives import C_ECHO, C_STORE
+from pynetdicom.dimse_messages import C_ECHO_RQ, C_STORE_RQ, N_CREATE_RQ
+from pynetdicom.dimse_primitives import C_ECHO, C_STORE, N_CREATE
 from pynetdicom.dsutils import decode, encode
 from pynetdicom.pdu import A_ASSOCIATE_RQ
 from pynetdicom.pdu_primitives import A_ASSOCIATE, ImplementationClassUIDNotification, MaximumLengthNotification
@@ -16,22 +16,23 @@ from pynetdicom.sop_class import Verification
 
 from daemon.dicom.pdu import HEAD, PduType, encode_command, fragments
 
-MR, ECHO = 1, 3  # identifiers of the contexts that the peer proposes
+MR, ECHO, STEPS = 1, 3, 5  # identifiers of the contexts that the peer proposes
 
 RELEASE_REQUEST = HEAD.pack(PduType.RELEASE_REQUEST, 4) + bytes(4)
 USER_ABORT = HEAD.pack(PduType.ABORT, 4) + bytes(4)
 
 
 def association_request(called: str = "SCANSIDE", calling: str = "SCANNER") -> bytes:
-    """An A-ASSOCIATE-RQ for MR images in explicit little endian, and for echo."""
+    """An A-ASSOCIATE-RQ for MR images and procedure steps in explicit little endian, and for echo."""
     primitive = A_ASSOCIATE()
     primitive.application_context_name = "1.2.840.10008.3.1.1.1"
     primitive.calling_ae_title, primitive.called_ae_title = calling, called
     contexts = [
         build_context(MRImageStorage, ExplicitVRLittleEndian),
         build_context(Verification, ImplicitVRLittleEndian),
+        build_context("1.2.840.10008.3.1.2.3.3", ExplicitVRLittleEndian),
     ]
-    for context, number in zip(contexts, (MR, ECHO), strict=True):
+    for context, number in zip(contexts, (MR, ECHO, STEPS), strict=True):
         context.context_id = number
     primitive.presentation_context_definition_list = contexts
     length = MaximumLengthNotification()
@@ -74,6 +75,18 @@ def store_pdus(uid: str, dataset: bytes, piece: int = 16000) -> list[bytes]:
     pieces = [dataset[start : start + piece] for start in range(0, len(dataset), piece)]
     data = [data_pdu(piece, last=number == len(pieces) - 1) for number, piece in enumerate(pieces)]
     return [encode_command(MR, store_command(uid)), *data]
+
+
+def step_pdus(uid: str, dataset: bytes) -> list[bytes]:
+    """All PDUs of an N-CREATE-RQ for a procedure step."""
+    primitive = N_CREATE()
+    primitive.MessageID = 1
+    primitive.AffectedSOPClassUID, primitive.AffectedSOPInstanceUID = "1.2.840.10008.3.1.2.3.3", uid
+    primitive.AttributeList = BytesIO(dataset)
+    message = N_CREATE_RQ()
+    message.primitive_to_message(primitive)
+    command = encode(message.command_set, is_implicit_vr=True, is_little_endian=True)
+    return [encode_command(STEPS, command), data_pdu(dataset, last=True, context_id=STEPS)]
 
 
 def mr_bytes(number: int = 1, size: int = 64) -> bytes:

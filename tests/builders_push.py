@@ -24,9 +24,9 @@ def slices(number=12, **attributes):
     return [encode_outgoing(dataset) for dataset in made]
 
 
-def push_series(port, *series, step=None, **manner):
+def push_series(port, *series, step=None, calling_ae="MR1", **manner):
     """Send series in the manner given; what became of them."""
-    how = Manner(**{"late_s": 0.5} | manner)
-    pushed, refused = send(series, plan(series, how, lambda image: image.acquired_at), how, peer(port), step)
+    how, scanner = Manner(**{"late_s": 0.5} | manner), peer(port, calling_ae=calling_ae)
+    pushed, refused = send(series, plan(series, how, lambda image: image.acquired_at), how, scanner, step)
     assert () == refused
     return pushed

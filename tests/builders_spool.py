@@ -43,8 +43,8 @@ def receipt(number: int = 1, **changes) -> Receipt:
     return Receipt(**facts | changes)
 
 
-def association_end(*, aborted: bool = False, association: str = "a1") -> AssociationEnd:
-    return AssociationEnd(association=association, ended_at=1_700_000_100.5, aborted=aborted)
+def association_end(*, aborted: bool = False, association: str = "a1", at: float = 1_700_000_100.5) -> AssociationEnd:
+    return AssociationEnd(association=association, ended_at=at, aborted=aborted)
 
 
 def spool_settings(folder: Path, **changes) -> SpoolSettings:

@@ -16,6 +16,8 @@ UID: Final = re.compile(r"[0-9.]{1,64}")
 _STATUS: Final = "PerformedProcedureStepStatus"
 _STATUS_TAG: Final = int(Tag(_STATUS))
 _SERIES: Final = "PerformedSeriesSequence"
+#: A step with more series than this is none of a scanner's; looking each of them up would take minutes.
+_SERIES_MAX: Final = 1000
 _REFERENCES: Final = ("ReferencedImageSequence", "ReferencedNonImageCompositeSOPInstanceSequence")
 
 
@@ -45,7 +47,7 @@ def read_report(arrival: StepArrival, encoded: bytes) -> StepReport:
 
 def _images(dataset: Dataset) -> dict[str, frozenset[str]]:
     images: dict[str, frozenset[str]] = {}
-    for series in items(dataset, _SERIES):
+    for series in items(dataset, _SERIES)[:_SERIES_MAX]:
         uid = Attributes((series,)).text("SeriesInstanceUID")
         if uid and UID.fullmatch(uid):
             images[uid] = images.get(uid, frozenset()) | frozenset(_references(series))

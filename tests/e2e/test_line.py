@@ -10,15 +10,23 @@ import pytest
 from archive import running_archive
 from builders_daemon import SCANSIDE, golden_datasets, running_daemon, write_golden
 from builders_http import http_target
+from builders_push import peer, push_series
 from PIL import Image
 from pydicom import dcmread
 from validators import dsrdump, unexpected_dciodvfy, without_dicomdir
 
+from daemon.core.steps import StepState
+from daemon.dicom.mpps import begun, ended
+from daemon.dicom.outgoing import encode_outgoing
 from daemon.dicom.reader import read_volumes
+from daemon.dicom.simulate import corrupted_series
+from daemon.edge.scanner import create_step, set_step
 from models.artefacts import Artefact
 from models.kspace import corrupt
 from models.preprocess import Grid
 from models.severity import draw
+
+SHORT = "completion = { stray_s = 2.0 }"  # seconds to wait for images that are known to be missing
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +40,7 @@ def line(tmp_path_factory):
     with (
         running_archive(folder / "archive") as archive,
         http_target() as target,
-        running_daemon(folder, archive, f'alerts = {{ urls = ["{target.url}"] }}') as daemon,
+        running_daemon(folder, archive, f'alerts = {{ urls = ["{target.url}"] }}\n{SHORT}') as daemon,
     ):
         records = []
         for name, image in (("clean", None), ("noisy", noisy)):
@@ -183,3 +191,25 @@ def test_a_late_image_revises_the_verdict(line, tmp_path):
     assert [True, False] == [
         r["superseded"] for r in sorted(daemon.series(), key=lambda r: r["revision"]) if r["series"] == uid
     ]
+
+
+def test_a_procedure_step_that_tells_of_a_missing_image_revises_the_verdict(line):
+    """An end slice: nothing but the step's list can tell. Before the list the verdict was whole, after it partial."""
+    daemon = line[0]
+    (volume,) = read_volumes(golden_datasets())
+    images = [encode_outgoing(made) for made in corrupted_series(golden_datasets(), volume.voxels, "one is missing")]
+    uid, scanner = images[0].series_instance_uid, peer(daemon.dicom_port)
+    create_step(scanner, "1.2.3.9", begun("1.2.3", "MR1", "20260101120000"))
+    push_series(daemon.dicom_port, images[:-1])
+    first = daemon.done(uid)
+    listed = [(image.series_instance_uid, image.sop_class_uid, image.sop_instance_uid) for image in images]
+    set_step(scanner, "1.2.3.9", ended(StepState.COMPLETED, listed, "20260101121000"))
+    second = daemon.done(uid, revision=2)
+    push_series(daemon.dicom_port, images[-1:])
+    third = daemon.done(uid, revision=3)
+
+    assert ("release", False) == (first["closed_by"], first["partial"])
+    assert ("mpps", True, first["images"]) == (second["closed_by"], second["partial"], second["images"])
+    assert ("mpps", False, len(images)) == (third["closed_by"], third["partial"], third["images"])
+    assert 3 == len({dcmread(record["sr"]).SOPInstanceUID for record in (first, second, third)})
+    assert ["COMPLETE", "PARTIAL", "COMPLETE"] == [dcmread(r["sr"]).CompletionFlag for r in (first, second, third)]

@@ -30,10 +30,10 @@ def world(tmp_path):
     writer = SpoolWriter(spool_settings(tmp_path / "spool"))
     engine = open_database(sqlite_url(tmp_path / "scanside.sqlite"))
 
-    def begin(noted=None):
+    def begin(noted=None, completion=None):
         spool, index = SpoolReader(tmp_path / "spool"), Index(engine, b"key")
         note = (noted if noted is not None else []).append
-        assembly = Assembly(spool, index, Completion(PATIENCE), (read_instance, read_report), note)
+        assembly = Assembly(spool, index, completion or Completion(PATIENCE), (read_instance, read_report), note)
         assembly.restore(0.0)
         return assembly
 
@@ -88,6 +88,28 @@ def test_a_late_image_re_opens_its_series_even_after_a_restart(world):
     (series,) = read_all(begin(), LATE)
 
     assert (2, 6) == (series.revision, len(series.instances))
+
+
+def test_a_long_backlog_does_not_close_a_series_in_its_middle(world):
+    """The images are older than any patience when the daemon comes to read them, in batches."""
+    writer, begin = world
+    push(writer, range(450))
+    writer.append(association_end(at=1_700_000_500.0))
+    (series,) = read_all(begin(), LATE)
+
+    assert (ClosedBy.RELEASE, 450, 1) == (series.closed_by, len(series.instances), series.revision)
+
+
+def test_what_was_learned_of_a_scanner_outlives_a_restart(world):
+    writer, begin = world
+    push(writer, range(5))
+    writer.append(association_end())
+    read_all(begin(), LATE)
+
+    after = Completion(PATIENCE)
+    begin(completion=after)
+
+    assert (1.0,) == after.rhythm("SCANNER").pauses
 
 
 def test_the_series_still_open_are_told_and_every_change_counts(world):

@@ -174,7 +174,7 @@ def test_a_report_larger_than_any_real_one_is_aborted_and_the_receiver_goes_on(r
 
 def test_a_list_of_ten_thousand_images_is_taken_and_read(intake):
     images = slices(6)
-    many = [("1.2.826.9", images[0].sop_class_uid, f"1.2.826.9.{n}") for n in range(10_000)]
+    many = [("1.2.825.9", images[0].sop_class_uid, f"1.2.825.9.{n}") for n in range(10_000)]
     listed = [(i.series_instance_uid, i.sop_class_uid, i.sop_instance_uid) for i in images]
     scanner = peer(intake.port)
     create_step(scanner, "1.2.80", in_progress())

@@ -191,3 +191,13 @@ def test_what_cannot_be_sent_is_a_clear_error(receiver, tmp_path, arguments, sai
     assert 1 == finished.returncode
     assert finished.stderr.startswith("scanside: ")
     assert said in finished.stderr
+
+
+def test_the_procedure_step_is_reported_once_and_a_refusal_ends_with_1(receiver, tmp_path):
+    write(tmp_path / "own", range(9201, 9204))
+    first, again = (command(receiver, tmp_path / "own", "--mpps", "completed", "--seed", 9) for _ in range(2))
+
+    assert (0, "") == (first.returncode, first.stderr)
+    assert 1 == again.returncode
+    assert "not accepted: N-CREATE of the step answered 0111" in again.stdout
+    assert "not accepted: N-SET of the step answered 0110" in again.stdout
