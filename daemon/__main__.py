@@ -5,9 +5,10 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
-from daemon.config import Settings, load_settings
+from daemon.config import SHIPPED, Settings, load_settings
 from daemon.core.errors import ScansideError
 from daemon.push_options import add_push_options
 from models.bundle import BundleError
@@ -17,7 +18,7 @@ where things lie (storage = {storage}):
   storage/spool/            received instances, append-only segments
   storage/reports/          report objects and summary pictures
   storage/scanside.sqlite   index, results and workflow state
-  storage/references.json   the site's own references, written by scanside calibrate
+  storage/references.json   the site's own references, written by scanside calibrate (references-NAME.json: bundle NAME)
   storage/site.key          the secret under which UIDs become tokens in logs
   bundle                    {bundle}
 defaults: DICOM on port {port} as {ae_title}; live page, /metrics, /livez and /readyz on http://{web}
@@ -65,6 +66,8 @@ def _parser() -> argparse.ArgumentParser:
         ("receive", _receive, "run the receiver alone (the daemon starts it by itself)"),
         ("series", _series, "list the series and their verdicts"),
         ("assess", _assess, "judge one series on disk, without a daemon"),
+        ("route", _route, "say which bundle each series of a folder would get, and why"),
+        ("spool", _spool, "list, export and prune what was received"),
         ("calibrate", _calibrate, "learn this site's own references from accepted series"),
         ("push", _push, "send series as a scanner does, to any receiver"),
         ("demo", _demo, "daemon, archive and scanner on this machine, four series, one line each"),
@@ -82,10 +85,16 @@ def _parser() -> argparse.ArgumentParser:
     assess.add_argument("--json", action="store_true", help="everything, as JSON")
     assess.add_argument("--maps", type=Path, help="folder for labels and variances on the input's own grid")
     assess.add_argument("--scanner", default="", help="calling AE title: judge as if it had come from there")
+    route = commands.choices["route"]
+    route.add_argument("path", type=Path, help="DICOM folder or file")
+    route.add_argument("--json", action="store_true", help="one JSON object a series")
+    route.add_argument("--scanner", default="", help="calling AE title: as if it had come from there")
+    _add_spool(commands.choices["spool"])
     learn = commands.choices["calibrate"]
     learn.description = _CALIBRATE
     learn.add_argument("--accepted-only", action="store_true", help="leave REVIEW out: tightens the limits every time")
     learn.add_argument("--exclude", type=Path, metavar="FILE", help="series UIDs that a person rejected, one a line")
+    learn.add_argument("--bundle", default=SHIPPED, metavar="NAME", help="as [bundles] calls it; else the shipped one")
     learn.add_argument("--dry-run", action="store_true", help="show it, write nothing")
     learn.add_argument("--json", action="store_true", help="everything, as JSON")
     add_push_options(commands.choices["push"])
@@ -93,6 +102,17 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("series", type=Path, nargs="?", help="folder with your own DICOM series; else the golden head")
     demo.add_argument("--folder", type=Path, default=Path("demo"), help="where the demo keeps its things")
     return parser
+
+
+def _add_spool(command: argparse.ArgumentParser) -> None:
+    actions = command.add_subparsers(dest="action", required=True)
+    listed = actions.add_parser("list", help="series, state, size and age of what the spool holds")
+    listed.add_argument("--json", action="store_true", help="one JSON object a series")
+    export = actions.add_parser("export", help="write DICOM files, <series UID>/<instance UID>.dcm; overwrites nothing")
+    export.add_argument("folder", type=Path, help="where to; made if need be")
+    export.add_argument("--series", action="append", default=[], metavar="UID", help="only this one; may be repeated")
+    prune = actions.add_parser("prune", help="remove what [retention] lets go, as the daemon does once a minute")
+    prune.add_argument("--dry-run", action="store_true", help="show it, remove nothing")
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -141,6 +161,42 @@ def _assess(options: argparse.Namespace) -> int:
     return 0
 
 
+def _route(options: argparse.Namespace) -> int:
+    from daemon.dryrun import describe, explain, summarise
+
+    for explanation in explain(options.path, load_settings(options.config), options.scanner):
+        lines = [json.dumps(summarise(explanation))] if options.json else describe(explanation)
+        print(*lines, sep="\n")
+    return 0
+
+
+def _spool(options: argparse.Namespace) -> int:
+    from daemon.retention import export_spool, list_spool, prune_spool
+
+    settings = load_settings(options.config)
+    if options.action == "list":
+        for one in list_spool(settings):
+            if options.json:
+                print(json.dumps(asdict(one)))
+            else:
+                days = one.age_s / 86_400
+                uid = one.series_instance_uid[-24:] or "-"
+                print(f"{uid:24} {one.instances:6} {one.state:12} {one.size_bytes / 1e6:10.1f} MB {days:7.1f} days")
+        return 0
+    if options.action == "export":
+        done = export_spool(settings, options.folder, frozenset(options.series))
+        print(
+            f"{done.written} written, {done.there} there already, {done.differing} left alone because the file there "
+            f"differs, {done.damaged} damaged in the spool"
+        )
+        return 1 if done.differing or done.damaged else 0
+    gone = prune_spool(settings, dry_run=options.dry_run)
+    for stock in gone:
+        print(f"{stock.name} {stock.size_bytes / 1e6:10.1f} MB")
+    print(f"{'would remove' if options.dry_run else 'removed'} {len(gone)} segments")
+    return 0
+
+
 def _calibrate(options: argparse.Namespace) -> int:
     from daemon.calibration import calibrate, read_rejected, summarise, tabulate
     from daemon.core.calibration import ACCEPTED, Selection
@@ -149,12 +205,12 @@ def _calibrate(options: argparse.Namespace) -> int:
     settings = load_settings(options.config)
     states = {State.ACCEPT} if options.accepted_only else ACCEPTED
     selection = Selection(states=states, rejected=read_rejected(options.exclude))
-    calibration = calibrate(settings, selection, write=not options.dry_run)
+    calibration = calibrate(settings, selection, write=not options.dry_run, bundle_name=options.bundle)
     if options.json:
         print(json.dumps(summarise(calibration, settings), indent=1))
     else:
         print(*tabulate(calibration, settings.scanners), sep="\n")
-        print("written: nothing" if options.dry_run else f"written: {settings.references}")
+        print("written: nothing" if options.dry_run else f"written: {calibration.file}")
     return 0
 
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import version
 
 import structlog
@@ -16,7 +17,7 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy import Engine
 
 from daemon.assembly import Assembly
-from daemon.config import Settings
+from daemon.config import SHIPPED, Settings
 from daemon.core.completion import Completion
 from daemon.core.errors import ThreadEndedError
 from daemon.core.values import Algorithm, Arrival, ReportKind
@@ -26,6 +27,7 @@ from daemon.edge import logs
 from daemon.edge.board import ResultsBoard
 from daemon.edge.destinations import Peer, StorageScu
 from daemon.edge.index import Index
+from daemon.edge.inventory import Inventory
 from daemon.edge.metrics import OTHER_SCANNER, Metrics, make_metrics
 from daemon.edge.notifier import make_notifiers
 from daemon.edge.observer import Observer
@@ -36,14 +38,16 @@ from daemon.edge.results import Results
 from daemon.edge.schema import open_database, sqlite_url
 from daemon.edge.spool import SpoolReader
 from daemon.edge.web.server import serve
-from daemon.examination import Examiner, check_golden, load_examiner
+from daemon.examination import Examiners
 from daemon.intake import receive
-from daemon.judgement import SeriesJudge
+from daemon.judgement import FindJudge, Judge, SeriesJudge
+from daemon.retention import Warden
 from daemon.workflow import DELIVERY_QUEUE, JUDGE_QUEUE, WORKFLOW_VERSION, Line, Parts, Recipient
 
 #: A turn of the assembly that found nothing to do is followed by this pause.
 _IDLE_S = 0.02
 _LOOK_S = 1.0
+_PRUNE_S = 60.0
 _QUEUE_POLL_S = 0.05
 _SITE_KEY_BYTES = 32
 #: How long a stop waits for the steps under way; what is not done by then is resumed at the next start.
@@ -96,6 +100,7 @@ def _running(settings: Settings, receiver_command: Sequence[str], stop: threadin
         completion = Completion(settings.completion)
         readers, count = (read_instance, read_report), _arrival_counter(settings, metrics)
         assembly = Assembly(spool, stores.index, completion, readers, count)
+        metrics.own_objects.set_function(lambda: assembly.own_objects)
         # Receiving does not wait for the bundle: images are safe from the first second on.
         receiver = ReceiverProcess(receiver_command)
         stack.callback(receiver.stop)
@@ -108,14 +113,17 @@ def _running(settings: Settings, receiver_command: Sequence[str], stop: threadin
         )
         web = serve(board, registry, lambda: obstacles, settings.web.host, settings.web.port)
         stack.callback(web.stop)
-        examiner = load_examiner(settings.bundle, settings.engine)
-        check_golden(examiner)
-        line = Line(_parts(settings, stores, examiner, spool, metrics))
+        examiners = Examiners(settings.bundle_folders, settings.engine)
+        examiners.verify()
+        examiner = examiners.get(SHIPPED)  # the others are loaded when a series first needs them
+        line = Line(_parts(settings, stores, examiners, spool, metrics))
         stack.enter_context(_durable(engine))
         for uid, revision in stores.results.unfinished():
             line.begin(uid, revision)
         assembly.restore(time.time())
         stack.enter_context(_repeated("assembly", _assembling(assembly, line), stop))
+        warden = Warden(spool, Inventory(engine), settings.retention)
+        stack.enter_context(_repeated("retention", _pruning(warden), stop))
         observer = Observer(metrics, stores.results, settings.spool_settings.folder, receiver.pid)
         stack.enter_context(_repeated("observer", _observing(observer, obstacles), stop))
         _log.info("ready", port=web.port, bundle=examiner.bundle.manifest.name, provider=examiner.provider)
@@ -190,6 +198,14 @@ def _observing(observer: Observer, obstacles: list[str]) -> Callable[[], float]:
     return turn
 
 
+def _pruning(warden: Warden) -> Callable[[], float]:
+    def turn() -> float:
+        warden.prune(time.time())
+        return _PRUNE_S
+
+    return turn
+
+
 def _arrival_counter(settings: Settings, metrics: Metrics) -> Callable[[Arrival], None]:
     def count(arrival: Arrival) -> None:
         scanner = settings.scanners.get(arrival.calling_ae, OTHER_SCANNER)
@@ -213,29 +229,42 @@ def site_key(settings: Settings) -> bytes:
     return key
 
 
-def _parts(settings: Settings, stores: _Stores, examiner: Examiner, spool: SpoolReader, metrics: Metrics) -> Parts:
-    bundle = examiner.bundle
-    algorithm = Algorithm(
-        bundle=bundle.manifest.name,
-        bundle_version=bundle.manifest.version,
-        bundle_digest=bundle.digest,
-        software_version=version("scanside"),
-        config_digest=settings.digest,
-    )
-    references = SiteReferences(settings.references, bundle, settings.judgement.rule)
-    metrics.build.labels(algorithm.software_version).set(1)
-    metrics.bundle.labels(algorithm.bundle, algorithm.bundle_version, examiner.provider).set(1)
+def _parts(settings: Settings, stores: _Stores, examiners: Examiners, spool: SpoolReader, metrics: Metrics) -> Parts:
+    find_judge = _judges(settings, examiners, metrics)
+    spokesman = find_judge(SHIPPED).algorithm
+    metrics.build.labels(spokesman.software_version).set(1)
     return Parts(
         index=stores.index,
         results=stores.results,
         reports=stores.reports,
-        judge=SeriesJudge(examiner, algorithm, spool.dataset_bytes, references.choose, settings.station),
+        judge=SeriesJudge(find_judge, spokesman, settings.routes, spool.dataset_bytes, settings.station),
         recipients=dict(_recipients(settings)),
         notifiers={notifier.name: notifier for notifier in make_notifiers(settings.alerts.urls)},
         metrics=metrics,
         scanners=settings.scanners,
         page=settings.alerts.page or f"http://{settings.web.host}:{settings.web.port}/",
     )
+
+
+def _judges(settings: Settings, examiners: Examiners, metrics: Metrics) -> FindJudge:
+    """The judge of each bundle, made once, when it is first asked for."""
+
+    @cache
+    def find(name: str) -> Judge:
+        examiner = examiners.get(name)
+        bundle = examiner.bundle
+        algorithm = Algorithm(
+            bundle=bundle.manifest.name,
+            bundle_version=bundle.manifest.version,
+            bundle_digest=bundle.digest,
+            software_version=version("scanside"),
+            config_digest=settings.digest,
+        )
+        references = SiteReferences(settings.references_of(name), bundle, settings.judgement.rule)
+        metrics.bundle.labels(algorithm.bundle, algorithm.bundle_version, examiner.provider).set(1)
+        return Judge(examiner=examiner, algorithm=algorithm, choose_standard=references.choose)
+
+    return find
 
 
 def _recipients(settings: Settings) -> Iterator[tuple[str, Recipient]]:

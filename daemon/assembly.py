@@ -12,7 +12,8 @@ from daemon.core.ports import ReadInstance, ReadReport
 from daemon.core.steps import StepArrival, StepReport
 from daemon.core.values import Arrival, AssociationEnd, Incoming, Instance, Series, SpoolEvent
 from daemon.edge.index import Index
-from daemon.edge.segments import START, Cursor
+from daemon.edge.inventory import parse_position
+from daemon.edge.segments import Cursor
 from daemon.edge.spool import SpoolReader
 
 #: Events read between two looks at what is due: closes series in time while a long backlog is read.
@@ -25,7 +26,11 @@ _FORGET_EVERY_S = 600.0
 class Assembly:
     """Puts series together; ``note`` is told of every arrival, once.
 
+    Objects that Scanside made, and that somebody forwarded back, stay in the spool and begin no series: a report on a
+    report would be reported on again.
+
     Attributes:
+        own_objects: How many such objects were read since the start.
         incoming: The series that are still open, as of the last turn; replaced whole, so any thread may read it.
         changes: Grows whenever ``incoming`` changes.
     """
@@ -44,9 +49,10 @@ class Assembly:
         self._completion = completion
         self._read_instance, self._read_report = readers
         self._forgot_at = 0.0
-        self._cursor = _parse(index.position())
+        self._cursor = parse_position(index.position())
         self.incoming: tuple[Incoming, ...] = ()
         self.changes = 0
+        self.own_objects = 0
 
     def restore(self, now: float) -> None:
         """Take up what was open when the process last stopped, and what is known of steps and scanners."""
@@ -85,11 +91,12 @@ class Assembly:
 
     def _take(self, events: list[SpoolEvent], cursor: Cursor) -> None:
         read = [self._read(event) for event in events]
-        instances = [value for value in read if isinstance(value, Instance)]
+        instances = [value for value in read if isinstance(value, Instance) and not value.own]
         ends = [value for value in read if isinstance(value, AssociationEnd)]
         reports = [value for value in read if isinstance(value, StepReport)]
         self._index.record(instances, ends, f"{cursor.segment}:{cursor.offset}", reports)
         self._cursor = cursor
+        self.own_objects += sum(isinstance(value, Instance) and value.own for value in read)
         for value in read:
             if isinstance(value, AssociationEnd):
                 self._completion.end(value)
@@ -97,7 +104,8 @@ class Assembly:
                 self._report(value)
             else:
                 self._note(value.arrival)
-                self._receive(value)
+                if not value.own:
+                    self._receive(value)
 
     def _read(self, event: SpoolEvent) -> Instance | AssociationEnd | StepReport:
         if isinstance(event, AssociationEnd):
@@ -125,10 +133,3 @@ class Assembly:
 
 def _time(event: SpoolEvent) -> float:
     return event.ended_at if isinstance(event, AssociationEnd) else event.received_at
-
-
-def _parse(position: str | None) -> Cursor:
-    if position is None:
-        return START
-    segment, offset = position.split(":")
-    return Cursor(int(segment), int(offset))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from daemon.config import Settings
+from daemon.config import SHIPPED, Settings
 from daemon.core.calibration import Coverage, LeftOut, Scored, Selection, coverage, learn
 from daemon.core.errors import ConfigError
 from daemon.core.reference import References, level_of, missing
@@ -18,8 +18,12 @@ from models.bundle import load_bundle
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calibration:
-    """What was learnt. ``needed``: references that a cell must hold; ``unknown``: rejected UIDs of no judged series."""
+    """What was learnt, and the ``file`` that it belongs in.
 
+    ``needed``: references that a cell must hold; ``unknown``: rejected UIDs of no judged series.
+    """
+
+    file: Path
     references: References
     coverage: tuple[Coverage, ...]
     left_out: Mapping[LeftOut, int]
@@ -27,23 +31,26 @@ class Calibration:
     unknown: int
 
 
-def calibrate(settings: Settings, selection: Selection, *, write: bool) -> Calibration:
-    """Learn the references of the configured bundle, and write them unless told not to.
+def calibrate(settings: Settings, selection: Selection, *, write: bool, bundle_name: str = SHIPPED) -> Calibration:
+    """Learn the references of one of the configured bundles, and write them unless told not to.
 
     Raises:
-        ConfigError: no daemon has run with this configuration yet, the bundle compares nothing, or the file cannot be
-            written.
-        BundleError: the configured bundle cannot be used.
+        ConfigError: no daemon has run with this configuration yet, there is no such bundle or it compares nothing, or
+            the file cannot be written.
+        BundleError: the bundle cannot be used.
     """
-    bundle = load_bundle(settings.bundle)
+    if bundle_name not in settings.bundle_folders:
+        raise ConfigError(f"no bundle '{bundle_name}' is configured: write one of {', '.join(settings.bundle_folders)}")
+    bundle = load_bundle(settings.bundle_folders[bundle_name])
     manifest = bundle.manifest
     if not manifest.reference.scores:
         raise ConfigError("the bundle compares no score with a reference: there is nothing to calibrate")
     series = _judged(settings)
     references, left_out = learn(series, manifest, bundle.digest, selection, time.time())
     if write:
-        write_references(settings.references, references)
+        write_references(settings.references_of(bundle_name), references)
     return Calibration(
+        file=settings.references_of(bundle_name),
         references=references,
         coverage=coverage(references, manifest),
         left_out=left_out,
@@ -88,7 +95,7 @@ def tabulate(calibration: Calibration, scanners: Mapping[str, str]) -> Iterator[
 def summarise(calibration: Calibration, settings: Settings) -> dict[str, Any]:
     """The calibration as plain JSON values."""
     return {
-        "file": str(settings.references),
+        "file": str(calibration.file),
         "bundle": calibration.references.bundle,
         "made_at": calibration.references.made_at,
         "needed": calibration.needed,

@@ -2,21 +2,32 @@
 
 import hashlib
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
+from typing import Any, TypeVar
 
 import tomli
 from cattrs import BaseValidationError, Converter, transform_error
+from cattrs.gen import make_dict_structure_fn
 from cattrs.v import format_exception
 
 from daemon.core.completion import Patience
 from daemon.core.errors import ConfigError
+from daemon.core.retention import Retention
+from daemon.core.routing import Condition, Route, faults
 from daemon.core.rule import Rule
 from daemon.edge.engine import EngineSettings
 from daemon.edge.listener import ListenerSettings
 from daemon.edge.spool_writer import SpoolSettings
+
+_T = TypeVar("_T")
+
+#: The bundle that ships, and whose folder ``bundle`` names; the default routes go to it.
+SHIPPED = "brain-t1"
 
 
 def default_storage() -> Path:
@@ -27,7 +38,7 @@ def default_storage() -> Path:
 
 def shipped_bundle() -> Path:
     """The brain bundle that comes with the software."""
-    return Path(__file__).resolve().parent.parent / "models" / "zoo" / "brain-t1"
+    return Path(__file__).resolve().parent.parent / "models" / "zoo" / SHIPPED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,20 +87,32 @@ class JudgementSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RoutingSettings:
+    """Which bundle a series gets: the site's own ``routes``, then, unless it has none of them, the ``defaults``."""
+
+    routes: tuple[Route, ...] = ()
+    defaults: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """The whole configuration.
 
-    ``scanners``: calling AE title -> alias for page, logs and metrics; ``station``: how reports name this host.
+    ``bundle``: folder of the bundle called brain-t1; ``bundles``: name -> folder of further ones. ``scanners``: calling
+    AE title -> alias for page, logs and metrics; ``station``: how reports name this host.
     """
 
     storage: Path = field(default_factory=default_storage)
     bundle: Path = field(default_factory=shipped_bundle)
+    bundles: Mapping[str, Path] = field(default_factory=dict)
     log_level: str = "info"
     station: str = "scanside"
     scanners: Mapping[str, str] = field(default_factory=dict)
     dicom: ListenerSettings = field(default_factory=ListenerSettings)
     spool: SpoolLimits = field(default_factory=SpoolLimits)
+    retention: Retention = field(default_factory=Retention)
     completion: Patience = field(default_factory=Patience)
+    routing: RoutingSettings = field(default_factory=RoutingSettings)
     engine: EngineSettings = field(default_factory=EngineSettings)
     judgement: JudgementSettings = field(default_factory=JudgementSettings)
     web: WebSettings = field(default_factory=WebSettings)
@@ -113,8 +136,22 @@ class Settings:
 
     @property
     def references(self) -> Path:
-        """The site's own references."""
-        return self.storage / "references.json"
+        """The site's own references for the shipped bundle."""
+        return self.references_of(SHIPPED)
+
+    def references_of(self, bundle: str) -> Path:
+        """The site's own references for one of its bundles."""
+        return self.storage / ("references.json" if bundle == SHIPPED else f"references-{bundle}.json")
+
+    @property
+    def bundle_folders(self) -> Mapping[str, Path]:
+        """Every bundle that a route may name, and its folder."""
+        return {SHIPPED: self.bundle, **self.bundles}
+
+    @property
+    def routes(self) -> tuple[Route, ...]:
+        """Every route, in the order in which they are tried."""
+        return (*self.routing.routes, *(default_routes() if self.routing.defaults else ()))
 
     @property
     def site_key(self) -> Path:
@@ -124,7 +161,8 @@ class Settings:
     @property
     def digest(self) -> str:
         """First 12 hex digits of the SHA-256 of the settings that can change a number or a verdict."""
-        deciding = sorted((asdict(self.engine) | {"rule": self.judgement.rule.value}).items())
+        routes = [asdict(route) for route in self.routes]
+        deciding = sorted((asdict(self.engine) | {"rule": self.judgement.rule.value, "routes": routes}).items())
         return hashlib.sha256(repr(deciding).encode()).hexdigest()[:12]
 
 
@@ -136,14 +174,33 @@ def load_settings(path: Path | None) -> Settings:
     """
     if path is None:
         return Settings()
+    settings = _structure(_content(path), Settings, path)
+    wrong = list(faults(settings.routes, tuple(settings.bundle_folders)))
+    wrong += [f"bundle name '{name}' is no plain name" for name in settings.bundles if not _BUNDLE_NAME.fullmatch(name)]
+    if wrong:
+        raise ConfigError(f"{path}: {'; '.join(wrong)}")
+    return settings
+
+
+@cache
+def default_routes() -> tuple[Route, ...]:
+    """The routes that ship: T1-weighted heads to brain-t1, everything else answered with its reason."""
+    path = Path(__file__).with_name("routes.toml")
+    return _structure(_content(path), RoutingSettings, path).routes
+
+
+def _content(path: Path) -> dict[str, Any]:
     try:
-        content = tomli.loads(path.read_text())
+        return tomli.loads(path.read_text())
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror}; give an existing file with --config") from error
     except ValueError as error:  # not UTF-8, or not TOML
         raise ConfigError(f"{path} is not TOML ({error}): mend the line it names") from error
+
+
+def _structure(content: dict[str, Any], wanted: type[_T], path: Path) -> _T:
     try:
-        return _CONVERTER.structure(content, Settings)
+        return _CONVERTER.structure(content, wanted)
     except BaseValidationError as error:
         raise ConfigError(f"{path}: {'; '.join(transform_error(error, format_exception=_words))}") from error
 
@@ -158,7 +215,24 @@ def _rule(value: object) -> Rule:
     return Rule(value)
 
 
+def _condition(value: object) -> Condition:
+    """A condition as a site writes it: a word or a list of words is ``any``, a number what the fact must be."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return Condition(min=float(value), max=float(value))
+    table = dict(value) if isinstance(value, dict) else {"any": value}
+    for key in ("any", "none"):
+        words = table.get(key, ())
+        listed = [words] if isinstance(words, str) else words
+        if not isinstance(listed, list | tuple) or any(not isinstance(word, str) for word in listed):
+            raise ConfigError(f"condition {value!r}: write a word, a list of words, a number or a table")
+        table[key] = listed
+    return _STRUCTURE_CONDITION(table, Condition)
+
+
+_BUNDLE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _CONVERTER = Converter(forbid_extra_keys=True)
+_STRUCTURE_CONDITION = make_dict_structure_fn(Condition, _CONVERTER, _cattrs_forbid_extra_keys=True)
+_CONVERTER.register_structure_hook(Condition, lambda value, _: _condition(value))
 _CONVERTER.register_structure_hook(Path, lambda value, _: Path(value).expanduser())
 _CONVERTER.register_structure_hook(IPv4Network | IPv6Network, lambda value, _: ip_network(value))
 _CONVERTER.register_structure_hook(Rule, lambda value, _: _rule(value))

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -106,6 +106,42 @@ def load_examiner(folder: Path, settings: EngineSettings) -> Examiner:
     return Examiner(bundle, *engines)
 
 
+class Examiners:
+    """The examiner of each configured bundle, loaded when it is first needed.
+
+    ``folders``: bundle name -> its folder; ``proven``: each must pass its golden test before it judges anything.
+    """
+
+    def __init__(self, folders: Mapping[str, Path], settings: EngineSettings, *, proven: bool = True) -> None:
+        self._folders = folders
+        self._settings = settings
+        self._proven = proven
+        self._loaded: dict[str, Examiner] = {}
+
+    def verify(self) -> None:
+        """Read every bundle's manifest and check its files.
+
+        Raises:
+            BundleError: one is not whole.
+        """
+        for folder in self._folders.values():
+            load_bundle(folder)
+
+    def get(self, name: str) -> Examiner:
+        """The examiner of a bundle.
+
+        Raises:
+            BundleError: the bundle is not whole, or gets other numbers than its maker on this machine.
+            ConfigError: the configured provider is not the active one.
+        """
+        if name not in self._loaded:
+            examiner = load_examiner(self._folders[name], self._settings)
+            if self._proven:
+                check_golden(examiner)
+            self._loaded[name] = examiner
+        return self._loaded[name]
+
+
 def check_golden(examiner: Examiner) -> None:
     """Judge the head that ships with the bundle, and compare with what its maker got.
 
@@ -136,6 +172,8 @@ def read_nifti(path: Path) -> Volume:
         voxels = np.squeeze(np.asarray(image.dataobj, np.float32))
     except (ImageFileError, OSError, EOFError, ValueError) as error:
         raise ConfigError(f"{path} is not a readable NIfTI file: check that it is whole") from error
+    if voxels.ndim == _SPATIAL + 1:
+        raise NotAssessable(Reason.SEVERAL, f"{voxels.shape[-1]} volumes in time")
     if voxels.ndim != _SPATIAL:
         raise NotAssessable(Reason.UNSUPPORTED, f"{voxels.ndim} dimensions")
     return Volume(voxels=np.nan_to_num(voxels), affine=np.asarray(image.affine, float))

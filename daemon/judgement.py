@@ -1,9 +1,11 @@
-"""One complete series in, its verdict and report objects out: read, examine, report."""
+"""One complete series in, its verdict and report objects out: select, examine, report."""
 
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from io import BytesIO
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -11,8 +13,9 @@ import structlog
 from PIL import Image
 from pydicom import Dataset
 
-from daemon.core.errors import NotAssessable, Reason
+from daemon.core.errors import NotAssessable, Reason, SpoolError
 from daemon.core.reference import Standard
+from daemon.core.routing import Route
 from daemon.core.values import (
     Algorithm,
     Arrival,
@@ -26,19 +29,35 @@ from daemon.core.values import (
     Volume,
 )
 from daemon.core.verdict import decline
+from daemon.dicom.attributes import Attributes
 from daemon.dicom.evidence import gather_evidence
 from daemon.dicom.parsing import parse
-from daemon.dicom.reader import read_volumes
+from daemon.dicom.reader import acquisition_of
 from daemon.dicom.sr import build_sr
 from daemon.dicom.summary import build_summary, render_summary
 from daemon.examination import Examination, Examiner
+from daemon.selection import select
 
 _log = structlog.get_logger()
 
+#: Encoded series above this are time series of some kind: a volume of the largest size takes a quarter of it.
+BYTES_MAX: Final = 2 << 30
+
 #: The encoded data set of an arrival.
 ReadDataset = Callable[[Arrival], bytes]
-#: What a series of one scanner (calling AE title) and protocol is compared with.
-ChooseStandard = Callable[[str, str], Standard]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judge:
+    """A bundle at work: who examines, what a series of one scanner (calling AE title) and protocol is compared with."""
+
+    examiner: Examiner
+    algorithm: Algorithm
+    choose_standard: Callable[[str, str], Standard]
+
+
+#: The judge of a bundle, by its name; loaded when it is first asked for.
+FindJudge = Callable[[str], Judge]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,34 +77,50 @@ class Judged:
     bundle: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Answer:
+    """How far a series came: ``volume`` and ``protocol`` once one was chosen, ``examination`` where it was judged."""
+
+    verdict: Verdict
+    algorithm: Algorithm
+    volume: Volume | None = None
+    protocol: str = ""
+    examination: Examination | None = None
+
+
 class SeriesJudge:
-    """Judges complete series; every series gets an answer, if need be NOT_ASSESSED with its reason."""
+    """Judges complete series; every series gets an answer, if need be NOT_ASSESSED with its reason.
+
+    ``spokesman`` signs the answer where no bundle judges.
+    """
 
     def __init__(
         self,
-        examiner: Examiner,
-        algorithm: Algorithm,
+        find_judge: FindJudge,
+        spokesman: Algorithm,
+        routes: Sequence[Route],
         read_dataset: ReadDataset,
-        choose_standard: ChooseStandard,
         station: str,
     ) -> None:
-        self._examiner = examiner
-        self._choose_standard = choose_standard
+        self._find_judge = find_judge
+        self._spokesman = spokesman
+        self._routes = routes
         self._station = station
-        self._algorithm = algorithm
         self._read_dataset = read_dataset
 
     def judge(self, series: Series, predecessor: ReportReference | None) -> Judged:
         """Judge one series; ``predecessor`` is the SR of its previous revision."""
         began = time.time()
         seconds = {"close": series.closed_at - series.last_received_at, "queue": began - series.closed_at}
-        volume, examination, verdict = self._examine(series, seconds)
+        answer = self._answer(series, seconds)
+        verdict, examination = answer.verdict, answer.examination
+        header = self._header(series)
         finished = time.time()
         seconds["verdict"] = finished - series.last_received_at
         judgement = Judgement(
             verdict=verdict,
             assessment=examination.assessment if examination else None,
-            algorithm=self._algorithm,
+            algorithm=answer.algorithm,
             context=ReportContext(
                 revision=series.revision,
                 closed_by=series.closed_by,
@@ -96,61 +131,69 @@ class SeriesJudge:
                 station=self._station,
             ),
         )
-        picture = render_summary(judgement, examination.prediction if examination else None, volume)
+        picture = render_summary(judgement, examination.prediction if examination else None, answer.volume)
         objects: tuple[ReportObject, ...] = ()
         if verdict.not_assessed is not Reason.NOT_MR:
-            evidence = gather_evidence(series, self._header(series))
-            summary = build_summary(evidence, judgement, picture, shows_head=volume is not None)
+            evidence = gather_evidence(series, header)
+            summary = build_summary(evidence, judgement, picture, shows_head=answer.volume is not None)
             objects = (summary, build_sr(evidence, judgement))
         seconds["report"] = time.time() - finished
         return Judged(
             verdict=verdict,
             assessment=judgement.assessment,
-            description=_protocol(volume) if volume else "",
+            description=answer.protocol or acquisition_of(Attributes((header,))).protocol or "",
             objects=objects,
             picture=_png(picture),
             seconds={stage: round(value, 4) for stage, value in seconds.items()},
-            bundle=self._algorithm.bundle_digest,
+            bundle=answer.algorithm.bundle_digest,
         )
 
-    def _examine(self, series: Series, seconds: dict[str, float]) -> tuple[Volume | None, Examination | None, Verdict]:
-        """The volume and its examination as far as they came, and the verdict."""
-        volume = None
+    def _answer(self, series: Series, seconds: dict[str, float]) -> _Answer:
+        """Select, examine, decide, as far as it goes."""
+        answer = _Answer(verdict=decline(Reason.FAILED), algorithm=self._spokesman)
         began = time.perf_counter()
         try:
-            volume = self._read(series)
-            seconds["read"] = time.perf_counter() - began
+            _check_size(series)
             scanner = series.instances[0].arrival.calling_ae
-            examination = self._examiner.examine(volume, self._choose_standard(scanner, _protocol(volume)))
+            candidate = select(self._datasets(series), self._routes, scanner)
+            seconds["read"] = time.perf_counter() - began
+            judge = self._find_judge(candidate.bundle)
+            answer = replace(answer, algorithm=judge.algorithm, volume=candidate.volume, protocol=candidate.protocol)
+            standard = judge.choose_standard(scanner, candidate.protocol)
+            examination = judge.examiner.examine(candidate.volume, standard)
         except NotAssessable as error:
             _log.info("not_assessed", series=series.series_instance_uid, reason=error.reason.name, detail=error.detail)
-            return volume, None, decline(error.reason)
+            return replace(answer, verdict=decline(error.reason, error.detail))
         # The one broad except of this process: a fault of ours in one series must neither stop the line nor leave
         # the radiographer without an answer; it is logged with its trace and counted.
         except Exception:  # noqa: BLE001 - see above
             _log.exception("assessment_failed", series=series.series_instance_uid)
-            return volume, None, decline(Reason.FAILED)
+            return answer
         seconds |= examination.seconds
-        return volume, examination, examination.verdict
-
-    def _read(self, series: Series) -> Volume:
-        volumes = read_volumes(self._datasets(series))
-        if len(volumes) != 1:
-            raise NotAssessable(Reason.UNSUPPORTED, f"{len(volumes)} volumes")
-        return volumes[0]
+        return replace(answer, verdict=examination.verdict, examination=examination)
 
     def _datasets(self, series: Series) -> Iterator[Dataset]:
         for instance in series.instances:
             arrival = instance.arrival
-            yield parse(self._read_dataset(arrival), arrival.transfer_syntax_uid)
+            try:
+                encoded = self._read_dataset(arrival)
+            except SpoolError as error:  # retention removed it before a late image re-opened the series, or bad sectors
+                raise NotAssessable(Reason.LOST, str(error)) from error
+            yield parse(encoded, arrival.transfer_syntax_uid)
 
     def _header(self, series: Series) -> Dataset:
-        return next(self._datasets(series))
+        """Any of the series' headers; an empty one where none can be read."""
+        for instance in series.instances:
+            with suppress(SpoolError):
+                return parse(self._read_dataset(instance.arrival), instance.arrival.transfer_syntax_uid)
+        return Dataset()
 
 
-def _protocol(volume: Volume) -> str:
-    """The protocol's name as it is recorded and compared by; empty where the header is silent."""
-    return volume.acquisition.protocol or ""
+def _check_size(series: Series) -> None:
+    """Refuse what would fill the memory before anything of it is read."""
+    size = sum(instance.arrival.length for instance in series.instances)
+    if size > BYTES_MAX:
+        raise NotAssessable(Reason.TOO_LARGE, f"{len(series.instances)} objects of {size / 1e9:.1f} GB")
 
 
 def _png(picture: npt.NDArray[np.uint8]) -> bytes:

@@ -4,6 +4,7 @@ A DICOM folder or file goes through the daemon's own reader; a NIfTI file brings
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,14 @@ import numpy as np
 import numpy.typing as npt
 
 from daemon.config import Settings
-from daemon.core.errors import ConfigError, NotAssessable, Reason
+from daemon.core.errors import ConfigError, NotAssessable
 from daemon.core.reference import choose
+from daemon.core.routing import Route
 from daemon.core.values import Verdict, Volume
 from daemon.core.verdict import decline
-from daemon.dicom.reader import read_volumes
 from daemon.edge.references import load_references
-from daemon.examination import Examination, load_examiner, read_nifti
+from daemon.examination import Examination, Examiners, read_nifti
+from daemon.selection import Candidate, select, select_volume
 from models.prediction import Prediction
 from models.preprocess import FloatArray, Grid, canonical, nearest, resample, restore
 
@@ -42,35 +44,34 @@ def appraise(path: Path, settings: Settings, scanner: str = "") -> Appraisal:
         ConfigError: there is nothing at the path, or it cannot be read at all; the scanner's references cannot be used.
         BundleError: the configured bundle cannot be used.
     """
-    examiner = load_examiner(settings.bundle, settings.engine)
-    references = load_references(settings.references, examiner.bundle) if scanner else None
-    volume = None
+    examiners, volume = Examiners(settings.bundle_folders, settings.engine, proven=False), None
     try:
-        volume = read_path(path)
-        protocol = volume.acquisition.protocol or ""
-        standard = choose(references, examiner.bundle.manifest, scanner, protocol, settings.judgement.rule)
+        candidate = _candidate(path, settings.routes, scanner)
+        volume = candidate.volume
+        examiner = examiners.get(candidate.bundle)
+        references = load_references(settings.references_of(candidate.bundle), examiner.bundle) if scanner else None
+        standard = choose(references, examiner.bundle.manifest, scanner, candidate.protocol, settings.judgement.rule)
         examination = examiner.examine(volume, standard)
     except NotAssessable as error:
-        return Appraisal(verdict=decline(error.reason), volume=volume, examination=None)
+        return Appraisal(verdict=decline(error.reason, error.detail), volume=volume, examination=None)
     return Appraisal(verdict=examination.verdict, volume=volume, examination=examination)
 
 
-def read_path(path: Path) -> Volume:
-    """The one volume at a path.
+def _candidate(path: Path, routes: Sequence[Route], scanner: str) -> Candidate:
+    if path.name.endswith(_NIFTI) and path.exists():
+        return select_volume(read_nifti(path), routes, scanner)
+    return select((file.read_bytes() for file in files_of(path)), routes, scanner)
+
+
+def files_of(path: Path) -> list[Path]:
+    """The files of a DICOM folder, or the one file.
 
     Raises:
-        ConfigError: nothing there, or not readable.
-        NotAssessable: no series of one volume.
+        ConfigError: there is nothing at the path.
     """
     if not path.exists():
         raise ConfigError(f"there is nothing at {path}: give a DICOM folder, a DICOM file or a NIfTI file")
-    if path.name.endswith(_NIFTI):
-        return read_nifti(path)
-    files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
-    volumes = read_volumes(file.read_bytes() for file in files)
-    if len(volumes) != 1:
-        raise NotAssessable(Reason.UNSUPPORTED, f"{len(volumes)} volumes")
-    return volumes[0]
+    return sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
 
 
 def summarise(appraisal: Appraisal) -> dict[str, Any]:

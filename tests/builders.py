@@ -50,7 +50,7 @@ def association_end(*, at, association="a", aborted=False):
 
 
 def assessment(levels=None, entropy=0.0):
-    """An assessment whose limits are all 0.3: artefacts at ``levels``, the others at 0."""
+    """An assessment whose limits are all 0.3: artefacts at ``levels`` and as plain in the image, the others at 0."""
     values = {artefact: (levels or {}).get(artefact, 0.0) for artefact in ARTEFACTS}
     artefacts = {artefact: Measure(value=value, unit="1", limit=0.3) for artefact, value in values.items()}
     uncertainty = Measure(value=sum(values.values()), unit="1", limit=0.3)
@@ -60,7 +60,7 @@ def assessment(levels=None, entropy=0.0):
     return Assessment(
         uncertainty=uncertainty,
         artefacts=artefacts,
-        causes=dict.fromkeys(ARTEFACTS, 0.0),
+        causes={artefact: min(value, 1.0) for artefact, value in values.items()},
         volumes_ml={"grey matter": 600.0},
         measures=measures,
     )

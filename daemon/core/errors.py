@@ -67,6 +67,9 @@ class Reason(StrEnum):
     FLAT = "images hold no signal"
     NO_HEAD = "no head found in the images"
     CONTRAST = "not the contrast that this model judges"
+    SEVERAL = "no model for a series of several volumes"
+    UNROUTED = "no model for this series"
+    LOST = "stored images can no longer be read"
     FAILED = "the assessment failed: see the log"
 
 

@@ -67,7 +67,7 @@ class Instance:
     """An arrival whose header was read. ``place`` is None for what is no single-frame image with a geometry.
 
     ``expected`` is the header's own count of images in the series or acquisition (an upper hint), None if silent;
-    ``digest`` is the SHA-256 of the encoded data set.
+    ``digest`` is the SHA-256 of the encoded data set. ``own``: Scanside made it; it was forwarded back.
     """
 
     arrival: Arrival
@@ -78,6 +78,7 @@ class Instance:
     frames: int = 1
     place: Place | None = None
     expected: int | None = None
+    own: bool = False
 
 
 class ClosedBy(StrEnum):

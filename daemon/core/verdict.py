@@ -1,5 +1,7 @@
 """Assessment -> Verdict: what the radiographer is told."""
 
+from functools import partial
+
 from daemon.core.errors import Reason
 from daemon.core.values import Assessment, State, Verdict
 from models.artefacts import Artefact
@@ -17,41 +19,47 @@ ACTIONS = {
 _CARRY_ON = "Carry on: the images can carry the segmentation."
 #: From this presence on, the spectrum explains why a series is unlike every known head.
 _CERTAIN = 0.9
+#: Below this presence of every artefact the image itself shows none: half of what motion, the faintest, has on average.
+_EVIDENT = 0.2
 _STRANGE = "Check body part and contrast: this is unlike every head that the model knows."
 _LOOK = "Look at the images before the patient leaves."
+_DOUBTFUL = "Look at the images before the patient leaves: the segmentation is in doubt, and no artefact explains it."
 
 
 def decide(assessment: Assessment, thresholds: Thresholds) -> Verdict:
     """ACCEPT, REVIEW or RESCAN.
 
     A signal counts when it is abnormal: its p-value is at most alpha over the number of signals (Bonferroni). Artefact
-    variances ask for a rescan when the task is impaired as well, for a review otherwise; signals of the segmentation
-    alone ask for a review (they cannot tell a bad image from an unusual person). What is unlike every known head, with
-    no artefact to explain it, is a review with that reason: its other numbers mean little.
+    variances ask for a rescan when the task is impaired as well and the image shows an artefact, for a review
+    otherwise; signals of the segmentation alone ask for a review (they cannot tell a bad image from an unusual
+    person). What is unlike every known head, with no artefact to explain it, is a review with that reason: its other
+    numbers mean little.
     """
     reasons = _reasons(assessment)
-    rating = _rating(assessment, thresholds)
-    if _strange(assessment):
-        return Verdict(state=State.REVIEW, action=_STRANGE, reasons=reasons, rating=rating)
+    verdict = partial(Verdict, reasons=reasons, rating=_rating(assessment, thresholds))
     fired = [artefact for artefact, measure in assessment.artefacts.items() if measure.abnormal]
     total = assessment.uncertainty
-    impaired = total.value > thresholds.impaired
+    if _strange(assessment):
+        return verdict(state=State.REVIEW, action=_STRANGE)
+    if not reasons:
+        return verdict(state=State.ACCEPT, action=_CARRY_ON)
     if not (fired or total.abnormal):
-        state = State.REVIEW if reasons else State.ACCEPT
-        action = _LOOK if reasons else _CARRY_ON
-        return Verdict(state=state, action=action, reasons=reasons, rating=rating)
+        return verdict(state=State.REVIEW, action=_LOOK)
+    if max(assessment.causes.values()) < _EVIDENT:
+        return verdict(state=State.REVIEW, action=_DOUBTFUL)
     cause = max(fired or assessment.artefacts, key=lambda artefact: _excess(assessment, artefact))
-    if impaired:
-        return Verdict(state=State.RESCAN, cause=cause, action=ACTIONS[cause], reasons=reasons, rating=rating)
-    return Verdict(state=State.REVIEW, cause=cause, action=_LOOK, reasons=reasons, rating=rating)
+    if total.value > thresholds.impaired:
+        return verdict(state=State.RESCAN, cause=cause, action=ACTIONS[cause])
+    return verdict(state=State.REVIEW, cause=cause, action=_LOOK)
 
 
-def decline(reason: Reason) -> Verdict:
-    """NOT_ASSESSED: an answer too, with its reason."""
+def decline(reason: Reason, detail: str = "") -> Verdict:
+    """NOT_ASSESSED: an answer too, with its reason and what exactly it was; ``detail`` quotes no header."""
+    why = f"{reason.value}: {detail}" if detail else reason.value
     return Verdict(
         state=State.NOT_ASSESSED,
-        action=f"Not judged: {reason.value}. Decide by eye.",
-        reasons=(reason.value,),
+        action=f"Not judged: {why}. Decide by eye.",
+        reasons=(why,),
         not_assessed=reason,
     )
 

@@ -29,8 +29,21 @@ _BINARY: Final = {"US": "H", "SS": "h", "UL": "I", "SL": "i", "FL": "f", "FD": "
 _LARGEST: Final = 1e9
 
 Name = str | int
+
+#: Blocks that private creators reserve first; PS3.5, 7.8.1 has up to FF, which nobody has been seen to need.
+_BLOCKS: Final = range(0x10, 0x20)
 #: By keyword or number; looking one up in the dictionary takes longer than reading its value.
 _tag: Final = cache(Tag)
+
+
+@dataclass(frozen=True, slots=True)
+class PrivateName:
+    """A private element: its group, its creator, its place in the creator's block, and the ``VR`` it has there."""
+
+    group: int
+    creator: str
+    element: int
+    VR: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +73,16 @@ class Attributes:
         except ValueError:
             return ()
         return numbers if all(math.isfinite(n) and abs(n) <= _LARGEST for n in numbers) else ()
+
+    def private_numbers(self, name: PrivateName) -> tuple[float, ...]:
+        """The values of a private element as finite numbers; empty if any is none, or there is no such element."""
+        elements = (private_element(layer, name) for layer in self.layers)
+        values = next((_values(element) for element in elements if element is not None), ())
+        try:
+            numbers = tuple(float(str(value)) for value in values)
+        except ValueError:
+            return ()
+        return numbers if all(map(math.isfinite, numbers)) else ()
 
     def number(self, name: Name) -> float | None:
         """The first value as a number, None if silent."""
@@ -94,6 +117,20 @@ class Attributes:
 def element_of(dataset: Dataset, name: Name) -> RawDataElement | DataElement | None:
     """The element as it is, not converted; None if absent."""
     return dataset.get_item(_tag(name), keep_deferred=True)
+
+
+def private_element(dataset: Dataset, name: PrivateName) -> RawDataElement | DataElement | None:
+    """The element in whichever block its creator has reserved, not converted; None if absent."""
+    header = Attributes((dataset,))
+    for block in _BLOCKS:
+        creator = name.group << 16 | block
+        if element_of(dataset, creator) is not None and header.text(creator) == name.creator:
+            element = element_of(dataset, name.group << 16 | block << 8 | name.element)
+            # who passed it on may not have known its representation
+            if isinstance(element, RawDataElement) and element.VR in (None, "UN"):
+                return element._replace(VR=name.VR)
+            return element
+    return None
 
 
 def items(dataset: Dataset, keyword: str) -> tuple[Dataset, ...]:

@@ -3,21 +3,26 @@
 The names are DICOM keywords of classic images; Enhanced MR gives the same fact another keyword (PS3.3, C.8.13).
 """
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from daemon.dicom.attributes import Attributes
+from daemon.dicom.attributes import Attributes, PrivateName
 
 Key = tuple[str, ...] | tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Dimension:
-    """One fact: its name, the keywords that may hold it, and whether it is a number."""
+    """One fact: its name, the keywords that may hold it, and whether it is a number.
+
+    ``private``: finds a number that scanners stated before the standard had a place for it.
+    """
 
     name: str
     keywords: tuple[str, ...]
     numeric: bool = True
+    private: Callable[[Attributes], tuple[float, ...]] | None = None
 
     def key(self, attributes: Attributes) -> Key:
         """The value in a form that sorts and compares; empty where the header is silent.
@@ -28,7 +33,33 @@ class Dimension:
             found = attributes.numbers(keyword) if self.numeric else attributes.texts(keyword)
             if found:
                 return tuple(float(f"{n:.6g}") for n in found) if self.numeric else found
-        return ()
+        return tuple(float(f"{n:.6g}") for n in self.private(attributes)) if self.private else ()
+
+
+#: Nominal b-values of classic images by how their makers' names begin, as dcm2niix and the makers' own conformance
+#: statements know them.
+_B_VALUES: Final = {
+    "siemens": PrivateName(0x0019, "SIEMENS MR HEADER", 0x0C, "IS"),
+    "ge ": PrivateName(0x0043, "GEMS_PARM_01", 0x39, "IS"),
+    "philips": PrivateName(0x2001, "Philips Imaging DD 001", 0x03, "FL"),
+}
+_DIRECTIONS: Final = {"siemens": PrivateName(0x0019, "SIEMENS MR HEADER", 0x0E, "FD")}
+#: Newer GE software adds this to a b-value; the values behind it are its own affair.
+_GE_OFFSET: Final = 1e9
+
+
+def _b_value(attributes: Attributes) -> tuple[float, ...]:
+    return tuple(value % _GE_OFFSET for value in _private(attributes, _B_VALUES)[:1])
+
+
+def _direction(attributes: Attributes) -> tuple[float, ...]:
+    return _private(attributes, _DIRECTIONS)
+
+
+def _private(attributes: Attributes, names: Mapping[str, PrivateName]) -> tuple[float, ...]:
+    maker = (attributes.text("Manufacturer") or "").casefold()
+    name = next((name for beginning, name in names.items() if maker.startswith(beginning)), None)
+    return attributes.private_numbers(name) if name else ()
 
 
 #: From what changes the contrast to what only repeats it; volumes are sorted in this order.
@@ -40,8 +71,8 @@ DIMENSIONS: Final = (
     Dimension("EchoTime", ("EffectiveEchoTime", "EchoTime")),
     Dimension("InversionTime", ("InversionTimes", "InversionTime")),
     Dimension("FlipAngle", ("FlipAngle",)),
-    Dimension("DiffusionBValue", ("DiffusionBValue",)),
-    Dimension("DiffusionGradientOrientation", ("DiffusionGradientOrientation",)),
+    Dimension("DiffusionBValue", ("DiffusionBValue",), private=_b_value),
+    Dimension("DiffusionGradientOrientation", ("DiffusionGradientOrientation",), private=_direction),
     Dimension("TemporalPositionIdentifier", ("TemporalPositionIndex", "TemporalPositionIdentifier")),
     Dimension("TriggerTime", ("NominalCardiacTriggerDelayTime", "TriggerTime")),
     Dimension("AcquisitionNumber", ("FrameAcquisitionNumber", "AcquisitionNumber")),

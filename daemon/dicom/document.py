@@ -21,12 +21,9 @@ from pydicom.uid import UID
 
 from daemon.core.values import Algorithm, Judgement, ReportContext, ReportKind, ReportObject
 from daemon.dicom.evidence import Evidence
+from daemon.dicom.own import MANUFACTURER, MODEL_NAME
 from daemon.dicom.text import plain
 from daemon.dicom.uids import IMPLEMENTATION_CLASS_UID, derive_uid, series_number
-
-#: By these two a receiver knows our own objects when an archive routes them back.
-MANUFACTURER: Final = "Scanside"
-MODEL_NAME: Final = "Scanside"
 
 #: Stand-in for what is only known once the document is complete.
 UNSEALED: Final = "2.25.0"

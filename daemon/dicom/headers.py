@@ -11,6 +11,7 @@ from pydicom.uid import generate_uid
 from daemon.core.values import Arrival, Instance, Place
 from daemon.dicom.attributes import Attributes
 from daemon.dicom.dimensions import DIMENSIONS, label
+from daemon.dicom.own import is_own
 from daemon.dicom.parsing import parse
 
 #: Siemens: NumberOfImagesInMosaic and the creator of its block.
@@ -20,6 +21,8 @@ _SIEMENS: Final = "SIEMENS MR HEADER"
 
 _KEYWORDS: Final = (
     "Modality",
+    "Manufacturer",
+    "ManufacturerModelName",
     "StudyInstanceUID",
     "SeriesInstanceUID",
     "InstanceNumber",
@@ -61,6 +64,7 @@ def read_instance(arrival: Arrival, dataset: bytes) -> Instance:
         frames=frames,
         place=_place(header) if frames == 1 else None,
         expected=_expected(header, frames),
+        own=is_own(header, arrival.sop_class_uid),
     )
 
 

@@ -19,9 +19,9 @@ from daemon.core.values import Acquisition, Volume
 from daemon.dicom.attributes import Attributes
 from daemon.dicom.parsing import parse_file, uid
 from daemon.dicom.reading.frames import Frame, frames_of
-from daemon.dicom.reading.geometry import affine_of, check_parallel
+from daemon.dicom.reading.geometry import affine_of, partition
 from daemon.dicom.reading.mosaic import is_mosaic, mosaic_frames
-from daemon.dicom.reading.stacks import split
+from daemon.dicom.reading.stacks import first_taken, split
 
 _IMAGES: Final = frozenset({MRImageStorage, EnhancedMRImageStorage, LegacyConvertedEnhancedMRImageStorage})
 
@@ -73,13 +73,20 @@ def arrange(objects: Iterable[Dataset | bytes], voxels_max: int = VOXELS_MAX) ->
     frames = [frame for dataset in _images(objects) for frame in _frames(dataset)]
     if len(frames) == 1:
         raise NotAssessable(Reason.TOO_FEW, "1 slice")
-    check_parallel(frames)
+    groups = sorted(partition(frames), key=first_taken)
     stacks = tuple(
-        Stack(frames=tuple(found), affine=affine_of(found), dimension=dimension) for dimension, found in split(frames)
+        Stack(frames=tuple(found), affine=affine_of(found), dimension=(*_place(n, groups), *dimension))
+        for n, group in enumerate(groups, start=1)
+        for dimension, found in split(group)
     )
     if any(int(np.prod(stack.shape)) > voxels_max for stack in stacks):
         raise NotAssessable(Reason.TOO_LARGE, "a single volume")
     return stacks
+
+
+def _place(number: int, groups: Sequence[Sequence[Frame]]) -> tuple[str, ...]:
+    """What tells the stacks of several places apart; nothing where all images share one."""
+    return (f"Stack={number}",) if len(groups) > 1 else ()
 
 
 def decode(stack: Stack) -> Volume:
@@ -131,6 +138,16 @@ def _frames(dataset: Dataset) -> Iterator[Frame]:
     return mosaic_frames(dataset) if is_mosaic(Attributes((dataset,))) else frames_of(dataset)
 
 
+def is_image(header: Attributes) -> bool:
+    """Whether an object is an MR image, as this reader takes them."""
+    return header.text("SOPClassUID") in _IMAGES
+
+
+def kind_of(header: Attributes) -> str:
+    """The SOP class of an object, as DICOM's dictionary calls it."""
+    return uid(header.text("SOPClassUID") or "").keyword or "private or unknown SOP class"
+
+
 def _images(objects: Iterable[Dataset | bytes]) -> list[Dataset]:
     """The MR images among the objects of a series, each once.
 
@@ -138,7 +155,7 @@ def _images(objects: Iterable[Dataset | bytes]) -> list[Dataset]:
         NotAssessable: there are none; the reason says what there is instead.
     """
     datasets = _once(_parsed(objects))
-    images = [dataset for dataset in datasets if Attributes((dataset,)).text("SOPClassUID") in _IMAGES]
+    images = [dataset for dataset in datasets if is_image(Attributes((dataset,)))]
     if images:
         return images
     raise _refusal(Attributes((datasets[0],))) if datasets else NotAssessable(Reason.EMPTY)
@@ -156,7 +173,7 @@ def _parsed(objects: Iterable[Dataset | bytes]) -> Iterator[Dataset]:
 
 def _refusal(header: Attributes) -> NotAssessable:
     """Why an object that is no MR image cannot be judged."""
-    kind = uid(header.text("SOPClassUID") or "").keyword or "private or unknown SOP class"
+    kind = kind_of(header)
     if header.text("Modality") != "MR":
         return NotAssessable(Reason.NOT_MR, kind)
     if header.integer("Rows") is None:

@@ -42,9 +42,10 @@ from daemon.dicom.codes import (
     TARGET_REGION,
     coding_schemes,
 )
-from daemon.dicom.document import MANUFACTURER, MODEL_NAME, report_key, seal, series_attributes
+from daemon.dicom.document import report_key, seal, series_attributes
 from daemon.dicom.evidence import Evidence
 from daemon.dicom.measurements import measurement_groups, unreportable
+from daemon.dicom.own import MANUFACTURER, MODEL_NAME
 from daemon.dicom.text import plain
 from daemon.dicom.uids import derive_uid
 

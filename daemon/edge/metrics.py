@@ -64,6 +64,7 @@ class Metrics:
     instances_received: Counter  # scanner
     bytes_received: Counter  # scanner
     last_image: Gauge  # scanner
+    own_objects: Gauge
     associations: Counter  # outcome: AssociationOutcome
     spool_free: Gauge
     series_waiting: Gauge
@@ -93,6 +94,7 @@ def make_metrics(registry: CollectorRegistry) -> Metrics:
         instances_received=count("instances_received", "Instances made durable and acknowledged.", ["scanner"]),
         bytes_received=count("received_bytes", "Bytes of the encoded data sets made durable.", ["scanner"]),
         last_image=gauge("last_image_timestamp_seconds", "When a scanner's last image came.", ["scanner"]),
+        own_objects=gauge("own_objects_ignored", "Scanside's own objects that came back since the start; ignored."),
         associations=count("associations", "DICOM associations, by how they ended.", ["outcome"]),
         spool_free=gauge("spool_free_bytes", "Free space on the file system of the spool."),
         series_waiting=gauge("series_waiting", "Complete series that have no verdict yet."),

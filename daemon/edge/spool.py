@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from pydicom.filewriter import write_file_meta_info
 from daemon.core.errors import SpoolError
 from daemon.core.steps import StepArrival
 from daemon.core.values import Arrival, SpoolEvent
+from daemon.dicom.uids import IMPLEMENTATION_CLASS_UID
 from daemon.edge.segments import (
     COMMITTED,
     SEGMENT_HEAD,
@@ -36,10 +37,11 @@ _MARK_READS = 5  # a mark read while it is being written may be torn; not five t
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Segment:
-    """One file of the spool; only the newest may still grow."""
+    """One file of the spool; only the newest may still grow. ``last_received_at``: when it was last written to."""
 
     name: str
     size_bytes: int
+    last_received_at: float
     newest: bool
 
 
@@ -125,6 +127,9 @@ class SpoolReader:
         """
         meta = FileMetaDataset()
         for keyword, vr, value in (
+            ("FileMetaInformationGroupLength", "UL", 0),  # the writer puts the length in
+            ("FileMetaInformationVersion", "OB", b"\0\1"),
+            ("ImplementationClassUID", "UI", IMPLEMENTATION_CLASS_UID),
             ("MediaStorageSOPClassUID", "UI", arrival.sop_class_uid),
             ("MediaStorageSOPInstanceUID", "UI", arrival.sop_instance_uid),
             ("TransferSyntaxUID", "UI", arrival.transfer_syntax_uid),
@@ -134,16 +139,24 @@ class SpoolReader:
             meta.add(DataElement(keyword, vr, value, validation_mode=IGNORE))
         stream = DicomBytesIO()
         stream.write(b"\0" * 128 + b"DICM")
-        write_file_meta_info(stream, meta)
+        write_file_meta_info(stream, meta, enforce_standard=False)
         return bytes(stream.getvalue()) + self.dataset_bytes(arrival)
 
     def segments(self) -> tuple[Segment, ...]:
         """The segments, oldest first."""
         newest = self.committed().segment
-        return tuple(
-            Segment(name=path.name, size_bytes=path.stat().st_size, newest=segment_number(path) >= newest)
-            for path in segment_paths(self._folder)
-        )
+        found = []
+        for path in segment_paths(self._folder):
+            with suppress(FileNotFoundError):  # removed since the folder was read
+                facts = path.stat()
+                segment = Segment(
+                    name=path.name,
+                    size_bytes=facts.st_size,
+                    last_received_at=facts.st_mtime,
+                    newest=segment_number(path) >= newest,
+                )
+                found.append(segment)
+        return tuple(found)
 
     def remove(self, segment: str) -> None:
         """Delete a segment; deciding that nobody needs it any more is the caller's part.

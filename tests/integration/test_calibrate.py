@@ -1,7 +1,9 @@
 """``scanside calibrate`` on a real database: what it prints, what it writes, and what the judge makes of it."""
 
 import json
+import shutil
 import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from builders_references import bundle_of, record_judged
 from structlog.testing import capture_logs
 
 from daemon.calibration import calibrate as learn_references
-from daemon.config import load_settings
+from daemon.config import load_settings, shipped_bundle
 from daemon.core.calibration import Selection
 from daemon.core.errors import ConfigError
 from daemon.core.rule import Rule
@@ -201,3 +203,16 @@ def test_the_papers_rule_can_be_chosen(site, tmp_path):
     assert (1 + sum(score >= measure["value"] for score in scores)) / 200 == pytest.approx(measure["p_value"], abs=1e-2)
     references = SiteReferences(load_settings(site).references, bundle_of(site), load_settings(site).judgement.rule)
     assert Rule.IQR is references.choose("MR1", "t1").rule
+
+
+def test_another_bundle_is_calibrated_by_its_name(site):
+    other = site.parent / "second"
+    shutil.copytree(shipped_bundle(), other)
+    site.write_text(f'{site.read_text()}[bundles]\nsecond = "{other}"\n')
+    record_judged(site, range(NEEDED + 1))
+    told = json.loads(calibrate(site, "--json", "--bundle", "second"))
+
+    assert "references-second.json" in told["file"]
+    assert load_references(Path(told["file"]), bundle_of(site)) is not None
+    assert not load_settings(site).references.exists()
+    assert "no bundle 'third' is configured" in scanside("calibrate", "--config", site, "--bundle", "third").stderr

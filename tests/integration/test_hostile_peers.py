@@ -11,24 +11,21 @@ import time
 from pathlib import Path
 
 import pytest
+from builders_fuzz import converse
 from builders_peer import (
     ECHO,
     MR,
-    RELEASE_REQUEST,
     Peer,
     association_request,
     data_pdu,
-    echo_command,
     mr_bytes,
-    step_pdus,
     store_command,
     store_pdus,
 )
-from builders_receiver import Receiver, echoscu, encoded
+from builders_receiver import Receiver, echoscu
 from builders_spool import events
 
 from daemon.core.values import Arrival
-from daemon.dicom.mpps import begun
 from daemon.dicom.pdu import HEAD, AbortReason, PduType, encode_command
 
 FUZZ_CASES = int(os.environ.get("SCANSIDE_FUZZ_CASES", "300"))
@@ -224,7 +221,7 @@ def test_mutated_conversations_neither_stop_nor_fatten_nor_fool_the_receiver(rec
     _until_quiet(receiver, threads)
     descriptors, memory = _descriptors(receiver), _memory_mb(receiver)
     for seed in range(FUZZ_SEED, FUZZ_SEED + FUZZ_CASES):
-        _converse(receiver.port, random.Random(seed))
+        converse(receiver.port, random.Random(seed))
     receiver.counts(active=0)
     _until_quiet(receiver, threads)
 
@@ -234,52 +231,6 @@ def test_mutated_conversations_neither_stop_nor_fatten_nor_fool_the_receiver(rec
     arrivals = [event for event in events(receiver.folder) if isinstance(event, Arrival)]
     assert receiver.counts(instances=len(arrivals)).instances == len(arrivals)
     assert mr_bytes() == receiver.contents()["1.2.3.4.5.6"]
-
-
-def _converse(port: int, rng: random.Random) -> None:
-    """A conversation in which some bytes are not what they were."""
-    pdus = [
-        association_request(),
-        encode_command(ECHO, echo_command()),
-        *store_pdus("1.2.3.1", mr_bytes(1, 32), rng.choice((500, 16_000))),
-        *store_pdus("1.2.3.2", rng.randbytes(rng.randrange(3000))),
-        *step_pdus(f"1.2.3.{rng.randrange(20)}", encoded(begun("1.2.3", "MR1", "20260101120000"))),
-        RELEASE_REQUEST,
-    ]
-    victims = rng.sample(range(len(pdus)), rng.randint(1, 2)) if rng.random() < 0.8 else range(len(pdus))
-    mutated = [_mutated(pdu, rng) if number in victims else pdu for number, pdu in enumerate(pdus)]
-    if rng.random() < 0.2:
-        rng.shuffle(mutated)
-    with Peer(port) as peer:
-        peer.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        try:
-            peer.send(*mutated)
-            peer.socket.shutdown(socket.SHUT_WR)
-            while peer.socket.recv(1 << 16):
-                pass
-        except ConnectionError:
-            pass
-
-
-def _mutated(pdu: bytes, rng: random.Random) -> bytes:
-    content = bytearray(pdu)
-    for _ in range(rng.choice((1, 1, 1, 2, 8))):
-        at = rng.randrange(len(content)) if rng.random() < 0.5 else rng.randrange(min(len(content), 90))
-        choice = rng.randrange(6)
-        if choice == 0:
-            content[at] = rng.randrange(256)
-        elif choice == 1:
-            content[at] = rng.choice((0x00, 0x01, 0x7F, 0x80, 0xFF))
-        elif choice == 2:
-            del content[at : at + rng.randint(1, 30)]
-        elif choice == 3:
-            content[at:at] = rng.randbytes(rng.randint(1, 30))
-        elif choice == 4:
-            content[at : at + 4] = rng.choice((0, 1, 0x7FFFFFFF, 0xFFFFFFFF)).to_bytes(4, "big")
-        else:
-            del content[at:]
-        content = content or bytearray(1)
-    return bytes(content)
 
 
 def _until_quiet(receiver: Receiver, threads: int) -> None:

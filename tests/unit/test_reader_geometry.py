@@ -168,6 +168,45 @@ def test_too_few_slices_are_refused(slices, detail):
     assert (Reason.TOO_FEW, detail) == (error.reason, error.detail)
 
 
+PLANES = [np.eye(3), np.eye(3)[:, [1, 2, 0]], np.eye(3)[:, [0, 2, 1]] @ np.diag([1, -1, 1])]
+
+
+@given(st.randoms(use_true_random=False))
+@settings(max_examples=10, deadline=None)
+def test_planes_of_enough_slices_are_volumes_each_with_its_own_places(random):
+    lattices = [Lattice(rotation=axes, slices=3 + n) for n, axes in enumerate(PLANES)]
+    images = [image for n, lattice in enumerate(lattices) for image in classic(lattice, uid=f"1.2.{n}")]
+    for n, image in enumerate(images):
+        image.InstanceNumber = n
+    random.shuffle(images)
+    volumes = read_volumes(images)
+
+    assert [("Stack=1",), ("Stack=2",), ("Stack=3",)] == [volume.dimension for volume in volumes]
+    for lattice, volume in zip(lattices, volumes, strict=True):
+        assert (5, 4, lattice.slices) == volume.voxels.shape
+        assert furthest_off_mm(volume, lattice) < 1e-4
+
+
+def test_parallel_slabs_are_told_apart_by_their_stack():
+    slabs = [Lattice(), Lattice(origin=(-40.0, 25.0, 200.0))]
+    images = [image for n, slab in enumerate(slabs) for image in classic(slab, uid=f"1.2.{n}", StackID=f"{n}")]
+    first, second = read_volumes(images)
+    for image in images:
+        del image.StackID
+
+    assert Reason.INCOMPLETE is refusal(images).reason
+    assert furthest_off_mm(first, slabs[0]) < 1e-4
+    assert furthest_off_mm(second, slabs[1]) < 1e-4
+
+
+def test_a_scan_that_turns_every_few_images_is_refused():
+    turns = [np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]]) for c, s in ((np.cos(a), np.sin(a)) for a in range(17))]
+    images = [image for n, axes in enumerate(turns) for image in classic(Lattice(rotation=axes), uid=f"1.2.{n}")]
+    error = refusal(images)
+
+    assert (Reason.GEOMETRY, "images of several orientations") == (error.reason, error.detail)
+
+
 def test_images_of_several_sizes_are_refused():
     odd = classic(Lattice(columns=3), uid="1.9")[2]
 

@@ -1,11 +1,17 @@
-"""Damaged and hostile objects: a reason, and no more memory than the object is worth."""
+"""Damaged and hostile objects: a reason, and no more memory than the object is worth.
 
+``SCANSIDE_FUZZ_FILES`` sets the number of mutated files (a short run by default), ``SCANSIDE_FUZZ_SEED`` the first
+seed.
+"""
+
+import os
 import random
 import struct
 import tracemalloc
 
 import numpy as np
 import pytest
+from builders_fuzz import mutated_file
 from builders_series import Lattice, arrival, classic, encoded, enhanced, mosaic, part10, with_syntax
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -20,6 +26,8 @@ from daemon.dicom.parsing import parse, parse_file
 from daemon.dicom.reader import read_volumes
 
 MEBIBYTE = 2**20
+FUZZ_FILES = int(os.environ.get("SCANSIDE_FUZZ_FILES", "600"))
+FUZZ_SEED = int(os.environ.get("SCANSIDE_FUZZ_SEED", "0"))
 
 
 def refusal(objects):
@@ -223,23 +231,6 @@ def test_any_bytes_are_refused_as_a_file_or_give_a_data_set(content):
         assert not assessable([dataset])
 
 
-def mutated(content, rng):
-    """One to eight bytes changed, or a piece cut out, doubled or dropped from the end."""
-    content = bytearray(content)
-    for _ in range(rng.randint(1, 8)):
-        at = rng.randrange(len(content))
-        content[at] = rng.choice([0, 1, 0x7F, 0xFF, rng.randrange(256)])
-    cut = rng.randrange(6)
-    start, stop = sorted(rng.sample(range(len(content)), 2))
-    if cut == 0:
-        del content[start:stop]
-    if cut == 1:
-        content[start:start] = content[start:stop]
-    if cut == 2:
-        del content[start:]
-    return bytes(content)
-
-
 def victims():
     lattice = Lattice(columns=40, rows=36, slices=3)
     files = [part10(image) for image in classic(lattice)]
@@ -250,12 +241,12 @@ def victims():
     return [*files, part10(enhanced(lattice, 2)), part10(mosaic(lattice))]
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(FUZZ_SEED, FUZZ_SEED + 4))
 def test_mutated_files_are_read_or_refused(seed):
     rng = random.Random(seed)
     files = victims()
-    for _ in range(150):
-        content = mutated(rng.choice(files), rng)
+    for _ in range(FUZZ_FILES // 4):
+        content = mutated_file(rng.choice(files), rng)
         assessable([content, *files[1:3]])
         assessable([content])
         read_instance(arrival(), content[132:])

@@ -2,13 +2,15 @@
 
 import numpy as np
 import pytest
-from builders_series import Lattice, classic, enhanced, mosaic, part10
+from builders_series import Lattice, classic, encoded, enhanced, mosaic, part10
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 from pydicom.uid import (
     CTImageStorage,
     EnhancedSRStorage,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
     MRSpectroscopyStorage,
     RawDataStorage,
     SecondaryCaptureImageStorage,
@@ -16,6 +18,7 @@ from pydicom.uid import (
 
 from daemon.core.errors import NotAssessable, Reason
 from daemon.core.values import Acquisition
+from daemon.dicom.parsing import parse
 from daemon.dicom.reader import read_volumes
 
 
@@ -113,6 +116,44 @@ def test_directions_of_one_b_value_are_told_apart():
 
     assert firsts(volumes) == [0, 1000, 2000]
     assert volumes[2].dimension == ("DiffusionBValue=1000", "DiffusionGradientOrientation=0\\1\\0")
+
+
+PRIVATE_B_VALUES = [
+    ("SIEMENS", (0x0019, "SIEMENS MR HEADER", 0x0C, "IS"), str),
+    ("Philips Healthcare", (0x2001, "Philips Imaging DD 001", 0x03, "FL"), float),
+    ("GE MEDICAL SYSTEMS", (0x0043, "GEMS_PARM_01", 0x39, "IS"), lambda b: [str(10**9 + b), "8", "0", "0"]),
+]
+
+
+def private_diffusion(maker, place, encode):
+    """Two b-values of three volumes, stated in private elements alone, behind a block of somebody else's."""
+    group, creator, element, form = place
+    images = repeated(3, by_slice=True, Manufacturer=lambda *_: maker)
+    for image in images:
+        image.private_block(group, "SOMEBODY ELSE", create=True).add_new(1, "LO", "x")
+        b = 0 if int.from_bytes(image.PixelData[:2], "little") < 1000 else 1000
+        image.private_block(group, creator, create=True).add_new(element, form, encode(b))
+    return images
+
+
+@pytest.mark.parametrize("stated", PRIVATE_B_VALUES, ids=lambda stated: stated[0])
+@pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
+def test_b_values_in_private_elements_tell_volumes_apart(stated, syntax):
+    images = [parse(encoded(image, syntax), syntax) for image in private_diffusion(*stated)]
+    volumes = read_volumes(images)
+
+    assert [
+        ("DiffusionBValue=0",),
+        ("DiffusionBValue=1000", "Repetition=1"),
+        ("DiffusionBValue=1000", "Repetition=2"),
+    ] == [volume.dimension for volume in volumes]
+    assert firsts(volumes) == [0, 1000, 2000]
+
+
+def test_private_elements_of_another_maker_say_nothing():
+    images = private_diffusion("ACME", *PRIVATE_B_VALUES[0][1:])
+
+    assert [(f"Repetition={n}",) for n in (1, 2, 3)] == [volume.dimension for volume in read_volumes(images)]
 
 
 @given(st.integers(0, 17))

@@ -54,6 +54,15 @@ def test_a_segmentation_signal_alone_never_asks_for_a_rescan():
     assert (verdict.state, verdict.cause) == (State.REVIEW, None)
 
 
+def test_without_an_artefact_in_the_image_uncertainty_never_asks_for_a_rescan():
+    """sub-21, the one clean person with a false alarm: uncertain labels, and a spectrum like everybody's."""
+    unexplained = replace(assessment({Artefact.MOTION: 2.0}), causes=dict.fromkeys(ARTEFACTS, 0.1))
+    verdict = decide(unexplained, THRESHOLDS)
+
+    assert (State.REVIEW, None) == (verdict.state, verdict.cause)
+    assert "no artefact" in verdict.action
+
+
 @given(st.lists(st.floats(0, 50), min_size=5, max_size=5))
 def test_more_of_an_artefact_never_makes_a_milder_verdict(levels):
     order = [State.ACCEPT, State.REVIEW, State.RESCAN]

@@ -1,4 +1,4 @@
-"""Whether sorted frames form one regular lattice, and its affine.
+"""Which frames lie parallel, whether sorted frames form one regular lattice, and its affine.
 
 Spacing comes from positions, never from SliceThickness: slices overlap or leave gaps (PS3.3, C.7.6.2.1).
 """
@@ -22,24 +22,32 @@ _SPACING: Final = 1e-3
 _JITTER: Final = 0.05
 #: A step of this many usual ones is a gap.
 _GAP: Final = 1.5
+#: More stacks than any protocol has; radial scans turn each image and are no volume.
+_GROUPS_MAX: Final = 16
 
 #: DICOM's LPS to RAS.
 _RAS: Final = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
-def check_parallel(frames: Sequence[Frame]) -> None:
-    """Refuse what can be no volume at all, before it is sorted.
+def partition(frames: Sequence[Frame]) -> list[list[Frame]]:
+    """Groups of frames that may be one volume each: of one stack, orientation, matrix size and pixel spacing.
 
     Raises:
-        NotAssessable: GEOMETRY, several orientations, matrix sizes or pixel spacings.
+        NotAssessable: GEOMETRY, there are several groups and one of them is too small for a volume, or there are more
+            groups than any scanner's stacks.
     """
-    first = frames[0]
-    if any(not _same_orientation(first.plane, frame.plane) for frame in frames):
-        raise NotAssessable(Reason.GEOMETRY, "images of several orientations")
-    if any(first.shape != frame.shape for frame in frames):
-        raise NotAssessable(Reason.GEOMETRY, "images of several sizes")
-    if any(not np.allclose(first.plane.spacing_mm, frame.plane.spacing_mm, rtol=_SPACING, atol=0) for frame in frames):
-        raise NotAssessable(Reason.GEOMETRY, "images of several pixel spacings")
+    groups: list[list[Frame]] = []
+    for frame in frames:
+        group = next((group for group in groups if _differences(group[0], frame) is None), None)
+        if group is not None:
+            group.append(frame)
+        elif len(groups) < _GROUPS_MAX:
+            groups.append([frame])
+        else:
+            raise NotAssessable(Reason.GEOMETRY, _differences(groups[0][0], frame) or "")
+    if len(groups) > 1 and min(map(len, groups)) < LEAST_SLICES:
+        raise NotAssessable(Reason.GEOMETRY, _differences(groups[0][0], groups[1][0]) or "")
+    return groups
 
 
 def affine_of(frames: Sequence[Frame]) -> npt.NDArray[np.float64]:
@@ -62,6 +70,19 @@ def affine_of(frames: Sequence[Frame]) -> npt.NDArray[np.float64]:
     lps[:3, 3] = positions[0]
     affine: npt.NDArray[np.float64] = _RAS @ lps
     return affine
+
+
+def _differences(one: Frame, other: Frame) -> str | None:
+    """Why two frames cannot lie in one volume; None where they may."""
+    if not _same_orientation(one.plane, other.plane):
+        return "images of several orientations"
+    if one.shape != other.shape:
+        return "images of several sizes"
+    if not np.allclose(one.plane.spacing_mm, other.plane.spacing_mm, rtol=_SPACING, atol=0):
+        return "images of several pixel spacings"
+    if one.attributes.text("StackID") != other.attributes.text("StackID"):
+        return "images of several stacks"
+    return None
 
 
 def _same_orientation(one: Plane, other: Plane) -> bool:

@@ -14,15 +14,11 @@ import numpy as np
 from pydicom.dataset import Dataset
 
 from daemon.core.errors import NotAssessable, Reason
-from daemon.dicom.attributes import Attributes, element_of
+from daemon.dicom.attributes import Attributes, PrivateName, private_element
 from daemon.dicom.reading.csa import csa_values
 from daemon.dicom.reading.frames import Frame, Plane, Tile, Vector, frames_of
 
-_GROUP: Final = 0x0029
-_CREATOR: Final = "SIEMENS CSA HEADER"
-#: Blocks that a private creator may reserve (PS3.5, 7.8.1), and the image header's place in its block.
-_BLOCKS: Final = range(0x10, 0x100)
-_IMAGE_HEADER: Final = 0x10
+_CSA_HEADER: Final = PrivateName(0x0029, "SIEMENS CSA HEADER", 0x10, "OB")
 
 #: Beyond any mosaic: 32 x 32 tiles.
 _TILES_MAX: Final = 1024
@@ -102,10 +98,7 @@ def _layout(dataset: Dataset) -> tuple[int, Vector]:
 
 
 def _csa_header(dataset: Dataset) -> bytes:
-    header = Attributes((dataset,))
-    for block in _BLOCKS:
-        if header.text(_GROUP << 16 | block) == _CREATOR:
-            element = element_of(dataset, _GROUP << 16 | block << 8 | _IMAGE_HEADER)
-            if element is not None and isinstance(element.value, bytes):
-                return element.value
+    element = private_element(dataset, _CSA_HEADER)
+    if element is not None and isinstance(element.value, bytes):
+        return element.value
     raise NotAssessable(Reason.UNSUPPORTED, "mosaic without a CSA header")

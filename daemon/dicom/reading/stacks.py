@@ -35,7 +35,8 @@ def split(frames: Sequence[Frame]) -> list[Stack]:
         keys = {frame: dimension.key(frame.attributes) for frame in frames}
         if _is_dimension(keys, slots):
             stacks = [part for stack in stacks for part in _parts(stack, dimension.name, keys)]
-    return sorted((repetition for stack in stacks for repetition in _repetitions(stack, slots)), key=_first_taken)
+    repetitions = [repetition for stack in stacks for repetition in _repetitions(stack, slots)]
+    return sorted(repetitions, key=lambda repetition: first_taken(repetition[1]))
 
 
 def _slots(frames: Sequence[Frame]) -> dict[Frame, int]:
@@ -81,8 +82,9 @@ def _repetitions(stack: Stack, slots: Mapping[Frame, int]) -> list[Stack]:
     return stacks if len(stacks) > 1 else [(labels, stacks[0][1])]
 
 
-def _first_taken(stack: Stack) -> tuple[float, int]:
-    return min((frame.attributes.number("InstanceNumber") or 0, frame.index) for frame in stack[1])
+def first_taken(frames: Sequence[Frame]) -> tuple[float, int]:
+    """What puts stacks in the order in which they were taken: the smallest InstanceNumber, and the frame's index."""
+    return min((frame.attributes.number("InstanceNumber") or 0, frame.index) for frame in frames)
 
 
 def _check_even(counts: Sequence[int]) -> None:

@@ -1,0 +1,74 @@
+"""What the header of a stack says to whoever routes it: facts by name, as ``daemon.core.routing`` knows them.
+
+A fact goes by the DICOM keyword of classic images; Enhanced MR states some of them otherwise (PS3.3, C.8.13).
+"""
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from daemon.core.routing import FREE_TEXT, NUMBERS, WORDS, Facts, Value
+from daemon.dicom.attributes import Attributes
+from daemon.dicom.reader import Stack
+
+#: Where else a fact may stand, before its own keyword.
+_INSTEAD: Final = {
+    "EchoTime": ("EffectiveEchoTime",),
+    "InversionTime": ("InversionTimes",),
+    "ImageType": ("FrameType",),
+    "SequenceName": ("PulseSequenceName",),
+}
+#: Enhanced MR's flags and pulse sequences, as classic images name them.
+_SEQUENCES: Final = {
+    ("EchoPulseSequence", "SPIN"): ("SE",),
+    ("EchoPulseSequence", "GRADIENT"): ("GR",),
+    ("EchoPulseSequence", "BOTH"): ("SE", "GR"),
+    ("InversionRecovery", "YES"): ("IR",),
+    ("EchoPlanarPulseSequence", "YES"): ("EP",),
+}
+_PLANES: Final = ("sagittal", "coronal", "axial")
+#: Taken from the geometry or the association, not from what the header says.
+_NO_ATTRIBUTES: Final = frozenset({"CallingAE", "Plane", "PixelSpacing", "SliceSpacing", "Slices", "Volumes"})
+#: Slices that are tilted further out of a plane of the body are oblique: 20 degrees.
+_OBLIQUE: Final = float(np.cos(np.radians(20)))
+
+
+def facts_of(stack: Stack, volumes: int, calling_ae: str = "") -> dict[str, Value]:
+    """The facts of one of the ``volumes`` of a series that ``calling_ae`` sent; silent ones are left out."""
+    header = stack.frames[0].attributes
+    stated = {name: _stated(header, name) for name in (*WORDS, *NUMBERS, *FREE_TEXT) if name not in _NO_ATTRIBUTES}
+    known: dict[str, Value] = {
+        **stated,
+        "ScanningSequence": stated["ScanningSequence"] or _scanning_sequence(header),
+        "CallingAE": (calling_ae,) if calling_ae else (),
+        **geometry_facts(stack.affine, stack.shape[2], volumes),
+    }
+    return {name: value for name, value in known.items() if value}
+
+
+def geometry_facts(affine: npt.NDArray[np.float64], slices: int, volumes: int) -> Facts:
+    """The facts that need no header; slices are the last axis of ``affine``, (4, 4) index to mm."""
+    spacing = np.linalg.norm(affine[:3, :3], axis=0)
+    normal = np.abs(affine[:3, 2]) / spacing[2]
+    plane = _PLANES[int(np.argmax(normal))]
+    return {
+        "Plane": (plane,) if normal.max() >= _OBLIQUE else (plane, "oblique"),
+        "PixelSpacing": (float(spacing[0]), float(spacing[1])),
+        "SliceSpacing": (float(spacing[2]),),
+        "Slices": (float(slices),),
+        "Volumes": (float(volumes),),
+    }
+
+
+def _stated(header: Attributes, name: str) -> Value:
+    """The values of a fact that is an attribute; none where the header is silent."""
+    keywords = (*_INSTEAD.get(name, ()), name)
+    if name in NUMBERS:
+        return next(filter(None, map(header.numbers, keywords)), ())
+    return next(filter(None, (tuple(filter(None, header.texts(keyword))) for keyword in keywords)), ())
+
+
+def _scanning_sequence(header: Attributes) -> tuple[str, ...]:
+    flags = (codes for (name, value), codes in _SEQUENCES.items() if header.text(name) == value)
+    return tuple(code for codes in flags for code in codes)

@@ -1,0 +1,106 @@
+"""What of the spool is still needed, asked of the database: the spool says what is there, this says for whom."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from daemon.core.values import Stage
+from daemon.edge import schema
+from daemon.edge.segments import START, Cursor
+
+#: Ends of associations are kept so long even where no open series came on them.
+_ENDS_S = 3600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """Where a series stands: OPEN, a stage of its newest revision, or PARKED where a destination refused its report.
+
+    ``settled``: it is answered and nothing of it is owed to anybody.
+    """
+
+    state: str
+    settled: bool
+
+
+class Inventory:
+    """Which segments and association ends are still needed. Every method is one transaction."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+
+    def position(self) -> Cursor:
+        """Up to where the spool has been read."""
+        with self._engine.connect() as connection:
+            text = connection.execute(sa.select(schema.position.c.cursor)).scalar()
+        return parse_position(text)
+
+    def needed_segments(self) -> frozenset[str]:
+        """The segments with an image of a series that is open, not answered, or not delivered everywhere."""
+        table = schema.instances
+        unsettled = sa.select(table.c.body).where(table.c.series_instance_uid.in_(_unsettled()))
+        with self._engine.connect() as connection:
+            bodies = connection.execute(unsettled).scalars()
+            return frozenset(json.loads(body)["arrival"]["segment"] for body in bodies)
+
+    def places(self) -> Mapping[tuple[str, int], str]:
+        """The series of every image by its place: segment and offset."""
+        table = schema.instances
+        with self._engine.connect() as connection:
+            found = {}
+            for uid, body in connection.execute(sa.select(table.c.series_instance_uid, table.c.body)):
+                arrival = json.loads(body)["arrival"]
+                found[arrival["segment"], arrival["offset"]] = uid
+            return found
+
+    def standings(self) -> Mapping[str, Standing]:
+        """Where each series stands."""
+        owed, table = schema.deliveries, schema.series
+        with self._engine.connect() as connection:
+            rows = connection.execute(sa.select(table.c.series_instance_uid, table.c.stage).order_by(table.c.revision))
+            stages = {uid: str(stage) for uid, stage in rows}
+            unsettled = set(connection.execute(_unsettled()).scalars())
+            parked = set(
+                connection.execute(sa.select(owed.c.series_instance_uid).where(owed.c.parked.is_not(None))).scalars()
+            )
+            unclosed = sa.select(schema.instances.c.series_instance_uid).where(schema.instances.c.revision.is_(None))
+            opened = set(connection.execute(unclosed.distinct()).scalars())
+        found = {
+            uid: Standing(
+                state="PARKED" if stage == Stage.DONE and uid in parked else stage, settled=uid not in unsettled
+            )
+            for uid, stage in stages.items()
+        }
+        return found | {uid: Standing(state="OPEN", settled=False) for uid in opened}
+
+    def forget_ends(self, now: float) -> int:
+        """Delete the ends of associations that no open series came on; how many."""
+        table = schema.associations
+        with self._engine.begin() as connection:
+            unclosed = sa.select(schema.instances.c.body).where(schema.instances.c.revision.is_(None))
+            waiting = {json.loads(body)["arrival"]["association"] for body in connection.execute(unclosed).scalars()}
+            old = connection.execute(sa.select(table.c.association).where(table.c.ended_at < now - _ENDS_S)).scalars()
+            gone = [{"gone": association} for association in old if association not in waiting]
+            if gone:
+                connection.execute(sa.delete(table).where(table.c.association == sa.bindparam("gone")), gone)
+        return len(gone)
+
+
+def parse_position(text: str | None) -> Cursor:
+    """The cursor that the index keeps as text; the start where it keeps none."""
+    if text is None:
+        return START
+    segment, offset = text.split(":")
+    return Cursor(int(segment), int(offset))
+
+
+def _unsettled() -> sa.CompoundSelect[tuple[str]]:
+    """The series that are open, not answered, or whose report is owed to a destination, refused or not."""
+    received, answered, owed = schema.instances.c, schema.series.c, schema.deliveries.c
+    return sa.union(
+        sa.select(received.series_instance_uid).where(received.revision.is_(None)),
+        sa.select(answered.series_instance_uid).where(answered.stage != Stage.DONE),
+        sa.select(owed.series_instance_uid).where(owed.delivered_at.is_(None)),
+    )

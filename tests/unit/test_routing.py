@@ -1,0 +1,236 @@
+"""Which bundle a series gets: the first route whose conditions hold, and what is said of routes that cannot be."""
+
+import pytest
+from builders_series import Lattice, classic, enhanced
+from hypothesis import given
+from hypothesis import strategies as st
+
+from daemon.config import default_routes, load_settings
+from daemon.core.errors import ConfigError, NotAssessable, Reason
+from daemon.core.routing import Condition, Route, faults, find_route, try_routes
+from daemon.dicom.facts import facts_of
+from daemon.dicom.reader import arrange
+from daemon.selection import consider, select
+
+LATTICE = Lattice(slices=12, spacing=(1.0, 1.0, 1.2))
+MPRAGE = {
+    "ImageType": ["ORIGINAL", "PRIMARY", "M"],
+    "BodyPartExamined": "BRAIN",
+    "ScanningSequence": ["GR", "IR"],
+    "SequenceVariant": ["SP", "MP"],
+    "EchoTime": 2.98,
+    "RepetitionTime": 2300,
+    "InversionTime": 900,
+}
+SPIN_ECHO = MPRAGE | {"ScanningSequence": "SE", "EchoTime": 12, "RepetitionTime": 600, "InversionTime": None}
+
+
+def outlook(**header):
+    stated = {name: value for name, value in header.items() if value is not None}
+    return consider(arrange(classic(LATTICE, **stated)), default_routes())
+
+
+def route(name, bundle="b", **when):
+    return Route(name=name, when={fact: Condition(**condition) for fact, condition in when.items()}, bundle=bundle)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        MPRAGE,
+        SPIN_ECHO,
+        {},
+        {"ImageType": ["DERIVED", "SECONDARY"]},
+        MPRAGE | {"DiffusionBValue": 0.0},
+        MPRAGE | {"ScanningSequence": "GR", "SequenceVariant": ["SS", "SP", "SK"]},
+        MPRAGE | {"BodyPartExamined": "HEADNECK"},
+    ],
+)
+def test_t1_weighted_heads_go_to_the_brain_bundle(header):
+    found = outlook(**header)
+
+    assert found.refusal is None
+    assert "brain-t1" == found.route.bundle
+
+
+@pytest.mark.parametrize(
+    ("header", "why"),
+    [
+        (MPRAGE | {"ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"]}, "a localizer"),
+        (MPRAGE | {"ImageType": ["DERIVED", "SECONDARY", "MPR"]}, "images computed from others"),
+        (MPRAGE | {"ImageType": ["DERIVED", "PRIMARY", "T1 MAP"]}, "images computed from others"),
+        (MPRAGE | {"ImageType": ["ORIGINAL", "PRIMARY", "P"]}, "phase, real or imaginary images"),
+        (MPRAGE | {"BodyPartExamined": "KNEE"}, "another body part than the head"),
+        (MPRAGE | {"DiffusionBValue": 1000.0}, "diffusion images"),
+        (MPRAGE | {"ScanningSequence": ["EP", "GR"]}, "echo-planar images"),
+        (MPRAGE | {"AngioFlag": "Y"}, "angiography"),
+        (MPRAGE | {"ScanningSequence": "GR", "SequenceVariant": "SS"}, "another contrast than T1"),
+        (MPRAGE | {"ScanningSequence": "GR", "EchoTime": 20}, "another contrast than T1"),
+        (MPRAGE | {"ScanningSequence": ["SE", "IR"], "InversionTime": 150}, "another contrast than T1"),
+        (
+            MPRAGE | {"ScanningSequence": ["SE", "IR"], "InversionTime": 2500, "EchoTime": 120},
+            "another contrast than T1",
+        ),
+        (SPIN_ECHO | {"RepetitionTime": 4000}, "another contrast than T1"),
+        (SPIN_ECHO | {"EchoTime": 100, "RepetitionTime": 4000}, "another contrast than T1"),
+        ({"EchoTime": 90}, "another contrast than T1"),
+    ],
+)
+def test_everything_else_is_answered_with_its_reason(header, why):
+    refusal = outlook(**header).refusal
+
+    assert (Reason.UNROUTED, why) == (refusal.reason, refusal.detail)
+
+
+def test_enhanced_images_are_routed_by_the_facts_that_they_state_otherwise():
+    head = enhanced(LATTICE)
+    head.EchoPulseSequence, head.InversionRecovery, head.MRAcquisitionType = "GRADIENT", "YES", "3D"
+    facts = facts_of(arrange([head])[0], 1, "MR1")
+
+    assert ("GR", "IR") == facts["ScanningSequence"]
+    assert (4.5,) == facts["EchoTime"]
+    assert (("MR1",), ("axial",), (12.0,)) == (facts["CallingAE"], facts["Plane"], facts["Slices"])
+    head.EchoPlanarPulseSequence = "YES"
+    assert "echo-planar images" == consider(arrange([head]), default_routes()).refusal.detail
+
+
+def test_both_reasons_are_given_where_neither_route_nor_volume_fits():
+    images = [
+        image
+        for n in range(3)
+        for image in classic(LATTICE, uid=f"1.{n}", TemporalPositionIdentifier=n, ScanningSequence="EP")
+    ]
+    refusal = consider(arrange(images), default_routes()).refusal
+
+    assert "echo-planar images; 3 volumes in time" == refusal.detail
+    for image in images:
+        image.ScanningSequence, image.EchoTime = "GR", 3
+    refusal = consider(arrange(images), default_routes()).refusal
+    assert (Reason.SEVERAL, "3 volumes in time") == (refusal.reason, refusal.detail)
+
+
+def test_the_first_echo_of_a_series_is_the_one_that_is_judged():
+    images = [
+        image
+        for n in range(3)
+        for image in classic(LATTICE, uid=f"1.{n}", first=1000 * n, EchoTime=8.0 - 3 * n, ScanningSequence="GR")
+    ]
+    candidate = select(images, default_routes())
+
+    assert ("brain-t1", 2000.0, 2.0) == (
+        candidate.bundle,
+        candidate.volume.voxels.min(),
+        candidate.volume.acquisition.echo_time_ms,
+    )
+
+
+def test_nothing_is_decoded_of_a_series_that_no_bundle_judges():
+    images = classic(LATTICE, ScanningSequence="EP")
+    for image in images:
+        image.PixelData = b""
+    with pytest.raises(NotAssessable) as caught:
+        select(images, default_routes())
+
+    assert Reason.UNROUTED is caught.value.reason
+
+
+def test_the_first_route_that_applies_wins():
+    routes = (route("a", "one", Modality={"any": ("CT",)}), route("b", "two", Modality={"any": ("MR",)}), route("c"))
+
+    assert "b" == find_route(routes, {"Modality": ("MR",)}).name
+    assert [False, True, True] == [trial.applies for trial in try_routes(routes, {"Modality": ("MR",)})]
+    assert "c" == find_route(routes, {"Modality": ("PT",)}).name
+    assert find_route(routes[:2], {}) is None
+
+
+@given(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6), st.floats(-1e6, 1e6))
+def test_a_range_holds_for_what_lies_within_and_silence_only_where_it_may(low, high, value):
+    condition = Condition(min=low, max=high)
+
+    assert (low <= value <= high) is condition.holds((value,))
+    assert not condition.holds(())
+    assert Condition(min=low, max=high, or_silent=True).holds(())
+
+
+def test_words_match_by_pattern_whatever_their_case():
+    assert Condition(any=("head*",)).holds(("HEADNECK",))
+    assert not Condition(any=("head",)).holds(("HEADNECK",))
+    assert not Condition(any=("*",)).holds(())
+    assert not Condition(none=("EP",)).holds(("GR", "EP"))
+    assert not Condition(none=("EP",)).holds(())
+
+
+def test_the_routes_that_ship_have_no_fault():
+    assert [] == list(faults(default_routes(), ("brain-t1",)))
+
+
+@pytest.fixture
+def written(tmp_path):
+    def write(text):
+        path = tmp_path / "scanside.toml"
+        path.write_text(text)
+        return path
+
+    return write
+
+
+def test_a_sites_routes_come_first_and_may_be_the_only_ones(written):
+    text = """
+    bundles = {{ spine = "/bundles/spine" }}
+    [routing]
+    defaults = {defaults}
+    [[routing.routes]]
+    name = "our spines"
+    bundle = "spine"
+    when = {{ BodyPartExamined = "*SPINE", EchoTime = {{ max = 20 }}, CallingAE = ["MR1", "MR2"], Slices = 15 }}
+    """
+    alone = load_settings(written(text.format(defaults="false"))).routes
+    both = load_settings(written(text.format(defaults="true"))).routes
+    facts = {"BodyPartExamined": ("LSPINE",), "EchoTime": (9.0,), "CallingAE": ("MR2",), "Slices": (15.0,)}
+
+    assert (1, 1 + len(default_routes())) == (len(alone), len(both))
+    assert "spine" == find_route(both, facts).bundle
+    assert "other body parts" == find_route(both, facts | {"Slices": (16.0,)}).name
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("wen = {}", "wen"),
+        ("when = { EchoTim = 3 }", "'EchoTim' is no fact"),
+        ("when = { EchoTime = { maximum = 3 } }", "maximum"),
+        ('when = { EchoTime = "short" }', "EchoTime is a number"),
+        ("when = { Modality = 3 }", "Modality is text"),
+        ("when = { Modality = {} }", "Modality says nothing"),
+        ("when = { Modality = [3] }", "write a word"),
+        ('refuse = "x"', "write either bundle or refuse"),
+        ("", "needs a condition that is no free text"),
+        ('when = { SeriesDescription = "*t1*" }', "needs a condition that is no free text"),
+        ('when = { Modality = "MR" }\n[[routing.routes]]\nname = "r"\nrefuse = "x"', "two routes are called 'r'"),
+    ],
+)
+def test_what_is_wrong_with_a_route_is_named(written, text, said):
+    with pytest.raises(ConfigError, match=said):
+        load_settings(written(f'[[routing.routes]]\nname = "r"\nbundle = "brain-t1"\n{text}'))
+
+
+def test_a_bundle_that_is_not_configured_is_named(written):
+    with pytest.raises(ConfigError, match="bundle 'spine' is not configured, write one of brain-t1"):
+        load_settings(written('[[routing.routes]]\nname = "r"\nbundle = "spine"\nwhen = { Modality = "MR" }'))
+
+
+def test_a_bundle_whose_name_is_a_path_is_refused(written):
+    with pytest.raises(ConfigError, match=r"'\.\./x' is no plain name"):
+        load_settings(written('[bundles]\n"../x" = "/bundles/x"'))
+
+
+def test_free_text_may_be_the_only_evidence_where_the_site_says_so(written):
+    text = '[[routing.routes]]\nname = "r"\nbundle = "brain-t1"\nfree_text_alone = true\nwhen = {ProtocolName = "t1*"}'
+
+    assert "r" == find_route(load_settings(written(text)).routes, {"ProtocolName": ("T1 head",)}).name
+
+
+def test_another_route_is_another_configuration(written):
+    changed = load_settings(written("[routing]\ndefaults = false"))
+
+    assert load_settings(None).digest != changed.digest
