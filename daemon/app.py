@@ -19,15 +19,15 @@ from daemon.assembly import Assembly
 from daemon.config import Settings
 from daemon.core.completion import Completion
 from daemon.core.errors import ThreadEndedError
-from daemon.core.values import Algorithm, Arrival, ReportKind
+from daemon.core.values import Algorithm, Arrival
 from daemon.dicom.headers import read_instance
 from daemon.edge import logs
 from daemon.edge.board import ResultsBoard
-from daemon.edge.destinations import Peer, StorageScu
 from daemon.edge.index import Index
 from daemon.edge.metrics import OTHER_SCANNER, Metrics, make_metrics
 from daemon.edge.notifier import make_notifiers
 from daemon.edge.observer import Observer
+from daemon.edge.outlets import make_destination
 from daemon.edge.receiver_process import ReceiverProcess
 from daemon.edge.references import SiteReferences
 from daemon.edge.reports import Reports
@@ -237,13 +237,6 @@ def _parts(settings: Settings, stores: _Stores, examiner: Examiner, spool: Spool
 
 
 def _recipients(settings: Settings) -> Iterator[tuple[str, Recipient]]:
-    for wanted in settings.destinations:
-        peer = Peer(
-            name=wanted.name,
-            host=wanted.host,
-            port=wanted.port,
-            ae_title=wanted.ae_title,
-            calling_ae=settings.dicom.ae_title,
-            timeout_s=wanted.timeout_s,
-        )
-        yield wanted.name, Recipient(destination=StorageScu(peer), kinds=frozenset(map(ReportKind, wanted.objects)))
+    for outlet in settings.destinations:
+        destination = make_destination(outlet, settings.dicom.ae_title)
+        yield outlet.name, Recipient(destination=destination, kinds=frozenset(outlet.objects))

@@ -14,8 +14,10 @@ from cattrs.v import format_exception
 from daemon.core.completion import Patience
 from daemon.core.errors import ConfigError
 from daemon.core.rule import Rule
+from daemon.core.values import ReportKind
 from daemon.edge.engine import EngineSettings
 from daemon.edge.listener import ListenerSettings
+from daemon.edge.outlets import OUTLETS, Outlet
 from daemon.edge.spool_writer import SpoolSettings
 
 
@@ -46,18 +48,6 @@ class WebSettings:
 
     host: str = "127.0.0.1"
     port: int = 8112
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DestinationSettings:
-    """One DICOM peer that reports go to by C-STORE; ``objects``: SC, SR or both."""
-
-    name: str
-    host: str
-    port: int
-    ae_title: str
-    objects: tuple[str, ...] = ("SC", "SR")
-    timeout_s: float = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +83,7 @@ class Settings:
     engine: EngineSettings = field(default_factory=EngineSettings)
     judgement: JudgementSettings = field(default_factory=JudgementSettings)
     web: WebSettings = field(default_factory=WebSettings)
-    destinations: tuple[DestinationSettings, ...] = ()
+    destinations: tuple[Outlet, ...] = ()
     alerts: AlertSettings = field(default_factory=AlertSettings)
 
     @property
@@ -158,7 +148,23 @@ def _rule(value: object) -> Rule:
     return Rule(value)
 
 
+def _kind(value: object) -> ReportKind:
+    if not isinstance(value, str) or value not in [*ReportKind]:
+        raise ConfigError(f"object {value!r} is not known, write {' or '.join(ReportKind)}")
+    return ReportKind(value)
+
+
+def _outlet(value: object) -> Outlet:
+    content = dict(value) if isinstance(value, dict) else {}
+    kind = content.pop("kind", "dicom")
+    if kind not in OUTLETS:
+        raise ConfigError(f"kind {kind!r} of a destination is not known, write {' or '.join(OUTLETS)}")
+    return _CONVERTER.structure(content, OUTLETS[kind])
+
+
 _CONVERTER = Converter(forbid_extra_keys=True)
 _CONVERTER.register_structure_hook(Path, lambda value, _: Path(value).expanduser())
 _CONVERTER.register_structure_hook(IPv4Network | IPv6Network, lambda value, _: ip_network(value))
 _CONVERTER.register_structure_hook(Rule, lambda value, _: _rule(value))
+_CONVERTER.register_structure_hook(ReportKind, lambda value, _: _kind(value))
+_CONVERTER.register_structure_hook_func(lambda wanted: wanted == Outlet, lambda value, _: _outlet(value))

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 ORTHANC = "/usr/sbin/Orthanc"
+DICOMWEB = "/usr/share/orthanc/plugins/libOrthancDicomWeb.so"
 STORESCU = "/usr/bin/storescu"
 
 
@@ -58,11 +59,11 @@ def free_port() -> int:
 
 
 @contextmanager
-def running_archive(folder: Path) -> Iterator[Archive]:
-    """Start Orthanc with its storage in ``folder``; stop it by its process at the end."""
+def running_archive(folder: Path, archive: Archive | None = None, **options: object) -> Iterator[Archive]:
+    """Start Orthanc with its storage in ``folder``, and ``archive``'s ports; stop it by its process at the end."""
     if shutil.which(ORTHANC) is None or shutil.which(STORESCU) is None:
         pytest.skip("Orthanc or DCMTK is not installed")
-    archive = Archive(free_port(), free_port())
+    archive = archive or Archive(free_port(), free_port())
     settings = {
         "StorageDirectory": str(folder / "storage"),
         "IndexDirectory": str(folder / "index"),
@@ -72,7 +73,7 @@ def running_archive(folder: Path) -> Iterator[Archive]:
         "AuthenticationEnabled": False,
         "Plugins": [],
         "OverwriteInstances": False,
-    }
+    } | options
     (folder / "orthanc.json").write_text(json.dumps(settings))
     with (
         (folder / "orthanc.log").open("wb") as log,
