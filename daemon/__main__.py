@@ -9,6 +9,7 @@ from pathlib import Path
 
 from daemon.config import Settings, load_settings
 from daemon.core.errors import ScansideError
+from daemon.parking import add_parking_options, run_parked, run_requeue
 from models.bundle import BundleError
 
 _WHERE = """\
@@ -62,7 +63,10 @@ def _parser() -> argparse.ArgumentParser:
     for name, run, summary in (
         ("run", _run, "run the daemon until SIGTERM"),
         ("receive", _receive, "run the receiver alone (the daemon starts it by itself)"),
+        ("work", _work, "judge and deliver only, beside other workers of the same database, until SIGTERM"),
         ("series", _series, "list the series and their verdicts"),
+        ("parked", _parked, "list what could not be delivered, and why"),
+        ("requeue", _requeue, "deliver what was parked once more"),
         ("assess", _assess, "judge one series on disk, without a daemon"),
         ("calibrate", _calibrate, "learn this site's own references from accepted series"),
         ("demo", _demo, "daemon, archive and scanner on this machine, four series, one line each"),
@@ -72,6 +76,10 @@ def _parser() -> argparse.ArgumentParser:
         )
         command.set_defaults(run=run)
         command.add_argument("--config", type=Path, help="scanside.toml; the defaults without it")
+    commands.choices["run"].add_argument(
+        "--no-work", action="store_true", help="receive and show only: `scanside work` judges and delivers"
+    )
+    add_parking_options(commands.choices["parked"], commands.choices["requeue"])
     commands.choices["receive"].add_argument("--parent", type=int, help="process id: end when it does")
     commands.choices["series"].add_argument("--json", action="store_true", help="one JSON object a series")
     commands.choices["series"].add_argument("--limit", type=int, default=1000, help="the newest so many")
@@ -98,7 +106,24 @@ def _run(options: argparse.Namespace) -> int:
     command = [sys.executable, "-m", "daemon", "receive", "--parent", str(os.getpid())]
     if options.config:
         command += ["--config", str(options.config.resolve())]
-    run(load_settings(options.config), command)
+    run(load_settings(options.config), command, works=not options.no_work)
+    return 0
+
+
+def _work(options: argparse.Namespace) -> int:
+    from daemon.app import run_worker
+
+    run_worker(load_settings(options.config))
+    return 0
+
+
+def _parked(options: argparse.Namespace) -> int:
+    print(*run_parked(options, load_settings(options.config)), sep="\n")
+    return 0
+
+
+def _requeue(options: argparse.Namespace) -> int:
+    print(run_requeue(options, load_settings(options.config)))
     return 0
 
 

@@ -6,12 +6,11 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 
 import structlog
-from dbos import DBOS
 from prometheus_client import CollectorRegistry
 from sqlalchemy import Engine
 
@@ -20,33 +19,34 @@ from daemon.config import Settings
 from daemon.core.completion import Completion
 from daemon.core.errors import ThreadEndedError
 from daemon.core.values import Algorithm, Arrival
+from daemon.delivering import Deliverer, Desk
 from daemon.dicom.headers import read_instance
 from daemon.edge import logs
 from daemon.edge.board import ResultsBoard
 from daemon.edge.index import Index
 from daemon.edge.metrics import OTHER_SCANNER, Metrics, make_metrics
+from daemon.edge.migrations import open_database
 from daemon.edge.notifier import make_notifiers
 from daemon.edge.observer import Observer
+from daemon.edge.outbox import Outbox
 from daemon.edge.outlets import make_destination
 from daemon.edge.receiver_process import ReceiverProcess
 from daemon.edge.references import SiteReferences
 from daemon.edge.reports import Reports
 from daemon.edge.results import Results
-from daemon.edge.schema import open_database, sqlite_url
+from daemon.edge.roster import Roster
 from daemon.edge.spool import SpoolReader
 from daemon.edge.web.server import serve
 from daemon.examination import Examiner, check_golden, load_examiner
 from daemon.intake import receive
 from daemon.judgement import SeriesJudge
-from daemon.workflow import DELIVERY_QUEUE, JUDGE_QUEUE, WORKFLOW_VERSION, Line, Parts, Recipient
+from daemon.worker import delivering, durable, enrolled, repeated
+from daemon.workflow import Line, Parts
 
 #: A turn of the assembly that found nothing to do is followed by this pause.
 _IDLE_S = 0.02
 _LOOK_S = 1.0
-_QUEUE_POLL_S = 0.05
 _SITE_KEY_BYTES = 32
-#: How long a stop waits for the steps under way; what is not done by then is resumed at the next start.
-_GRACE_S = 20
 
 _log = structlog.get_logger()
 
@@ -57,14 +57,29 @@ def run_receiver(settings: Settings, parent: int | None) -> None:
     receive(settings.spool_settings, settings.dicom, parent)
 
 
-def run(settings: Settings, receiver_command: Sequence[str]) -> None:
-    """The daemon: receive, judge, report, until SIGTERM or SIGINT.
+def run(settings: Settings, receiver_command: Sequence[str], *, works: bool = True) -> None:
+    """The daemon: receive, judge, report, until SIGTERM or SIGINT; without ``works`` it leaves work to the workers.
 
     Raises:
         ConfigError: something configured is not so.
         BundleError: the bundle is not whole, or does not pass its golden test on this machine.
         ThreadEndedError: one of its threads ended by a fault; its trace is in the log.
     """
+    _until_told(settings, lambda stop: _running(settings, receiver_command, stop, works=works))
+
+
+def run_worker(settings: Settings) -> None:
+    """A worker: judge and deliver what the daemons of this database receive, until SIGTERM or SIGINT.
+
+    Raises:
+        ConfigError: something configured is not so.
+        BundleError: the bundle is not whole, or does not pass its golden test on this machine.
+        ThreadEndedError: one of its threads ended by a fault; its trace is in the log.
+    """
+    _until_told(settings, lambda stop: _working(settings, stop))
+
+
+def _until_told(settings: Settings, running: Callable[[threading.Event], AbstractContextManager[None]]) -> None:
     logs.configure(settings.log_level, site_key(settings))
     signals: list[int] = []
     stop = threading.Event()
@@ -75,7 +90,7 @@ def run(settings: Settings, receiver_command: Sequence[str]) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, note)
-    with _running(settings, receiver_command, stop):
+    with running(stop):
         stop.wait()
     _log.info("stopped")
     if not signals:
@@ -83,12 +98,12 @@ def run(settings: Settings, receiver_command: Sequence[str]) -> None:
 
 
 @contextmanager
-def _running(settings: Settings, receiver_command: Sequence[str], stop: threading.Event) -> Iterator[None]:
+def _running(
+    settings: Settings, receiver_command: Sequence[str], stop: threading.Event, *, works: bool
+) -> Iterator[None]:
     """Everything started in the order of need, and stopped in the reverse order."""
     with ExitStack() as stack:
-        engine = open_database(sqlite_url(settings.database))
-        stack.callback(engine.dispose)
-        stores = _Stores(Index(engine, site_key(settings)), Results(engine), Reports(settings.reports))
+        stores = stack.enter_context(_stored(settings))
         spool = SpoolReader(settings.spool_settings.folder)
         registry, obstacles = CollectorRegistry(), ["the bundle is being tested"]
         metrics = make_metrics(registry)
@@ -109,65 +124,63 @@ def _running(settings: Settings, receiver_command: Sequence[str], stop: threadin
         examiner = load_examiner(settings.bundle, settings.engine)
         check_golden(examiner)
         line = Line(_parts(settings, stores, examiner, spool, metrics))
-        stack.enter_context(_durable(engine))
-        for uid, revision in stores.results.unfinished():
+        stack.enter_context(_at_work(settings, stores, metrics, stop, works=works))
+        for uid, revision in stores.results.unjudged():
             line.begin(uid, revision)
+        stores.outbox.park_unknown([outlet.name for outlet in settings.destinations])
         assembly.restore()
-        stack.enter_context(_repeated("assembly", _assembling(assembly, line), stop))
+        stack.enter_context(repeated("assembly", _assembling(assembly, line), stop))
         observer = Observer(metrics, stores.results, settings.spool_settings.folder, receiver.pid)
-        stack.enter_context(_repeated("observer", _observing(observer, obstacles), stop))
+        stack.enter_context(repeated("observer", _observing(observer, obstacles), stop))
         _log.info("ready", port=web.port, bundle=examiner.bundle.manifest.name, provider=examiner.provider)
+        yield
+
+
+@contextmanager
+def _working(settings: Settings, stop: threading.Event) -> Iterator[None]:
+    """A worker beside others: no receiver, no page."""
+    with ExitStack() as stack:
+        stores = stack.enter_context(_stored(settings))
+        metrics = make_metrics(CollectorRegistry())
+        examiner = load_examiner(settings.bundle, settings.engine)
+        check_golden(examiner)
+        Line(_parts(settings, stores, examiner, SpoolReader(settings.spool_settings.folder), metrics))
+        stack.enter_context(_at_work(settings, stores, metrics, stop, works=True))
+        _log.info("working", bundle=examiner.bundle.manifest.name, provider=examiner.provider)
+        yield
+
+
+@contextmanager
+def _stored(settings: Settings) -> Iterator["_Stores"]:
+    engine = open_database(settings.database_url)
+    try:
+        index = Index(engine, site_key(settings))
+        yield _Stores(engine, index, Results(engine), Reports(settings.reports), Outbox(engine))
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def _at_work(
+    settings: Settings, stores: "_Stores", metrics: Metrics, stop: threading.Event, *, works: bool
+) -> Iterator[None]:
+    """Everything that takes work from the database; who does not work sees to the lost ones all the same."""
+    roster = Roster(stores.engine, settings.work.silence_s)
+    with ExitStack() as stack:
+        stack.enter_context(durable(stores.engine, roster.worker, works=works))
+        stack.enter_context(enrolled(roster, stores.outbox, stop))
+        if works:
+            stack.enter_context(delivering(_deliverers(settings, stores, metrics, roster.worker), stop))
         yield
 
 
 @dataclass(frozen=True, slots=True)
 class _Stores:
+    engine: Engine
     index: Index
     results: Results
     reports: Reports
-
-
-@contextmanager
-def _durable(engine: Engine) -> Iterator[None]:
-    """The workflow engine, on the same database; what was under way when it last stopped goes on."""
-    DBOS(
-        config={
-            "name": "scanside",
-            "system_database_engine": engine,
-            "system_database_url": str(engine.url),
-            "application_version": WORKFLOW_VERSION,
-            "executor_id": "local",
-            "console_log_level": "WARNING",
-        }
-    )
-    DBOS.launch()
-    # One volume in memory at a time; deliveries wait on the network, so several may.
-    DBOS.register_queue(JUDGE_QUEUE, worker_concurrency=1, polling_interval_sec=_QUEUE_POLL_S)
-    DBOS.register_queue(DELIVERY_QUEUE, worker_concurrency=8, polling_interval_sec=_QUEUE_POLL_S)
-    try:
-        yield
-    finally:
-        DBOS.destroy(workflow_completion_timeout_sec=_GRACE_S)
-
-
-@contextmanager
-def _repeated(name: str, turn: Callable[[], float], stop: threading.Event) -> Iterator[None]:
-    """``turn`` again and again in a thread, pausing the seconds that it returns; its fault stops the daemon."""
-
-    def repeat() -> None:
-        try:
-            while not stop.wait(turn()):
-                pass
-        finally:
-            stop.set()
-
-    thread = threading.Thread(target=repeat, name=name)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
+    outbox: Outbox
 
 
 def _assembling(assembly: Assembly, line: Line) -> Callable[[], float]:
@@ -228,7 +241,7 @@ def _parts(settings: Settings, stores: _Stores, examiner: Examiner, spool: Spool
         results=stores.results,
         reports=stores.reports,
         judge=SeriesJudge(examiner, algorithm, spool.dataset_bytes, references.choose, settings.station),
-        recipients=dict(_recipients(settings)),
+        recipients={outlet.name: outlet.objects for outlet in settings.destinations},
         notifiers={notifier.name: notifier for notifier in make_notifiers(settings.alerts.urls)},
         metrics=metrics,
         scanners=settings.scanners,
@@ -236,7 +249,9 @@ def _parts(settings: Settings, stores: _Stores, examiner: Examiner, spool: Spool
     )
 
 
-def _recipients(settings: Settings) -> Iterator[tuple[str, Recipient]]:
-    for outlet in settings.destinations:
-        destination = make_destination(outlet, settings.dicom.ae_title)
-        yield outlet.name, Recipient(destination=destination, kinds=frozenset(outlet.objects))
+def _deliverers(settings: Settings, stores: _Stores, metrics: Metrics, worker: str) -> list[Deliverer]:
+    desk = Desk(outbox=stores.outbox, reports=stores.reports, metrics=metrics, worker=worker)
+    return [
+        Deliverer(desk, make_destination(outlet, settings.dicom.ae_title), outlet.retry_for_s)
+        for outlet in settings.destinations
+    ]

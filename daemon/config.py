@@ -66,16 +66,26 @@ class JudgementSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WorkSettings:
+    """``silence_s``: after how many seconds without a sign of life a worker is lost, and others take its series."""
+
+    silence_s: float = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """The whole configuration.
 
-    ``scanners``: calling AE title -> alias for page, logs and metrics; ``station``: how reports name this host.
+    ``scanners``: calling AE title -> alias for page, logs and metrics; ``station``: how reports name this host;
+    ``database``: a PostgreSQL URL, or nothing for SQLite in the storage folder.
     """
 
     storage: Path = field(default_factory=default_storage)
     bundle: Path = field(default_factory=shipped_bundle)
     log_level: str = "info"
     station: str = "scanside"
+    database: str = ""
+    work: WorkSettings = field(default_factory=WorkSettings)
     scanners: Mapping[str, str] = field(default_factory=dict)
     dicom: ListenerSettings = field(default_factory=ListenerSettings)
     spool: SpoolLimits = field(default_factory=SpoolLimits)
@@ -97,8 +107,13 @@ class Settings:
         return self.storage / "reports"
 
     @property
-    def database(self) -> Path:
+    def database_url(self) -> str:
         """Index, results and workflow state."""
+        return self.database or f"sqlite:///{self.database_file}"
+
+    @property
+    def database_file(self) -> Path:
+        """Where SQLite keeps them."""
         return self.storage / "scanside.sqlite"
 
     @property

@@ -3,10 +3,9 @@
 from typing import Any
 
 from daemon.config import Settings
-from daemon.core.errors import ConfigError
+from daemon.edge.migrations import open_existing
 from daemon.edge.reports import Reports
 from daemon.edge.results import Record, Results
-from daemon.edge.schema import open_database, sqlite_url
 
 
 def list_series(settings: Settings, limit: int) -> list[dict[str, Any]]:
@@ -15,9 +14,7 @@ def list_series(settings: Settings, limit: int) -> list[dict[str, Any]]:
     Raises:
         ConfigError: no daemon has run with this configuration yet.
     """
-    if not settings.database.exists():
-        raise ConfigError(f"no {settings.database}: run the daemon with this configuration first")
-    engine = open_database(sqlite_url(settings.database))
+    engine = open_existing(settings.database_url)
     try:
         records = Results(engine).records(limit)
     finally:

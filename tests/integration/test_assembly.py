@@ -8,7 +8,7 @@ from daemon.assembly import Assembly
 from daemon.core.completion import Completion, Patience
 from daemon.core.values import ClosedBy
 from daemon.edge.index import Index
-from daemon.edge.schema import open_database, sqlite_url
+from daemon.edge.migrations import open_database
 from daemon.edge.spool import SpoolReader
 from daemon.edge.spool_writer import SpoolWriter
 
@@ -27,7 +27,7 @@ def read_instance(arrival, data):
 def world(tmp_path):
     """A spool that is written, and assemblies that can be made anew over it as often as a test likes."""
     writer = SpoolWriter(spool_settings(tmp_path / "spool"))
-    engine = open_database(sqlite_url(tmp_path / "scanside.sqlite"))
+    engine = open_database(f"sqlite:///{tmp_path}/scanside.sqlite")
 
     def begin(noted=None):
         spool, index = SpoolReader(tmp_path / "spool"), Index(engine, b"key")
