@@ -118,7 +118,8 @@ def _work(options: argparse.Namespace) -> int:
 
 
 def _parked(options: argparse.Namespace) -> int:
-    print(*run_parked(options, load_settings(options.config)), sep="\n")
+    for line in run_parked(options, load_settings(options.config)):
+        print(line)
     return 0
 
 

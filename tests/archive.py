@@ -46,6 +46,16 @@ class Archive:
         assert 1 == len(found)
         return self._get(f"/instances/{found[0]['ID']}/file")
 
+    def order(self) -> list[str]:
+        """SOP instance UIDs in the order in which they were stored; what is stored twice stands there twice."""
+        changes, last = [], 0
+        while True:
+            page = json.loads(self._get(f"/changes?since={last}&limit=1000"))
+            changes += [change["ID"] for change in page["Changes"] if change["ChangeType"] == "NewInstance"]
+            last = page["Last"]
+            if page["Done"]:
+                return [json.loads(self._get(f"/instances/{i}"))["MainDicomTags"]["SOPInstanceUID"] for i in changes]
+
     def _get(self, path: str, data: bytes | None = None) -> bytes:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.http_port}{path}", data=data, timeout=30) as answer:
             return answer.read()

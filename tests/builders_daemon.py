@@ -85,6 +85,25 @@ class Daemon:
         said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
         return [json.loads(line) for line in said.splitlines()]
 
+    def known(self) -> list[dict]:
+        """The same without a process for each look."""
+        return list_series(load_settings(self.config), 10000)
+
+    def parked(self) -> list[dict]:
+        """What `scanside parked --json` says."""
+        command = [*SCANSIDE, "parked", "--json", "--config", str(self.config)]
+        said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        return [json.loads(line) for line in said.splitlines()]
+
+    def requeue(self, *options: str) -> str:
+        """What `scanside requeue` says."""
+        command = [*SCANSIDE, "requeue", *options, "--config", str(self.config)]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    def metrics(self) -> list[str]:
+        """The lines of /metrics."""
+        return self.get("metrics").decode().splitlines()
+
     def done(self, series: str, revision: int = 1, seconds: float = 180) -> dict:
         """The record of a series once it is done."""
         deadline = time.monotonic() + seconds

@@ -47,7 +47,7 @@ def owe(  # noqa: PLR0913 - each has its default
 
 def sop_uid(number: int, kind: str = "SR") -> str:
     """The UID of one object of a series."""
-    return f"2.25.{number}{1 if kind == 'SC' else 2}"
+    return f"2.25.{1000 + number}{1 if kind == 'SC' else 2}"
 
 
 def save(reports: Reports, number: int, kind: str = "SR", sop_class: str = SR_CLASS) -> ReportObject:
