@@ -1,0 +1,110 @@
+"""Receiver and workers apart, on a real PostgreSQL: a worker that is lost for good takes nothing with it."""
+
+import os
+import signal
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from archive import running_archive
+from builders_daemon import Daemon, running_daemon, running_worker, write_series
+from builders_postgres import Server, running_postgres
+
+SERIES = int(os.environ.get("SCANSIDE_SHARED", "4"))
+SILENCE_S = 5.0
+
+
+@pytest.fixture(scope="module")
+def server():
+    with running_postgres() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def site(server, tmp_path_factory):
+    """A daemon that only receives, and an archive; the test brings the workers."""
+    folder = tmp_path_factory.mktemp("site")
+    (folder / "archive").mkdir()
+    database = server.database()
+    extra = f'database = "{database}"\n[work]\nsilence_s = {SILENCE_S}\n[completion]\nquiet_s = 2.0'
+    with (
+        running_archive(folder / "archive") as archive,
+        running_daemon(folder, archive, extra, options=("--no-work",)) as daemon,
+    ):
+        yield daemon, archive, database.rpartition("/")[2]
+
+
+def push(daemon: Daemon, name: str) -> set[str]:
+    """Push heads, which take a second or so each; their UIDs."""
+    pushed = set()
+    for number in range(0, 4 * SERIES, 4):
+        folder = daemon.config.parent / f"{name}-{number}"
+        uid, _ = write_series(folder, number, name)
+        assert 0 == daemon.push(folder).returncode
+        pushed.add(uid)
+    return pushed
+
+
+def at_work(server: Server, database: str, pid: int, seconds: float = 60) -> None:
+    """Wait until the worker with this process id has a series under way."""
+    query = (
+        "SELECT count(*) FROM dbos.workflow_status, workers WHERE status = 'PENDING' "
+        f"AND executor_id = worker AND pid = {pid}"
+    )
+    deadline = time.monotonic() + seconds
+    while "0" == server.execute(query, database):
+        assert time.monotonic() < deadline, "the worker gets nothing to do"
+        time.sleep(0.05)
+
+
+def finished(daemon: Daemon, pushed: set[str], seconds: float = 180) -> list[dict]:
+    """The records of what was pushed, once all is done."""
+    deadline = time.monotonic() + seconds
+    while True:
+        records = [record for record in daemon.known() if record["series"] in pushed]
+        if len(records) == len(pushed) and {"DONE"} == {record["state"] for record in records}:
+            return records
+        assert time.monotonic() < deadline, records
+        time.sleep(0.2)
+
+
+def test_a_lost_worker_takes_nothing_with_it_and_changes_nothing_if_it_comes_back(
+    site, server, record_testsuite_property
+):
+    daemon, archive, database = site
+    with ExitStack() as stack:
+        lost, other = (stack.enter_context(running_worker(daemon, name)) for name in ("lost", "other"))
+        pushed = push(daemon, "silent")
+        at_work(server, database, lost.pid)
+        os.kill(lost.pid, signal.SIGSTOP)  # as good as a machine whose network is gone: alive, and silent
+        began = time.monotonic()
+        records = finished(daemon, pushed)
+        record_testsuite_property("workers", f"all done {time.monotonic() - began:.0f} s after one fell silent")
+
+        assert 2 * len(pushed) == archive.counts()[3] == len(archive.order())
+        files = {r["sr"]: Path(r["sr"]).read_bytes() for r in records}
+        os.kill(lost.pid, signal.SIGCONT)
+        assert 1 == lost.wait(60)  # it knows that it was given up
+        assert "given this one up" in daemon.config.with_name("lost.log").read_text()
+        assert 2 * len(pushed) == archive.counts()[3]
+        assert records == finished(daemon, pushed)
+        assert files == {r["sr"]: Path(r["sr"]).read_bytes() for r in records}
+        assert other.poll() is None
+
+
+def test_a_killed_worker_is_replaced_at_once_by_one_of_the_same_machine(site, server):
+    daemon, archive, database = site
+    before = archive.counts()[3]
+    with ExitStack() as stack:
+        killed, other = (stack.enter_context(running_worker(daemon, name)) for name in ("killed", "stays"))
+        pushed = push(daemon, "killed")
+        at_work(server, database, killed.pid)
+        killed.kill()
+        records = finished(daemon, pushed)
+
+        assert {1} == {record["revision"] for record in records}
+        assert before + 2 * len(pushed) == archive.counts()[3] == len(archive.order())
+        other.send_signal(signal.SIGTERM)
+        assert 0 == other.wait(60)
+    assert "1" == server.execute("SELECT count(*) FROM workers", database)  # the daemon; the dead are off the roster
