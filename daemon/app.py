@@ -1,52 +1,39 @@
 """The composition root: the only place that builds edge objects, starts anything, and stops it again."""
 
-import os
-import secrets
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass
 from importlib.metadata import version
 
 import structlog
 from prometheus_client import CollectorRegistry
-from sqlalchemy import Engine
 
 from daemon.assembly import Assembly
 from daemon.config import Settings
 from daemon.core.completion import Completion
 from daemon.core.errors import ThreadEndedError
 from daemon.core.values import Algorithm, Arrival
-from daemon.delivering import Deliverer, Desk
 from daemon.dicom.headers import read_instance
 from daemon.edge import logs
 from daemon.edge.board import ResultsBoard
-from daemon.edge.index import Index
 from daemon.edge.metrics import OTHER_SCANNER, Metrics, make_metrics
-from daemon.edge.migrations import open_database
 from daemon.edge.notifier import make_notifiers
 from daemon.edge.observer import Observer
-from daemon.edge.outbox import Outbox
-from daemon.edge.outlets import make_destination
 from daemon.edge.receiver_process import ReceiverProcess
 from daemon.edge.references import SiteReferences
-from daemon.edge.reports import Reports
-from daemon.edge.results import Results
-from daemon.edge.roster import Roster
 from daemon.edge.spool import SpoolReader
 from daemon.edge.web.server import serve
 from daemon.examination import Examiner, check_golden, load_examiner
 from daemon.intake import receive
 from daemon.judgement import SeriesJudge
-from daemon.worker import delivering, durable, enrolled, repeated
+from daemon.worker import Stores, answered_to, at_work, repeated, site_key, stored
 from daemon.workflow import Line, Parts
 
 #: A turn of the assembly that found nothing to do is followed by this pause.
 _IDLE_S = 0.02
 _LOOK_S = 1.0
-_SITE_KEY_BYTES = 32
 
 _log = structlog.get_logger()
 
@@ -103,7 +90,7 @@ def _running(
 ) -> Iterator[None]:
     """Everything started in the order of need, and stopped in the reverse order."""
     with ExitStack() as stack:
-        stores = stack.enter_context(_stored(settings))
+        stores = stack.enter_context(stored(settings))
         spool = SpoolReader(settings.spool_settings.folder)
         registry, obstacles = CollectorRegistry(), ["the bundle is being tested"]
         metrics = make_metrics(registry)
@@ -124,7 +111,8 @@ def _running(
         examiner = load_examiner(settings.bundle, settings.engine)
         check_golden(examiner)
         line = Line(_parts(settings, stores, examiner, spool, metrics))
-        stack.enter_context(_at_work(settings, stores, metrics, stop, works=works))
+        stack.enter_context(answered_to(settings, stores))
+        stack.enter_context(at_work(settings, stores, metrics, stop, works=works))
         for uid, revision in stores.results.unjudged():
             line.begin(uid, revision)
         stores.outbox.park_unknown([outlet.name for outlet in settings.destinations])
@@ -140,47 +128,14 @@ def _running(
 def _working(settings: Settings, stop: threading.Event) -> Iterator[None]:
     """A worker beside others: no receiver, no page."""
     with ExitStack() as stack:
-        stores = stack.enter_context(_stored(settings))
+        stores = stack.enter_context(stored(settings))
         metrics = make_metrics(CollectorRegistry())
         examiner = load_examiner(settings.bundle, settings.engine)
         check_golden(examiner)
         Line(_parts(settings, stores, examiner, SpoolReader(settings.spool_settings.folder), metrics))
-        stack.enter_context(_at_work(settings, stores, metrics, stop, works=True))
+        stack.enter_context(at_work(settings, stores, metrics, stop, works=True))
         _log.info("working", bundle=examiner.bundle.manifest.name, provider=examiner.provider)
         yield
-
-
-@contextmanager
-def _stored(settings: Settings) -> Iterator["_Stores"]:
-    engine = open_database(settings.database_url)
-    try:
-        index = Index(engine, site_key(settings))
-        yield _Stores(engine, index, Results(engine), Reports(settings.reports), Outbox(engine))
-    finally:
-        engine.dispose()
-
-
-@contextmanager
-def _at_work(
-    settings: Settings, stores: "_Stores", metrics: Metrics, stop: threading.Event, *, works: bool
-) -> Iterator[None]:
-    """Everything that takes work from the database; who does not work sees to the lost ones all the same."""
-    roster = Roster(stores.engine, settings.work.silence_s)
-    with ExitStack() as stack:
-        stack.enter_context(durable(stores.engine, roster.worker, works=works))
-        stack.enter_context(enrolled(roster, stores.outbox, stop))
-        if works:
-            stack.enter_context(delivering(_deliverers(settings, stores, metrics, roster.worker), stop))
-        yield
-
-
-@dataclass(frozen=True, slots=True)
-class _Stores:
-    engine: Engine
-    index: Index
-    results: Results
-    reports: Reports
-    outbox: Outbox
 
 
 def _assembling(assembly: Assembly, line: Line) -> Callable[[], float]:
@@ -211,20 +166,7 @@ def _arrival_counter(settings: Settings, metrics: Metrics) -> Callable[[Arrival]
     return count
 
 
-def site_key(settings: Settings) -> bytes:
-    """The site's secret; made at the first start, readable by its owner only."""
-    settings.storage.mkdir(parents=True, exist_ok=True)
-    try:
-        descriptor = os.open(settings.site_key, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return settings.site_key.read_bytes()
-    key = secrets.token_bytes(_SITE_KEY_BYTES)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(key)
-    return key
-
-
-def _parts(settings: Settings, stores: _Stores, examiner: Examiner, spool: SpoolReader, metrics: Metrics) -> Parts:
+def _parts(settings: Settings, stores: Stores, examiner: Examiner, spool: SpoolReader, metrics: Metrics) -> Parts:
     bundle = examiner.bundle
     algorithm = Algorithm(
         bundle=bundle.manifest.name,
@@ -247,11 +189,3 @@ def _parts(settings: Settings, stores: _Stores, examiner: Examiner, spool: Spool
         scanners=settings.scanners,
         page=settings.alerts.page or f"http://{settings.web.host}:{settings.web.port}/",
     )
-
-
-def _deliverers(settings: Settings, stores: _Stores, metrics: Metrics, worker: str) -> list[Deliverer]:
-    desk = Desk(outbox=stores.outbox, reports=stores.reports, metrics=metrics, worker=worker)
-    return [
-        Deliverer(desk, make_destination(outlet, settings.dicom.ae_title), outlet.retry_for_s)
-        for outlet in settings.destinations
-    ]

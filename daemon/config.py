@@ -15,6 +15,7 @@ from daemon.core.completion import Patience
 from daemon.core.errors import ConfigError
 from daemon.core.rule import Rule
 from daemon.core.values import ReportKind
+from daemon.edge.commitment import CommitmentSettings
 from daemon.edge.engine import EngineSettings
 from daemon.edge.listener import ListenerSettings
 from daemon.edge.outlets import OUTLETS, Outlet
@@ -86,6 +87,7 @@ class Settings:
     station: str = "scanside"
     database: str = ""
     work: WorkSettings = field(default_factory=WorkSettings)
+    commitment: CommitmentSettings = field(default_factory=CommitmentSettings)
     scanners: Mapping[str, str] = field(default_factory=dict)
     dicom: ListenerSettings = field(default_factory=ListenerSettings)
     spool: SpoolLimits = field(default_factory=SpoolLimits)

@@ -30,12 +30,16 @@ class Desk:
 
 
 class Deliverer:
-    """Delivers to one destination; what is older than ``retry_for_s`` seconds when it fails again is parked."""
+    """Delivers to one destination; what is older than ``retry_for_s`` seconds when it fails again is parked.
 
-    def __init__(self, desk: Desk, destination: Destination, retry_for_s: float) -> None:
+    ``commitment``: what was delivered is to be committed, too.
+    """
+
+    def __init__(self, desk: Desk, destination: Destination, retry_for_s: float, *, commitment: bool = False) -> None:
         self._desk = desk
         self._destination = destination
         self._retry_for_s = retry_for_s
+        self._commitment = commitment
         self._silent = 0  # times in a row that nobody was there
         self._rng = random.Random()  # noqa: S311 - jitter
 
@@ -57,7 +61,7 @@ class Deliverer:
         except DeliveryFailed as error:
             return self._retry(delivery, error)
         self._silent = 0
-        self._settled(desk.outbox.delivered(delivery, time.time(), remark))
+        self._settled(desk.outbox.delivered(delivery, time.time(), remark, commitment=self._commitment))
         desk.metrics.deliveries.labels(name, DeliveryOutcome.DELIVERED).inc()
         desk.metrics.stage.labels(Step.DELIVER).observe(time.time() - began)
         return 0.0

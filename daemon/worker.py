@@ -1,25 +1,112 @@
-"""One working process: the workflow engine, the deliverers, and a place on the roster of workers."""
+"""What every working process has: stores, workflow engine, deliverers, and a place on the roster of workers."""
 
+import os
+import secrets
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
 
 import structlog
 from dbos import DBOS
 from sqlalchemy import Engine
 
+from daemon.committing import Committer, take_outcome
+from daemon.config import Settings
 from daemon.core.errors import ThreadEndedError
-from daemon.delivering import Deliverer
+from daemon.delivering import Deliverer, Desk
+from daemon.edge.commitment import CommitmentScu, listening
+from daemon.edge.index import Index
+from daemon.edge.metrics import Metrics
+from daemon.edge.migrations import open_database
 from daemon.edge.outbox import Outbox
+from daemon.edge.outlets import DicomOutlet, Outlet, make_destination, peer_of
+from daemon.edge.pledges import Pledges
+from daemon.edge.reports import Reports
+from daemon.edge.results import Results
 from daemon.edge.roster import Roster
 from daemon.workflow import ALERT_QUEUE, JUDGE_QUEUE, WORKFLOW_VERSION
 
+_SITE_KEY_BYTES = 32
 _QUEUE_POLL_S = 0.05
 #: How long a stop waits for the steps under way; what is not done by then is resumed at the next start.
 _GRACE_S = 20
 _BEAT_S = 2.0
 
 _log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """The database, and what lies beside it in the storage folder."""
+
+    engine: Engine
+    index: Index
+    results: Results
+    reports: Reports
+    outbox: Outbox
+    pledges: Pledges
+
+
+@contextmanager
+def stored(settings: Settings) -> Iterator[Stores]:
+    """The stores of a configuration; the database is brought to its newest shape."""
+    engine = open_database(settings.database_url)
+    try:
+        index = Index(engine, site_key(settings))
+        yield Stores(engine, index, Results(engine), Reports(settings.reports), Outbox(engine), Pledges(engine))
+    finally:
+        engine.dispose()
+
+
+def site_key(settings: Settings) -> bytes:
+    """The site's secret; made at the first start, readable by its owner only."""
+    settings.storage.mkdir(parents=True, exist_ok=True)
+    try:
+        descriptor = os.open(settings.site_key, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return settings.site_key.read_bytes()
+    key = secrets.token_bytes(_SITE_KEY_BYTES)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(key)
+    return key
+
+
+@contextmanager
+def at_work(
+    settings: Settings, stores: Stores, metrics: Metrics, stop: threading.Event, *, works: bool
+) -> Iterator[None]:
+    """Everything that takes work from the database; who does not work sees to the lost ones all the same."""
+    roster = Roster(stores.engine, settings.work.silence_s)
+    desk = Desk(outbox=stores.outbox, reports=stores.reports, metrics=metrics, worker=roster.worker)
+    with ExitStack() as stack:
+        stack.enter_context(durable(stores.engine, roster.worker, works=works))
+        stack.enter_context(enrolled(roster, stores.outbox, stop))
+        # A thread for each destination: one that is slow, or gone, holds up no other.
+        for outlet in settings.destinations if works else ():
+            for turn in _turns(outlet, settings, stores, desk):
+                stack.enter_context(repeated(f"to {outlet.name}", turn, stop))
+        yield
+
+
+def _turns(outlet: Outlet, settings: Settings, stores: Stores, desk: Desk) -> Iterator[Callable[[], float]]:
+    """What is done for one destination, again and again."""
+    commitment = isinstance(outlet, DicomOutlet) and outlet.commitment
+    destination = make_destination(outlet, settings.dicom.ae_title)
+    yield Deliverer(desk, destination, outlet.retry_for_s, commitment=commitment).turn
+    if isinstance(outlet, DicomOutlet) and outlet.commitment:
+        archive = CommitmentScu(peer_of(outlet, settings.commitment.ae_title), partial(take_outcome, stores.pledges))
+        yield Committer(stores.pledges, stores.reports, archive, outlet.retry_for_s).turn
+
+
+@contextmanager
+def answered_to(settings: Settings, stores: Stores) -> Iterator[None]:
+    """Listens for what archives have to say about commitment, if any is asked."""
+    with ExitStack() as stack:
+        if any(isinstance(outlet, DicomOutlet) and outlet.commitment for outlet in settings.destinations):
+            stack.enter_context(listening(settings.commitment, partial(take_outcome, stores.pledges)))
+        yield
 
 
 @contextmanager
@@ -74,15 +161,6 @@ def replace_lost(roster: Roster, outbox: Outbox) -> None:
     if lost:
         _log.warning("worker_lost", workers=len(lost))
         DBOS._recover_pending_workflows(lost)  # noqa: SLF001 - the public way is DBOS' paid conductor
-
-
-@contextmanager
-def delivering(deliverers: Sequence[Deliverer], stop: threading.Event) -> Iterator[None]:
-    """A thread for each destination: one that is slow, or gone, holds up no other."""
-    with ExitStack() as stack:
-        for deliverer in deliverers:
-            stack.enter_context(repeated("delivering", deliverer.turn, stop))
-        yield
 
 
 @contextmanager

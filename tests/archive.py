@@ -56,6 +56,12 @@ class Archive:
             if page["Done"]:
                 return [json.loads(self._get(f"/instances/{i}"))["MainDicomTags"]["SOPInstanceUID"] for i in changes]
 
+    def forget(self, sop_instance_uid: str) -> None:
+        """Delete one instance."""
+        (found,) = json.loads(self._get("/tools/lookup", data=sop_instance_uid.encode()))
+        url = f"http://127.0.0.1:{self.http_port}/instances/{found['ID']}"
+        urllib.request.urlopen(urllib.request.Request(url, method="DELETE"), timeout=30).close()
+
     def _get(self, path: str, data: bytes | None = None) -> bytes:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.http_port}{path}", data=data, timeout=30) as answer:
             return answer.read()

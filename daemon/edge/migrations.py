@@ -99,7 +99,15 @@ def _outbox(connection: sa.Connection) -> None:
     )
 
 
-_STEPS: tuple[Callable[[sa.Connection], None], ...] = (_unnumbered, _outbox)
+def _pledges(connection: sa.Connection) -> None:
+    """3: storage commitment."""
+    _add(connection, "deliveries", "commitment TEXT NOT NULL DEFAULT ''")
+    _add(connection, "deliveries", "transaction_uid TEXT")
+    _add(connection, "deliveries", "commit_at FLOAT NOT NULL DEFAULT 0")
+    connection.exec_driver_sql("CREATE INDEX ix_deliveries_transaction_uid ON deliveries (transaction_uid)")
+
+
+_STEPS: tuple[Callable[[sa.Connection], None], ...] = (_unnumbered, _outbox, _pledges)
 
 
 def _add(connection: sa.Connection, table: str, described: str) -> None:

@@ -51,9 +51,15 @@ class Outbox:
             row = connection.execute(taken.values(claimed_by=worker).returning(_TABLE)).mappings().first()
         return _delivery(row) if row else None
 
-    def delivered(self, delivery: Delivery, at: float, remark: str = "") -> dict[str, float] | None:
-        """Record a delivery; the first time counts. The series' seconds if nothing of it is owed any more."""
-        return self._settle(delivery, {"delivered_at": at, "parked": None, "remark": remark, "trouble": ""})
+    def delivered(
+        self, delivery: Delivery, at: float, remark: str = "", *, commitment: bool = False
+    ) -> dict[str, float] | None:
+        """Record a delivery; the first time counts. The series' seconds if nothing of it is owed any more.
+
+        ``commitment``: the destination is to be asked to commit it.
+        """
+        pledge = {"commitment": "owed", "commit_at": at} if commitment else {}
+        return self._settle(delivery, {"delivered_at": at, "parked": None, "remark": remark, "trouble": ""} | pledge)
 
     def park(self, delivery: Delivery, reason: str) -> dict[str, float] | None:
         """Record that it will not be delivered before a person has done something."""

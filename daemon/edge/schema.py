@@ -80,6 +80,9 @@ deliveries = sa.Table(
     sa.Column("claimed_by", Words),  # the worker that is at it
     sa.Column("trouble", Words, nullable=False, server_default=""),  # what went wrong last, and may pass
     sa.Column("remark", Words, nullable=False, server_default=""),  # what the destination said as it took it
+    sa.Column("commitment", Words, nullable=False, server_default=""),  # pledges.Commitment
+    sa.Column("transaction_uid", Words, index=True),  # the request for commitment that it was last part of
+    sa.Column("commit_at", sa.Float, nullable=False, server_default="0"),
 )
 owed_index = sa.Index("deliveries_owed", deliveries.c.destination, deliveries.c.delivered_at, deliveries.c.parked)
 changes = sa.Table(

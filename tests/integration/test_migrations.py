@@ -16,6 +16,11 @@ from daemon.edge.results import Results
 #: What later steps added, newest first; taking it away gives the database of a time before.
 STEPS = (
     (
+        "DROP INDEX ix_deliveries_transaction_uid",
+        *(f"ALTER TABLE deliveries DROP COLUMN {name}" for name in ("commitment", "transaction_uid", "commit_at")),
+        "UPDATE schema_number SET number = 2",
+    ),
+    (
         "DROP TABLE workers",
         "DROP TABLE changes",
         "DROP INDEX deliveries_owed",
@@ -65,7 +70,7 @@ def aged(url, steps):
     return newest
 
 
-@pytest.mark.parametrize("steps", [1, 2])
+@pytest.mark.parametrize("steps", [1, 2, 3])
 def test_an_older_database_comes_to_the_newest_shape_and_keeps_what_it_owes(url, steps):
     newest = aged(url, steps)
     for _ in range(2):
@@ -80,7 +85,7 @@ def test_an_older_database_comes_to_the_newest_shape_and_keeps_what_it_owes(url,
 
 
 def test_many_processes_may_open_an_old_database_at_once(url):
-    aged(url, 2)
+    aged(url, 3)
     engines, errors = [], []
 
     def open_it() -> None:
