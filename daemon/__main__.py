@@ -145,6 +145,8 @@ def _series(options: argparse.Namespace) -> int:
         else:
             verdict, cause = record["verdict"] or record["state"], record["cause"] or "-"
             print(f"{record['series'][-24:]:24} {record['images']:5} {verdict:12} {cause:8} {record['action'] or ''}")
+            for name, reason in record["parked"].items():
+                print(f"{'':24} parked for {name}: {reason}")
     return 0
 
 

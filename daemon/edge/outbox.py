@@ -20,7 +20,11 @@ _UNSETTLED = (_TABLE.c.delivered_at.is_(None), _TABLE.c.parked.is_(None))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """One object that is owed to one destination; ``attempts`` that failed, ``parked``: why it was given up."""
+    """One object that is owed to one destination.
+
+    ``attempts`` that failed; ``trouble``: the last thing that went wrong and may pass; ``parked``: why it was given up;
+    ``remark``: what the destination said as it took it; ``commitment``: a ``pledges.Commitment``.
+    """
 
     sop_instance_uid: str
     destination: str
@@ -29,7 +33,11 @@ class Delivery:
     kind: str
     owed_at: float
     attempts: int
+    trouble: str
     parked: str | None
+    delivered_at: float | None
+    remark: str
+    commitment: str
 
 
 class Outbox:
@@ -92,6 +100,12 @@ class Outbox:
         query = sa.select(_TABLE).where(_TABLE.c.parked.is_not(None)).order_by(_TABLE.c.owed_at, _TABLE.c.kind)
         with self._engine.connect() as connection:
             return [_delivery(row) for row in connection.execute(query).mappings()]
+
+    def of_series(self, uids: Collection[str]) -> list[Delivery]:
+        """Everything that these series owe or owed."""
+        query = sa.select(_TABLE).where(_TABLE.c.series_instance_uid.in_(uids))
+        with self._engine.connect() as connection:
+            return [_delivery(row) for row in connection.execute(query.order_by(_TABLE.c.kind)).mappings()]
 
     def requeue(self, now: float, series_instance_uid: str | None = None, destination: str | None = None) -> int:
         """Owe again what was parked, all of it or of one series or destination; how many. Twice is once."""

@@ -104,6 +104,9 @@ def test_one_kind_of_object_refused_is_parked_and_the_rest_delivered_until_a_per
         assert [("orthanc", "SR")] * 3 == [(entry["destination"], entry["kind"]) for entry in parked]
         assert all(re.search("does not accept .* enable", entry["reason"]) for entry in parked)
         assert {"orthanc"} == {name for record in daemon.known() for name in record["parked"]}
+        shown = [*SCANSIDE, "series", "--config", str(daemon.config)]
+        said = subprocess.run(shown, capture_output=True, text=True, check=True).stdout
+        assert 3 == len(re.findall("parked for orthanc: orthanc does not accept", said))
     with picky_peer(received, "Comprehensive3DSRStorage") as port:
         daemon.config.write_text(
             re.sub(r"(?<=127\.0\.0\.1\"\nport = )\d+(?=\nae_title)", str(port), daemon.config.read_text())
