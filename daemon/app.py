@@ -117,9 +117,9 @@ def _running(
             line.begin(uid, revision)
         stores.outbox.park_unknown([outlet.name for outlet in settings.destinations])
         assembly.restore()
-        stack.enter_context(repeated("assembly", _assembling(assembly, line), stop))
+        stack.enter_context(repeated({"assembly": _assembling(assembly, line)}, stop))
         observer = Observer(metrics, stores.results, settings.spool_settings.folder, receiver.pid)
-        stack.enter_context(repeated("observer", _observing(observer, obstacles), stop))
+        stack.enter_context(repeated({"observer": _observing(observer, obstacles)}, stop))
         _log.info("ready", port=web.port, bundle=examiner.bundle.manifest.name, provider=examiner.provider)
         yield
 

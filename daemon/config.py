@@ -150,9 +150,13 @@ def load_settings(path: Path | None) -> Settings:
     except ValueError as error:  # not UTF-8, or not TOML
         raise ConfigError(f"{path} is not TOML ({error}): mend the line it names") from error
     try:
-        return _CONVERTER.structure(content, Settings)
+        settings = _CONVERTER.structure(content, Settings)
     except BaseValidationError as error:
         raise ConfigError(f"{path}: {'; '.join(transform_error(error, format_exception=_words))}") from error
+    names = [outlet.name for outlet in settings.destinations]
+    if len(set(names)) < len(names):
+        raise ConfigError(f"{path}: two destinations have one name among {', '.join(names)}: name each differently")
+    return settings
 
 
 def _words(error: BaseException, wanted: type | None) -> str:

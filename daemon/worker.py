@@ -3,7 +3,8 @@
 import os
 import secrets
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -84,20 +85,19 @@ def at_work(
         stack.enter_context(durable(stores.engine, roster.worker, works=works))
         stack.enter_context(enrolled(roster, stores.outbox, stop))
         # A thread for each destination: one that is slow, or gone, holds up no other.
-        for outlet in settings.destinations if works else ():
-            for turn in _turns(outlet, settings, stores, desk):
-                stack.enter_context(repeated(f"to {outlet.name}", turn, stop))
+        turns = [turn for outlet in settings.destinations for turn in _turns(outlet, settings, stores, desk)]
+        stack.enter_context(repeated(dict(turns) if works else {}, stop))
         yield
 
 
-def _turns(outlet: Outlet, settings: Settings, stores: Stores, desk: Desk) -> Iterator[Callable[[], float]]:
+def _turns(outlet: Outlet, settings: Settings, stores: Stores, desk: Desk) -> Iterator[tuple[str, Callable[[], float]]]:
     """What is done for one destination, again and again."""
     commitment = isinstance(outlet, DicomOutlet) and outlet.commitment
     destination = make_destination(outlet, settings.dicom.ae_title)
-    yield Deliverer(desk, destination, outlet.retry_for_s, commitment=commitment).turn
+    yield f"to {outlet.name}", Deliverer(desk, destination, outlet.retry_for_s, commitment=commitment).turn
     if isinstance(outlet, DicomOutlet) and outlet.commitment:
         archive = CommitmentScu(peer_of(outlet, settings.commitment.ae_title), partial(take_outcome, stores.pledges))
-        yield Committer(stores.pledges, stores.reports, archive, outlet.retry_for_s).turn
+        yield f"by {outlet.name}", Committer(stores.pledges, stores.reports, archive, outlet.retry_for_s).turn
 
 
 @contextmanager
@@ -146,7 +146,7 @@ def enrolled(roster: Roster, outbox: Outbox, stop: threading.Event) -> Iterator[
 
     roster.enter()
     try:
-        with repeated("roster", turn, stop):
+        with repeated({"roster": turn}, stop):
             yield
     finally:
         roster.leave()
@@ -164,20 +164,27 @@ def replace_lost(roster: Roster, outbox: Outbox) -> None:
 
 
 @contextmanager
-def repeated(name: str, turn: Callable[[], float], stop: threading.Event) -> Iterator[None]:
-    """``turn`` again and again in a thread, pausing the seconds that it returns; its fault stops the process."""
+def repeated(turns: Mapping[str, Callable[[], float]], stop: threading.Event) -> Iterator[None]:
+    """Each turn again and again in a thread of its name, pausing the seconds that it returns.
 
-    def repeat() -> None:
+    The fault of one stops the process. At the end all get the same grace; whoever is still at it then is left behind:
+    what it does is done again, or not needed.
+    """
+
+    def repeat(turn: Callable[[], float]) -> None:
         try:
             while not stop.wait(turn()):
                 pass
         finally:
             stop.set()
 
-    thread = threading.Thread(target=repeat, name=name, daemon=True)
-    thread.start()
+    threads = [threading.Thread(target=repeat, args=(turn,), name=name, daemon=True) for name, turn in turns.items()]
+    for thread in threads:
+        thread.start()
     try:
         yield
     finally:
         stop.set()
-        thread.join(_GRACE_S)
+        end = time.monotonic() + _GRACE_S
+        for thread in threads:
+            thread.join(max(0.0, end - time.monotonic()))

@@ -110,7 +110,7 @@ def test_what_fails_alone_steps_back_and_what_nobody_took_keeps_its_place(engine
     first = outbox.claim("pacs", "w", 10.0)
     outbox.keep(first, "nobody there")
 
-    assert first == outbox.claim("pacs", "w", 10.0)
+    assert first.sop_instance_uid == outbox.claim("pacs", "w", 10.0).sop_instance_uid
     outbox.postpone(first, "no answer", 20.0)
     assert sop_uid(2) == outbox.claim("pacs", "w", 10.0).sop_instance_uid
     again = outbox.claim("pacs", "w", 20.0)

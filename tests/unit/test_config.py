@@ -101,6 +101,7 @@ def test_a_destination_is_of_its_kind(written):
         ("[[destinations]]\nname = 'x'\nkind = 'folder'\npath = '/x'\nport = 1", "port"),
         ("[[destinations]]\nname = 'x'\nkind = 'folder'\npath = '/x'\nobjects = ['KO']", "object 'KO' is not known"),
         ("a = [", "not TOML"),
+        (2 * "[[destinations]]\nname = 'x'\nkind = 'folder'\npath = '/x'\n", "two destinations have one name"),
         ('[judgement]\nrule = "gut"', "rule 'gut' is not known, write conformal or iqr"),
         ("[judgement]\nrule = 3", "rule 3 is not known"),
     ],
