@@ -79,6 +79,9 @@ def _parser() -> argparse.ArgumentParser:
     commands.choices["run"].add_argument(
         "--no-work", action="store_true", help="receive and show only: `scanside work` judges and delivers"
     )
+    commands.choices["work"].add_argument(
+        "--metrics-port", type=int, metavar="PORT", help="serve its own /metrics there"
+    )
     add_parking_options(commands.choices["parked"], commands.choices["requeue"])
     commands.choices["receive"].add_argument("--parent", type=int, help="process id: end when it does")
     commands.choices["series"].add_argument("--json", action="store_true", help="one JSON object a series")
@@ -113,7 +116,7 @@ def _run(options: argparse.Namespace) -> int:
 def _work(options: argparse.Namespace) -> int:
     from daemon.app import run_worker
 
-    run_worker(load_settings(options.config))
+    run_worker(load_settings(options.config), options.metrics_port)
     return 0
 
 

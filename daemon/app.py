@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from importlib.metadata import version
 
 import structlog
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, start_http_server
 
 from daemon.assembly import Assembly
 from daemon.config import Settings
@@ -55,15 +55,17 @@ def run(settings: Settings, receiver_command: Sequence[str], *, works: bool = Tr
     _until_told(settings, lambda stop: _running(settings, receiver_command, stop, works=works))
 
 
-def run_worker(settings: Settings) -> None:
+def run_worker(settings: Settings, metrics_port: int | None = None) -> None:
     """A worker: judge and deliver what the daemons of this database receive, until SIGTERM or SIGINT.
+
+    Its metrics are at ``metrics_port``, where the web page is; nowhere without.
 
     Raises:
         ConfigError: something configured is not so.
         BundleError: the bundle is not whole, or does not pass its golden test on this machine.
         ThreadEndedError: one of its threads ended by a fault; its trace is in the log.
     """
-    _until_told(settings, lambda stop: _working(settings, stop))
+    _until_told(settings, lambda stop: _working(settings, stop, metrics_port))
 
 
 def _until_told(settings: Settings, running: Callable[[threading.Event], AbstractContextManager[None]]) -> None:
@@ -125,11 +127,17 @@ def _running(
 
 
 @contextmanager
-def _working(settings: Settings, stop: threading.Event) -> Iterator[None]:
+def _working(settings: Settings, stop: threading.Event, metrics_port: int | None) -> Iterator[None]:
     """A worker beside others: no receiver, no page."""
     with ExitStack() as stack:
         stores = stack.enter_context(stored(settings))
-        metrics = make_metrics(CollectorRegistry())
+        registry = CollectorRegistry()
+        metrics = make_metrics(registry)
+        if metrics_port is not None:
+            server, thread = start_http_server(metrics_port, settings.web.host, registry)
+            stack.callback(thread.join)
+            stack.callback(server.server_close)
+            stack.callback(server.shutdown)
         examiner = load_examiner(settings.bundle, settings.engine)
         check_golden(examiner)
         Line(_parts(settings, stores, examiner, SpoolReader(settings.spool_settings.folder), metrics))

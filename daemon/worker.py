@@ -82,8 +82,9 @@ def at_work(
     roster = Roster(stores.engine, settings.work.silence_s)
     desk = Desk(outbox=stores.outbox, reports=stores.reports, metrics=metrics, worker=roster.worker)
     with ExitStack() as stack:
+        stack.enter_context(enrolled(roster))
         stack.enter_context(durable(stores.engine, roster.worker, works=works))
-        stack.enter_context(enrolled(roster, stores.outbox, stop))
+        stack.enter_context(watchful(roster, stores.outbox, stop))
         # A thread for each destination: one that is slow, or gone, holds up no other.
         turns = [turn for outlet in settings.destinations for turn in _turns(outlet, settings, stores, desk)]
         stack.enter_context(repeated(dict(turns) if works else {}, stop))
@@ -135,8 +136,18 @@ def durable(engine: Engine, worker: str, *, works: bool = True) -> Iterator[None
 
 
 @contextmanager
-def enrolled(roster: Roster, outbox: Outbox, stop: threading.Event) -> Iterator[None]:
-    """On the roster, beating; what the lost had under way is taken over, at once and whenever one is lost."""
+def enrolled(roster: Roster) -> Iterator[None]:
+    """On the roster, from before the first series is taken until after the last is let go: else others would take it."""
+    roster.enter()
+    try:
+        yield
+    finally:
+        roster.leave()
+
+
+@contextmanager
+def watchful(roster: Roster, outbox: Outbox, stop: threading.Event) -> Iterator[None]:
+    """Beating; what the lost had under way is taken over, at once and whenever one is lost."""
 
     def turn() -> float:
         if not roster.beat():
@@ -144,12 +155,8 @@ def enrolled(roster: Roster, outbox: Outbox, stop: threading.Event) -> Iterator[
         replace_lost(roster, outbox)
         return _BEAT_S
 
-    roster.enter()
-    try:
-        with repeated({"roster": turn}, stop):
-            yield
-    finally:
-        roster.leave()
+    with repeated({"roster": turn}, stop):
+        yield
 
 
 def replace_lost(roster: Roster, outbox: Outbox) -> None:

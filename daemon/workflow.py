@@ -13,7 +13,7 @@ import structlog
 from dbos import DBOS, DBOSConfiguredInstance, SetWorkflowID
 
 from daemon.core.errors import DeliveryFailed
-from daemon.core.values import ReportKind, Series, Stage, State
+from daemon.core.values import ReportKind, Series, State
 from daemon.edge.index import Index
 from daemon.edge.metrics import OTHER_SCANNER, DeliveryOutcome, Metrics, Step, cause_label, reason_label
 from daemon.edge.notifier import Notifier, compose_alert
@@ -23,6 +23,8 @@ from daemon.judgement import Judged, SeriesJudge
 
 #: Raise it when the steps change: work that another version left under way is begun anew by this one.
 WORKFLOW_VERSION = "2"
+#: A series that took this many workers down with it (memory, a codec's crash) is answered unseen.
+_MOST_ATTEMPTS = 3
 JUDGE_QUEUE, ALERT_QUEUE = "judge", "alert"
 
 _log = structlog.get_logger()
@@ -85,9 +87,9 @@ class Line(DBOSConfiguredInstance):
         if known is not None:
             return known.state is State.RESCAN
         series = parts.index.series(series_instance_uid, revision)
-        parts.results.advance(series_instance_uid, revision, Stage.ASSESSING)
+        give_up = parts.results.begin(series_instance_uid, revision) > _MOST_ATTEMPTS
         earlier = parts.results.sr_before(series_instance_uid, revision)
-        judged = parts.judge.judge(series, parts.reports.reference(earlier) if earlier else None)
+        judged = parts.judge.judge(series, parts.reports.reference(earlier) if earlier else None, give_up=give_up)
         if self._publish(series, judged):
             self._count(series, judged)
         return judged.verdict.state is State.RESCAN

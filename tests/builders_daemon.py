@@ -167,11 +167,11 @@ def write_golden(folder: Path, image=None, seed: str = "e2e") -> str:
 
 
 @contextmanager
-def running_worker(daemon: Daemon, name: str) -> Iterator[subprocess.Popen[bytes]]:
+def running_worker(daemon: Daemon, name: str, *options: str) -> Iterator[subprocess.Popen[bytes]]:
     """A worker beside the daemon, with a log of its own; ended in the end, however it stands."""
     path = daemon.config.with_name(f"{name}.log")
     with path.open("wb") as log:
-        process = subprocess.Popen([*SCANSIDE, "work", "--config", str(daemon.config)], stderr=log)
+        process = subprocess.Popen([*SCANSIDE, "work", *options, "--config", str(daemon.config)], stderr=log)
     try:
         deadline = time.monotonic() + 120
         while '"working"' not in path.read_text():

@@ -107,7 +107,12 @@ def _pledges(connection: sa.Connection) -> None:
     connection.exec_driver_sql("CREATE INDEX ix_deliveries_transaction_uid ON deliveries (transaction_uid)")
 
 
-_STEPS: tuple[Callable[[sa.Connection], None], ...] = (_unnumbered, _outbox, _pledges)
+def _attempts(connection: sa.Connection) -> None:
+    """4: how often a series was begun."""
+    _add(connection, "series", "attempts INTEGER NOT NULL DEFAULT 0")
+
+
+_STEPS: tuple[Callable[[sa.Connection], None], ...] = (_unnumbered, _outbox, _pledges, _attempts)
 
 
 def _add(connection: sa.Connection, table: str, described: str) -> None:

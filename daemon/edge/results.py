@@ -67,10 +67,13 @@ class Results:
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
 
-    def advance(self, series_instance_uid: str, revision: int, stage: Stage) -> None:
-        """Move a series to another stage."""
+    def begin(self, series_instance_uid: str, revision: int) -> int:
+        """A worker begins to judge a series; how many have by now. More than one: the others died, or were given up."""
+        key = _key(series_instance_uid, revision)
         with self._engine.begin() as connection:
-            _update(connection, series_instance_uid, revision, {"stage": stage.value})
+            _update(connection, series_instance_uid, revision, {"stage": Stage.ASSESSING.value})
+            begun = sa.update(schema.series).where(*key).values(attempts=schema.series.c.attempts + 1)
+            return int(connection.execute(begun.returning(schema.series.c.attempts)).scalar_one())
 
     def publish(
         self,
@@ -213,7 +216,7 @@ def _scored(row: sa.RowMapping) -> Scored:
 
 
 def _record(row: sa.RowMapping, latest: int, parked: Sequence[sa.RowMapping]) -> Record:
-    values = {name: row[name] for name in row if name != "version"}
+    values = {name: row[name] for name in row if name not in {"version", "attempts"}}
     values.update(
         stage=Stage(row["stage"]),
         closed_by=ClosedBy(row["closed_by"]),

@@ -62,6 +62,7 @@ series = sa.Table(
     sa.Column("seconds", Words, nullable=False, server_default="{}"),
     sa.Column("objects", Words, nullable=False, server_default="{}"),
     sa.Column("bundle", Words, nullable=False, server_default=""),  # digest of the one that judged
+    sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),  # workers that began to judge it
 )
 deliveries = sa.Table(
     "deliveries",

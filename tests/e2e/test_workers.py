@@ -3,11 +3,12 @@
 import os
 import signal
 import time
+import urllib.request
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from archive import running_archive
+from archive import free_port, running_archive
 from builders_daemon import Daemon, running_daemon, running_worker, write_series
 from builders_postgres import Server, running_postgres
 
@@ -97,7 +98,9 @@ def test_a_killed_worker_is_replaced_at_once_by_one_of_the_same_machine(site, se
     daemon, archive, database = site
     before = archive.counts()[3]
     with ExitStack() as stack:
-        killed, other = (stack.enter_context(running_worker(daemon, name)) for name in ("killed", "stays"))
+        port = free_port()
+        killed = stack.enter_context(running_worker(daemon, "killed"))
+        other = stack.enter_context(running_worker(daemon, "stays", "--metrics-port", str(port)))
         pushed = push(daemon, "killed")
         at_work(server, database, killed.pid)
         killed.kill()
@@ -105,6 +108,8 @@ def test_a_killed_worker_is_replaced_at_once_by_one_of_the_same_machine(site, se
 
         assert {1} == {record["revision"] for record in records}
         assert before + 2 * len(pushed) == archive.counts()[3] == len(archive.order())
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+            assert b"scanside_series_answered_total{" in answer.read()
         other.send_signal(signal.SIGTERM)
         assert 0 == other.wait(60)
     assert "1" == server.execute("SELECT count(*) FROM workers", database)  # the daemon; the dead are off the roster

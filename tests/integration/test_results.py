@@ -186,7 +186,7 @@ def test_every_change_raises_the_version(index, results):
     versions = [results.version()]
     close(index)
     versions.append(results.version())
-    results.advance("1.2.115", 1, Stage.ASSESSING)
+    assert [1, 2] == [results.begin("1.2.115", 1) for _ in range(2)]
     versions.append(results.version())
     publish(results)
     versions.append(results.version())
