@@ -68,6 +68,7 @@ def _parser() -> argparse.ArgumentParser:
         ("parked", _parked, "list what could not be delivered, and why"),
         ("requeue", _requeue, "deliver what was parked once more"),
         ("assess", _assess, "judge one series on disk, without a daemon"),
+        ("batch", _batch, "judge every series below a folder; killed, it goes on where it was"),
         ("calibrate", _calibrate, "learn this site's own references from accepted series"),
         ("demo", _demo, "daemon, archive and scanner on this machine, four series, one line each"),
     ):
@@ -91,6 +92,10 @@ def _parser() -> argparse.ArgumentParser:
     assess.add_argument("--json", action="store_true", help="everything, as JSON")
     assess.add_argument("--maps", type=Path, help="folder for labels and variances on the input's own grid")
     assess.add_argument("--scanner", default="", help="calling AE title: judge as if it had come from there")
+    batch = commands.choices["batch"]
+    batch.add_argument("folder", type=Path, help="DICOM or NIfTI files, in any folders below")
+    batch.add_argument("--out", type=Path, default=Path("batch"), help="folder for journal and tables")
+    batch.add_argument("--scanner", default="", help="calling AE title: judge as if all had come from there")
     learn = commands.choices["calibrate"]
     learn.description = _CALIBRATE
     learn.add_argument("--accepted-only", action="store_true", help="leave REVIEW out: tightens the limits every time")
@@ -166,6 +171,13 @@ def _assess(options: argparse.Namespace) -> int:
         print(
             f"{summary['verdict']} {summary['cause'] or ''} uncertainty {summary['uncertainty']}: {summary['action']}"
         )
+    return 0
+
+
+def _batch(options: argparse.Namespace) -> int:
+    from daemon.batch import run_batch
+
+    print(run_batch(options, load_settings(options.config)))
     return 0
 
 

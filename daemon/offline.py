@@ -4,6 +4,7 @@ A DICOM folder or file goes through the daemon's own reader; a NIfTI file brings
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from daemon.examination import Examination, load_examiner, read_nifti
 from models.prediction import Prediction
 from models.preprocess import FloatArray, Grid, canonical, nearest, resample, restore
 
-_NIFTI = (".nii", ".nii.gz")
+NIFTI = (".nii", ".nii.gz")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +36,35 @@ class Appraisal:
     examination: Examination | None
 
 
+class Appraiser:
+    """Judges series on disk with the configured bundle, which is loaded once.
+
+    Raises:
+        BundleError: the configured bundle cannot be used.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._examiner = load_examiner(settings.bundle, settings.engine)
+
+    def appraise(self, files: Sequence[Path], scanner: str = "") -> Appraisal:
+        """Judge one series, as one that came from ``scanner`` (calling AE title) if that is given.
+
+        Raises:
+            ConfigError: it cannot be read at all; the scanner's references cannot be used.
+        """
+        settings, bundle, volume = self._settings, self._examiner.bundle, None
+        references = load_references(settings.references, bundle) if scanner else None
+        try:
+            volume = read_volume(files)
+            protocol = volume.acquisition.protocol or ""
+            standard = choose(references, bundle.manifest, scanner, protocol, settings.judgement.rule)
+            examination = self._examiner.examine(volume, standard)
+        except NotAssessable as error:
+            return Appraisal(verdict=decline(error.reason), volume=volume, examination=None)
+        return Appraisal(verdict=examination.verdict, volume=volume, examination=examination)
+
+
 def appraise(path: Path, settings: Settings, scanner: str = "") -> Appraisal:
     """Judge the series at ``path``, as one that came from ``scanner`` (calling AE title) if that is given.
 
@@ -42,31 +72,29 @@ def appraise(path: Path, settings: Settings, scanner: str = "") -> Appraisal:
         ConfigError: there is nothing at the path, or it cannot be read at all; the scanner's references cannot be used.
         BundleError: the configured bundle cannot be used.
     """
-    examiner = load_examiner(settings.bundle, settings.engine)
-    references = load_references(settings.references, examiner.bundle) if scanner else None
-    volume = None
-    try:
-        volume = read_path(path)
-        protocol = volume.acquisition.protocol or ""
-        standard = choose(references, examiner.bundle.manifest, scanner, protocol, settings.judgement.rule)
-        examination = examiner.examine(volume, standard)
-    except NotAssessable as error:
-        return Appraisal(verdict=decline(error.reason), volume=volume, examination=None)
-    return Appraisal(verdict=examination.verdict, volume=volume, examination=examination)
+    return Appraiser(settings).appraise(files_of(path), scanner)
 
 
-def read_path(path: Path) -> Volume:
-    """The one volume at a path.
+def files_of(path: Path) -> list[Path]:
+    """The files of a DICOM folder, or the one file.
 
     Raises:
-        ConfigError: nothing there, or not readable.
-        NotAssessable: no series of one volume.
+        ConfigError: there is nothing at the path.
     """
     if not path.exists():
         raise ConfigError(f"there is nothing at {path}: give a DICOM folder, a DICOM file or a NIfTI file")
-    if path.name.endswith(_NIFTI):
-        return read_nifti(path)
-    files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+    return sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+
+
+def read_volume(files: Sequence[Path]) -> Volume:
+    """The one volume in a NIfTI file, or in the files of a DICOM series.
+
+    Raises:
+        ConfigError: not readable.
+        NotAssessable: no series of one volume.
+    """
+    if len(files) == 1 and files[0].name.endswith(NIFTI):
+        return read_nifti(files[0])
     volumes = read_volumes(file.read_bytes() for file in files)
     if len(volumes) != 1:
         raise NotAssessable(Reason.UNSUPPORTED, f"{len(volumes)} volumes")

@@ -137,7 +137,7 @@ def durable(engine: Engine, worker: str, *, works: bool = True) -> Iterator[None
 
 @contextmanager
 def enrolled(roster: Roster) -> Iterator[None]:
-    """On the roster, from before the first series is taken until after the last is let go: else others would take it."""
+    """On the roster from before the first series is taken until after the last is let go; else others take it."""
     roster.enter()
     try:
         yield
