@@ -2,7 +2,6 @@
 
 import errno
 import os
-import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -37,24 +36,19 @@ def test_other_content_is_never_overwritten(writer, tmp_path):
     assert [REPORT.payload] == [path.read_bytes() for path in tmp_path.iterdir()]
 
 
-def test_of_many_writers_at_once_one_wins_and_none_mixes(writer, tmp_path):
-    payloads, refused = [bytes([n]) * 100_000 for n in range(8)], []
+def test_whoever_is_there_first_stays_even_if_both_saw_the_place_empty(writer, tmp_path, monkeypatch):
+    fsync, final = os.fsync, tmp_path / "2.25.1.dcm"
 
-    def write(payload: bytes) -> None:
-        try:
-            writer.deliver(replace(REPORT, payload=payload))
-        except DeliveryRefused:
-            refused.append(payload)
+    def overtake(descriptor: int) -> None:
+        if not final.exists():
+            final.write_bytes(b"the other's")
+        fsync(descriptor)
 
-    threads = [threading.Thread(target=write, args=(payload,)) for payload in payloads]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    (path,) = tmp_path.iterdir()
+    monkeypatch.setattr(os, "fsync", overtake)
+    with pytest.raises(DeliveryRefused, match="other content"):
+        writer.deliver(REPORT)
 
-    assert {path.read_bytes(), *refused} == set(payloads)
-    assert 7 == len(refused)
+    assert {"2.25.1.dcm": b"the other's"} == {path.name: path.read_bytes() for path in tmp_path.iterdir()}
 
 
 def test_a_share_that_is_not_mounted_is_waited_for_and_not_made(tmp_path):
