@@ -12,7 +12,7 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
-from builders_daemon import Daemon, running_daemon, running_worker, write_series
+from builders_daemon import Daemon, running_daemon, running_workers, write_series
 from builders_postgres import running_postgres
 
 
@@ -28,8 +28,7 @@ def measure(workers: int, count: int) -> float:
             assert daemon.push(files[0].parent).returncode == 0
         while len(daemon.known()) < count:
             time.sleep(0.5)
-        for number in range(workers):
-            stack.enter_context(running_worker(daemon, f"worker-{number}"))
+        stack.enter_context(running_workers(daemon, *(f"worker-{number}" for number in range(workers))))
         before, began = done(daemon), time.monotonic()
         while done(daemon) < count:
             time.sleep(0.5)

@@ -167,21 +167,27 @@ def write_golden(folder: Path, image=None, seed: str = "e2e") -> str:
 
 
 @contextmanager
-def running_worker(daemon: Daemon, name: str, *options: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A worker beside the daemon, with a log of its own; ended in the end, however it stands."""
-    path = daemon.config.with_name(f"{name}.log")
-    with path.open("wb") as log:
-        process = subprocess.Popen([*SCANSIDE, "work", *options, "--config", str(daemon.config)], stderr=log)
+def running_workers(
+    daemon: Daemon, *names: str, options: tuple[str, ...] = ()
+) -> Iterator[list[subprocess.Popen[bytes]]]:
+    """Workers beside the daemon, each with a log of its own; ended in the end, however they stand."""
+    logs, processes = [daemon.config.with_name(f"{name}.log") for name in names], []
+    for path in logs:
+        with path.open("wb") as log:
+            command = [*SCANSIDE, "work", *options, "--config", str(daemon.config)]
+            processes.append(subprocess.Popen(command, stderr=log))
     try:
         deadline = time.monotonic() + 120
-        while '"working"' not in path.read_text():
-            assert process.poll() is None, path.read_text()[-3000:]
-            assert time.monotonic() < deadline, "the worker did not become ready"
+        while not all('"working"' in path.read_text() for path in logs):
+            for process, path in zip(processes, logs, strict=True):
+                assert process.poll() is None, path.read_text()[-3000:]
+            assert time.monotonic() < deadline, "the workers did not become ready"
             time.sleep(0.1)
-        yield process
+        yield processes
     finally:
-        process.kill()
-        process.wait(30)
+        for process in processes:
+            process.kill()
+            process.wait(30)
 
 
 def write_series(folder: Path, number: int, seed: str) -> tuple[str, list[Path]]:

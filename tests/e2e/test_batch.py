@@ -19,7 +19,7 @@ from daemon.config import Settings
 from daemon.core.errors import ConfigError
 from models.bundle import load_bundle
 
-COUNT = int(os.environ.get("SCANSIDE_BATCH", "8"))
+COUNT = int(os.environ.get("SCANSIDE_BATCH", "5"))
 
 
 @pytest.fixture(scope="module")

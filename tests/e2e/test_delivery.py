@@ -73,10 +73,10 @@ def test_an_archive_that_was_away_gets_everything_once_and_the_most_urgent_first
 
 
 @contextmanager
-def picky_peer(folder: Path, sop_class: str) -> Iterator[int]:
+def picky_peer(folder: Path, port: int, sop_class: str) -> Iterator[None]:
     """DCMTK's storescp, taking one SOP class only."""
     folder.mkdir(exist_ok=True)
-    configuration, port = folder.with_suffix(".cfg"), free_port()
+    configuration = folder.with_suffix(".cfg")
     configuration.write_text(
         "[[TransferSyntaxes]]\n[Plain]\nTransferSyntax1 = LocalEndianExplicit\n"
         f"[[PresentationContexts]]\n[Picky]\nPresentationContext1 = {sop_class}\\Plain\n"
@@ -85,7 +85,7 @@ def picky_peer(folder: Path, sop_class: str) -> Iterator[int]:
     command = [STORESCP, "-xf", configuration, "Only", "-od", folder, "-aet", "ORTHANC", port]
     with subprocess.Popen([*map(str, command)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
         try:
-            yield port
+            yield
         finally:
             process.terminate()
             process.wait(30)
@@ -93,40 +93,29 @@ def picky_peer(folder: Path, sop_class: str) -> Iterator[int]:
 
 def test_one_kind_of_object_refused_is_parked_and_the_rest_delivered_until_a_person_requeues(tmp_path):
     prepare(tmp_path, 3, ("orthanc",))
-    received = tmp_path / "received"
-    with (
-        picky_peer(received, "SecondaryCaptureImageStorage") as port,
-        running_daemon(tmp_path, Archive(port, 0)) as daemon,
-    ):
-        wait_for(lambda: all(record["state"] == "DONE" for record in daemon.known()))
+    received, port = tmp_path / "received", free_port()
+    with running_daemon(tmp_path, Archive(port, 0)) as daemon:
+        with picky_peer(received, port, "SecondaryCaptureImageStorage"):
+            wait_for(lambda: all(record["state"] == "DONE" for record in daemon.known()))
         parked = daemon.parked()
         assert 3 == len(list(received.iterdir()))
         assert [("orthanc", "SR")] * 3 == [(entry["destination"], entry["kind"]) for entry in parked]
         assert all(re.search("does not accept .* enable", entry["reason"]) for entry in parked)
-        assert {"orthanc"} == {name for record in daemon.known() for name in record["parked"]}
         shown = [*SCANSIDE, "series", "--config", str(daemon.config)]
         said = subprocess.run(shown, capture_output=True, text=True, check=True).stdout
         assert 3 == len(re.findall("parked for orthanc: orthanc does not accept", said))
-    with picky_peer(received, "Comprehensive3DSRStorage") as port:
-        daemon.config.write_text(
-            re.sub(r"(?<=127\.0\.0\.1\"\nport = )\d+(?=\nae_title)", str(port), daemon.config.read_text())
-        )
-        daemon.start()
-        try:
+
+        with picky_peer(received, port, "Comprehensive3DSRStorage"):
             first = daemon.requeue(parked[0]["series"])
-            wait_for(lambda: 2 == len(daemon.parked()) and 4 == len(list(received.iterdir())))
+            wait_for(lambda: 4 == len(list(received.iterdir())))
+            assert 2 == len(daemon.parked())
             again, rest = daemon.requeue(parked[0]["series"]), daemon.requeue("--destination", "orthanc")
             wait_for(lambda: all(record["state"] == "DONE" for record in daemon.known()))
-            assert ["1 deliveries start again", "nothing is parked there", "2 deliveries start again"] == [
-                first,
-                again,
-                rest,
-            ]
-            assert [] == daemon.parked()
-            assert 6 == len(list(received.iterdir()))
-            assert "nothing is parked there" == daemon.requeue("--all")
-        finally:
-            daemon.kill()
+        assert "1 deliveries start again" == first
+        assert ["nothing is parked there", "2 deliveries start again"] == [again, rest]
+        assert [] == daemon.parked()
+        assert 6 == len(list(received.iterdir()))
+        assert "nothing is parked there" == daemon.requeue("--all")
 
 
 def test_requeue_wants_to_know_what(tmp_path):

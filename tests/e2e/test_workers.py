@@ -4,15 +4,14 @@ import os
 import signal
 import time
 import urllib.request
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from archive import free_port, running_archive
-from builders_daemon import Daemon, running_daemon, running_worker, write_series
+from builders_daemon import Daemon, running_daemon, running_workers, write_series
 from builders_postgres import Server, running_postgres
 
-SERIES = int(os.environ.get("SCANSIDE_SHARED", "4"))
+SERIES = int(os.environ.get("SCANSIDE_SHARED", "6"))
 SILENCE_S = 5.0
 
 
@@ -36,12 +35,12 @@ def site(server, tmp_path_factory):
         yield daemon, archive, database.rpartition("/")[2]
 
 
-def push(daemon: Daemon, name: str) -> set[str]:
+def push(daemon: Daemon) -> set[str]:
     """Push heads, which take a second or so each; their UIDs."""
     pushed = set()
     for number in range(0, 4 * SERIES, 4):
-        folder = daemon.config.parent / f"{name}-{number}"
-        uid, _ = write_series(folder, number, name)
+        folder = daemon.config.parent / f"series-{number}"
+        uid, _ = write_series(folder, number, "workers")
         assert 0 == daemon.push(folder).returncode
         pushed.add(uid)
     return pushed
@@ -70,46 +69,40 @@ def finished(daemon: Daemon, pushed: set[str], seconds: float = 180) -> list[dic
         time.sleep(0.2)
 
 
-def test_a_lost_worker_takes_nothing_with_it_and_changes_nothing_if_it_comes_back(
+def test_lost_workers_take_nothing_with_them_and_change_nothing_if_they_come_back(
     site, server, record_testsuite_property
 ):
+    """One is killed, one falls silent as a machine does whose network is gone: the third ends what they had begun."""
     daemon, archive, database = site
-    with ExitStack() as stack:
-        lost, other = (stack.enter_context(running_worker(daemon, name)) for name in ("lost", "other"))
-        pushed = push(daemon, "silent")
-        at_work(server, database, lost.pid)
-        os.kill(lost.pid, signal.SIGSTOP)  # as good as a machine whose network is gone: alive, and silent
-        began = time.monotonic()
-        records = finished(daemon, pushed)
-        record_testsuite_property("workers", f"all done {time.monotonic() - began:.0f} s after one fell silent")
-
-        assert 2 * len(pushed) == archive.counts()[3] == len(archive.order())
-        files = {r["sr"]: Path(r["sr"]).read_bytes() for r in records}
-        os.kill(lost.pid, signal.SIGCONT)
-        assert 1 == lost.wait(60)  # it knows that it was given up
-        assert "given this one up" in daemon.config.with_name("lost.log").read_text()
-        assert 2 * len(pushed) == archive.counts()[3]
-        assert records == finished(daemon, pushed)
-        assert files == {r["sr"]: Path(r["sr"]).read_bytes() for r in records}
-        assert other.poll() is None
-
-
-def test_a_killed_worker_is_replaced_at_once_by_one_of_the_same_machine(site, server):
-    daemon, archive, database = site
-    before = archive.counts()[3]
-    with ExitStack() as stack:
-        port = free_port()
-        killed = stack.enter_context(running_worker(daemon, "killed"))
-        other = stack.enter_context(running_worker(daemon, "stays", "--metrics-port", str(port)))
-        pushed = push(daemon, "killed")
+    with running_workers(daemon, "killed", "silent", "other") as (killed, silent, other):
+        pushed = push(daemon)
         at_work(server, database, killed.pid)
         killed.kill()
+        at_work(server, database, silent.pid)
+        os.kill(silent.pid, signal.SIGSTOP)
+        began = time.monotonic()
         records = finished(daemon, pushed)
+        record_testsuite_property("workers", f"all done {time.monotonic() - began:.0f} s after the second was lost")
 
         assert {1} == {record["revision"] for record in records}
-        assert before + 2 * len(pushed) == archive.counts()[3] == len(archive.order())
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
-            assert b"scanside_series_answered_total{" in answer.read()
+        assert 2 * len(pushed) == archive.counts()[3] == len(archive.order())
+        files = {record["sr"]: Path(record["sr"]).read_bytes() for record in records}
+        os.kill(silent.pid, signal.SIGCONT)
+        assert 1 == silent.wait(60)  # it knows that it was given up
+        assert "given this one up" in daemon.config.with_name("silent.log").read_text()
+        assert 2 * len(pushed) == archive.counts()[3]
+        assert records == finished(daemon, pushed)
+        assert files == {record["sr"]: Path(record["sr"]).read_bytes() for record in records}
         other.send_signal(signal.SIGTERM)
         assert 0 == other.wait(60)
-    assert "1" == server.execute("SELECT count(*) FROM workers", database)  # the daemon; the dead are off the roster
+    assert "1" == server.execute("SELECT count(*) FROM workers", database)  # the daemon; the lost are off the roster
+
+
+def test_a_worker_has_metrics_of_its_own(site):
+    daemon, _, _ = site
+    port = free_port()
+    with (
+        running_workers(daemon, "measured", options=("--metrics-port", str(port))),
+        urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer,
+    ):
+        assert b"scanside_series_answered_total" in answer.read()
