@@ -10,6 +10,7 @@ from pathlib import Path
 
 from daemon.config import SHIPPED, Settings, load_settings
 from daemon.core.errors import ScansideError
+from daemon.parking import add_parking_options, run_parked, run_requeue
 from daemon.push_options import add_push_options
 from models.bundle import BundleError
 
@@ -64,10 +65,14 @@ def _parser() -> argparse.ArgumentParser:
     for name, run, summary in (
         ("run", _run, "run the daemon until SIGTERM"),
         ("receive", _receive, "run the receiver alone (the daemon starts it by itself)"),
+        ("work", _work, "judge and deliver only, beside other workers of the same database, until SIGTERM"),
         ("series", _series, "list the series and their verdicts"),
+        ("parked", _parked, "list what could not be delivered, and why"),
+        ("requeue", _requeue, "deliver what was parked once more"),
         ("assess", _assess, "judge one series on disk, without a daemon"),
         ("route", _route, "say which bundle each series of a folder would get, and why"),
         ("spool", _spool, "list, export and prune what was received"),
+        ("batch", _batch, "judge every series below a folder; killed, it goes on where it was"),
         ("calibrate", _calibrate, "learn this site's own references from accepted series"),
         ("push", _push, "send series as a scanner does, to any receiver"),
         ("demo", _demo, "daemon, archive and scanner on this machine, four series, one line each"),
@@ -77,6 +82,13 @@ def _parser() -> argparse.ArgumentParser:
         )
         command.set_defaults(run=run)
         command.add_argument("--config", type=Path, help="scanside.toml; the defaults without it")
+    commands.choices["run"].add_argument(
+        "--no-work", action="store_true", help="receive and show only: `scanside work` judges and delivers"
+    )
+    commands.choices["work"].add_argument(
+        "--metrics-port", type=int, metavar="PORT", help="serve its own /metrics there"
+    )
+    add_parking_options(commands.choices["parked"], commands.choices["requeue"])
     commands.choices["receive"].add_argument("--parent", type=int, help="process id: end when it does")
     commands.choices["series"].add_argument("--json", action="store_true", help="one JSON object a series")
     commands.choices["series"].add_argument("--limit", type=int, default=1000, help="the newest so many")
@@ -90,6 +102,10 @@ def _parser() -> argparse.ArgumentParser:
     route.add_argument("--json", action="store_true", help="one JSON object a series")
     route.add_argument("--scanner", default="", help="calling AE title: as if it had come from there")
     _add_spool(commands.choices["spool"])
+    batch = commands.choices["batch"]
+    batch.add_argument("folder", type=Path, help="DICOM or NIfTI files, in any folders below")
+    batch.add_argument("--out", type=Path, default=Path("batch"), help="folder for journal and tables")
+    batch.add_argument("--scanner", default="", help="calling AE title: judge as if all had come from there")
     learn = commands.choices["calibrate"]
     learn.description = _CALIBRATE
     learn.add_argument("--accepted-only", action="store_true", help="leave REVIEW out: tightens the limits every time")
@@ -121,7 +137,25 @@ def _run(options: argparse.Namespace) -> int:
     command = [sys.executable, "-m", "daemon", "receive", "--parent", str(os.getpid())]
     if options.config:
         command += ["--config", str(options.config.resolve())]
-    run(load_settings(options.config), command)
+    run(load_settings(options.config), command, works=not options.no_work)
+    return 0
+
+
+def _work(options: argparse.Namespace) -> int:
+    from daemon.app import run_worker
+
+    run_worker(load_settings(options.config), options.metrics_port)
+    return 0
+
+
+def _parked(options: argparse.Namespace) -> int:
+    for line in run_parked(options, load_settings(options.config)):
+        print(line)
+    return 0
+
+
+def _requeue(options: argparse.Namespace) -> int:
+    print(run_requeue(options, load_settings(options.config)))
     return 0
 
 
@@ -142,6 +176,8 @@ def _series(options: argparse.Namespace) -> int:
         else:
             verdict, cause = record["verdict"] or record["state"], record["cause"] or "-"
             print(f"{record['series'][-24:]:24} {record['images']:5} {verdict:12} {cause:8} {record['action'] or ''}")
+            for name, reason in record["parked"].items():
+                print(f"{'':24} parked for {name}: {reason}")
     return 0
 
 
@@ -194,6 +230,13 @@ def _spool(options: argparse.Namespace) -> int:
     for stock in gone:
         print(f"{stock.name} {stock.size_bytes / 1e6:10.1f} MB")
     print(f"{'would remove' if options.dry_run else 'removed'} {len(gone)} segments")
+    return 0
+
+
+def _batch(options: argparse.Namespace) -> int:
+    from daemon.batch import run_batch
+
+    print(run_batch(options, load_settings(options.config)))
     return 0
 
 

@@ -1,57 +1,44 @@
 """The composition root: the only place that builds edge objects, starts anything, and stops it again."""
 
-import os
-import secrets
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import cache
 from importlib.metadata import version
 
 import structlog
-from dbos import DBOS
-from prometheus_client import CollectorRegistry
-from sqlalchemy import Engine
+from prometheus_client import CollectorRegistry, start_http_server
 
 from daemon.assembly import Assembly
 from daemon.config import SHIPPED, Settings
 from daemon.core.completion import Completion
 from daemon.core.errors import ThreadEndedError
-from daemon.core.values import Algorithm, Arrival, ReportKind
+from daemon.core.values import Algorithm, Arrival
 from daemon.dicom.headers import read_instance
 from daemon.dicom.procedure_step import read_report
 from daemon.edge import logs
 from daemon.edge.board import ResultsBoard
-from daemon.edge.destinations import Peer, StorageScu
-from daemon.edge.index import Index
 from daemon.edge.inventory import Inventory
 from daemon.edge.metrics import OTHER_SCANNER, Metrics, make_metrics
 from daemon.edge.notifier import make_notifiers
 from daemon.edge.observer import Observer
 from daemon.edge.receiver_process import ReceiverProcess
 from daemon.edge.references import SiteReferences
-from daemon.edge.reports import Reports
-from daemon.edge.results import Results
-from daemon.edge.schema import open_database, sqlite_url
 from daemon.edge.spool import SpoolReader
 from daemon.edge.web.server import serve
 from daemon.examination import Examiners
 from daemon.intake import receive
 from daemon.judgement import FindJudge, Judge, SeriesJudge
 from daemon.retention import Warden
-from daemon.workflow import DELIVERY_QUEUE, JUDGE_QUEUE, WORKFLOW_VERSION, Line, Parts, Recipient
+from daemon.worker import Stores, answered_to, at_work, repeated, site_key, stored
+from daemon.workflow import Line, Parts
 
 #: A turn of the assembly that found nothing to do is followed by this pause.
 _IDLE_S = 0.02
 _LOOK_S = 1.0
 _PRUNE_S = 60.0
-_QUEUE_POLL_S = 0.05
-_SITE_KEY_BYTES = 32
-#: How long a stop waits for the steps under way; what is not done by then is resumed at the next start.
-_GRACE_S = 20
 
 _log = structlog.get_logger()
 
@@ -62,14 +49,31 @@ def run_receiver(settings: Settings, parent: int | None) -> None:
     receive(settings.spool_settings, settings.dicom, parent)
 
 
-def run(settings: Settings, receiver_command: Sequence[str]) -> None:
-    """The daemon: receive, judge, report, until SIGTERM or SIGINT.
+def run(settings: Settings, receiver_command: Sequence[str], *, works: bool = True) -> None:
+    """The daemon: receive, judge, report, until SIGTERM or SIGINT; without ``works`` it leaves work to the workers.
 
     Raises:
         ConfigError: something configured is not so.
         BundleError: the bundle is not whole, or does not pass its golden test on this machine.
         ThreadEndedError: one of its threads ended by a fault; its trace is in the log.
     """
+    _until_told(settings, lambda stop: _running(settings, receiver_command, stop, works=works))
+
+
+def run_worker(settings: Settings, metrics_port: int | None = None) -> None:
+    """A worker: judge and deliver what the daemons of this database receive, until SIGTERM or SIGINT.
+
+    Its metrics are at ``metrics_port``, where the web page is; nowhere without.
+
+    Raises:
+        ConfigError: something configured is not so.
+        BundleError: the bundle is not whole, or does not pass its golden test on this machine.
+        ThreadEndedError: one of its threads ended by a fault; its trace is in the log.
+    """
+    _until_told(settings, lambda stop: _working(settings, stop, metrics_port))
+
+
+def _until_told(settings: Settings, running: Callable[[threading.Event], AbstractContextManager[None]]) -> None:
     logs.configure(settings.log_level, site_key(settings))
     signals: list[int] = []
     stop = threading.Event()
@@ -80,7 +84,7 @@ def run(settings: Settings, receiver_command: Sequence[str]) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, note)
-    with _running(settings, receiver_command, stop):
+    with running(stop):
         stop.wait()
     _log.info("stopped")
     if not signals:
@@ -88,12 +92,12 @@ def run(settings: Settings, receiver_command: Sequence[str]) -> None:
 
 
 @contextmanager
-def _running(settings: Settings, receiver_command: Sequence[str], stop: threading.Event) -> Iterator[None]:
+def _running(
+    settings: Settings, receiver_command: Sequence[str], stop: threading.Event, *, works: bool
+) -> Iterator[None]:
     """Everything started in the order of need, and stopped in the reverse order."""
     with ExitStack() as stack:
-        engine = open_database(sqlite_url(settings.database))
-        stack.callback(engine.dispose)
-        stores = _Stores(Index(engine, site_key(settings)), Results(engine), Reports(settings.reports))
+        stores = stack.enter_context(stored(settings))
         spool = SpoolReader(settings.spool_settings.folder)
         registry, obstacles = CollectorRegistry(), ["the bundle is being tested"]
         metrics = make_metrics(registry)
@@ -113,71 +117,54 @@ def _running(settings: Settings, receiver_command: Sequence[str], stop: threadin
         )
         web = serve(board, registry, lambda: obstacles, settings.web.host, settings.web.port)
         stack.callback(web.stop)
-        examiners = Examiners(settings.bundle_folders, settings.engine)
-        examiners.verify()
-        examiner = examiners.get(SHIPPED)  # the others are loaded when a series first needs them
+        examiners = _verified(settings)
         line = Line(_parts(settings, stores, examiners, spool, metrics))
-        stack.enter_context(_durable(engine))
-        for uid, revision in stores.results.unfinished():
+        stack.enter_context(answered_to(settings, stores))
+        stack.enter_context(at_work(settings, stores, metrics, stop, works=works))
+        for uid, revision in stores.results.unjudged():
             line.begin(uid, revision)
+        stores.outbox.park_unknown([outlet.name for outlet in settings.destinations])
         assembly.restore(time.time())
-        stack.enter_context(_repeated("assembly", _assembling(assembly, line), stop))
-        warden = Warden(spool, Inventory(engine), settings.retention)
-        stack.enter_context(_repeated("retention", _pruning(warden), stop))
+        warden = Warden(spool, Inventory(stores.engine), settings.retention)
+        turns = {"assembly": _assembling(assembly, line), "retention": _pruning(warden)}
+        stack.enter_context(repeated(turns, stop))
         observer = Observer(metrics, stores.results, settings.spool_settings.folder, receiver.pid)
-        stack.enter_context(_repeated("observer", _observing(observer, obstacles), stop))
-        _log.info("ready", port=web.port, bundle=examiner.bundle.manifest.name, provider=examiner.provider)
+        stack.enter_context(repeated({"observer": _observing(observer, obstacles)}, stop))
+        _log.info("ready", port=web.port, **_shipped(examiners))
         yield
-
-
-@dataclass(frozen=True, slots=True)
-class _Stores:
-    index: Index
-    results: Results
-    reports: Reports
 
 
 @contextmanager
-def _durable(engine: Engine) -> Iterator[None]:
-    """The workflow engine, on the same database; what was under way when it last stopped goes on."""
-    DBOS(
-        config={
-            "name": "scanside",
-            "system_database_engine": engine,
-            "system_database_url": str(engine.url),
-            "application_version": WORKFLOW_VERSION,
-            "executor_id": "local",
-            "console_log_level": "WARNING",
-        }
-    )
-    DBOS.launch()
-    # One volume in memory at a time; deliveries wait on the network, so several may.
-    DBOS.register_queue(JUDGE_QUEUE, worker_concurrency=1, polling_interval_sec=_QUEUE_POLL_S)
-    DBOS.register_queue(DELIVERY_QUEUE, worker_concurrency=8, polling_interval_sec=_QUEUE_POLL_S)
-    try:
+def _working(settings: Settings, stop: threading.Event, metrics_port: int | None) -> Iterator[None]:
+    """A worker beside others: no receiver, no page."""
+    with ExitStack() as stack:
+        stores = stack.enter_context(stored(settings))
+        registry = CollectorRegistry()
+        metrics = make_metrics(registry)
+        if metrics_port is not None:
+            server, thread = start_http_server(metrics_port, settings.web.host, registry)
+            stack.callback(thread.join)
+            stack.callback(server.server_close)
+            stack.callback(server.shutdown)
+        examiners = _verified(settings)
+        Line(_parts(settings, stores, examiners, SpoolReader(settings.spool_settings.folder), metrics))
+        stack.enter_context(at_work(settings, stores, metrics, stop, works=True))
+        _log.info("working", **_shipped(examiners))
         yield
-    finally:
-        DBOS.destroy(workflow_completion_timeout_sec=_GRACE_S)
 
 
-@contextmanager
-def _repeated(name: str, turn: Callable[[], float], stop: threading.Event) -> Iterator[None]:
-    """``turn`` again and again in a thread, pausing the seconds that it returns; its fault stops the daemon."""
+def _verified(settings: Settings) -> Examiners:
+    """The examiners of all bundles, whose files are whole; the shipped one has passed its golden test."""
+    examiners = Examiners(settings.bundle_folders, settings.engine)
+    examiners.verify()
+    examiners.get(SHIPPED)  # the others are loaded when a series first needs them
+    return examiners
 
-    def repeat() -> None:
-        try:
-            while not stop.wait(turn()):
-                pass
-        finally:
-            stop.set()
 
-    thread = threading.Thread(target=repeat, name=name)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
+def _shipped(examiners: Examiners) -> dict[str, str]:
+    """What the log says of the shipped bundle."""
+    examiner = examiners.get(SHIPPED)
+    return {"bundle": examiner.bundle.manifest.name, "provider": examiner.provider}
 
 
 def _assembling(assembly: Assembly, line: Line) -> Callable[[], float]:
@@ -216,20 +203,7 @@ def _arrival_counter(settings: Settings, metrics: Metrics) -> Callable[[Arrival]
     return count
 
 
-def site_key(settings: Settings) -> bytes:
-    """The site's secret; made at the first start, readable by its owner only."""
-    settings.storage.mkdir(parents=True, exist_ok=True)
-    try:
-        descriptor = os.open(settings.site_key, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return settings.site_key.read_bytes()
-    key = secrets.token_bytes(_SITE_KEY_BYTES)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(key)
-    return key
-
-
-def _parts(settings: Settings, stores: _Stores, examiners: Examiners, spool: SpoolReader, metrics: Metrics) -> Parts:
+def _parts(settings: Settings, stores: Stores, examiners: Examiners, spool: SpoolReader, metrics: Metrics) -> Parts:
     find_judge = _judges(settings, examiners, metrics)
     spokesman = find_judge(SHIPPED).algorithm
     metrics.build.labels(spokesman.software_version).set(1)
@@ -238,7 +212,7 @@ def _parts(settings: Settings, stores: _Stores, examiners: Examiners, spool: Spo
         results=stores.results,
         reports=stores.reports,
         judge=SeriesJudge(find_judge, spokesman, settings.routes, spool.dataset_bytes, settings.station),
-        recipients=dict(_recipients(settings)),
+        recipients={outlet.name: outlet.objects for outlet in settings.destinations},
         notifiers={notifier.name: notifier for notifier in make_notifiers(settings.alerts.urls)},
         metrics=metrics,
         scanners=settings.scanners,
@@ -265,16 +239,3 @@ def _judges(settings: Settings, examiners: Examiners, metrics: Metrics) -> FindJ
         return Judge(examiner=examiner, algorithm=algorithm, choose_standard=references.choose)
 
     return find
-
-
-def _recipients(settings: Settings) -> Iterator[tuple[str, Recipient]]:
-    for wanted in settings.destinations:
-        peer = Peer(
-            name=wanted.name,
-            host=wanted.host,
-            port=wanted.port,
-            ae_title=wanted.ae_title,
-            calling_ae=settings.dicom.ae_title,
-            timeout_s=wanted.timeout_s,
-        )
-        yield wanted.name, Recipient(destination=StorageScu(peer), kinds=frozenset(map(ReportKind, wanted.objects)))

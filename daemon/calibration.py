@@ -10,9 +10,9 @@ from daemon.config import SHIPPED, Settings
 from daemon.core.calibration import Coverage, LeftOut, Scored, Selection, coverage, learn
 from daemon.core.errors import ConfigError
 from daemon.core.reference import References, level_of, missing
+from daemon.edge.migrations import open_existing
 from daemon.edge.references import write_references
 from daemon.edge.results import Results
-from daemon.edge.schema import open_database, sqlite_url
 from models.bundle import load_bundle
 
 
@@ -119,9 +119,7 @@ def summarise(calibration: Calibration, settings: Settings) -> dict[str, Any]:
 
 
 def _judged(settings: Settings) -> list[Scored]:
-    if not settings.database.exists():
-        raise ConfigError(f"no {settings.database}: run the daemon with this configuration first")
-    engine = open_database(sqlite_url(settings.database))
+    engine = open_existing(settings.database_url)
     try:
         return Results(engine).scored()
     finally:

@@ -20,8 +20,11 @@ from daemon.core.errors import ConfigError
 from daemon.core.retention import Retention
 from daemon.core.routing import Condition, Route, faults
 from daemon.core.rule import Rule
+from daemon.core.values import ReportKind
+from daemon.edge.commitment import CommitmentSettings
 from daemon.edge.engine import EngineSettings
 from daemon.edge.listener import ListenerSettings
+from daemon.edge.outlets import OUTLETS, Outlet
 from daemon.edge.spool_writer import SpoolSettings
 
 _T = TypeVar("_T")
@@ -60,18 +63,6 @@ class WebSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DestinationSettings:
-    """One DICOM peer that reports go to by C-STORE; ``objects``: SC, SR or both."""
-
-    name: str
-    host: str
-    port: int
-    ae_title: str
-    objects: tuple[str, ...] = ("SC", "SR")
-    timeout_s: float = 30.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class AlertSettings:
     """Whom to alert about a RESCAN: apprise URLs, and the page's address as the reader reaches it."""
 
@@ -95,11 +86,19 @@ class RoutingSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WorkSettings:
+    """``silence_s``: after how many seconds without a sign of life a worker is lost, and others take its series."""
+
+    silence_s: float = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """The whole configuration.
 
     ``bundle``: folder of the bundle called brain-t1; ``bundles``: name -> folder of further ones. ``scanners``: calling
-    AE title -> alias for page, logs and metrics; ``station``: how reports name this host.
+    AE title -> alias for page, logs and metrics; ``station``: how reports name this host; ``database``: a PostgreSQL
+    URL, or nothing for SQLite in the storage folder.
     """
 
     storage: Path = field(default_factory=default_storage)
@@ -107,6 +106,9 @@ class Settings:
     bundles: Mapping[str, Path] = field(default_factory=dict)
     log_level: str = "info"
     station: str = "scanside"
+    database: str = ""
+    work: WorkSettings = field(default_factory=WorkSettings)
+    commitment: CommitmentSettings = field(default_factory=CommitmentSettings)
     scanners: Mapping[str, str] = field(default_factory=dict)
     dicom: ListenerSettings = field(default_factory=ListenerSettings)
     spool: SpoolLimits = field(default_factory=SpoolLimits)
@@ -116,7 +118,7 @@ class Settings:
     engine: EngineSettings = field(default_factory=EngineSettings)
     judgement: JudgementSettings = field(default_factory=JudgementSettings)
     web: WebSettings = field(default_factory=WebSettings)
-    destinations: tuple[DestinationSettings, ...] = ()
+    destinations: tuple[Outlet, ...] = ()
     alerts: AlertSettings = field(default_factory=AlertSettings)
 
     @property
@@ -130,8 +132,13 @@ class Settings:
         return self.storage / "reports"
 
     @property
-    def database(self) -> Path:
+    def database_url(self) -> str:
         """Index, results and workflow state."""
+        return self.database or f"sqlite:///{self.database_file}"
+
+    @property
+    def database_file(self) -> Path:
+        """Where SQLite keeps them."""
         return self.storage / "scanside.sqlite"
 
     @property
@@ -177,6 +184,9 @@ def load_settings(path: Path | None) -> Settings:
     settings = _structure(_content(path), Settings, path)
     wrong = list(faults(settings.routes, tuple(settings.bundle_folders)))
     wrong += [f"bundle name '{name}' is no plain name" for name in settings.bundles if not _BUNDLE_NAME.fullmatch(name)]
+    names = [outlet.name for outlet in settings.destinations]
+    if len(set(names)) < len(names):
+        wrong.append(f"two destinations have one name among {', '.join(names)}: name each differently")
     if wrong:
         raise ConfigError(f"{path}: {'; '.join(wrong)}")
     return settings
@@ -229,6 +239,20 @@ def _condition(value: object) -> Condition:
     return _STRUCTURE_CONDITION(table, Condition)
 
 
+def _kind(value: object) -> ReportKind:
+    if not isinstance(value, str) or value not in [*ReportKind]:
+        raise ConfigError(f"object {value!r} is not known, write {' or '.join(ReportKind)}")
+    return ReportKind(value)
+
+
+def _outlet(value: object) -> Outlet:
+    content = dict(value) if isinstance(value, dict) else {}
+    kind = content.pop("kind", "dicom")
+    if kind not in OUTLETS:
+        raise ConfigError(f"kind {kind!r} of a destination is not known, write {' or '.join(OUTLETS)}")
+    return _CONVERTER.structure(content, OUTLETS[kind])
+
+
 _BUNDLE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _CONVERTER = Converter(forbid_extra_keys=True)
 _STRUCTURE_CONDITION = make_dict_structure_fn(Condition, _CONVERTER, _cattrs_forbid_extra_keys=True)
@@ -236,3 +260,5 @@ _CONVERTER.register_structure_hook(Condition, lambda value, _: _condition(value)
 _CONVERTER.register_structure_hook(Path, lambda value, _: Path(value).expanduser())
 _CONVERTER.register_structure_hook(IPv4Network | IPv6Network, lambda value, _: ip_network(value))
 _CONVERTER.register_structure_hook(Rule, lambda value, _: _rule(value))
+_CONVERTER.register_structure_hook(ReportKind, lambda value, _: _kind(value))
+_CONVERTER.register_structure_hook_func(lambda wanted: wanted == Outlet, lambda value, _: _outlet(value))

@@ -3,10 +3,10 @@
 from typing import Any
 
 from daemon.config import Settings
-from daemon.core.errors import ConfigError
+from daemon.edge.migrations import open_existing
+from daemon.edge.outbox import Delivery, Outbox
 from daemon.edge.reports import Reports
 from daemon.edge.results import Record, Results
-from daemon.edge.schema import open_database, sqlite_url
 
 
 def list_series(settings: Settings, limit: int) -> list[dict[str, Any]]:
@@ -15,18 +15,22 @@ def list_series(settings: Settings, limit: int) -> list[dict[str, Any]]:
     Raises:
         ConfigError: no daemon has run with this configuration yet.
     """
-    if not settings.database.exists():
-        raise ConfigError(f"no {settings.database}: run the daemon with this configuration first")
-    engine = open_database(sqlite_url(settings.database))
+    engine = open_existing(settings.database_url)
     try:
         records = Results(engine).records(limit)
+        deliveries = Outbox(engine).of_series({record.series_instance_uid for record in records})
     finally:
         engine.dispose()
     reports = Reports(settings.reports)
-    return [_entry(record, reports) for record in records]
+    by_series: dict[tuple[str, int], list[Delivery]] = {}
+    for delivery in deliveries:
+        by_series.setdefault((delivery.series_instance_uid, delivery.revision), []).append(delivery)
+    return [
+        _entry(record, reports, by_series.get((record.series_instance_uid, record.revision), [])) for record in records
+    ]
 
 
-def _entry(record: Record, reports: Reports) -> dict[str, Any]:
+def _entry(record: Record, reports: Reports, deliveries: list[Delivery]) -> dict[str, Any]:
     verdict = record.verdict
     sr = record.objects.get("SR")
     return {
@@ -45,4 +49,15 @@ def _entry(record: Record, reports: Reports) -> dict[str, Any]:
         "sr": str(reports.path(sr)) if sr else None,
         "picture": str(reports.picture(record.card_id, record.revision)) if verdict else None,
         "parked": record.parked,
+        "deliveries": [
+            {
+                "destination": delivery.destination,
+                "kind": delivery.kind,
+                "delivered": delivery.delivered_at,
+                "trouble": delivery.trouble,
+                "remark": delivery.remark,
+                "commitment": delivery.commitment,
+            }
+            for delivery in deliveries
+        ],
     }

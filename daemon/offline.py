@@ -25,7 +25,7 @@ from daemon.selection import Candidate, select, select_volume
 from models.prediction import Prediction
 from models.preprocess import FloatArray, Grid, canonical, nearest, resample, restore
 
-_NIFTI = (".nii", ".nii.gz")
+NIFTI = (".nii", ".nii.gz")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +37,37 @@ class Appraisal:
     examination: Examination | None
 
 
+class Appraiser:
+    """Judges series on disk with the configured bundles, each of which is loaded once.
+
+    Raises:
+        BundleError: a configured bundle cannot be used.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._examiners = Examiners(settings.bundle_folders, settings.engine, proven=False)
+
+    def appraise(self, files: Sequence[Path], scanner: str = "") -> Appraisal:
+        """Judge one series, as one that came from ``scanner`` (calling AE title) if that is given.
+
+        Raises:
+            ConfigError: it cannot be read at all; the scanner's references cannot be used.
+        """
+        settings, volume = self._settings, None
+        try:
+            candidate = _candidate(files, settings.routes, scanner)
+            volume = candidate.volume
+            examiner = self._examiners.get(candidate.bundle)
+            bundle = examiner.bundle
+            references = load_references(settings.references_of(candidate.bundle), bundle) if scanner else None
+            standard = choose(references, bundle.manifest, scanner, candidate.protocol, settings.judgement.rule)
+            examination = examiner.examine(volume, standard)
+        except NotAssessable as error:
+            return Appraisal(verdict=decline(error.reason, error.detail), volume=volume, examination=None)
+        return Appraisal(verdict=examination.verdict, volume=volume, examination=examination)
+
+
 def appraise(path: Path, settings: Settings, scanner: str = "") -> Appraisal:
     """Judge the series at ``path``, as one that came from ``scanner`` (calling AE title) if that is given.
 
@@ -44,23 +75,7 @@ def appraise(path: Path, settings: Settings, scanner: str = "") -> Appraisal:
         ConfigError: there is nothing at the path, or it cannot be read at all; the scanner's references cannot be used.
         BundleError: the configured bundle cannot be used.
     """
-    examiners, volume = Examiners(settings.bundle_folders, settings.engine, proven=False), None
-    try:
-        candidate = _candidate(path, settings.routes, scanner)
-        volume = candidate.volume
-        examiner = examiners.get(candidate.bundle)
-        references = load_references(settings.references_of(candidate.bundle), examiner.bundle) if scanner else None
-        standard = choose(references, examiner.bundle.manifest, scanner, candidate.protocol, settings.judgement.rule)
-        examination = examiner.examine(volume, standard)
-    except NotAssessable as error:
-        return Appraisal(verdict=decline(error.reason, error.detail), volume=volume, examination=None)
-    return Appraisal(verdict=examination.verdict, volume=volume, examination=examination)
-
-
-def _candidate(path: Path, routes: Sequence[Route], scanner: str) -> Candidate:
-    if path.name.endswith(_NIFTI) and path.exists():
-        return select_volume(read_nifti(path), routes, scanner)
-    return select((file.read_bytes() for file in files_of(path)), routes, scanner)
+    return Appraiser(settings).appraise(files_of(path), scanner)
 
 
 def files_of(path: Path) -> list[Path]:
@@ -72,6 +87,12 @@ def files_of(path: Path) -> list[Path]:
     if not path.exists():
         raise ConfigError(f"there is nothing at {path}: give a DICOM folder, a DICOM file or a NIfTI file")
     return sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+
+
+def _candidate(files: Sequence[Path], routes: Sequence[Route], scanner: str) -> Candidate:
+    if len(files) == 1 and files[0].name.endswith(NIFTI):
+        return select_volume(read_nifti(files[0]), routes, scanner)
+    return select((file.read_bytes() for file in files), routes, scanner)
 
 
 def summarise(appraisal: Appraisal) -> dict[str, Any]:

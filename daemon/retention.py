@@ -22,7 +22,7 @@ from daemon.core.values import Arrival
 from daemon.dicom.headers import read_instance
 from daemon.dicom.uids import derive_uid
 from daemon.edge.inventory import Inventory, Standing
-from daemon.edge.schema import open_database, sqlite_url
+from daemon.edge.migrations import open_existing
 from daemon.edge.segments import segment_number
 from daemon.edge.spool import SpoolReader
 
@@ -158,7 +158,7 @@ def prune_spool(settings: Settings, *, dry_run: bool) -> tuple[Stock, ...]:
     with _inventory(settings) as inventory:
         if inventory is None:
             raise ConfigError(
-                f"no {settings.database}: without it nobody knows what is still needed; nothing is pruned"
+                f"no {settings.database_file}: without it nobody knows what is still needed; nothing is pruned"
             )
         warden = Warden(SpoolReader(settings.spool_settings.folder), inventory, settings.retention)
         return warden.removable(time.time()) if dry_run else warden.prune(time.time())
@@ -166,10 +166,10 @@ def prune_spool(settings: Settings, *, dry_run: bool) -> tuple[Stock, ...]:
 
 @contextmanager
 def _inventory(settings: Settings) -> Iterator[Inventory | None]:
-    if not settings.database.exists():
+    if not settings.database and not settings.database_file.exists():
         yield None
         return
-    engine = open_database(sqlite_url(settings.database))
+    engine = open_existing(settings.database_url)
     try:
         yield Inventory(engine)
     finally:

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 ORTHANC = "/usr/sbin/Orthanc"
+DICOMWEB = "/usr/share/orthanc/plugins/libOrthancDicomWeb.so"
 STORESCU = "/usr/bin/storescu"
 
 
@@ -45,6 +46,22 @@ class Archive:
         assert 1 == len(found)
         return self._get(f"/instances/{found[0]['ID']}/file")
 
+    def order(self) -> list[str]:
+        """SOP instance UIDs in the order in which they were stored; what is stored twice stands there twice."""
+        changes, last = [], 0
+        while True:
+            page = json.loads(self._get(f"/changes?since={last}&limit=1000"))
+            changes += [change["ID"] for change in page["Changes"] if change["ChangeType"] == "NewInstance"]
+            last = page["Last"]
+            if page["Done"]:
+                return [json.loads(self._get(f"/instances/{i}"))["MainDicomTags"]["SOPInstanceUID"] for i in changes]
+
+    def forget(self, sop_instance_uid: str) -> None:
+        """Delete one instance."""
+        (found,) = json.loads(self._get("/tools/lookup", data=sop_instance_uid.encode()))
+        url = f"http://127.0.0.1:{self.http_port}/instances/{found['ID']}"
+        urllib.request.urlopen(urllib.request.Request(url, method="DELETE"), timeout=30).close()
+
     def _get(self, path: str, data: bytes | None = None) -> bytes:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.http_port}{path}", data=data, timeout=30) as answer:
             return answer.read()
@@ -58,11 +75,11 @@ def free_port() -> int:
 
 
 @contextmanager
-def running_archive(folder: Path) -> Iterator[Archive]:
-    """Start Orthanc with its storage in ``folder``; stop it by its process at the end."""
+def running_archive(folder: Path, archive: Archive | None = None, **options: object) -> Iterator[Archive]:
+    """Start Orthanc with its storage in ``folder``, and ``archive``'s ports; stop it by its process at the end."""
     if shutil.which(ORTHANC) is None or shutil.which(STORESCU) is None:
         pytest.skip("Orthanc or DCMTK is not installed")
-    archive = Archive(free_port(), free_port())
+    archive = archive or Archive(free_port(), free_port())
     settings = {
         "StorageDirectory": str(folder / "storage"),
         "IndexDirectory": str(folder / "index"),
@@ -72,7 +89,7 @@ def running_archive(folder: Path) -> Iterator[Archive]:
         "AuthenticationEnabled": False,
         "Plugins": [],
         "OverwriteInstances": False,
-    }
+    } | options
     (folder / "orthanc.json").write_text(json.dumps(settings))
     with (
         (folder / "orthanc.log").open("wb") as log,

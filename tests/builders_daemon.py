@@ -13,10 +13,13 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 from archive import Archive, free_port
 from pydicom import Dataset, dcmwrite
 
 from daemon.config import Settings, load_settings
+from daemon.core.values import Volume
+from daemon.dicom.reader import read_volumes
 from daemon.dicom.simulate import corrupted_series, series_from_volume
 from daemon.examination import read_nifti
 from daemon.listing import list_series
@@ -33,6 +36,7 @@ class Daemon:
     config: Path
     dicom_port: int
     web_port: int
+    options: tuple[str, ...] = ()
     process: subprocess.Popen[bytes] | None = field(default=None)
 
     def start(self) -> None:
@@ -40,7 +44,7 @@ class Daemon:
         with self.config.with_name("daemon.log").open("ab") as log:
             # a process group of its own: killing it takes the receiver along
             self.process = subprocess.Popen(
-                [*SCANSIDE, "run", "--config", str(self.config)], stderr=log, start_new_session=True
+                [*SCANSIDE, "run", *self.options, "--config", str(self.config)], stderr=log, start_new_session=True
             )
         self.wait_until_ready()
 
@@ -85,6 +89,25 @@ class Daemon:
         said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
         return [json.loads(line) for line in said.splitlines()]
 
+    def known(self) -> list[dict]:
+        """The same without a process for each look."""
+        return list_series(load_settings(self.config), 10000)
+
+    def parked(self) -> list[dict]:
+        """What `scanside parked --json` says."""
+        command = [*SCANSIDE, "parked", "--json", "--config", str(self.config)]
+        said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        return [json.loads(line) for line in said.splitlines()]
+
+    def requeue(self, *options: str) -> str:
+        """What `scanside requeue` says."""
+        command = [*SCANSIDE, "requeue", *options, "--config", str(self.config)]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    def metrics(self) -> list[str]:
+        """The lines of /metrics."""
+        return self.get("metrics").decode().splitlines()
+
     def done(self, series: str, revision: int = 1, seconds: float = 180) -> dict:
         """The record of a series once it is done."""
         deadline = time.monotonic() + seconds
@@ -102,9 +125,11 @@ class Daemon:
 
 
 @contextmanager
-def running_daemon(folder: Path, archive: Archive | None = None, extra: str = "") -> Iterator[Daemon]:
+def running_daemon(
+    folder: Path, archive: Archive | None = None, extra: str = "", options: tuple[str, ...] = ()
+) -> Iterator[Daemon]:
     """A started daemon in ``folder`` that reports to ``archive``; stopped in the end, however it stands."""
-    daemon = Daemon(folder / "scanside.toml", free_port(), free_port())
+    daemon = Daemon(folder / "scanside.toml", free_port(), free_port(), options)
     destination = (
         f'[[destinations]]\nname = "orthanc"\nhost = "127.0.0.1"\nport = {archive.dicom_port}\nae_title = "ORTHANC"\n'
         if archive
@@ -139,3 +164,44 @@ def write_golden(folder: Path, image=None, seed: str = "e2e") -> str:
     for number, dataset in enumerate(datasets):
         dcmwrite(folder / f"{number:04d}.dcm", dataset, enforce_file_format=True)
     return str(datasets[0].SeriesInstanceUID)
+
+
+@contextmanager
+def running_workers(
+    daemon: Daemon, *names: str, options: tuple[str, ...] = ()
+) -> Iterator[list[subprocess.Popen[bytes]]]:
+    """Workers beside the daemon, each with a log of its own; ended in the end, however they stand."""
+    logs, processes = [daemon.config.with_name(f"{name}.log") for name in names], []
+    for path in logs:
+        with path.open("wb") as log:
+            command = [*SCANSIDE, "work", *options, "--config", str(daemon.config)]
+            processes.append(subprocess.Popen(command, stderr=log))
+    try:
+        deadline = time.monotonic() + 120
+        while not all('"working"' in path.read_text() for path in logs):
+            for process, path in zip(processes, logs, strict=True):
+                assert process.poll() is None, path.read_text()[-3000:]
+            assert time.monotonic() < deadline, "the workers did not become ready"
+            time.sleep(0.1)
+        yield processes
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait(30)
+
+
+def write_series(folder: Path, number: int, seed: str) -> tuple[str, list[Path]]:
+    """Series ``number``: now and then a coarse head, else a phantom that is answered at once; UID and files."""
+    rng = np.random.default_rng([number, *seed.encode()])
+    if number % 4 == 0:
+        (head,) = read_volumes(golden_datasets())
+        voxels = head.voxels[::2, ::2, ::2] * rng.uniform(0.9, 1.1)
+        volume = Volume(voxels=voxels.astype(np.float32), affine=head.affine @ np.diag([2.0, 2.0, 2.0, 1.0]))
+    else:
+        volume = Volume(voxels=rng.gamma(2, 100, (64, 64, 12)).astype(np.float32), affine=np.diag([3.0, 3.0, 5.0, 1.0]))
+    folder.mkdir()
+    datasets = list(series_from_volume(volume, seed=f"{seed} {number}"))
+    files = [folder / f"{k:04d}.dcm" for k in range(len(datasets))]
+    for path, dataset in zip(files, datasets, strict=True):
+        dcmwrite(path, dataset, enforce_file_format=True)
+    return str(datasets[0].SeriesInstanceUID), files

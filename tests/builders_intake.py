@@ -12,7 +12,7 @@ from daemon.core.values import Series
 from daemon.dicom.headers import read_instance
 from daemon.dicom.procedure_step import read_report
 from daemon.edge.index import Index
-from daemon.edge.schema import open_database, sqlite_url
+from daemon.edge.migrations import open_database
 from daemon.edge.spool import SpoolReader
 
 _IDLE_S = 0.02  # as in daemon.app
@@ -34,7 +34,7 @@ class Intake:
 
     def start(self) -> None:
         """Begin, or begin again after a restart of the daemon."""
-        self.engine = open_database(sqlite_url(self.folder / "scanside.sqlite"))
+        self.engine = open_database(f"sqlite:///{self.folder}/scanside.sqlite")
         self.index = Index(self.engine, b"key")
         self.completion = Completion(self.patience)
         readers = (read_instance, read_report)

@@ -7,8 +7,8 @@ from builders import assessment, instance
 from daemon.config import load_settings
 from daemon.core.values import ClosedBy, Measure, Series, State, Verdict
 from daemon.edge.index import Index
+from daemon.edge.migrations import open_database
 from daemon.edge.results import Published, Results
-from daemon.edge.schema import open_database, sqlite_url
 from models.bundle import load_bundle
 
 #: Scores that are about half of what any real head has.
@@ -26,7 +26,7 @@ def record_judged(config, numbers, *, scanner="MR1", protocol="t1", **found):
     ``found`` may name another state and another bundle's digest.
     """
     settings = load_settings(config)
-    engine = open_database(sqlite_url(settings.database))
+    engine = open_database(settings.database_url)
     index, results = Index(engine, b"key"), Results(engine)
     for number in numbers:
         uid = f"1.2.77.{number}"
@@ -51,6 +51,7 @@ def record_judged(config, numbers, *, scanner="MR1", protocol="t1", **found):
             seconds={},
             objects={},
             bundle=found.get("bundle", bundle_of(config).digest),
+            at=200.0,
         )
         results.publish(uid, 1, published, ())
     engine.dispose()

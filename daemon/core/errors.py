@@ -11,6 +11,7 @@ ScansideError
 └── DeliveryError        the peer's
     ├── DeliveryRefused  permanent: the same object will be refused again
     └── DeliveryFailed   passing: worth another attempt
+        └── DestinationUnreachable   nobody there: whatever else is owed to it would fail as well
 
 models.bundle.BundleError, a bundle that must not be used, is raised by the side that both share.
 
@@ -92,3 +93,7 @@ class DeliveryRefused(DeliveryError):
 
 class DeliveryFailed(DeliveryError):
     """The destination could not be reached or was short of resources: try again later."""
+
+
+class DestinationUnreachable(DeliveryFailed):
+    """Nobody is there to take anything: the object is not to blame, and the next one would fail as well."""

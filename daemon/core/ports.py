@@ -42,12 +42,13 @@ class Destination(Protocol):
     def name(self) -> str:
         """How the configuration calls it."""
 
-    def deliver(self, report_object: ReportObject) -> None:
-        """Deliver one object.
+    def deliver(self, report_object: ReportObject) -> str:
+        """Deliver one object; what the destination remarked about it, empty where nothing.
 
         Raises:
             DeliveryRefused: permanently refused.
             DeliveryFailed: worth another attempt.
+            DestinationUnreachable: worth another attempt, and nothing else will go through before.
         """
 
 

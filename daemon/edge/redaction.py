@@ -33,7 +33,7 @@ FIELDS = UID_FIELDS | {
     *("seconds", "duration_s", "age_s", "timeout_s", "attempt", "attempts", "queue"),
     *("destination", "provider", "bundle", "bundle_version", "bundle_digest", "software_version", "config_digest"),
     *("segment", "segments", "offset", "length", "records", "free_bytes"),
-    *("host", "port", "pid", "signal", "exit_code"),
+    *("host", "port", "pid", "signal", "exit_code", "workers"),
 }
 
 _FIRST = ("timestamp", "level", "event")

@@ -1,7 +1,7 @@
 """What was decided, in SQL: one row a series and revision, and what is owed to which destination."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from cattrs import Converter
 
 from daemon.core.calibration import Scored
+from daemon.core.delivery import URGENCY
 from daemon.core.values import Assessment, ClosedBy, ReportKind, Stage, State, Verdict
 from daemon.edge import schema
 
@@ -49,7 +50,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Published:
-    """What the judgement of a series adds to its record."""
+    """What the judgement of a series adds to its record; ``at``: when."""
 
     verdict: Verdict
     assessment: Assessment | None
@@ -57,21 +58,36 @@ class Published:
     seconds: dict[str, float]
     objects: dict[str, str]
     bundle: str
+    at: float
 
 
 class Results:
-    """Verdicts and deliveries. Every method is one transaction."""
+    """Verdicts. Every method is one transaction."""
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
 
-    def advance(self, series_instance_uid: str, revision: int, stage: Stage) -> None:
-        """Move a series to another stage."""
+    def begin(self, series_instance_uid: str, revision: int) -> int:
+        """A worker begins to judge a series; how many have by now. More than one: the others died, or were given up."""
+        key = _key(series_instance_uid, revision)
         with self._engine.begin() as connection:
-            _update(connection, series_instance_uid, revision, {"stage": stage.value})
+            _update(connection, series_instance_uid, revision, {"stage": Stage.ASSESSING.value})
+            begun = sa.update(schema.series).where(*key).values(attempts=schema.series.c.attempts + 1)
+            return int(connection.execute(begun.returning(schema.series.c.attempts)).scalar_one())
 
-    def publish(self, series_instance_uid: str, revision: int, published: Published, owed: Sequence[Owed]) -> None:
-        """Record the verdict and what is owed; a series that owes nothing is done."""
+    def publish(
+        self,
+        series_instance_uid: str,
+        revision: int,
+        published: Published,
+        owed: Sequence[Owed],
+        write: Callable[[], None] = lambda: None,
+    ) -> bool:
+        """Record the verdict and what is owed; a series that owes nothing is done. False where another was faster.
+
+        ``write`` puts the report's files in their place, once it is certain that this verdict is the one that counts
+        and before anybody can read of it: a worker that was given up but lives on cannot change what is delivered.
+        """
         values = {
             "verdict": json.dumps(_CONVERTER.unstructure(published.verdict)),
             "assessment": json.dumps(_CONVERTER.unstructure(published.assessment)),
@@ -88,54 +104,18 @@ class Results:
                 "series_instance_uid": series_instance_uid,
                 "revision": revision,
                 "kind": kind,
+                "owed_at": published.at,
+                "urgency": URGENCY[published.verdict.state],
             }
             for kind, sop_instance_uid, destination in owed
         ]
         with self._engine.begin() as connection:
-            _update(connection, series_instance_uid, revision, values)
+            if not _update(connection, series_instance_uid, revision, values, schema.series.c.verdict.is_(None)):
+                return False
             if rows:
                 connection.execute(schema.insert_or_ignore(self._engine, schema.deliveries), rows)
-
-    def delivered(self, sop_instance_uid: str, destination: str, at: float) -> None:
-        """Record a delivery; the first time counts."""
-        self._settle(sop_instance_uid, destination, {"delivered_at": at, "parked": None})
-
-    def park(self, sop_instance_uid: str, destination: str, reason: str) -> None:
-        """Record that a destination refused an object for good."""
-        self._settle(sop_instance_uid, destination, {"parked": reason})
-
-    def _settle(self, sop_instance_uid: str, destination: str, values: dict[str, float | str | None]) -> None:
-        table = schema.deliveries
-        with self._engine.begin() as connection:
-            connection.execute(
-                sa.update(table)
-                .where(
-                    table.c.sop_instance_uid == sop_instance_uid,
-                    table.c.destination == destination,
-                    table.c.delivered_at.is_(None),
-                )
-                .values(**values)
-            )
-
-    def finish(self, series_instance_uid: str, revision: int) -> dict[str, float] | None:
-        """Mark a series done if nothing of it is owed any more; its seconds then, None while something is."""
-        table = schema.deliveries
-        with self._engine.begin() as connection:
-            rows = connection.execute(
-                sa.select(table).where(table.c.series_instance_uid == series_instance_uid, table.c.revision == revision)
-            ).mappings()
-            deliveries = rows.all()
-            if any(row["delivered_at"] is None and row["parked"] is None for row in deliveries):
-                return None
-            record = connection.execute(sa.select(schema.series).where(*_key(series_instance_uid, revision)))
-            row = record.mappings().one()
-            seconds: dict[str, float] = json.loads(row["seconds"])
-            arrived = [d["delivered_at"] for d in deliveries if d["kind"] == ReportKind.SR and d["delivered_at"]]
-            if arrived:
-                seconds["sr"] = round(max(arrived) - row["last_received_at"], 3)
-            values = {"stage": Stage.DONE.value, "seconds": json.dumps(seconds)}
-            _update(connection, series_instance_uid, revision, values)
-            return seconds
+            write()
+        return True
 
     def sr_before(self, series_instance_uid: str, revision: int) -> str | None:
         """SOP instance UID of the SR of the newest revision before this one: what a revised report supersedes."""
@@ -146,10 +126,10 @@ class Results:
             objects: dict[str, str] = json.loads(connection.execute(query).scalar() or "{}")
         return objects.get(ReportKind.SR)
 
-    def unfinished(self) -> list[tuple[str, int]]:
-        """Series and revision of everything that is closed but not done, oldest first."""
+    def unjudged(self) -> list[tuple[str, int]]:
+        """Series and revision of everything that is closed and has no verdict, oldest first."""
         query = sa.select(schema.series.c.series_instance_uid, schema.series.c.revision)
-        query = query.where(schema.series.c.stage != Stage.DONE).order_by(schema.series.c.closed_at)
+        query = query.where(schema.series.c.verdict.is_(None)).order_by(schema.series.c.closed_at)
         with self._engine.connect() as connection:
             return [(uid, revision) for uid, revision in connection.execute(query)]
 
@@ -162,7 +142,7 @@ class Results:
     def version(self) -> int:
         """Grows with every change of any series."""
         with self._engine.connect() as connection:
-            return schema.next_version(connection) - 1
+            return schema.newest_version(connection)
 
     def records(self, limit: int) -> list[Record]:
         """The newest series, newest first."""
@@ -200,10 +180,18 @@ class Results:
         return [_record(row, latest[row["series_instance_uid"]], parked) for row in rows]
 
 
-def _update(connection: sa.Connection, series_instance_uid: str, revision: int, values: dict[str, str]) -> None:
+def _update(
+    connection: sa.Connection,
+    series_instance_uid: str,
+    revision: int,
+    values: dict[str, str],
+    condition: sa.ColumnElement[bool] = sa.true(),  # noqa: B008 - an immutable constant
+) -> bool:
+    """Change one row; whether there was one."""
     version = schema.next_version(connection)
     key = _key(series_instance_uid, revision)
-    connection.execute(sa.update(schema.series).where(*key).values(version=version, **values))
+    changed = connection.execute(sa.update(schema.series).where(*key, condition).values(version=version, **values))
+    return changed.rowcount > 0
 
 
 def _key(series_instance_uid: str, revision: int) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
@@ -228,7 +216,7 @@ def _scored(row: sa.RowMapping) -> Scored:
 
 
 def _record(row: sa.RowMapping, latest: int, parked: Sequence[sa.RowMapping]) -> Record:
-    values = {name: row[name] for name in row if name != "version"}
+    values = {name: row[name] for name in row if name not in {"version", "attempts"}}
     values.update(
         stage=Stage(row["stage"]),
         closed_by=ClosedBy(row["closed_by"]),

@@ -1,7 +1,6 @@
-"""The tables, and a database that holds them: SQLite by default."""
+"""The tables, and a database that holds them: SQLite by default, PostgreSQL where several machines share the work."""
 
 from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -9,89 +8,120 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 METADATA = sa.MetaData()
 
+
+class Words(sa.types.TypeDecorator[str]):
+    """Text that may come from a header: what a database cannot hold (NUL, half a surrogate pair) is replaced."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, _dialect: sa.Dialect) -> str | None:
+        """The text as it is stored and compared."""
+        return None if value is None else value.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
+
+
 position = sa.Table(
     "spool_position",
     METADATA,
     sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("cursor", sa.Text, nullable=False),
+    sa.Column("cursor", Words, nullable=False),
 )
 instances = sa.Table(
     "instances",
     METADATA,
-    sa.Column("series_instance_uid", sa.Text, primary_key=True),
-    sa.Column("sop_instance_uid", sa.Text, primary_key=True),
+    sa.Column("series_instance_uid", Words, primary_key=True),
+    sa.Column("sop_instance_uid", Words, primary_key=True),
     sa.Column("revision", sa.Integer, index=True),  # the revision that closed over it first; NULL while open
-    sa.Column("body", sa.Text, nullable=False),
+    sa.Column("body", Words, nullable=False),
 )
 associations = sa.Table(
     "association_ends",
     METADATA,
-    sa.Column("association", sa.Text, primary_key=True),
+    sa.Column("association", Words, primary_key=True),
     sa.Column("ended_at", sa.Float, nullable=False),
     sa.Column("aborted", sa.Boolean, nullable=False),
 )
 step_reports = sa.Table(
     "step_reports",
     METADATA,
-    sa.Column("step_uid", sa.Text, primary_key=True),
+    sa.Column("step_uid", Words, primary_key=True),
     sa.Column("reported_at", sa.Float, primary_key=True),
-    sa.Column("body", sa.Text, nullable=False),
+    sa.Column("body", Words, nullable=False),
 )
 rhythms = sa.Table(
     "rhythms",
     METADATA,
-    sa.Column("calling_ae", sa.Text, primary_key=True),
-    sa.Column("pauses", sa.Text, nullable=False),
+    sa.Column("calling_ae", Words, primary_key=True),
+    sa.Column("pauses", Words, nullable=False),
 )
 series = sa.Table(
     "series",
     METADATA,
-    sa.Column("series_instance_uid", sa.Text, primary_key=True),
+    sa.Column("series_instance_uid", Words, primary_key=True),
     sa.Column("revision", sa.Integer, primary_key=True),
-    sa.Column("study_instance_uid", sa.Text, nullable=False),
-    sa.Column("card_id", sa.Text, nullable=False, index=True),
+    sa.Column("study_instance_uid", Words, nullable=False),
+    sa.Column("card_id", Words, nullable=False, index=True),
     sa.Column("version", sa.Integer, nullable=False, index=True),
-    sa.Column("calling_ae", sa.Text, nullable=False),
-    sa.Column("stage", sa.Text, nullable=False, index=True),
+    sa.Column("calling_ae", Words, nullable=False),
+    sa.Column("stage", Words, nullable=False, index=True),
     sa.Column("images", sa.Integer, nullable=False),
-    sa.Column("closed_by", sa.Text, nullable=False),
+    sa.Column("closed_by", Words, nullable=False),
     sa.Column("closed_at", sa.Float, nullable=False),
     sa.Column("last_received_at", sa.Float, nullable=False),
     sa.Column("partial", sa.Boolean, nullable=False),
-    sa.Column("description", sa.Text, nullable=False, server_default=""),
-    sa.Column("verdict", sa.Text),
-    sa.Column("assessment", sa.Text),
-    sa.Column("seconds", sa.Text, nullable=False, server_default="{}"),
-    sa.Column("objects", sa.Text, nullable=False, server_default="{}"),
-    sa.Column("bundle", sa.Text, nullable=False, server_default=""),  # digest of the one that judged
+    sa.Column("description", Words, nullable=False, server_default=""),
+    sa.Column("verdict", Words),
+    sa.Column("assessment", Words),
+    sa.Column("seconds", Words, nullable=False, server_default="{}"),
+    sa.Column("objects", Words, nullable=False, server_default="{}"),
+    sa.Column("bundle", Words, nullable=False, server_default=""),  # digest of the one that judged
+    sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),  # workers that began to judge it
 )
 deliveries = sa.Table(
     "deliveries",
     METADATA,
-    sa.Column("sop_instance_uid", sa.Text, primary_key=True),
-    sa.Column("destination", sa.Text, primary_key=True),
-    sa.Column("series_instance_uid", sa.Text, nullable=False),
+    sa.Column("sop_instance_uid", Words, primary_key=True),
+    sa.Column("destination", Words, primary_key=True),
+    sa.Column("series_instance_uid", Words, nullable=False),
     sa.Column("revision", sa.Integer, nullable=False),
-    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("kind", Words, nullable=False),
     sa.Column("delivered_at", sa.Float),
-    sa.Column("parked", sa.Text),
+    sa.Column("parked", Words),  # why it was refused for good
+    sa.Column("owed_at", sa.Float, nullable=False, server_default="0"),
+    sa.Column("urgency", sa.Integer, nullable=False, server_default="9"),  # the smaller, the sooner
+    sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),  # those that failed by this object's doing
+    sa.Column("due_at", sa.Float, nullable=False, server_default="0"),
+    sa.Column("claimed_by", Words),  # the worker that is at it
+    sa.Column("trouble", Words, nullable=False, server_default=""),  # what went wrong last, and may pass
+    sa.Column("remark", Words, nullable=False, server_default=""),  # what the destination said as it took it
+    sa.Column("commitment", Words, nullable=False, server_default=""),  # pledges.Commitment
+    sa.Column("transaction_uid", Words, index=True),  # the request for commitment that it was last part of
+    sa.Column("commit_at", sa.Float, nullable=False, server_default="0"),
+)
+owed_index = sa.Index("deliveries_owed", deliveries.c.destination, deliveries.c.delivered_at, deliveries.c.parked)
+changes = sa.Table(
+    "changes",
+    METADATA,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("number", sa.Integer, nullable=False),
+)
+workers = sa.Table(
+    "workers",
+    METADATA,
+    sa.Column("worker", Words, primary_key=True),
+    sa.Column("machine", Words, nullable=False),  # processes of one machine see each other end
+    sa.Column("pid", sa.Integer, nullable=False),
+    sa.Column("beats", sa.Integer, nullable=False),
 )
 
 
-def sqlite_url(path: Path) -> str:
-    """The URL of an SQLite file."""
-    return f"sqlite:///{path}"
-
-
-def open_database(url: str) -> sa.Engine:
-    """Connect; create the tables, and in older databases the columns, that are missing."""
-    engine = sa.create_engine(url)
+def connect(url: str) -> sa.Engine:
+    """An engine for a database; nothing is created or changed."""
+    if url.startswith(("postgresql:", "postgres:")):
+        url = f"postgresql+psycopg:{url.split(':', 1)[1]}"
+    engine = sa.create_engine(url, pool_pre_ping=not url.startswith("sqlite"))
     if engine.dialect.name == "sqlite":
         sa.event.listen(engine, "connect", _configure_sqlite)
-    METADATA.create_all(engine)
-    for table in METADATA.sorted_tables:
-        for column in table.columns:
-            _add_if_missing(engine, column)
     return engine
 
 
@@ -103,25 +133,18 @@ def insert_or_ignore(engine: sa.Engine, table: sa.Table) -> sa.Insert:
 
 
 def next_version(connection: sa.Connection) -> int:
-    """The number that the next change of any series gets."""
-    return int(connection.execute(sa.select(sa.func.max(series.c.version))).scalar() or 0) + 1
+    """The number that the next change of any series gets.
+
+    Whoever has a number holds the counter until the transaction ends: numbers become visible in their order, and
+    transactions that change series wait for one another. Ask for it first, before any other row is changed.
+    """
+    counted = sa.update(changes).values(number=changes.c.number + 1).returning(changes.c.number)
+    return int(connection.execute(counted).scalar_one())
 
 
-def _add_if_missing(engine: sa.Engine, column: sa.Column[Any]) -> None:
-    """Give an older database a column that came later; such a column has a server default, for the rows it finds."""
-    if _has(engine, column):
-        return
-    described = str(sa.schema.CreateColumn(column).compile(engine))
-    try:
-        with engine.begin() as connection:
-            connection.execute(sa.text(f"ALTER TABLE {column.table.name} ADD COLUMN {described}"))
-    except sa.exc.DBAPIError:
-        if not _has(engine, column):  # else another process of this host was first
-            raise
-
-
-def _has(engine: sa.Engine, column: sa.Column[Any]) -> bool:
-    return column.name in {found["name"] for found in sa.inspect(engine).get_columns(column.table.name)}
+def newest_version(connection: sa.Connection) -> int:
+    """The number of the newest change of any series."""
+    return int(connection.execute(sa.select(changes.c.number)).scalar_one())
 
 
 def _configure_sqlite(connection: Any, _record: Any) -> None:  # noqa: ANN401 - the DBAPI's own objects

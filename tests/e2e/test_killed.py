@@ -1,6 +1,7 @@
 """kill -9 of receiver and daemon at random moments while a scanner pushes: nothing acknowledged is lost or told twice.
 
-``SCANSIDE_PUSHES`` sets the number of series (a short run by default), ``SCANSIDE_KILL_SEED`` the moments.
+``SCANSIDE_PUSHES`` sets the number of series (a short run by default), ``SCANSIDE_KILL_SEED`` the moments,
+``SCANSIDE_KILL_DATABASE=postgresql`` another database than SQLite.
 """
 
 import os
@@ -8,17 +9,14 @@ import random
 import signal
 import threading
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
-import numpy as np
 import pytest
 from archive import running_archive
-from builders_daemon import Daemon, golden_datasets, running_daemon
-from pydicom import dcmread, dcmwrite
-
-from daemon.core.values import Volume
-from daemon.dicom.reader import read_volumes
-from daemon.dicom.simulate import series_from_volume
+from builders_daemon import Daemon, running_daemon, write_series
+from builders_postgres import running_postgres
+from pydicom import dcmread
 
 PUSHES = int(os.environ.get("SCANSIDE_PUSHES", "6"))
 SEED = int(os.environ.get("SCANSIDE_KILL_SEED", "1"))
@@ -58,23 +56,6 @@ class Killer(threading.Thread):
             self.kills["receiver"] -= 1
 
 
-def write_series(folder: Path, number: int) -> tuple[str, list[Path]]:
-    """Series ``number``: now and then a coarse head, else a phantom that is answered at once; UID and files."""
-    rng = np.random.default_rng((SEED, number))
-    if number % 4 == 0:
-        (head,) = read_volumes(golden_datasets())
-        voxels = head.voxels[::2, ::2, ::2] * rng.uniform(0.9, 1.1)
-        volume = Volume(voxels=voxels.astype(np.float32), affine=head.affine @ np.diag([2.0, 2.0, 2.0, 1.0]))
-    else:
-        volume = Volume(voxels=rng.gamma(2, 100, (64, 64, 12)).astype(np.float32), affine=np.diag([3.0, 3.0, 5.0, 1.0]))
-    folder.mkdir()
-    datasets = list(series_from_volume(volume, seed=f"killed {number}"))
-    files = [folder / f"{k:04d}.dcm" for k in range(len(datasets))]
-    for path, dataset in zip(files, datasets, strict=True):
-        dcmwrite(path, dataset, enforce_file_format=True)
-    return str(datasets[0].SeriesInstanceUID), files
-
-
 def push_until_acknowledged(daemon: Daemon, files: list[Path], folder: Path) -> int:
     """Push, and after every failure go on with what was not acknowledged: nothing else covers up a loss."""
     left, tries = list(files), 0
@@ -101,15 +82,17 @@ def aftermath(tmp_path_factory, record_testsuite_property):
     """Everything pushed while the killer was at work, and everything answered after it stopped."""
     folder = tmp_path_factory.mktemp("killed")
     (folder / "archive").mkdir()
-    with (
-        running_archive(folder / "archive") as archive,
-        running_daemon(folder, archive, "[completion]\nquiet_s = 2.0") as daemon,
-    ):
+    with ExitStack() as stack:
+        database = ""
+        if os.environ.get("SCANSIDE_KILL_DATABASE") == "postgresql":
+            database = f'database = "{stack.enter_context(running_postgres()).database()}"\n'
+        archive = stack.enter_context(running_archive(folder / "archive"))
+        daemon = stack.enter_context(running_daemon(folder, archive, f"{database}[completion]\nquiet_s = 2.0"))
         killer, pushed, tries = Killer(daemon), {}, 0
         killer.start()
         try:
             for number in range(PUSHES):
-                uid, files = write_series(folder / f"series-{number}", number)
+                uid, files = write_series(folder / f"series-{number}", number, f"killed {SEED}")
                 (folder / f"push-{number}").mkdir()
                 tries += push_until_acknowledged(daemon, files, folder / f"push-{number}")
                 pushed[uid] = len(files)

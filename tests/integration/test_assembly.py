@@ -9,7 +9,7 @@ from daemon.core.completion import Completion, Patience
 from daemon.core.values import ClosedBy
 from daemon.dicom.procedure_step import read_report
 from daemon.edge.index import Index
-from daemon.edge.schema import open_database, sqlite_url
+from daemon.edge.migrations import open_database
 from daemon.edge.spool import SpoolReader
 from daemon.edge.spool_writer import SpoolWriter
 
@@ -28,7 +28,7 @@ def read_instance(arrival, data):
 def world(tmp_path):
     """A spool that is written, and assemblies that can be made anew over it as often as a test likes."""
     writer = SpoolWriter(spool_settings(tmp_path / "spool"))
-    engine = open_database(sqlite_url(tmp_path / "scanside.sqlite"))
+    engine = open_database(f"sqlite:///{tmp_path}/scanside.sqlite")
 
     def begin(noted=None, completion=None):
         spool, index = SpoolReader(tmp_path / "spool"), Index(engine, b"key")

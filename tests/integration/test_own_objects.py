@@ -16,7 +16,7 @@ from daemon.dicom.procedure_step import read_report
 from daemon.dicom.sr import SRClass, build_sr
 from daemon.dicom.summary import build_summary, render_summary
 from daemon.edge.index import Index
-from daemon.edge.schema import open_database, sqlite_url
+from daemon.edge.migrations import open_database
 from daemon.edge.spool import SpoolReader
 
 LATE = 1e12
@@ -33,7 +33,7 @@ def reports():
 
 @pytest.fixture
 def begin(tmp_path):
-    engine = open_database(sqlite_url(tmp_path / "scanside.sqlite"))
+    engine = open_database(f"sqlite:///{tmp_path}/scanside.sqlite")
 
     def make():
         index = Index(engine, b"key")

@@ -1,18 +1,15 @@
 """Index and results on a real SQLite file: what is recorded is there after a restart, and twice is once."""
 
 import json
-from contextlib import nullcontext
-from dataclasses import replace
 
 import pytest
 import sqlalchemy as sa
 from builders import assessment, association_end, instance
 
 from daemon.core.values import ClosedBy, Series, Stage, State, Verdict
-from daemon.edge import schema
 from daemon.edge.index import Index
+from daemon.edge.migrations import open_database
 from daemon.edge.results import Published, Results
-from daemon.edge.schema import open_database, sqlite_url
 from models.artefacts import Artefact
 
 VERDICT = Verdict(state=State.RESCAN, cause=Artefact.NOISE, action="repeat", reasons=("noise",), rating=20)
@@ -25,7 +22,7 @@ def database(tmp_path):
 
 @pytest.fixture
 def engine(database):
-    opened = open_database(sqlite_url(database))
+    opened = open_database(f"sqlite:///{database}")
     yield opened
     opened.dispose()
 
@@ -59,7 +56,7 @@ def close(index, count=3, revision=1, first=0):
     return series
 
 
-def publish(results, revision=1, owed=()):
+def publish(results, revision=1, owed=(), write=lambda: None):
     published = Published(
         verdict=VERDICT,
         assessment=assessment({Artefact.NOISE: 0.5}),
@@ -67,14 +64,15 @@ def publish(results, revision=1, owed=()):
         seconds={"verdict": 2.0},
         objects={kind: uid for kind, uid, _ in owed},
         bundle="b1",
+        at=103.0,
     )
-    results.publish("1.2.115", revision, published, owed)
+    return results.publish("1.2.115", revision, published, owed, write)
 
 
 def test_open_instances_and_the_position_survive_a_restart(index, engine, database):
     index.record([instance(n) for n in range(3)], [association_end(at=5.0)], "1:77")
     engine.dispose()
-    again = open_database(sqlite_url(database))
+    again = open_database(f"sqlite:///{database}")
     instances, ends = Index(again, b"key").unclosed()
 
     assert "1:77" == Index(again, b"key").position()
@@ -135,33 +133,6 @@ def test_an_assessment_from_before_p_values_and_references_is_read(index, result
     assert found.uncertainty.abnormal
 
 
-def test_a_database_from_before_a_column_gains_it_and_keeps_its_rows(index, results, engine, database):
-    close(index)
-    publish(results)
-    before = results.record("1.2.115", 1)
-    with engine.begin() as connection:
-        connection.execute(sa.text("ALTER TABLE series DROP COLUMN bundle"))
-    engine.dispose()
-    again = open_database(sqlite_url(database))
-    open_database(sqlite_url(database)).dispose()  # once more: nothing is left to do
-
-    assert replace(before, bundle="") == Results(again).record("1.2.115", 1)
-    publish(Results(again))
-    assert "b1" == Results(again).record("1.2.115", 1).bundle
-    again.dispose()
-
-
-def test_two_processes_may_miss_a_column_at_once(database, monkeypatch):
-    """The second ALTER fails because the first succeeded; only a column that is still missing is an error."""
-    open_database(sqlite_url(database)).dispose()
-    has = schema._has  # noqa: SLF001 - nothing outside tells when another process was faster
-    for looks in ([False, True], [False, False]):
-        answers = iter(looks)
-        monkeypatch.setattr(schema, "_has", lambda e, c, a=answers: next(a) if c.name == "bundle" else has(e, c))
-        with nullcontext() if looks[1] else pytest.raises(sa.exc.OperationalError, match="duplicate"):
-            open_database(sqlite_url(database)).dispose()
-
-
 def test_the_newest_revision_of_each_complete_judged_series_is_scored(index, results, engine):
     close(index)
     assert [] == results.scored()
@@ -179,31 +150,27 @@ def test_the_newest_revision_of_each_complete_judged_series_is_scored(index, res
     assert [] == results.scored()
 
 
-def test_a_series_is_done_when_everything_owed_is_settled(index, results):
+def test_the_verdict_that_is_recorded_first_counts_and_only_it_writes_files(index, results):
     close(index)
-    publish(results, owed=[("SC", "9.1", "pacs"), ("SR", "9.2", "pacs"), ("SR", "9.2", "other")])
+    wrote = []
 
-    assert [("1.2.115", 1)] == results.unfinished()
-    results.delivered("9.1", "pacs", 104.0)
-    results.delivered("9.2", "pacs", 105.0)
-    assert results.finish("1.2.115", 1) is None
-    results.park("9.2", "other", "refused")
-    seconds = results.finish("1.2.115", 1)
-
-    assert [] == results.unfinished()
-    assert 103.0 == seconds["sr"]  # the last image came at 2.0
-    assert {"other": "refused"} == results.record("1.2.115", 1).parked
+    assert publish(results, owed=[("SR", "9.1", "pacs")], write=lambda: wrote.append("first"))
+    assert not publish(results, owed=[("SR", "9.9", "pacs")], write=lambda: wrote.append("second"))
+    assert ["first"] == wrote
+    assert {"SR": "9.1"} == results.record("1.2.115", 1).objects
 
 
-def test_the_first_delivery_counts(index, results):
+def test_a_verdict_whose_files_could_not_be_written_is_none(index, results):
     close(index)
-    publish(results, owed=[("SR", "9.2", "pacs")])
-    results.delivered("9.2", "pacs", 104.0)
-    results.delivered("9.2", "pacs", 999.0)
-    results.park("9.2", "pacs", "late refusal")
 
-    assert 102.0 == results.finish("1.2.115", 1)["sr"]
-    assert {} == results.record("1.2.115", 1).parked
+    def fail() -> None:
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="full"):
+        publish(results, write=fail)
+    assert [("1.2.115", 1)] == results.unjudged()
+    assert publish(results)
+    assert [] == results.unjudged()
 
 
 def test_a_revised_report_knows_the_one_it_supersedes(index, results):
@@ -219,7 +186,7 @@ def test_every_change_raises_the_version(index, results):
     versions = [results.version()]
     close(index)
     versions.append(results.version())
-    results.advance("1.2.115", 1, Stage.ASSESSING)
+    assert [1, 2] == [results.begin("1.2.115", 1) for _ in range(2)]
     versions.append(results.version())
     publish(results)
     versions.append(results.version())

@@ -25,8 +25,9 @@ from daemon.dicom.procedure_step import read_report
 from daemon.edge import schema
 from daemon.edge.index import Index
 from daemon.edge.inventory import Inventory
+from daemon.edge.migrations import open_database
+from daemon.edge.outbox import Outbox
 from daemon.edge.results import Published, Results
-from daemon.edge.schema import open_database, sqlite_url
 from daemon.edge.segments import segment_name
 from daemon.edge.spool import SpoolReader
 from daemon.edge.spool_writer import SpoolWriter
@@ -47,8 +48,9 @@ class Site:
         self.settings = load_settings(self.config)
         self.spool_folder = self.settings.spool_settings.folder
         self.writer = SpoolWriter(spool_settings(self.spool_folder, segment_bytes=1))
-        self.engine = open_database(sqlite_url(self.settings.database))
+        self.engine = open_database(self.settings.database_url)
         self.index, self.results = Index(self.engine, b"key"), Results(self.engine)
+        self.outbox = Outbox(self.engine)
         self.reader = SpoolReader(self.spool_folder)
         self.assembly = Assembly(self.reader, self.index, Completion(Patience()), READERS, lambda _: None)
         self.instances = 0
@@ -77,7 +79,7 @@ class Site:
     def answer(self, series, revision=1, owed=()):
         verdict = Verdict(state=State.ACCEPT, action="")
         published = Published(
-            verdict=verdict, assessment=assessment(), description="", seconds={}, objects={}, bundle="b"
+            verdict=verdict, assessment=assessment(), description="", seconds={}, objects={}, bundle="b", at=1.0
         )
         self.results.publish(series, revision, published, owed)
 
@@ -118,12 +120,10 @@ def test_only_what_is_answered_and_delivered_everywhere_goes(site):
     site.store("1.7")
     site.answer("1.1")
     site.answer("1.2", owed=[owed])
-    site.answer("1.3", owed=[("SR", "1.2.9", "pacs")])
-    site.results.park("1.2.9", "pacs", "refused")
-    site.results.finish("1.3", 1)
-    site.answer("1.4", owed=[("SR", "1.2.10", "pacs")])
-    site.results.delivered("1.2.10", "pacs", 5.0)
-    site.results.finish("1.4", 1)
+    site.answer("1.3", owed=[("SR", "1.2.9", "picky")])
+    site.outbox.park(site.outbox.claim("picky", "worker", LATE), "refused")
+    site.answer("1.4", owed=[("SR", "1.2.10", "archive")])
+    site.outbox.delivered(site.outbox.claim("archive", "worker", LATE), 5.0)
     site.age()
     kept = site.segments() - site.of("1.1") - site.of("1.4")
 

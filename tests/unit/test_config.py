@@ -9,6 +9,8 @@ import pytest
 from daemon.config import JudgementSettings, Settings, load_settings
 from daemon.core.errors import ConfigError
 from daemon.core.rule import Rule
+from daemon.core.values import ReportKind
+from daemon.edge.outlets import DicomOutlet, FolderOutlet, StowOutlet
 
 
 @pytest.fixture
@@ -60,6 +62,34 @@ def test_settings_reach_their_dataclasses(written):
     assert [destination.name for destination in settings.destinations] == ["pacs"]
 
 
+def test_a_destination_is_of_its_kind(written):
+    path = written(
+        """
+        [[destinations]]
+        name = "pacs"
+        host = "10.0.0.1"
+        port = 2762
+        ae_title = "PACS"
+        objects = ["SR"]
+        tls = { ca_file = "/etc/ca.pem", certificate_file = "/etc/us.pem", key_file = "/etc/us.key" }
+        [[destinations]]
+        name = "cloud"
+        kind = "stow"
+        url = "https://archive.example/dicom-web"
+        authorization_file = "~/token"
+        [[destinations]]
+        name = "share"
+        kind = "folder"
+        path = "/mnt/share"
+        """
+    )
+    pacs, cloud, share = load_settings(path).destinations
+
+    assert (DicomOutlet, StowOutlet, FolderOutlet) == (type(pacs), type(cloud), type(share))
+    assert ((ReportKind.SR,), Path("/etc/ca.pem")) == (pacs.objects, pacs.tls.ca_file)
+    assert Path.home() / "token" == cloud.authorization_file
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -67,7 +97,11 @@ def test_settings_reach_their_dataclasses(written):
         ("[dicom]\nprot = 104", "prot"),
         ('[dicom]\nport = "a"', "dicom.port"),
         ("[[destinations]]\nname = 'x'", "host"),
+        ("[[destinations]]\nname = 'x'\nkind = 'ftp'", "kind 'ftp' of a destination is not known, write dicom or stow"),
+        ("[[destinations]]\nname = 'x'\nkind = 'folder'\npath = '/x'\nport = 1", "port"),
+        ("[[destinations]]\nname = 'x'\nkind = 'folder'\npath = '/x'\nobjects = ['KO']", "object 'KO' is not known"),
         ("a = [", "not TOML"),
+        (2 * "[[destinations]]\nname = 'x'\nkind = 'folder'\npath = '/x'\n", "two destinations have one name"),
         ('[judgement]\nrule = "gut"', "rule 'gut' is not known, write conformal or iqr"),
         ("[judgement]\nrule = 3", "rule 3 is not known"),
     ],

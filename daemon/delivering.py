@@ -1,0 +1,92 @@
+"""What is owed to one destination, one object at a time, the most urgent first: sent, tried again, or parked."""
+
+import random
+import time
+from dataclasses import dataclass
+
+import structlog
+
+from daemon.core.delivery import pause_s
+from daemon.core.errors import DeliveryFailed, DeliveryRefused, DestinationUnreachable
+from daemon.core.ports import Destination
+from daemon.edge.metrics import DeliveryOutcome, Metrics, Step
+from daemon.edge.outbox import Delivery, Outbox
+from daemon.edge.reports import Reports
+
+#: Between two looks at an outbox that owes nothing just now.
+_IDLE_S = 0.1
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """What every deliverer works with; ``worker``: the name under which it claims."""
+
+    outbox: Outbox
+    reports: Reports
+    metrics: Metrics
+    worker: str
+
+
+class Deliverer:
+    """Delivers to one destination; what is older than ``retry_for_s`` seconds when it fails again is parked.
+
+    ``commitment``: what was delivered is to be committed, too.
+    """
+
+    def __init__(self, desk: Desk, destination: Destination, retry_for_s: float, *, commitment: bool = False) -> None:
+        self._desk = desk
+        self._destination = destination
+        self._retry_for_s = retry_for_s
+        self._commitment = commitment
+        self._silent = 0  # times in a row that nobody was there
+        self._rng = random.Random()  # noqa: S311 - jitter
+
+    def turn(self) -> float:
+        """Deliver one object, if one is due; the seconds to wait before the next turn."""
+        desk, name = self._desk, self._destination.name
+        delivery = desk.outbox.claim(name, desk.worker, time.time())
+        if delivery is None:
+            return _IDLE_S
+        began = time.time()
+        try:
+            remark = self._destination.deliver(desk.reports.load(delivery.sop_instance_uid))
+        except DeliveryRefused as error:
+            self._park(delivery, str(error))
+            return 0.0
+        except FileNotFoundError:
+            self._park(delivery, "the report's file is gone from storage/reports: put it back, then requeue")
+            return 0.0
+        except DeliveryFailed as error:
+            return self._retry(delivery, error)
+        self._silent = 0
+        self._settled(desk.outbox.delivered(delivery, time.time(), remark, commitment=self._commitment))
+        desk.metrics.deliveries.labels(name, DeliveryOutcome.DELIVERED).inc()
+        desk.metrics.stage.labels(Step.DELIVER).observe(time.time() - began)
+        return 0.0
+
+    def _retry(self, delivery: Delivery, error: DeliveryFailed) -> float:
+        """An absent destination holds everything up; an object that fails alone steps back behind the others."""
+        now, desk = time.time(), self._desk
+        desk.metrics.deliveries.labels(delivery.destination, DeliveryOutcome.FAILED).inc()
+        _log.warning("delivery_failed", destination=delivery.destination, detail=str(error))
+        absent = isinstance(error, DestinationUnreachable)
+        self._silent = self._silent + 1 if absent else 0
+        pause = pause_s(self._silent if absent else delivery.attempts + 1, self._rng.random())
+        if now - delivery.owed_at > self._retry_for_s:
+            self._park(delivery, f"not delivered in {self._retry_for_s:.0f} s: {error}")
+        elif absent:
+            desk.outbox.keep(delivery, str(error))
+        else:
+            desk.outbox.postpone(delivery, str(error), now + pause)
+        return pause if absent else 0.0
+
+    def _park(self, delivery: Delivery, reason: str) -> None:
+        self._settled(self._desk.outbox.park(delivery, reason))
+        self._desk.metrics.deliveries.labels(delivery.destination, DeliveryOutcome.REFUSED).inc()
+        _log.error("delivery_refused", destination=delivery.destination, detail=reason)
+
+    def _settled(self, seconds: dict[str, float] | None) -> None:
+        if seconds is not None and "sr" in seconds:
+            self._desk.metrics.last_image_to_report.observe(seconds["sr"])

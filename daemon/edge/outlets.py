@@ -1,0 +1,97 @@
+"""Destinations as the configuration names them, one class a kind, and what is made of each."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from daemon.core.ports import Destination
+from daemon.core.values import ReportKind
+from daemon.edge.destinations import Peer, StorageScu
+from daemon.edge.drop import DropFolder, FolderWriter
+from daemon.edge.stow import StowClient, WebArchive
+from daemon.edge.tls import TlsSettings
+
+_BOTH = (ReportKind.SUMMARY, ReportKind.SR)
+_WEEK_S = 7 * 86400.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DicomOutlet:
+    """``kind = "dicom"``: a peer that takes C-STORE.
+
+    ``objects``: which kinds of object it gets; ``retry_for_s``: how old what it owes an answer for may become before
+    it is parked; ``tls``: without it the connection is plain; ``commitment``: ask it to commit what it stored.
+    """
+
+    name: str
+    host: str
+    port: int
+    ae_title: str
+    objects: tuple[ReportKind, ...] = _BOTH
+    timeout_s: float = 30.0
+    retry_for_s: float = _WEEK_S
+    tls: TlsSettings | None = None
+    commitment: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StowOutlet:
+    """``kind = "stow"``: a DICOMweb service; ``url`` is its root, above ``studies``."""
+
+    name: str
+    url: str
+    authorization_file: Path | None = None
+    objects: tuple[ReportKind, ...] = _BOTH
+    timeout_s: float = 30.0
+    retry_for_s: float = _WEEK_S
+    tls: TlsSettings = field(default_factory=TlsSettings)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FolderOutlet:
+    """``kind = "folder"``: an existing folder that other software watches."""
+
+    name: str
+    path: Path
+    objects: tuple[ReportKind, ...] = _BOTH
+    retry_for_s: float = _WEEK_S
+
+
+Outlet = DicomOutlet | StowOutlet | FolderOutlet
+OUTLETS: Mapping[str, type[Outlet]] = {"dicom": DicomOutlet, "stow": StowOutlet, "folder": FolderOutlet}
+
+
+def make_destination(outlet: Outlet, calling_ae: str) -> Destination:
+    """What delivers there.
+
+    Raises:
+        ConfigError: a certificate or key cannot be used.
+    """
+    match outlet:
+        case DicomOutlet():
+            return StorageScu(peer_of(outlet, calling_ae))
+        case StowOutlet():
+            return StowClient(
+                WebArchive(
+                    name=outlet.name,
+                    url=outlet.url,
+                    authorization_file=outlet.authorization_file,
+                    timeout_s=outlet.timeout_s,
+                    tls=outlet.tls,
+                )
+            )
+        case FolderOutlet():
+            return FolderWriter(DropFolder(name=outlet.name, path=outlet.path))
+
+
+def peer_of(outlet: DicomOutlet, calling_ae: str) -> Peer:
+    """The DICOM node behind an outlet."""
+    return Peer(
+        name=outlet.name,
+        host=outlet.host,
+        port=outlet.port,
+        ae_title=outlet.ae_title,
+        calling_ae=calling_ae,
+        timeout_s=outlet.timeout_s,
+        tls=outlet.tls,
+    )

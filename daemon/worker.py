@@ -1,0 +1,197 @@
+"""What every working process has: stores, workflow engine, deliverers, and a place on the roster of workers."""
+
+import os
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+
+import structlog
+from dbos import DBOS
+from sqlalchemy import Engine
+
+from daemon.committing import Committer, take_outcome
+from daemon.config import Settings
+from daemon.core.errors import ThreadEndedError
+from daemon.delivering import Deliverer, Desk
+from daemon.edge.commitment import CommitmentScu, listening
+from daemon.edge.index import Index
+from daemon.edge.metrics import Metrics
+from daemon.edge.migrations import open_database
+from daemon.edge.outbox import Outbox
+from daemon.edge.outlets import DicomOutlet, Outlet, make_destination, peer_of
+from daemon.edge.pledges import Pledges
+from daemon.edge.reports import Reports
+from daemon.edge.results import Results
+from daemon.edge.roster import Roster
+from daemon.workflow import ALERT_QUEUE, JUDGE_QUEUE, WORKFLOW_VERSION
+
+_SITE_KEY_BYTES = 32
+_QUEUE_POLL_S = 0.05
+#: How long a stop waits for the steps under way; what is not done by then is resumed at the next start.
+_GRACE_S = 20
+_BEAT_S = 2.0
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """The database, and what lies beside it in the storage folder."""
+
+    engine: Engine
+    index: Index
+    results: Results
+    reports: Reports
+    outbox: Outbox
+    pledges: Pledges
+
+
+@contextmanager
+def stored(settings: Settings) -> Iterator[Stores]:
+    """The stores of a configuration; the database is brought to its newest shape."""
+    engine = open_database(settings.database_url)
+    try:
+        index = Index(engine, site_key(settings))
+        yield Stores(engine, index, Results(engine), Reports(settings.reports), Outbox(engine), Pledges(engine))
+    finally:
+        engine.dispose()
+
+
+def site_key(settings: Settings) -> bytes:
+    """The site's secret; made at the first start, readable by its owner only."""
+    settings.storage.mkdir(parents=True, exist_ok=True)
+    try:
+        descriptor = os.open(settings.site_key, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return settings.site_key.read_bytes()
+    key = secrets.token_bytes(_SITE_KEY_BYTES)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(key)
+    return key
+
+
+@contextmanager
+def at_work(
+    settings: Settings, stores: Stores, metrics: Metrics, stop: threading.Event, *, works: bool
+) -> Iterator[None]:
+    """Everything that takes work from the database; who does not work sees to the lost ones all the same."""
+    roster = Roster(stores.engine, settings.work.silence_s)
+    desk = Desk(outbox=stores.outbox, reports=stores.reports, metrics=metrics, worker=roster.worker)
+    with ExitStack() as stack:
+        stack.enter_context(enrolled(roster))
+        stack.enter_context(durable(stores.engine, roster.worker, works=works))
+        stack.enter_context(watchful(roster, stores.outbox, stop))
+        # A thread for each destination: one that is slow, or gone, holds up no other.
+        turns = [turn for outlet in settings.destinations for turn in _turns(outlet, settings, stores, desk)]
+        stack.enter_context(repeated(dict(turns) if works else {}, stop))
+        yield
+
+
+def _turns(outlet: Outlet, settings: Settings, stores: Stores, desk: Desk) -> Iterator[tuple[str, Callable[[], float]]]:
+    """What is done for one destination, again and again."""
+    commitment = isinstance(outlet, DicomOutlet) and outlet.commitment
+    destination = make_destination(outlet, settings.dicom.ae_title)
+    yield f"to {outlet.name}", Deliverer(desk, destination, outlet.retry_for_s, commitment=commitment).turn
+    if isinstance(outlet, DicomOutlet) and outlet.commitment:
+        archive = CommitmentScu(peer_of(outlet, settings.commitment.ae_title), partial(take_outcome, stores.pledges))
+        yield f"by {outlet.name}", Committer(stores.pledges, stores.reports, archive, outlet.retry_for_s).turn
+
+
+@contextmanager
+def answered_to(settings: Settings, stores: Stores) -> Iterator[None]:
+    """Listens for what archives have to say about commitment, if any is asked."""
+    with ExitStack() as stack:
+        if any(isinstance(outlet, DicomOutlet) and outlet.commitment for outlet in settings.destinations):
+            stack.enter_context(listening(settings.commitment, partial(take_outcome, stores.pledges)))
+        yield
+
+
+@contextmanager
+def durable(engine: Engine, worker: str, *, works: bool = True) -> Iterator[None]:
+    """The workflow engine, on the same database; a process that does not work may start workflows all the same."""
+    DBOS(
+        config={
+            "name": "scanside",
+            "system_database_engine": engine,
+            "system_database_url": engine.url.render_as_string(hide_password=False),
+            "application_version": WORKFLOW_VERSION,
+            "executor_id": worker,
+            "console_log_level": "WARNING",
+        }
+    )
+    if not works:
+        DBOS.listen_queues([])
+    DBOS.launch()
+    # One volume in memory at a time; alerts wait on the network, so several may.
+    DBOS.register_queue(JUDGE_QUEUE, worker_concurrency=1, polling_interval_sec=_QUEUE_POLL_S)
+    DBOS.register_queue(ALERT_QUEUE, worker_concurrency=8, polling_interval_sec=_QUEUE_POLL_S)
+    try:
+        yield
+    finally:
+        DBOS.destroy(workflow_completion_timeout_sec=_GRACE_S)
+
+
+@contextmanager
+def enrolled(roster: Roster) -> Iterator[None]:
+    """On the roster from before the first series is taken until after the last is let go; else others take it."""
+    roster.enter()
+    try:
+        yield
+    finally:
+        roster.leave()
+
+
+@contextmanager
+def watchful(roster: Roster, outbox: Outbox, stop: threading.Event) -> Iterator[None]:
+    """Beating; what the lost had under way is taken over, at once and whenever one is lost."""
+
+    def turn() -> float:
+        if not roster.beat():
+            raise ThreadEndedError("the other workers have given this one up: it was silent too long; start it again")
+        replace_lost(roster, outbox)
+        return _BEAT_S
+
+    with repeated({"roster": turn}, stop):
+        yield
+
+
+def replace_lost(roster: Roster, outbox: Outbox) -> None:
+    """Hand out again what belongs to no living worker; doing it twice, or two doing it, is doing it once."""
+    living = roster.living()
+    outbox.release(living)
+    started = DBOS.list_workflows(status="PENDING", load_input=False, load_output=False)
+    lost = sorted({workflow.executor_id for workflow in started if workflow.executor_id} - living)
+    if lost:
+        _log.warning("worker_lost", workers=len(lost))
+        DBOS._recover_pending_workflows(lost)  # noqa: SLF001 - the public way is DBOS' paid conductor
+
+
+@contextmanager
+def repeated(turns: Mapping[str, Callable[[], float]], stop: threading.Event) -> Iterator[None]:
+    """Each turn again and again in a thread of its name, pausing the seconds that it returns.
+
+    The fault of one stops the process. At the end all get the same grace; whoever is still at it then is left behind:
+    what it does is done again, or not needed.
+    """
+
+    def repeat(turn: Callable[[], float]) -> None:
+        try:
+            while not stop.wait(turn()):
+                pass
+        finally:
+            stop.set()
+
+    threads = [threading.Thread(target=repeat, args=(turn,), name=name, daemon=True) for name, turn in turns.items()]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        end = time.monotonic() + _GRACE_S
+        for thread in threads:
+            thread.join(max(0.0, end - time.monotonic()))

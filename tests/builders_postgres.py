@@ -1,0 +1,89 @@
+"""A real PostgreSQL for tests: a cluster of its own in a temporary folder, on a free port of this host only."""
+
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+
+import pytest
+from archive import free_port
+
+VERSIONS = Path("/usr/lib/postgresql")
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A running server; each ``database`` is a new one."""
+
+    port: int
+    programs: Path
+    _numbers: Iterator[int] = field(default_factory=count)
+
+    def database(self) -> str:
+        """The URL of a new, empty database."""
+        name = f"scanside_{next(self._numbers)}"
+        self.execute(f"CREATE DATABASE {name}")
+        return f"postgresql://tester@127.0.0.1:{self.port}/{name}"
+
+    def execute(self, statement: str, database: str = "postgres") -> str:
+        """What psql answers."""
+        command = [self.programs / "psql", "-h", "127.0.0.1", "-p", self.port, "-U", "tester", "-d", database, "-Atc"]
+        finished = subprocess.run([*map(str, command), statement], capture_output=True, text=True, check=False)
+        assert 0 == finished.returncode, finished.stderr
+        return finished.stdout.strip()
+
+
+@contextmanager
+def running_postgres() -> Iterator[Server]:
+    """Make a cluster, start it as a user who is not root, and stop it by its process."""
+    found = sorted(VERSIONS.glob("*/bin/initdb"))
+    if not found:
+        pytest.skip("PostgreSQL is not installed: apt install postgresql")
+    programs = found[-1].parent
+    folder, user = Path(tempfile.mkdtemp(prefix="scanside-postgres-", dir="/tmp")), _unprivileged()
+    try:
+        if user:
+            shutil.chown(folder, user)
+        cluster = folder / "cluster"
+        made = [programs / "initdb", "-D", cluster, "-U", "tester", "-A", "trust", "--no-sync", "-E", "UTF8"]
+        subprocess.run(list(map(str, made)), user=user, cwd=folder, check=True, capture_output=True)
+        server = Server(free_port(), programs)
+        command = [programs / "postgres", "-D", cluster, "-p", server.port, "-h", "127.0.0.1", "-k", folder, "-F"]
+        with (
+            (folder / "log").open("wb") as log,
+            subprocess.Popen(list(map(str, command)), user=user, cwd=folder, stdout=log, stderr=log) as process,
+        ):
+            try:
+                _wait(server, process, folder)
+                yield server
+            finally:
+                process.send_signal(signal.SIGINT)  # a fast shutdown: does not wait for clients
+                process.wait(30)
+    finally:
+        shutil.rmtree(folder)
+
+
+def _wait(server: Server, process: subprocess.Popen[bytes], folder: Path) -> None:
+    """Until it takes connections; half a minute is far more than it ever needs."""
+    ready = [server.programs / "pg_isready", "-h", "127.0.0.1", "-p", server.port]
+    for _ in range(300):
+        assert process.poll() is None, (folder / "log").read_text()
+        if subprocess.run(list(map(str, ready)), capture_output=True, check=False).returncode == 0:
+            return
+        time.sleep(0.1)
+    pytest.fail("PostgreSQL does not answer")
+
+
+def _unprivileged() -> str | None:
+    """PostgreSQL refuses to run as root; its package brings a user of its own."""
+    if os.getuid() != 0:
+        return None
+    return pwd.getpwnam("postgres").pw_name

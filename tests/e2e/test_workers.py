@@ -1,0 +1,108 @@
+"""Receiver and workers apart, on a real PostgreSQL: a worker that is lost for good takes nothing with it."""
+
+import os
+import signal
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+from archive import free_port, running_archive
+from builders_daemon import Daemon, running_daemon, running_workers, write_series
+from builders_postgres import Server, running_postgres
+
+SERIES = int(os.environ.get("SCANSIDE_SHARED", "6"))
+SILENCE_S = 5.0
+
+
+@pytest.fixture(scope="module")
+def server():
+    with running_postgres() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def site(server, tmp_path_factory):
+    """A daemon that only receives, and an archive; the test brings the workers."""
+    folder = tmp_path_factory.mktemp("site")
+    (folder / "archive").mkdir()
+    database = server.database()
+    extra = f'database = "{database}"\n[work]\nsilence_s = {SILENCE_S}\n[completion]\nquiet_s = 2.0'
+    with (
+        running_archive(folder / "archive") as archive,
+        running_daemon(folder, archive, extra, options=("--no-work",)) as daemon,
+    ):
+        yield daemon, archive, database.rpartition("/")[2]
+
+
+def push(daemon: Daemon) -> set[str]:
+    """Push heads, which take a second or so each; their UIDs."""
+    pushed = set()
+    for number in range(0, 4 * SERIES, 4):
+        folder = daemon.config.parent / f"series-{number}"
+        uid, _ = write_series(folder, number, "workers")
+        assert 0 == daemon.push(folder).returncode
+        pushed.add(uid)
+    return pushed
+
+
+def at_work(server: Server, database: str, pid: int, seconds: float = 60) -> None:
+    """Wait until the worker with this process id has a series under way."""
+    query = (
+        "SELECT count(*) FROM dbos.workflow_status, workers WHERE status = 'PENDING' "
+        f"AND executor_id = worker AND pid = {pid}"
+    )
+    deadline = time.monotonic() + seconds
+    while "0" == server.execute(query, database):
+        assert time.monotonic() < deadline, "the worker gets nothing to do"
+        time.sleep(0.05)
+
+
+def finished(daemon: Daemon, pushed: set[str], seconds: float = 180) -> list[dict]:
+    """The records of what was pushed, once all is done."""
+    deadline = time.monotonic() + seconds
+    while True:
+        records = [record for record in daemon.known() if record["series"] in pushed]
+        if len(records) == len(pushed) and {"DONE"} == {record["state"] for record in records}:
+            return records
+        assert time.monotonic() < deadline, records
+        time.sleep(0.2)
+
+
+def test_lost_workers_take_nothing_with_them_and_change_nothing_if_they_come_back(
+    site, server, record_testsuite_property
+):
+    """One is killed, one falls silent as a machine does whose network is gone: the third ends what they had begun."""
+    daemon, archive, database = site
+    with running_workers(daemon, "killed", "silent", "other") as (killed, silent, other):
+        pushed = push(daemon)
+        at_work(server, database, killed.pid)
+        killed.kill()
+        at_work(server, database, silent.pid)
+        os.kill(silent.pid, signal.SIGSTOP)
+        began = time.monotonic()
+        records = finished(daemon, pushed)
+        record_testsuite_property("workers", f"all done {time.monotonic() - began:.0f} s after the second was lost")
+
+        assert {1} == {record["revision"] for record in records}
+        assert 2 * len(pushed) == archive.counts()[3] == len(archive.order())
+        files = {record["sr"]: Path(record["sr"]).read_bytes() for record in records}
+        os.kill(silent.pid, signal.SIGCONT)
+        assert 1 == silent.wait(60)  # it knows that it was given up
+        assert "given this one up" in daemon.config.with_name("silent.log").read_text()
+        assert 2 * len(pushed) == archive.counts()[3]
+        assert records == finished(daemon, pushed)
+        assert files == {record["sr"]: Path(record["sr"]).read_bytes() for record in records}
+        other.send_signal(signal.SIGTERM)
+        assert 0 == other.wait(60)
+    assert "1" == server.execute("SELECT count(*) FROM workers", database)  # the daemon; the lost are off the roster
+
+
+def test_a_worker_has_metrics_of_its_own(site):
+    daemon, _, _ = site
+    port = free_port()
+    with (
+        running_workers(daemon, "measured", options=("--metrics-port", str(port))),
+        urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer,
+    ):
+        assert b"scanside_series_answered_total" in answer.read()

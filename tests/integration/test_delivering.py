@@ -1,0 +1,122 @@
+"""A deliverer at a real outbox: what is sent again, what is parked and why, and what it holds up."""
+
+from dataclasses import dataclass, field
+
+import pytest
+from builders_outbox import owe, save, sop_uid
+from prometheus_client import CollectorRegistry
+
+from daemon.core.errors import DeliveryFailed, DeliveryRefused, DestinationUnreachable
+from daemon.core.values import ReportObject, Stage, State
+from daemon.delivering import Deliverer, Desk
+from daemon.edge.metrics import make_metrics
+from daemon.edge.migrations import open_database
+from daemon.edge.outbox import Outbox
+from daemon.edge.reports import Reports
+from daemon.edge.results import Results
+
+WEEK_S = 604800.0
+
+
+@dataclass
+class Moody:
+    """Takes what it is not told to fail at; a peer that fails in just this way is no real one to be had."""
+
+    trouble: dict[str, Exception] = field(default_factory=dict)
+    everything: Exception | None = None
+    came: list[str] = field(default_factory=list)
+    name: str = "pacs"
+
+    def deliver(self, report_object: ReportObject) -> str:
+        error = self.everything or self.trouble.get(report_object.sop_instance_uid)
+        if error is not None:
+            raise error
+        self.came.append(report_object.sop_instance_uid)
+        return "B000"
+
+
+@pytest.fixture
+def engine(tmp_path):
+    opened = open_database(f"sqlite:///{tmp_path}/scanside.sqlite")
+    yield opened
+    opened.dispose()
+
+
+@pytest.fixture
+def desk(engine, tmp_path):
+    metrics = make_metrics(CollectorRegistry())
+    return Desk(outbox=Outbox(engine), reports=Reports(tmp_path / "reports"), metrics=metrics, worker="w")
+
+
+def owed(engine, desk, number, state=State.ACCEPT, at=4e9):
+    save(desk.reports, number)
+    return owe(engine, number, state, at=at)
+
+
+def test_while_nobody_is_there_everything_waits_and_then_the_most_urgent_goes_first(engine, desk):
+    peer = Moody(everything=DestinationUnreachable("away"))
+    deliverer = Deliverer(desk, peer, WEEK_S)
+    owed(engine, desk, 1)
+    pauses = [deliverer.turn() for _ in range(9)]
+    owed(engine, desk, 2, State.RESCAN)
+    peer.everything = None
+
+    for low, pause in zip((0.5, 1, 2, 4, 8, 16, 30, 30, 30), pauses, strict=True):
+        assert low <= pause <= 2 * low
+    assert [0.0, 0.0] == [deliverer.turn() for _ in range(2)]
+    assert [sop_uid(2), sop_uid(1)] == peer.came
+    assert deliverer.turn() > 0
+    assert 2 == len(peer.came)
+
+
+def test_an_object_that_fails_alone_holds_up_no_other(engine, desk):
+    peer = Moody(trouble={sop_uid(1): DeliveryFailed("no answer")})
+    deliverer = Deliverer(desk, peer, WEEK_S)
+    uid = owed(engine, desk, 1, State.RESCAN)
+    owed(engine, desk, 2)
+    for _ in range(3):
+        deliverer.turn()
+
+    assert [sop_uid(2)] == peer.came
+    assert Stage.DELIVERING is Results(engine).record(uid, 1).stage
+
+
+def test_what_is_refused_is_parked_at_once_and_the_rest_goes_on(engine, desk):
+    peer = Moody(trouble={sop_uid(1): DeliveryRefused("does not accept SR")})
+    deliverer = Deliverer(desk, peer, WEEK_S)
+    uid = owed(engine, desk, 1, State.RESCAN)
+    owed(engine, desk, 2)
+
+    assert [0.0, 0.0] == [deliverer.turn() for _ in range(2)]
+    assert [sop_uid(2)] == peer.came
+    record = Results(engine).record(uid, 1)
+    assert (Stage.DONE, {"pacs": "does not accept SR"}) == (record.stage, record.parked)
+
+
+@pytest.mark.parametrize("error", [DeliveryFailed("no answer"), DestinationUnreachable("away")])
+def test_what_has_waited_longer_than_agreed_is_parked_with_the_last_trouble(engine, desk, error):
+    deliverer = Deliverer(desk, Moody(everything=error), 3600.0)
+    owed(engine, desk, 1, at=100.0)
+    deliverer.turn()
+    (parked,) = desk.outbox.parked()
+
+    assert f"not delivered in 3600 s: {error}" == parked.parked
+
+
+def test_a_report_that_is_gone_is_parked_not_stumbled_over_for_ever(engine, desk):
+    owe(engine, 1)
+    Deliverer(desk, Moody(), WEEK_S).turn()
+
+    assert "gone" in desk.outbox.parked()[0].parked
+
+
+def test_what_was_claimed_when_the_process_died_is_delivered_by_the_next(engine, desk):
+    owed(engine, desk, 1)
+    desk.outbox.claim("pacs", "dead", 1e12)
+    peer = Moody()
+    deliverer = Deliverer(desk, peer, WEEK_S)
+
+    assert deliverer.turn() > 0
+    desk.outbox.release({"w"})
+    deliverer.turn()
+    assert [sop_uid(1)] == peer.came

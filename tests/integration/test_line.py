@@ -1,0 +1,106 @@
+"""The durable line's judging step, without its engine: what a worker's death leaves, the next takes up, some times."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from builders_receiver import encoded
+from prometheus_client import CollectorRegistry
+
+from daemon.core.errors import Reason
+from daemon.core.values import Algorithm, Arrival, ClosedBy, ReportKind, Series, Stage, State, Volume
+from daemon.dicom.headers import read_instance
+from daemon.dicom.simulate import series_from_volume
+from daemon.edge.index import Index
+from daemon.edge.metrics import make_metrics
+from daemon.edge.migrations import open_database
+from daemon.edge.reports import Reports
+from daemon.edge.results import Results
+from daemon.judgement import SeriesJudge
+from daemon.workflow import Line, Parts
+
+ALGORITHM = Algorithm(bundle="b", bundle_version="1", bundle_digest="d", software_version="1", config_digest="c")
+
+
+class Died(BaseException):
+    """What no `except Exception` stops, as a kill would not be."""
+
+
+@pytest.fixture
+def engine(tmp_path):
+    opened = open_database(f"sqlite:///{tmp_path}/scanside.sqlite")
+    yield opened
+    opened.dispose()
+
+
+def received(index: Index) -> tuple[Series, dict[str, bytes]]:
+    """A closed phantom series, and the encoded data sets of its instances."""
+    voxels = np.random.default_rng(1).gamma(2, 100, (32, 32, 12)).astype(np.float32)
+    datasets = list(series_from_volume(Volume(voxels=voxels, affine=np.diag([3.0, 3.0, 5.0, 1.0])), seed="line"))
+    contents = {str(dataset.SOPInstanceUID): encoded(dataset) for dataset in datasets}
+    instances = [
+        read_instance(
+            Arrival(
+                sop_instance_uid=uid,
+                sop_class_uid=str(datasets[0].SOPClassUID),
+                transfer_syntax_uid="1.2.840.10008.1.2.1",
+                calling_ae="MR1",
+                called_ae="SCANSIDE",
+                association="a",
+                received_at=float(number),
+                segment="1",
+                offset=number,
+                length=1,
+            ),
+            content,
+        )
+        for number, (uid, content) in enumerate(contents.items())
+    ]
+    index.record(instances, [], "1:1")
+    series = Series(
+        series_instance_uid=instances[0].series_instance_uid,
+        study_instance_uid=instances[0].study_instance_uid,
+        revision=1,
+        instances=tuple(instances),
+        closed_by=ClosedBy.RELEASE,
+        closed_at=20.0,
+        partial=False,
+    )
+    index.close_series(series)
+    return series, contents
+
+
+def test_a_series_that_no_worker_survives_is_answered_unseen(engine, tmp_path):
+    index, results, looks = Index(engine, b"key"), Results(engine), []
+    series, contents = received(index)
+
+    def examine(*_: object) -> None:
+        looks.append(results.record(series.series_instance_uid, 1).stage)
+        raise Died
+
+    parts = Parts(
+        index=index,
+        results=results,
+        reports=Reports(tmp_path / "reports"),
+        judge=SeriesJudge(
+            SimpleNamespace(examine=examine), ALGORITHM, lambda a: contents[a.sop_instance_uid], lambda *_: None, "here"
+        ),
+        recipients={"pacs": tuple(ReportKind)},
+        notifiers={},
+        metrics=make_metrics(CollectorRegistry()),
+        scanners={},
+        page="",
+    )
+    line = Line(parts)
+    for _ in range(3):
+        with pytest.raises(Died):
+            line._judge(series.series_instance_uid, 1)  # noqa: SLF001 - the step, as its engine calls it
+    assert not line._judge(series.series_instance_uid, 1)  # noqa: SLF001 - the same
+    record = results.record(series.series_instance_uid, 1)
+
+    assert [Stage.ASSESSING] * 3 == looks
+    assert (State.NOT_ASSESSED, Reason.FAILED) == (record.verdict.state, record.verdict.not_assessed)
+    assert (Stage.DELIVERING, 12) == (record.stage, record.images)
+    assert {"SC", "SR"} == set(record.objects)
+    assert not line._judge(series.series_instance_uid, 1)  # noqa: SLF001 - done is done
+    assert record == results.record(series.series_instance_uid, 1)
