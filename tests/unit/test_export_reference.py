@@ -1,0 +1,51 @@
+"""What a bundle compares with: heads that carry the task, and the uncertainty from which others do not."""
+
+import numpy as np
+
+from export.reference import SIGNALS, Judged, margins_of, reference_of, thresholds_of
+from models.scores import JUDGED
+from training.labelmaps import TISSUES
+from training.measure import Row
+
+
+def judged(dice, score, truth=100.0):
+    """A head of one Dice and one score, whose sampled volumes lie between 90 and 110 mL."""
+    row = Row(
+        name="head",
+        severity={},
+        dice={JUDGED: dice},
+        scores=dict.fromkeys(SIGNALS, score),
+        causes={},
+        true_volumes_ml=dict.fromkeys(TISSUES[1:], truth),
+    )
+    samples = np.tile(np.linspace(90, 110, 41, dtype=np.float32)[:, None], (1, len(TISSUES)))
+    return Judged(row=row, volume_samples_ml=samples, description={})
+
+
+def test_a_clean_head_that_cannot_carry_the_task_is_no_reference():
+    clean = [*(judged(0.85, 0.1 * n) for n in range(5)), judged(0.76, 0.6), judged(0.6, 9.0)]
+    reference = reference_of(clean, "seven heads")
+
+    assert 6 == len(reference.scores["uncertainty"])
+    assert max(reference.scores["uncertainty"]) == 0.6
+    assert reference.source.startswith("6 of seven heads")
+
+
+def test_the_threshold_is_the_score_that_tells_the_impaired_from_the_others():
+    clean = [judged(0.85, score) for score in (0.1, 0.2, 0.3)]
+    spoilt = [judged(0.80, 0.4), judged(0.70, 0.5), judged(0.50, 0.9)]
+
+    assert thresholds_of(clean, spoilt).impaired == 0.4
+
+
+def test_where_nothing_is_impaired_the_threshold_is_the_highest_score():
+    assert thresholds_of([judged(0.85, 0.2)], [judged(0.84, 0.7)]).impaired == 0.7
+
+
+def test_margins_just_hold_nine_of_ten_truths():
+    heads = [judged(0.85, 0.1, truth=100.0 + 2 * n) for n in range(21)]
+    margin = margins_of(heads)["grey matter"]
+    width = 18.0 + 1.0  # the sampled interval from 91 to 109, and one per cent of its middle
+
+    assert set(margins_of(heads)) == set(TISSUES[1:])
+    assert 1 == sum(head.row.true_volumes_ml["grey matter"] > 109.0 + (margin + 1e-6) * width for head in heads)
