@@ -163,7 +163,9 @@ def replace_lost(roster: Roster, outbox: Outbox) -> None:
     """Hand out again what belongs to no living worker; doing it twice, or two doing it, is doing it once."""
     living = roster.living()
     outbox.release(living)
-    started = DBOS.list_workflows(status="PENDING", load_input=False, load_output=False)
+    started = DBOS.list_workflows(
+        status="PENDING", app_version=WORKFLOW_VERSION, load_input=False, load_output=False
+    )  # what another version left is begun anew, not gone on with
     lost = sorted({workflow.executor_id for workflow in started if workflow.executor_id} - living)
     if lost:
         _log.warning("worker_lost", workers=len(lost))
