@@ -8,6 +8,7 @@ from builders_receiver import encoded
 from prometheus_client import CollectorRegistry
 
 from daemon.core.errors import Reason
+from daemon.core.routing import Route
 from daemon.core.values import Algorithm, Arrival, ClosedBy, ReportKind, Series, Stage, State, Volume
 from daemon.dicom.headers import read_instance
 from daemon.dicom.simulate import series_from_volume
@@ -16,10 +17,11 @@ from daemon.edge.metrics import make_metrics
 from daemon.edge.migrations import open_database
 from daemon.edge.reports import Reports
 from daemon.edge.results import Results
-from daemon.judgement import SeriesJudge
+from daemon.judgement import Judge, SeriesJudge
 from daemon.workflow import Line, Parts
 
 ALGORITHM = Algorithm(bundle="b", bundle_version="1", bundle_digest="d", software_version="1", config_digest="c")
+EVERYTHING = Route(name="everything", bundle="b")
 
 
 class Died(BaseException):
@@ -78,13 +80,12 @@ def test_a_series_that_no_worker_survives_is_answered_unseen(engine, tmp_path):
         looks.append(results.record(series.series_instance_uid, 1).stage)
         raise Died
 
+    judge = Judge(examiner=SimpleNamespace(examine=examine), algorithm=ALGORITHM, choose_standard=lambda *_: None)
     parts = Parts(
         index=index,
         results=results,
         reports=Reports(tmp_path / "reports"),
-        judge=SeriesJudge(
-            SimpleNamespace(examine=examine), ALGORITHM, lambda a: contents[a.sop_instance_uid], lambda *_: None, "here"
-        ),
+        judge=SeriesJudge(lambda _: judge, ALGORITHM, [EVERYTHING], lambda a: contents[a.sop_instance_uid], "here"),
         recipients={"pacs": tuple(ReportKind)},
         notifiers={},
         metrics=make_metrics(CollectorRegistry()),
