@@ -37,16 +37,8 @@ class Judged:
 
 
 def reference_of(clean: Sequence[Judged], source: str) -> Reference:
-    """The ascending scores of the heads that carry the task: a clean one may be too coarse, or cut off, to do so.
-
-    They are those whose Dice is at most ``DICE_LOSS`` below the median.
-    """
-    least = _usual_dice(clean) - DICE_LOSS
-    carrying = [head.row for head in clean if head.row.dice[JUDGED] >= least]
-    return Reference(
-        source=f"{len(carrying)} of {source}, those that carry the task",
-        scores={name: tuple(sorted(row.scores[name] for row in carrying)) for name in SIGNALS},
-    )
+    """The ascending scores of accepted heads."""
+    return Reference(source=source, scores={s: tuple(sorted(head.row.scores[s] for head in clean)) for s in SIGNALS})
 
 
 def thresholds_of(clean: Sequence[Judged], corrupted: Sequence[Judged]) -> Thresholds:
@@ -55,7 +47,7 @@ def thresholds_of(clean: Sequence[Judged], corrupted: Sequence[Judged]) -> Thres
     The loss is counted from the median clean Dice: a served head has no clean twin. Where no head lost so much, or
     every one did, there is nothing to tell apart: the threshold is then the highest score seen.
     """
-    usual = _usual_dice(clean)
+    usual = float(np.median([head.row.dice[JUDGED] for head in clean]))
     judged = [head.row for head in (*clean, *corrupted)]
     scores = np.array([row.scores["uncertainty"] for row in judged])
     lost = np.array([usual - row.dice[JUDGED] > DICE_LOSS for row in judged])
@@ -65,10 +57,6 @@ def thresholds_of(clean: Sequence[Judged], corrupted: Sequence[Judged]) -> Thres
         youden = [(scores[lost] > c).mean() - (scores[~lost] > c).mean() for c in candidates]
         impaired = float(candidates[int(np.argmax(youden))])
     return Thresholds(alpha=ALPHA, impaired=impaired, dice_loss=DICE_LOSS, unfamiliar=UNFAMILIAR)
-
-
-def _usual_dice(clean: Sequence[Judged]) -> float:
-    return float(np.median([head.row.dice[JUDGED] for head in clean]))
 
 
 def margins_of(heads: Sequence[Judged]) -> dict[str, float]:

@@ -44,6 +44,7 @@ class CascadePlan(BoxPlan):
 
 def train_cascade(plan: CascadePlan) -> None:
     """Train all seven networks in their order; a run that is started again goes on where it stopped."""
+    torch.manual_seed(plan.seed)  # the first weights are drawn before the learner seeds everything
     begin = _variant(1, plan.start, known=1 + len(ARTEFACTS))
     task = _trained(replace(plan, run=plan.run / "task", steps=plan.task_steps), begin, None, _task_lesson)
     weights = plan.run / "task" / "checkpoint.pt"

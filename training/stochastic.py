@@ -49,6 +49,7 @@ class _Covariance(nn.Module):
 
 def train_stochastic(plan: StochasticPlan) -> None:
     """Train, or resume where ``plan.run/checkpoint.pt`` left off."""
+    torch.manual_seed(plan.seed)  # the first weights are drawn before the learner seeds everything
     config = BrainConfig()
     brain = BrainNet(config)
     load_weights(plan.start, brain)

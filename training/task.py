@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -22,6 +23,7 @@ class TaskPlan(BoxPlan):
 
 def train_task(plan: TaskPlan) -> None:
     """Train, or resume where ``plan.run/checkpoint.pt`` left off."""
+    torch.manual_seed(plan.seed)  # the first weights are drawn before the learner seeds everything
     learner = Learner(BrainNet(BrainConfig()), plan)
 
     def objective(example: Example) -> tuple[Tensor, dict[str, Tensor]]:

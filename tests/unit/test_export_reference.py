@@ -1,4 +1,4 @@
-"""What a bundle compares with: heads that carry the task, and the uncertainty from which others do not."""
+"""What a bundle compares with: scores of clean heads, the uncertainty of the impaired, the margins of volumes."""
 
 import numpy as np
 
@@ -22,13 +22,10 @@ def judged(dice, score, truth=100.0):
     return Judged(row=row, volume_samples_ml=samples, description={})
 
 
-def test_a_clean_head_that_cannot_carry_the_task_is_no_reference():
-    clean = [*(judged(0.85, 0.1 * n) for n in range(5)), judged(0.76, 0.6), judged(0.6, 9.0)]
-    reference = reference_of(clean, "seven heads")
+def test_the_reference_holds_every_clean_score_in_order():
+    reference = reference_of([judged(0.85, 0.3), judged(0.6, 0.1)], "two heads")
 
-    assert 6 == len(reference.scores["uncertainty"])
-    assert max(reference.scores["uncertainty"]) == 0.6
-    assert reference.source.startswith("6 of seven heads")
+    assert dict.fromkeys(SIGNALS, (0.1, 0.3)) == reference.scores
 
 
 def test_the_threshold_is_the_score_that_tells_the_impaired_from_the_others():
