@@ -130,7 +130,8 @@ def _running(
         stack.enter_context(repeated(turns, stop))
         observer = Observer(metrics, stores.results, settings.spool_settings.folder, receiver.pid)
         stack.enter_context(repeated({"observer": _observing(observer, obstacles)}, stop))
-        _log.info("ready", port=web.port, **_shipped(examiners))
+        examiner = examiners.get(SHIPPED)
+        _log.info("ready", port=web.port, bundle=examiner.bundle.manifest.name, provider=examiner.provider)
         yield
 
 
@@ -149,7 +150,8 @@ def _working(settings: Settings, stop: threading.Event, metrics_port: int | None
         examiners = _verified(settings)
         Line(_parts(settings, stores, examiners, SpoolReader(settings.spool_settings.folder), metrics))
         stack.enter_context(at_work(settings, stores, metrics, stop, works=True))
-        _log.info("working", **_shipped(examiners))
+        examiner = examiners.get(SHIPPED)
+        _log.info("working", bundle=examiner.bundle.manifest.name, provider=examiner.provider)
         yield
 
 
@@ -159,12 +161,6 @@ def _verified(settings: Settings) -> Examiners:
     examiners.verify()
     examiners.get(SHIPPED)  # the others are loaded when a series first needs them
     return examiners
-
-
-def _shipped(examiners: Examiners) -> dict[str, str]:
-    """What the log says of the shipped bundle."""
-    examiner = examiners.get(SHIPPED)
-    return {"bundle": examiner.bundle.manifest.name, "provider": examiner.provider}
 
 
 def _assembling(assembly: Assembly, line: Line) -> Callable[[], float]:

@@ -123,8 +123,8 @@ def _manifest(plan: ExportPlan, networks: Networks, parity: Parity, draft: Path)
         training=Training(
             data=_data(plan),
             licence="Apache-2.0",
-            notice="Images were synthesised from the label maps; no person's image was used. MNI152: Copyright (C) "
-            "1993-2004 Louis Collins, McConnell Brain Imaging Centre, Montreal Neurological Institute, McGill "
+            notice="Images were synthesised from the label maps; no person's image trained a weight. MNI152: Copyright "
+            "(C) 1993-2004 Louis Collins, McConnell Brain Imaging Centre, Montreal Neurological Institute, McGill "
             "University.",
         ),
         files={name: file_digest(draft / name) for name in (LOCATOR, JUDGE, FAMILIARITY, SERIES)},
@@ -133,11 +133,13 @@ def _manifest(plan: ExportPlan, networks: Networks, parity: Parity, draft: Path)
 
 def _data(plan: ExportPlan) -> tuple[str, ...]:
     """What each part of the bundle was made from."""
-    always = (
+    data = [
         "20 SynthSeg label maps with their T1 intensity priors (Billot et al. 2023): all weights",
         "MNI152 T1 template with FAST's partial volumes: the two offsets between tissues",
-    )
-    return (*always, f"people in {plan.people.name}: the margins of the volumes' intervals") if plan.people else always
+    ]
+    if plan.people:
+        data.append(f"people in {plan.people.name}/: no weight, only the margins of the volumes' intervals")
+    return tuple(data)
 
 
 def _judged_for_margins(plan: ExportPlan, networks: Networks) -> list[Judged]:
