@@ -18,7 +18,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
 
 from daemon.core.errors import ConfigError, DeliveryFailed, DeliveryRefused, DestinationUnreachable
 from daemon.edge.destinations import Peer, tls_arguments
-from daemon.edge.parked import parked_reactor
+from daemon.edge.reactor import parked_reactor
 
 _SUCCESS, _PROCESSING_FAILURE = 0x0000, 0x0110  # PS3.7 annex C
 _REQUEST = 1  # action type: request storage commitment

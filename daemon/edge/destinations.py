@@ -12,7 +12,7 @@ from pynetdicom.pdu_primitives import A_ASSOCIATE
 
 from daemon.core.errors import DeliveryFailed, DeliveryRefused, DestinationUnreachable
 from daemon.core.values import ReportObject
-from daemon.edge.parked import parked_reactor
+from daemon.edge.reactor import parked_reactor
 from daemon.edge.tls import TlsSettings, client_context
 
 #: C-STORE status codes (PS3.4 B.2.3, PS3.7 annex C).

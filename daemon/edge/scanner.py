@@ -20,7 +20,7 @@ from daemon.core.errors import DeliveryFailed
 from daemon.core.transmission import Leg, Sending, Transmission
 from daemon.dicom.outgoing import Outgoing, altered
 from daemon.edge.destinations import Peer
-from daemon.edge.parked import parked_reactor
+from daemon.edge.reactor import parked_reactor
 
 #: Success, and the warnings of a receiver that has stored the instance (PS3.4 B.2.3).
 _STORED: Final = frozenset({"0000", "B000", "B006", "B007"})

@@ -21,8 +21,8 @@ from daemon.edge.destinations import Peer, StorageScu
 from daemon.edge.metrics import make_metrics
 from daemon.edge.migrations import open_database
 from daemon.edge.outbox import Outbox
-from daemon.edge.parked import parked_reactor
 from daemon.edge.pledges import Pledges
+from daemon.edge.reactor import parked_reactor
 from daemon.edge.reports import Reports
 from daemon.edge.results import Results
 

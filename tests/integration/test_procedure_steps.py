@@ -15,7 +15,7 @@ from daemon.core.steps import StepState
 from daemon.core.values import ClosedBy
 from daemon.dicom.mpps import begun, ended
 from daemon.dicom.parsing import parse
-from daemon.edge.parked import parked_reactor
+from daemon.edge.reactor import parked_reactor
 from daemon.edge.scanner import create_step, set_step
 
 MPPS = "1.2.840.10008.3.1.2.3.3"
