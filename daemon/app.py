@@ -32,7 +32,7 @@ from daemon.examination import Examiners
 from daemon.intake import receive
 from daemon.judgement import FindJudge, Judge, SeriesJudge
 from daemon.retention import Warden
-from daemon.worker import Stores, answered_to, at_work, repeated, site_key, stored
+from daemon.worker import Stores, answered_to, at_work, repeated, site_key, stored, watched
 from daemon.workflow import Line, Parts
 
 #: A turn of the assembly that found nothing to do is followed by this pause.
@@ -120,6 +120,7 @@ def _running(
         examiners = _verified(settings)
         line = Line(_parts(settings, stores, examiners, spool, metrics))
         stack.enter_context(answered_to(settings, stores))
+        stack.enter_context(watched(line, settings.work.judging_s, stop))
         stack.enter_context(at_work(settings, stores, metrics, stop, works=works))
         for uid, revision in stores.results.unjudged():
             line.begin(uid, revision)
@@ -148,7 +149,8 @@ def _working(settings: Settings, stop: threading.Event, metrics_port: int | None
             stack.callback(server.server_close)
             stack.callback(server.shutdown)
         examiners = _verified(settings)
-        Line(_parts(settings, stores, examiners, SpoolReader(settings.spool_settings.folder), metrics))
+        line = Line(_parts(settings, stores, examiners, SpoolReader(settings.spool_settings.folder), metrics))
+        stack.enter_context(watched(line, settings.work.judging_s, stop))
         stack.enter_context(at_work(settings, stores, metrics, stop, works=True))
         examiner = examiners.get(SHIPPED)
         _log.info("working", bundle=examiner.bundle.manifest.name, provider=examiner.provider)

@@ -87,9 +87,14 @@ class RoutingSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkSettings:
-    """``silence_s``: after how many seconds without a sign of life a worker is lost, and others take its series."""
+    """``silence_s``: after how many seconds without a sign of life a worker is lost, and others take its series.
+
+    ``judging_s``: a process that judges one series for longer hangs, and ends; after three such ends the series is
+    NOT_ASSESSED.
+    """
 
     silence_s: float = 30.0
+    judging_s: float = 120.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,13 +27,14 @@ from daemon.edge.pledges import Pledges
 from daemon.edge.reports import Reports
 from daemon.edge.results import Results
 from daemon.edge.roster import Roster
-from daemon.workflow import ALERT_QUEUE, JUDGE_QUEUE, WORKFLOW_VERSION
+from daemon.workflow import ALERT_QUEUE, JUDGE_QUEUE, WORKFLOW_VERSION, Line
 
 _SITE_KEY_BYTES = 32
 _QUEUE_POLL_S = 0.05
 #: How long a stop waits for the steps under way; what is not done by then is resumed at the next start.
 _GRACE_S = 20
 _BEAT_S = 2.0
+_WATCH_S = 1.0
 
 _log = structlog.get_logger()
 
@@ -156,6 +157,25 @@ def watchful(roster: Roster, outbox: Outbox, stop: threading.Event) -> Iterator[
         return _BEAT_S
 
     with repeated({"roster": turn}, stop):
+        yield
+
+
+@contextmanager
+def watched(line: Line, limit_s: float, stop: threading.Event) -> Iterator[None]:
+    """Ends the process at once when a series is judged for more than ``limit_s``.
+
+    A thread that hangs in a codec or a network cannot be stopped otherwise. Whoever starts the process again lets the
+    series be tried again; after some attempts it is answered unseen.
+    """
+
+    def turn() -> float:
+        since = line.judging_since
+        if since is not None and time.monotonic() - since > limit_s:
+            _log.critical("judging_hangs", seconds=limit_s)
+            os._exit(os.EX_SOFTWARE)  # no clean-up waits for the thread that hangs
+        return _WATCH_S
+
+    with repeated({"watch": turn}, stop):
         yield
 
 

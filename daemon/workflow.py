@@ -51,10 +51,15 @@ class Parts:
 
 @DBOS.dbos_class()
 class Line(DBOSConfiguredInstance):
-    """The durable line behind a complete series."""
+    """The durable line behind a complete series.
+
+    Attributes:
+        judging_since: When the series under way was begun, by ``time.monotonic``; None between two series.
+    """
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
+        self.judging_since: float | None = None
         super().__init__("line")
 
     def begin(self, series_instance_uid: str, revision: int) -> None:
@@ -89,7 +94,11 @@ class Line(DBOSConfiguredInstance):
         series = parts.index.series(series_instance_uid, revision)
         give_up = parts.results.begin(series_instance_uid, revision) > _MOST_ATTEMPTS
         earlier = parts.results.sr_before(series_instance_uid, revision)
-        judged = parts.judge.judge(series, parts.reports.reference(earlier) if earlier else None, give_up=give_up)
+        self.judging_since = time.monotonic()
+        try:
+            judged = parts.judge.judge(series, parts.reports.reference(earlier) if earlier else None, give_up=give_up)
+        finally:
+            self.judging_since = None
         if self._publish(series, judged):
             self._count(series, judged)
         return judged.verdict.state is State.RESCAN

@@ -1,5 +1,8 @@
 """The durable line's judging step, without its engine: what a worker's death leaves, the next takes up, some times."""
 
+import os
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -78,6 +81,7 @@ def test_a_series_that_no_worker_survives_is_answered_unseen(engine, tmp_path):
 
     def examine(*_: object) -> None:
         looks.append(results.record(series.series_instance_uid, 1).stage)
+        assert line.judging_since is not None
         raise Died
 
     judge = Judge(examiner=SimpleNamespace(examine=examine), algorithm=ALGORITHM, choose_standard=lambda *_: None)
@@ -103,5 +107,30 @@ def test_a_series_that_no_worker_survives_is_answered_unseen(engine, tmp_path):
     assert (State.NOT_ASSESSED, Reason.FAILED) == (record.verdict.state, record.verdict.not_assessed)
     assert (Stage.DELIVERING, 12) == (record.stage, record.images)
     assert {"SC", "SR"} == set(record.objects)
+    assert line.judging_since is None
     assert not line._judge(series.series_instance_uid, 1)  # noqa: SLF001 - done is done
     assert record == results.record(series.series_instance_uid, 1)
+
+
+HANGING = """
+import threading, time
+from types import SimpleNamespace
+from daemon.worker import watched
+
+line = SimpleNamespace(judging_since=time.monotonic() - {judged_for})
+threading.Thread(target=time.sleep, args=(600,)).start()  # keeps the interpreter from ending by itself
+with watched(line, 60.0, threading.Event()):
+    time.sleep(3)
+print("still there", flush=True)
+"""
+
+
+@pytest.mark.parametrize(("judged_for", "status"), [(61.0, os.EX_SOFTWARE), (50.0, None)])
+def test_a_process_that_hangs_in_one_series_ends(judged_for, status):
+    command = [sys.executable, "-c", HANGING.format(judged_for=judged_for)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        said = process.stdout.readline()
+        try:
+            assert status == (None if said == "still there\n" else process.wait(60))
+        finally:
+            process.kill()
