@@ -24,6 +24,7 @@ from daemon.dicom.simulate import corrupted_series, series_from_volume
 from daemon.dicom.uids import derive_uid
 from daemon.edge.destinations import Peer
 from daemon.edge.scanner import Pushed, create_step, push, push_late, set_step
+from daemon.edge.tls import TlsSettings
 from daemon.examination import read_nifti
 from daemon.push_options import manner
 from models.artefacts import Artefact
@@ -127,7 +128,16 @@ def _peer(options: argparse.Namespace, settings: Settings) -> Peer:
         ae_title=called,
         calling_ae=options.calling,
         timeout_s=options.timeout,
+        tls=_tls(options),
     )
+
+
+def _tls(options: argparse.Namespace) -> TlsSettings | None:
+    if options.tls_ca is None:
+        if options.tls_certificate or options.tls_key:
+            raise ConfigError("a certificate is for TLS: write --tls-ca as well")
+        return None
+    return TlsSettings(ca_file=options.tls_ca, certificate_file=options.tls_certificate, key_file=options.tls_key)
 
 
 def _series(options: argparse.Namespace, settings: Settings, seed: int) -> list[Series]:

@@ -63,6 +63,9 @@ def _add_peer(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--called", default="", metavar="AE", help="called AE title; default: that of the configuration")
     group.add_argument("--calling", default="SCANSIDE_PUSH", metavar="AE", help="calling AE title (%(default)s)")
     group.add_argument("--timeout", type=_positive, default=30.0, metavar="S", help="wait for an answer (%(default)g)")
+    group.add_argument("--tls-ca", type=Path, metavar="PEM", help="speak TLS; trust what this authority signed")
+    group.add_argument("--tls-certificate", type=Path, metavar="PEM", help="ours, where the receiver wants to know")
+    group.add_argument("--tls-key", type=Path, metavar="PEM", help="its key")
 
 
 def _add_images(group: argparse._ArgumentGroup) -> None:

@@ -19,7 +19,7 @@ from pynetdicom.sop_class import ModalityPerformedProcedureStep  # type: ignore[
 from daemon.core.errors import DeliveryFailed
 from daemon.core.transmission import Leg, Sending, Transmission
 from daemon.dicom.outgoing import Outgoing, altered
-from daemon.edge.destinations import Peer
+from daemon.edge.destinations import Peer, tls_arguments
 from daemon.edge.reactor import parked_reactor
 
 #: Success, and the warnings of a receiver that has stored the instance (PS3.4 B.2.3).
@@ -151,7 +151,7 @@ def _associate(peer: Peer, contexts: set[tuple[str, str]]) -> Association:
     ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = ae.connection_timeout = peer.timeout_s
     for sop_class, syntax in sorted(contexts):
         ae.add_requested_context(sop_class, syntax)
-    association = ae.associate(peer.host, peer.port, ae_title=peer.ae_title)
+    association = ae.associate(peer.host, peer.port, ae_title=peer.ae_title, tls_args=tls_arguments(peer))
     if association.is_established:
         return association
     if association.is_rejected:

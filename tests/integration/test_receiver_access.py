@@ -13,7 +13,9 @@ import pytest
 from builders_peer import Peer, association_request, mr_bytes
 from builders_receiver import Receiver, echoscu, storescu, write_series
 from builders_spool import spool_settings
+from builders_tls import authority, vouched
 
+from daemon.__main__ import main
 from daemon.core.errors import ConfigError
 from daemon.dicom.pdu import PduType
 from daemon.edge.listener import Listener, ListenerSettings, TlsSettings
@@ -233,3 +235,20 @@ def test_tls_files_that_are_not_there_are_a_named_error(folder):
             Listener(ListenerSettings(host="127.0.0.1", port=0, tls=tls), writer)
     finally:
         writer.close()
+
+
+def test_the_simulated_scanner_speaks_mutual_tls(folder, tmp_path, capsys):
+    trusted, unknown = authority(tmp_path), authority(tmp_path, "unknown")
+    ours, theirs = vouched(tmp_path, "receiver", trusted), vouched(tmp_path, "scanner", trusted)
+    tls = TlsSettings(certificate=ours.certificate, private_key=ours.key, client_authorities=trusted.certificate)
+    sent = write_series(tmp_path / "series", 3, size=64)
+    with Receiver(folder, tls=tls) as receiver:
+        push = ["push", str(tmp_path / "series"), "--to", f"127.0.0.1:{receiver.port}", "--called", "SCANSIDE"]
+        identity = ["--tls-certificate", str(theirs.certificate), "--tls-key", str(theirs.key)]
+
+        assert 0 == main([*push, "--tls-ca", str(trusted.certificate), *identity])
+        assert 1 == main([*push, "--tls-ca", str(unknown.certificate), *identity])
+        assert "cannot be reached" in capsys.readouterr().out
+        assert 1 == main([*push, *identity])
+        assert "--tls-ca" in capsys.readouterr().err
+        assert sent == receiver.contents()
