@@ -19,8 +19,9 @@ from daemon.edge.spool import SpoolReader
 #: Events read between two looks at what is due: closes series in time while a long backlog is read.
 _BATCH = 200
 #: How long a step's report counts (images later than that are none of its own), and closed series stay in memory.
-_REPORTS_S, _CLOSED_S = 86400.0, 3600.0
-_FORGET_EVERY_S = 600.0
+#: After that they are read from the database where a late image asks for them: an hour of heads held 50 MiB.
+_REPORTS_S, _CLOSED_S = 86400.0, 600.0
+_FORGET_EVERY_S = 60.0
 
 
 class Assembly:
