@@ -191,12 +191,12 @@ def running_workers(
 
 
 def write_series(folder: Path, number: int, seed: str) -> tuple[str, list[Path]]:
-    """Series ``number``: now and then a coarse head, else a phantom that is answered at once; UID and files."""
+    """Series ``number``: now and then a head of thick slices, else a phantom answered at once; UID and files."""
     rng = np.random.default_rng([number, *seed.encode()])
     if number % 4 == 0:
         (head,) = read_volumes(golden_datasets())
-        voxels = head.voxels[::2, ::2, ::2] * rng.uniform(0.9, 1.1)
-        volume = Volume(voxels=voxels.astype(np.float32), affine=head.affine @ np.diag([2.0, 2.0, 2.0, 1.0]))
+        voxels = head.voxels[:, :, ::2] * rng.uniform(0.9, 1.1)
+        volume = Volume(voxels=voxels.astype(np.float32), affine=head.affine @ np.diag([1.0, 1.0, 2.0, 1.0]))
     else:
         volume = Volume(voxels=rng.gamma(2, 100, (64, 64, 12)).astype(np.float32), affine=np.diag([3.0, 3.0, 5.0, 1.0]))
     folder.mkdir()
