@@ -229,9 +229,10 @@ def test_a_completed_step_closes_its_series_as_soon_as_the_images_are_there(inta
 
 
 def store(association, images):
-    for image in images:
-        dataset = parse(image.encoded(), image.transfer_syntax_uid)
-        assert 0x0000 == association.send_c_store(dataset).Status
+    with parked_reactor(association):
+        for image in images:
+            dataset = parse(image.encoded(), image.transfer_syntax_uid)
+            assert 0x0000 == association.send_c_store(dataset).Status
 
 
 def test_an_image_that_the_step_lists_and_that_never_comes_leaves_the_series_partial(intake):

@@ -22,6 +22,7 @@ from daemon.core.errors import ConfigError
 from daemon.core.values import Arrival, AssociationEnd
 from daemon.dicom.pdu import HEAD, PduType, encode_command
 from daemon.edge.listener import Listener, ListenerSettings
+from daemon.edge.reactor import parked_reactor
 from daemon.edge.receiver_status import STATUS, read_status
 from daemon.edge.segments import COMMITTED, segment_name
 from daemon.edge.spool import SpoolReader
@@ -54,7 +55,8 @@ def test_what_pynetdicom_sends_is_stored_byte_for_byte(receiver):
     ae.add_requested_context(MRImageStorage, "1.2.840.10008.1.2.1")
     association = ae.associate("127.0.0.1", receiver.port, ae_title="SCANSIDE")
     datasets = [mr_dataset(number) for number in range(1, 4)]
-    statuses = [association.send_c_store(dataset).Status for dataset in datasets]
+    with parked_reactor(association):
+        statuses = [association.send_c_store(dataset).Status for dataset in datasets]
     association.release()
 
     assert [0x0000] * 3 == statuses
@@ -238,7 +240,8 @@ def _send_file(port: int, path: Path) -> None:
     association = ae.associate("127.0.0.1", port, ae_title="SCANSIDE")
     _config.STORE_SEND_CHUNKED_DATASET = True
     try:
-        assert 0x0000 == association.send_c_store(path).Status
+        with parked_reactor(association):
+            assert 0x0000 == association.send_c_store(path).Status
     finally:
         _config.STORE_SEND_CHUNKED_DATASET = False
         association.release()
