@@ -24,14 +24,17 @@ from builders_daemon import Daemon, golden_datasets, running_daemon  # noqa: E40
 from builders_fuzz import converse  # noqa: E402
 from pydicom import dcmwrite  # noqa: E402
 
+from daemon.config import load_settings  # noqa: E402
 from daemon.dicom.reader import read_volumes  # noqa: E402
 from daemon.dicom.simulate import series_from_volume  # noqa: E402
+from daemon.listing import list_series  # noqa: E402
 
 #: A scanner's pace: one series in so many seconds.
 PACE_S = 30.0
 #: Of the junk: one conversation in so many seconds.
 JUNK_S = 0.2
 PAGE = os.sysconf("SC_PAGE_SIZE")
+MOST_SERIES = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -139,7 +142,7 @@ def sample(daemon: Daemon, minute: int, seconds: tuple[float, ...]) -> Sample:
 
 def report(daemon: Daemon, archive: Archive, scanner: Scanner, junk: Junk) -> None:
     """How many series were answered, and how many reports lie in the archive."""
-    records = {record["series"]: record for record in daemon.series()}
+    records = {record["series"]: record for record in list_series(load_settings(daemon.config), MOST_SERIES)}
     answered = [uid for uid in scanner.pushed if records.get(uid, {}).get("verdict") is not None]
     _, _, series, instances = archive.counts()
     print(f"\n{len(scanner.pushed)} series pushed, {len(answered)} answered")
