@@ -13,39 +13,23 @@ import sys
 import tempfile
 import threading
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from archive import Archive, running_archive  # noqa: E402 - the path is set above
-from builders_daemon import Daemon, golden_datasets, running_daemon  # noqa: E402
+from builders_daemon import Daemon, golden_datasets, running_daemon, write_files  # noqa: E402
 from builders_fuzz import converse  # noqa: E402
-from pydicom import dcmwrite  # noqa: E402
 
-from daemon.config import load_settings  # noqa: E402
 from daemon.dicom.reader import read_volumes  # noqa: E402
 from daemon.dicom.simulate import series_from_volume  # noqa: E402
-from daemon.listing import list_series  # noqa: E402
 
 #: A scanner's pace: one series in so many seconds.
 PACE_S = 30.0
 #: Of the junk: one conversation in so many seconds.
 JUNK_S = 0.2
 PAGE = os.sysconf("SC_PAGE_SIZE")
-MOST_SERIES = 1_000_000
-
-
-@dataclass(frozen=True)
-class Sample:
-    """What one minute looked like: memory in MiB and open files of both processes, seconds from push to verdict."""
-
-    minute: int
-    receiver_mib: float
-    daemon_mib: float
-    files: int
-    seconds: tuple[float, ...]
 
 
 class Junk(threading.Thread):
@@ -83,10 +67,8 @@ class Scanner(threading.Thread):
     def _push_one(self) -> None:
         number = len(self.pushed)
         folder = self._folder / f"{number}"
-        folder.mkdir(parents=True)
         datasets = list(series_from_volume(self._head, seed=f"soak {number}"))
-        for place, dataset in enumerate(datasets):
-            dcmwrite(folder / f"{place:04d}.dcm", dataset, enforce_file_format=True)
+        files = write_files(folder, datasets)
         sent = self._daemon.push(folder)
         if sent.returncode:
             raise RuntimeError(f"series {number} was not taken: {sent.stderr[-500:]}")
@@ -94,7 +76,7 @@ class Scanner(threading.Thread):
         self.pushed.append(str(datasets[0].SeriesInstanceUID))
         self._daemon.done(self.pushed[-1])
         self.seconds.append(time.monotonic() - last)
-        for file in folder.iterdir():
+        for file in files:
             file.unlink()
 
 
@@ -120,10 +102,11 @@ def soak(daemon: Daemon, archive: Archive, folder: Path, minutes: int) -> None:
     try:
         for minute in range(1, minutes + 1):
             time.sleep(60)
-            now = sample(daemon, minute, tuple(scanner.seconds[seen:]))
-            seen += len(now.seconds)
-            latency = f"{statistics.median(now.seconds):.1f}" if now.seconds else "-"
-            print(f"| {minute} | {now.receiver_mib:.0f} | {now.daemon_mib:.0f} | {now.files} | {latency} |", flush=True)
+            seconds = scanner.seconds[seen:]
+            seen += len(seconds)
+            latency = f"{statistics.median(seconds):.1f}" if seconds else "-"
+            receiver_mib, daemon_mib, files = usage(daemon)
+            print(f"| {minute} | {receiver_mib:.0f} | {daemon_mib:.0f} | {files} | {latency} |", flush=True)
     finally:
         junk.stopped.set()
         scanner.stopped.set()
@@ -132,17 +115,18 @@ def soak(daemon: Daemon, archive: Archive, folder: Path, minutes: int) -> None:
     report(daemon, archive, scanner, junk)
 
 
-def sample(daemon: Daemon, minute: int, seconds: tuple[float, ...]) -> Sample:
+def usage(daemon: Daemon) -> tuple[float, float, int]:
+    """Memory of receiver and daemon in MiB, and the open files of both."""
     assert daemon.process is not None
     processes = [Path("/proc") / str(pid) for pid in (daemon.receiver_pid(), daemon.process.pid)]
     receiver, judge = (int((process / "statm").read_text().split()[1]) * PAGE / 2**20 for process in processes)
     files = sum(len(list((process / "fd").iterdir())) for process in processes)
-    return Sample(minute=minute, receiver_mib=receiver, daemon_mib=judge, files=files, seconds=seconds)
+    return receiver, judge, files
 
 
 def report(daemon: Daemon, archive: Archive, scanner: Scanner, junk: Junk) -> None:
     """How many series were answered, and how many reports lie in the archive."""
-    records = {record["series"]: record for record in list_series(load_settings(daemon.config), MOST_SERIES)}
+    records = {record["series"]: record for record in daemon.known()}
     answered = [uid for uid in scanner.pushed if records.get(uid, {}).get("verdict") is not None]
     _, _, series, instances = archive.counts()
     print(f"\n{len(scanner.pushed)} series pushed, {len(answered)} answered")

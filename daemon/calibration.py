@@ -119,11 +119,8 @@ def summarise(calibration: Calibration, settings: Settings) -> dict[str, Any]:
 
 
 def _judged(settings: Settings) -> list[Scored]:
-    engine = open_existing(settings.database_url)
-    try:
+    with open_existing(settings.database_url) as engine:
         return Results(engine).scored()
-    finally:
-        engine.dispose()
 
 
 def _alias(cell: Coverage, scanners: Mapping[str, str]) -> str:

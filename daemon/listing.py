@@ -15,12 +15,9 @@ def list_series(settings: Settings, limit: int) -> list[dict[str, Any]]:
     Raises:
         ConfigError: no daemon has run with this configuration yet.
     """
-    engine = open_existing(settings.database_url)
-    try:
+    with open_existing(settings.database_url) as engine:
         records = Results(engine).records(limit)
         deliveries = Outbox(engine).of_series({record.series_instance_uid for record in records})
-    finally:
-        engine.dispose()
     reports = Reports(settings.reports)
     by_series: dict[tuple[str, int], list[Delivery]] = {}
     for delivery in deliveries:

@@ -42,11 +42,8 @@ def run_requeue(options: argparse.Namespace, settings: Settings) -> str:
     names = [outlet.name for outlet in settings.destinations]
     if options.destination and options.destination not in names:
         raise ConfigError(f"no destination {options.destination}: the configuration has {', '.join(names) or 'none'}")
-    engine = open_existing(settings.database_url)
-    try:
+    with open_existing(settings.database_url) as engine:
         count = Outbox(engine).requeue(time.time(), options.series, options.destination)
-    finally:
-        engine.dispose()
     return f"{count} deliveries start again" if count else "nothing is parked there"
 
 
@@ -56,11 +53,8 @@ def list_parked(settings: Settings) -> list[Delivery]:
     Raises:
         ConfigError: no daemon has run with this configuration yet.
     """
-    engine = open_existing(settings.database_url)
-    try:
+    with open_existing(settings.database_url) as engine:
         return Outbox(engine).parked()
-    finally:
-        engine.dispose()
 
 
 def describe(delivery: Delivery) -> dict[str, Any]:

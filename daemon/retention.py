@@ -169,11 +169,8 @@ def _inventory(settings: Settings) -> Iterator[Inventory | None]:
     if not settings.database and not settings.database_file.exists():
         yield None
         return
-    engine = open_existing(settings.database_url)
-    try:
+    with open_existing(settings.database_url) as engine:
         yield Inventory(engine)
-    finally:
-        engine.dispose()
 
 
 def _holding(uid: str, arrivals: list[Arrival], standing: Standing | None, now: float) -> Holding:

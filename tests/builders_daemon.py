@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -21,9 +21,8 @@ from daemon.config import Settings, load_settings
 from daemon.core.values import Volume
 from daemon.dicom.reader import read_volumes
 from daemon.dicom.simulate import corrupted_series, series_from_volume
-from daemon.examination import read_nifti
 from daemon.listing import list_series
-from models.bundle import load_bundle
+from daemon.push import golden_head
 
 STORESCU = "/usr/bin/storescu"
 SCANSIDE = [sys.executable, "-m", "daemon"]
@@ -150,19 +149,25 @@ def running_daemon(
 @cache
 def golden_datasets() -> tuple[Dataset, ...]:
     """The golden head as a classic MR series."""
-    bundle = load_bundle(Settings().bundle)
-    volume = read_nifti(bundle.file(bundle.manifest.golden.series))
-    return tuple(series_from_volume(volume, seed="golden head"))
+    return tuple(golden_head(Settings().bundle, "golden head"))
+
+
+def write_files(folder: Path, datasets: Iterable[Dataset]) -> list[Path]:
+    """Write data sets as DICOM files, numbered in their order; where they are."""
+    folder.mkdir(parents=True, exist_ok=True)
+    files = []
+    for number, dataset in enumerate(datasets):
+        files.append(folder / f"{number:04d}.dcm")
+        dcmwrite(files[-1], dataset, enforce_file_format=True)
+    return files
 
 
 def write_golden(folder: Path, image=None, seed: str = "e2e") -> str:
     """Write the golden head, or another image on its grid, as files; the series' UID."""
-    folder.mkdir(parents=True, exist_ok=True)
     datasets = golden_datasets()
     if image is not None:
         datasets = tuple(corrupted_series(datasets, image, seed))
-    for number, dataset in enumerate(datasets):
-        dcmwrite(folder / f"{number:04d}.dcm", dataset, enforce_file_format=True)
+    write_files(folder, datasets)
     return str(datasets[0].SeriesInstanceUID)
 
 
@@ -199,9 +204,5 @@ def write_series(folder: Path, number: int, seed: str) -> tuple[str, list[Path]]
         volume = Volume(voxels=voxels.astype(np.float32), affine=head.affine @ np.diag([1.0, 1.0, 2.0, 1.0]))
     else:
         volume = Volume(voxels=rng.gamma(2, 100, (64, 64, 12)).astype(np.float32), affine=np.diag([3.0, 3.0, 5.0, 1.0]))
-    folder.mkdir()
     datasets = list(series_from_volume(volume, seed=f"{seed} {number}"))
-    files = [folder / f"{k:04d}.dcm" for k in range(len(datasets))]
-    for path, dataset in zip(files, datasets, strict=True):
-        dcmwrite(path, dataset, enforce_file_format=True)
-    return str(datasets[0].SeriesInstanceUID), files
+    return str(datasets[0].SeriesInstanceUID), write_files(folder, datasets)

@@ -10,14 +10,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from pydicom import Dataset
-from pynetdicom import AE, evt
+from pynetdicom import AE, build_context, evt
 from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     StorageCommitmentPushModel,
     StorageCommitmentPushModelInstance,
 )
 
 from daemon.core.errors import ConfigError, DeliveryFailed, DeliveryRefused, DestinationUnreachable
-from daemon.edge.destinations import Peer, tls_arguments
+from daemon.edge.destinations import Peer, request_association, tls_arguments
 from daemon.edge.reactor import parked_reactor
 
 _SUCCESS, _PROCESSING_FAILURE = 0x0000, 0x0110  # PS3.7 annex C
@@ -69,16 +69,8 @@ class CommitmentScu:
             DestinationUnreachable: no association.
             DeliveryFailed: the archive did not take the request.
         """
-        ae = AE(ae_title=self._peer.calling_ae)
-        ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = ae.connection_timeout = self._peer.timeout_s
-        ae.add_requested_context(StorageCommitmentPushModel)
-        association = ae.associate(
-            self._peer.host,
-            self._peer.port,
-            ae_title=self._peer.ae_title,
-            tls_args=self._tls,
-            evt_handlers=[self._answers],
-        )
+        context = build_context(StorageCommitmentPushModel)
+        association = request_association(self._peer, [context], self._tls, [self._answers])
         if not association.is_established:
             if association.rejected_contexts:
                 raise DeliveryRefused(f"{self.name} offers no storage commitment: set commitment = false")

@@ -1,14 +1,16 @@
 """C-STORE SCU: report objects to a DICOM peer, each answer classified as done, passing trouble, or refused for good."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from ssl import SSLContext
 
 from pydicom import dcmread
 from pydicom.dataset import Dataset
-from pynetdicom import AE
+from pynetdicom import AE, build_context, evt
 from pynetdicom.association import Association
 from pynetdicom.pdu_primitives import A_ASSOCIATE
+from pynetdicom.presentation import PresentationContext
 
 from daemon.core.errors import DeliveryFailed, DeliveryRefused, DestinationUnreachable
 from daemon.core.values import ReportObject
@@ -16,13 +18,16 @@ from daemon.edge.reactor import parked_reactor
 from daemon.edge.tls import TlsSettings, client_context
 
 #: C-STORE status codes (PS3.4 B.2.3, PS3.7 annex C).
-_SUCCESS = 0x0000
-_WARNINGS = frozenset({0xB000, 0xB006, 0xB007})
+SUCCESS = 0x0000
+#: Of a peer that has stored the instance all the same.
+WARNINGS = frozenset({0xB000, 0xB006, 0xB007})
 #: The peer holds the instance already; ours are the same bytes under the same UID, so it is delivered.
 _DUPLICATE = 0x0111
 _OUT_OF_RESOURCES = range(0xA700, 0xA800)
 #: A-ASSOCIATE-RJ result (PS3.8 table 9-21).
 _REJECTED_TRANSIENT = 2
+
+TlsArguments = tuple[SSLContext, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,10 +74,8 @@ class StorageScu:
         return self._judge(answer)
 
     def _associate(self, dataset: Dataset) -> Association:
-        ae = AE(ae_title=self._peer.calling_ae)
-        ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = ae.connection_timeout = self._peer.timeout_s
-        ae.add_requested_context(dataset.SOPClassUID, dataset.file_meta.TransferSyntaxUID)
-        association = ae.associate(self._peer.host, self._peer.port, ae_title=self._peer.ae_title, tls_args=self._tls)
+        context = build_context(dataset.SOPClassUID, dataset.file_meta.TransferSyntaxUID)
+        association = request_association(self._peer, [context], self._tls)
         if association.is_established:
             return association
         if association.is_rejected and not _is_transient(association.acceptor.primitive):
@@ -86,16 +89,29 @@ class StorageScu:
         status = answer.get("Status")
         if status is None:
             raise DeliveryFailed(f"{self.name} gave no answer: it may be overloaded")
-        if status == _SUCCESS:
+        if status == SUCCESS:
             return ""
-        if status in _WARNINGS or status == _DUPLICATE:
+        if status in WARNINGS or status == _DUPLICATE:
             return f"status {status:04X}"
         if status in _OUT_OF_RESOURCES:
             raise DeliveryFailed(f"{self.name} is out of resources (status {status:04X})")
         raise DeliveryRefused(f"{self.name} refused the object (status {status:04X}): see its log, then requeue")
 
 
-def tls_arguments(peer: Peer) -> tuple[SSLContext, str] | None:
+def request_association(
+    peer: Peer,
+    contexts: Sequence[PresentationContext],
+    tls: TlsArguments | None,
+    handlers: Sequence[evt.EventHandlerType] = (),
+) -> Association:
+    """Ask for an association that offers these contexts, and wait for the peer's answer, whatever it is."""
+    ae = AE(ae_title=peer.calling_ae)
+    ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = ae.connection_timeout = peer.timeout_s
+    ae.requested_contexts = list(contexts)
+    return ae.associate(peer.host, peer.port, ae_title=peer.ae_title, tls_args=tls, evt_handlers=list(handlers))
+
+
+def tls_arguments(peer: Peer) -> TlsArguments | None:
     """What pynetdicom wants to know for TLS; None without."""
     return (client_context(peer.tls), peer.tls.server_name or peer.host) if peer.tls else None
 

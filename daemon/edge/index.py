@@ -123,9 +123,7 @@ class Index:
         """A closed series with its instances, in order of arrival."""
         key = schema.instances.c.series_instance_uid == series_instance_uid
         members = sa.select(schema.instances.c.body).where(key, schema.instances.c.revision <= revision)
-        closed = sa.select(schema.series).where(
-            schema.series.c.series_instance_uid == series_instance_uid, schema.series.c.revision == revision
-        )
+        closed = sa.select(schema.series).where(*schema.series_key(series_instance_uid, revision))
         with self._engine.connect() as connection:
             row = connection.execute(closed).mappings().one()
             bodies = connection.execute(members).scalars().all()

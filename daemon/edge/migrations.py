@@ -43,8 +43,9 @@ def open_database(url: str) -> sa.Engine:
     return engine
 
 
-def open_existing(url: str) -> sa.Engine:
-    """Connect to a database that a daemon has made.
+@contextmanager
+def open_existing(url: str) -> Iterator[sa.Engine]:
+    """Connect to a database that a daemon has made, for a while.
 
     Raises:
         ConfigError: there is none yet, it cannot be reached, or newer software made it.
@@ -52,7 +53,11 @@ def open_existing(url: str) -> sa.Engine:
     place = sa.make_url(url)
     if place.drivername == "sqlite" and not Path(str(place.database)).exists():
         raise ConfigError(f"no {place.database}: run the daemon with this configuration first")
-    return open_database(url)
+    engine = open_database(url)
+    try:
+        yield engine
+    finally:
+        engine.dispose()
 
 
 def _migrate(connection: sa.Connection) -> None:

@@ -121,7 +121,7 @@ class Outbox:
             rows = connection.execute(sa.update(_TABLE).where(*chosen).values(**anew).returning(*of_these)).all()
             for uid, revision in set(rows):
                 values = {"version": version, "stage": Stage.DELIVERING.value}
-                connection.execute(sa.update(schema.series).where(*_series(uid, revision)).values(**values))
+                connection.execute(sa.update(schema.series).where(*schema.series_key(uid, revision)).values(**values))
         return len(rows)
 
     def _give_back(self, delivery: Delivery, values: dict[str, object]) -> None:
@@ -143,7 +143,7 @@ def _finish(connection: sa.Connection, delivery: Delivery, version: int) -> dict
         _TABLE.c.revision == delivery.revision,
     )
     rows = connection.execute(sa.select(_TABLE).where(*of_series)).mappings().all()
-    key = _series(delivery.series_instance_uid, delivery.revision)
+    key = schema.series_key(delivery.series_instance_uid, delivery.revision)
     row = connection.execute(sa.select(schema.series).where(*key)).mappings().one()
     seconds: dict[str, float] = json.loads(row["seconds"])
     if _arrived(rows) and "sr" not in seconds:
@@ -160,14 +160,7 @@ def _arrived(rows: Iterable[sa.RowMapping]) -> list[float]:
 
 
 def _key(delivery: Delivery) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
-    return (
-        _TABLE.c.sop_instance_uid == delivery.sop_instance_uid,
-        _TABLE.c.destination == delivery.destination,
-    )
-
-
-def _series(series_instance_uid: str, revision: int) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
-    return (schema.series.c.series_instance_uid == series_instance_uid, schema.series.c.revision == revision)
+    return schema.delivery_key(delivery.sop_instance_uid, delivery.destination)
 
 
 def _delivery(row: sa.RowMapping) -> Delivery:

@@ -95,13 +95,10 @@ def _reopen(connection: sa.Connection, row: sa.RowMapping, reason: int, now: flo
     why = f"{row['destination']} does not commit it (failure reason {reason:04X}): see its log, then requeue"
     values = {"delivered_at": None, "commitment": Commitment.NONE, "due_at": now, "trouble": why}
     values |= {"attempts": row["attempts"] + 1, "parked": why if lasting else None}
-    key = (_TABLE.c.sop_instance_uid == row["sop_instance_uid"], _TABLE.c.destination == row["destination"])
+    key = schema.delivery_key(row["sop_instance_uid"], row["destination"])
     connection.execute(sa.update(_TABLE).where(*key).values(**values))
-    of_series = (
-        schema.series.c.series_instance_uid == row["series_instance_uid"],
-        schema.series.c.revision == row["revision"],
-    )
     if not lasting:
+        of_series = schema.series_key(row["series_instance_uid"], row["revision"])
         changed = {"version": version, "stage": Stage.DELIVERING.value}
         connection.execute(sa.update(schema.series).where(*of_series).values(**changed))
     return lasting

@@ -69,7 +69,7 @@ class Results:
 
     def begin(self, series_instance_uid: str, revision: int) -> int:
         """A worker begins to judge a series; how many have by now. More than one: the others died, or were given up."""
-        key = _key(series_instance_uid, revision)
+        key = schema.series_key(series_instance_uid, revision)
         with self._engine.begin() as connection:
             _update(connection, series_instance_uid, revision, {"stage": Stage.ASSESSING.value})
             begun = sa.update(schema.series).where(*key).values(attempts=schema.series.c.attempts + 1)
@@ -160,7 +160,7 @@ class Results:
 
     def record(self, series_instance_uid: str, revision: int) -> Record:
         """One series and revision."""
-        return self._records(sa.select(schema.series).where(*_key(series_instance_uid, revision)))[0]
+        return self._records(sa.select(schema.series).where(*schema.series_key(series_instance_uid, revision)))[0]
 
     def newest(self, card_id: str) -> Record | None:
         """The newest revision behind a card; None for an unknown card."""
@@ -189,13 +189,9 @@ def _update(
 ) -> bool:
     """Change one row; whether there was one."""
     version = schema.next_version(connection)
-    key = _key(series_instance_uid, revision)
+    key = schema.series_key(series_instance_uid, revision)
     changed = connection.execute(sa.update(schema.series).where(*key, condition).values(version=version, **values))
     return changed.rowcount > 0
-
-
-def _key(series_instance_uid: str, revision: int) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
-    return (schema.series.c.series_instance_uid == series_instance_uid, schema.series.c.revision == revision)
 
 
 def _assessment(text: str | None) -> Assessment | None:

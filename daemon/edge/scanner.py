@@ -11,7 +11,7 @@ from typing import Final
 
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
-from pynetdicom import AE
+from pynetdicom import build_context
 from pynetdicom.association import Association
 from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.sop_class import ModalityPerformedProcedureStep  # type: ignore[attr-defined]
@@ -19,11 +19,10 @@ from pynetdicom.sop_class import ModalityPerformedProcedureStep  # type: ignore[
 from daemon.core.errors import DeliveryFailed
 from daemon.core.transmission import Leg, Sending, Transmission
 from daemon.dicom.outgoing import Outgoing, altered
-from daemon.edge.destinations import Peer, tls_arguments
+from daemon.edge.destinations import SUCCESS, WARNINGS, Peer, request_association, tls_arguments
 from daemon.edge.reactor import parked_reactor
 
-#: Success, and the warnings of a receiver that has stored the instance (PS3.4 B.2.3).
-_STORED: Final = frozenset({"0000", "B000", "B006", "B007"})
+_STORED: Final = frozenset(f"{status:04X}" for status in (SUCCESS, *WARNINGS))
 _NOT_SENT: Final = "not sent: the association had ended"
 _NO_ANSWER: Final = "sent, but not answered"
 _NO_CONTEXT: Final = "not sent: the receiver does not take this kind of object, or not so encoded"
@@ -147,11 +146,8 @@ def _context_id(association: Association, image: Outgoing) -> int | None:
 
 
 def _associate(peer: Peer, contexts: set[tuple[str, str]]) -> Association:
-    ae = AE(ae_title=peer.calling_ae)
-    ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = ae.connection_timeout = peer.timeout_s
-    for sop_class, syntax in sorted(contexts):
-        ae.add_requested_context(sop_class, syntax)
-    association = ae.associate(peer.host, peer.port, ae_title=peer.ae_title, tls_args=tls_arguments(peer))
+    offered = [build_context(sop_class, syntax) for sop_class, syntax in sorted(contexts)]
+    association = request_association(peer, offered, tls_arguments(peer))
     if association.is_established:
         return association
     if association.is_rejected:

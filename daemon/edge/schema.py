@@ -132,6 +132,16 @@ def insert_or_ignore(engine: sa.Engine, table: sa.Table) -> sa.Insert:
     return postgresql.insert(table).on_conflict_do_nothing()
 
 
+def series_key(series_instance_uid: str, revision: int) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
+    """What picks the row of one series and revision."""
+    return (series.c.series_instance_uid == series_instance_uid, series.c.revision == revision)
+
+
+def delivery_key(sop_instance_uid: str, destination: str) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
+    """What picks the row of one object for one destination."""
+    return (deliveries.c.sop_instance_uid == sop_instance_uid, deliveries.c.destination == destination)
+
+
 def next_version(connection: sa.Connection) -> int:
     """The number that the next change of any series gets.
 

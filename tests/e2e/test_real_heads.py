@@ -11,9 +11,9 @@ import highdicom
 import numpy as np
 import pytest
 from archive import running_archive
-from builders_daemon import running_daemon
+from builders_daemon import running_daemon, write_files
 from builders_reader_table import DICOM
-from pydicom import dcmread, dcmwrite
+from pydicom import dcmread
 from validators import dsrdump, unexpected_dciodvfy, without_dicomdir
 
 from daemon.dicom.parsing import parse_file
@@ -47,10 +47,8 @@ def write_corrupted(source: Path, artefact: str, folder: Path) -> str:
     (volume,) = read_volumes(datasets)
     corruption = draw(artefact, SEVERITY, np.random.default_rng(7))
     image = corrupt(volume.voxels, (corruption,), Grid(volume.voxels.shape, volume.affine).spacing)
-    folder.mkdir(parents=True)
     made = list(corrupted_series(datasets, image, seed=f"real {artefact}"))
-    for number, dataset in enumerate(made):
-        dcmwrite(folder / f"{number:04d}.dcm", dataset, enforce_file_format=True)
+    write_files(folder, made)
     return str(made[0].SeriesInstanceUID)
 
 

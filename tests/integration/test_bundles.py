@@ -5,9 +5,8 @@ from copy import deepcopy
 from dataclasses import replace
 
 import pytest
-from builders_daemon import golden_datasets
+from builders_daemon import golden_datasets, write_files
 from builders_series import encoded
-from pydicom import dcmwrite
 
 from daemon.config import Settings, load_settings, shipped_bundle
 from daemon.core.values import Algorithm, Arrival, ClosedBy, Instance, Series, State
@@ -37,9 +36,7 @@ def site(tmp_path):
 
 
 def head(folder):
-    folder.mkdir()
-    for number, dataset in enumerate(golden_datasets()):
-        dcmwrite(folder / f"{number:04d}.dcm", dataset, enforce_file_format=True)
+    write_files(folder, golden_datasets())
     return folder
 
 

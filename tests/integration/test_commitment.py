@@ -6,7 +6,6 @@ from functools import partial
 import pytest
 from archive import free_port, running_archive
 from builders_outbox import owe, save, sop_uid
-from prometheus_client import CollectorRegistry
 from pydicom import Dataset
 from pydicom.uid import MRImageStorage
 from pynetdicom import AE, build_role
@@ -15,31 +14,15 @@ from pynetdicom.sop_class import StorageCommitmentPushModel, StorageCommitmentPu
 from daemon.committing import Committer, take_outcome
 from daemon.core.errors import ConfigError, DeliveryRefused, DestinationUnreachable
 from daemon.core.values import Stage, State
-from daemon.delivering import Deliverer, Desk
+from daemon.delivering import Deliverer
 from daemon.edge.commitment import CommitmentScu, CommitmentSettings, Outcome, listening
 from daemon.edge.destinations import Peer, StorageScu
-from daemon.edge.metrics import make_metrics
-from daemon.edge.migrations import open_database
 from daemon.edge.outbox import Outbox
 from daemon.edge.pledges import Pledges
 from daemon.edge.reactor import parked_reactor
-from daemon.edge.reports import Reports
 from daemon.edge.results import Results
 
 WEEK_S = 604800.0
-
-
-@pytest.fixture
-def engine(tmp_path):
-    opened = open_database(f"sqlite:///{tmp_path}/scanside.sqlite")
-    yield opened
-    opened.dispose()
-
-
-@pytest.fixture
-def desk(engine, tmp_path):
-    metrics = make_metrics(CollectorRegistry())
-    return Desk(outbox=Outbox(engine), reports=Reports(tmp_path / "reports"), metrics=metrics, worker="w")
 
 
 def peer(port: int, calling_ae: str = "SCANSIDE_SC", ae_title: str = "ORTHANC") -> Peer:

@@ -4,15 +4,10 @@ from dataclasses import dataclass, field
 
 import pytest
 from builders_outbox import owe, save, sop_uid
-from prometheus_client import CollectorRegistry
 
 from daemon.core.errors import DeliveryFailed, DeliveryRefused, DestinationUnreachable
 from daemon.core.values import ReportObject, Stage, State
-from daemon.delivering import Deliverer, Desk
-from daemon.edge.metrics import make_metrics
-from daemon.edge.migrations import open_database
-from daemon.edge.outbox import Outbox
-from daemon.edge.reports import Reports
+from daemon.delivering import Deliverer
 from daemon.edge.results import Results
 
 WEEK_S = 604800.0
@@ -33,19 +28,6 @@ class Moody:
             raise error
         self.came.append(report_object.sop_instance_uid)
         return "B000"
-
-
-@pytest.fixture
-def engine(tmp_path):
-    opened = open_database(f"sqlite:///{tmp_path}/scanside.sqlite")
-    yield opened
-    opened.dispose()
-
-
-@pytest.fixture
-def desk(engine, tmp_path):
-    metrics = make_metrics(CollectorRegistry())
-    return Desk(outbox=Outbox(engine), reports=Reports(tmp_path / "reports"), metrics=metrics, worker="w")
 
 
 def owed(engine, desk, number, state=State.ACCEPT, at=4e9):

@@ -17,7 +17,6 @@ from daemon.dicom.headers import read_instance
 from daemon.dicom.simulate import series_from_volume
 from daemon.edge.index import Index
 from daemon.edge.metrics import make_metrics
-from daemon.edge.migrations import open_database
 from daemon.edge.reports import Reports
 from daemon.edge.results import Results
 from daemon.judgement import Judge, SeriesJudge
@@ -29,13 +28,6 @@ EVERYTHING = Route(name="everything", bundle="b")
 
 class Died(BaseException):
     """What no `except Exception` stops, as a kill would not be."""
-
-
-@pytest.fixture
-def engine(tmp_path):
-    opened = open_database(f"sqlite:///{tmp_path}/scanside.sqlite")
-    yield opened
-    opened.dispose()
 
 
 def received(index: Index) -> tuple[Series, dict[str, bytes]]:

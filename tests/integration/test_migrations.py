@@ -125,6 +125,6 @@ def test_a_database_that_cannot_be_opened_is_said_to_be(wrong):
 
 
 def test_a_database_that_no_daemon_made_is_not_made_by_looking(tmp_path):
-    with pytest.raises(ConfigError, match="run the daemon"):
-        open_existing(f"sqlite:///{tmp_path}/scanside.sqlite")
+    with pytest.raises(ConfigError, match="run the daemon"), open_existing(f"sqlite:///{tmp_path}/scanside.sqlite"):
+        pass
     assert [] == list(tmp_path.iterdir())

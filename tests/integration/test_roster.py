@@ -6,15 +6,7 @@ import sys
 import pytest
 import sqlalchemy as sa
 
-from daemon.edge.migrations import open_database
 from daemon.edge.roster import Roster
-
-
-@pytest.fixture
-def engine(tmp_path):
-    opened = open_database(f"sqlite:///{tmp_path}/scanside.sqlite")
-    yield opened
-    opened.dispose()
 
 
 class Clock:

@@ -13,16 +13,6 @@ from daemon.core.values import ReportKind
 from daemon.edge.outlets import DicomOutlet, FolderOutlet, StowOutlet
 
 
-@pytest.fixture
-def written(tmp_path):
-    def write(text):
-        path = tmp_path / "scanside.toml"
-        path.write_text(text)
-        return path
-
-    return write
-
-
 def test_no_file_is_the_defaults():
     assert Settings() == load_settings(None)
 

@@ -164,16 +164,6 @@ def test_the_routes_that_ship_have_no_fault():
     assert [] == list(faults(default_routes(), ("brain-t1",)))
 
 
-@pytest.fixture
-def written(tmp_path):
-    def write(text):
-        path = tmp_path / "scanside.toml"
-        path.write_text(text)
-        return path
-
-    return write
-
-
 def test_a_sites_routes_come_first_and_may_be_the_only_ones(written):
     text = """
     bundles = {{ spine = "/bundles/spine" }}
