@@ -40,12 +40,16 @@ class Daemon:
 
     def start(self) -> None:
         """Start it and wait until it is ready."""
+        self.launch()
+        self.wait_until_ready()
+
+    def launch(self) -> None:
+        """Start it."""
         with self.config.with_name("daemon.log").open("ab") as log:
             # a process group of its own: killing it takes the receiver along
             self.process = subprocess.Popen(
                 [*SCANSIDE, "run", *self.options, "--config", str(self.config)], stderr=log, start_new_session=True
             )
-        self.wait_until_ready()
 
     def wait_until_ready(self, seconds: float = 120) -> None:
         """Wait for /readyz."""

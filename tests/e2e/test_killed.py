@@ -1,12 +1,15 @@
-"""kill -9 of receiver and daemon at random moments while a scanner pushes: nothing acknowledged is lost or told twice.
+"""kill -9 of receiver, daemon and worker at random moments while a scanner pushes: nothing acknowledged is lost or told
+twice.
 
-``SCANSIDE_PUSHES`` sets the number of series (a short run by default), ``SCANSIDE_KILL_SEED`` the moments,
-``SCANSIDE_KILL_DATABASE=postgresql`` another database than SQLite.
+``SCANSIDE_PUSHES`` and ``SCANSIDE_KILLS`` set how many series and kills there are at least (a short run by default),
+``SCANSIDE_KILL_SEED`` the moments; ``SCANSIDE_KILL_DATABASE=postgresql`` takes another database than SQLite, with a
+worker beside the daemon.
 """
 
 import os
 import random
 import signal
+import subprocess
 import threading
 import time
 from contextlib import ExitStack
@@ -14,46 +17,80 @@ from pathlib import Path
 
 import pytest
 from archive import running_archive
-from builders_daemon import Daemon, running_daemon, write_series
+from builders_daemon import SCANSIDE, Daemon, running_daemon, write_series
 from builders_postgres import running_postgres
 from pydicom import dcmread
 
 PUSHES = int(os.environ.get("SCANSIDE_PUSHES", "6"))
 SEED = int(os.environ.get("SCANSIDE_KILL_SEED", "1"))
-PAUSES_S = (1.0, 6.0)
+POSTGRES = os.environ.get("SCANSIDE_KILL_DATABASE") == "postgresql"
+KILLS = int(os.environ.get("SCANSIDE_KILLS", "0"))
+PAUSES_S = (0.5, 5.0)
+#: So often a daemon is left alone until it is ready; else the next kill may meet it at its start.
+PATIENCE = 0.7
 #: A scanner takes its time between two series; without it, two hundred are pushed within a handful of kills.
 PACE_S = 2.0
 
 
-class Killer(threading.Thread):
-    """Kills the receiver, the daemon or both at random moments, and starts the daemon again, as systemd would."""
+class Worker:
+    """A worker beside the daemon, started again whenever it was killed."""
 
     def __init__(self, daemon: Daemon) -> None:
+        self._config = daemon.config
+        self.start()
+
+    def start(self) -> None:
+        with self._config.with_name("worker.log").open("ab") as log:
+            self._process = subprocess.Popen([*SCANSIDE, "work", "--config", str(self._config)], stderr=log)
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+
+class Killer(threading.Thread):
+    """Kills processes at random moments, and starts them again, as systemd would."""
+
+    def __init__(self, daemon: Daemon, worker: Worker | None) -> None:
         super().__init__()
-        self._daemon = daemon
+        self._daemon, self._worker = daemon, worker
         self._rng = random.Random(SEED)
         self.enough = threading.Event()
-        self.kills = {"receiver": 0, "daemon": 0, "both": 0}
+        self.kills = {"receiver": 0, "daemon": 0, "both": 0} | ({"worker": 0} if worker else {})
+
+    @property
+    def count(self) -> int:
+        return sum(self.kills.values())
 
     def run(self) -> None:
         while not self.enough.wait(self._rng.uniform(*PAUSES_S)):
             victim = self._rng.choice(list(self.kills))
-            self.kills[victim] += 1
-            if victim == "receiver":
-                self._kill_receiver()
-                continue
-            if victim == "daemon":
-                os.kill(self._daemon.process.pid, signal.SIGKILL)
-                self._daemon.process.wait()
-            else:
-                self._daemon.kill()
-            self._daemon.start()
+            self.kills[victim] += self._kill(victim)
 
-    def _kill_receiver(self) -> None:
+    def _kill(self, victim: str) -> bool:
+        """Whether there was one to kill."""
+        if victim == "receiver":
+            return self._kill_receiver()
+        if victim == "worker":
+            self._worker.kill()
+            self._worker.start()
+            return True
+        if victim == "daemon":
+            self._daemon.process.kill()
+            self._daemon.process.wait()
+        else:
+            self._daemon.kill()
+        self._daemon.launch()
+        if self._rng.random() < PATIENCE:
+            self._daemon.wait_until_ready()
+        return True
+
+    def _kill_receiver(self) -> bool:
         try:
             os.kill(self._daemon.receiver_pid(), signal.SIGKILL)
         except ProcessLookupError:  # it has just died with its daemon
-            self.kills["receiver"] -= 1
+            return False
+        return True
 
 
 def push_until_acknowledged(daemon: Daemon, files: list[Path], folder: Path) -> int:
@@ -83,15 +120,19 @@ def aftermath(tmp_path_factory, record_testsuite_property):
     folder = tmp_path_factory.mktemp("killed")
     (folder / "archive").mkdir()
     with ExitStack() as stack:
-        database = ""
-        if os.environ.get("SCANSIDE_KILL_DATABASE") == "postgresql":
-            database = f'database = "{stack.enter_context(running_postgres()).database()}"\n'
+        database = f'database = "{stack.enter_context(running_postgres()).database()}"\n' if POSTGRES else ""
         archive = stack.enter_context(running_archive(folder / "archive"))
-        daemon = stack.enter_context(running_daemon(folder, archive, f"{database}[completion]\nquiet_s = 2.0"))
-        killer, pushed, tries = Killer(daemon), {}, 0
+        extra = f"{database}[completion]\nquiet_s = 2.0\n[work]\nsilence_s = 10.0"
+        daemon = stack.enter_context(running_daemon(folder, archive, extra))
+        worker = Worker(daemon) if POSTGRES else None
+        if worker:
+            stack.callback(worker.kill)
+        killer, pushed, tries = Killer(daemon, worker), {}, 0
         killer.start()
         try:
-            for number in range(PUSHES):
+            while len(pushed) < PUSHES or killer.count < KILLS:
+                assert killer.is_alive()
+                number = len(pushed)
                 uid, files = write_series(folder / f"series-{number}", number, f"killed {SEED}")
                 (folder / f"push-{number}").mkdir()
                 tries += push_until_acknowledged(daemon, files, folder / f"push-{number}")
@@ -100,17 +141,18 @@ def aftermath(tmp_path_factory, record_testsuite_property):
         finally:
             killer.enough.set()
             killer.join()
-        records = settled(daemon, pushed)
-        record_testsuite_property("killed", f"{PUSHES} series in {tries} pushes, kills {killer.kills}")
+        daemon.wait_until_ready()
+        records = settled(daemon, pushed, 600 + 2 * len(pushed))
+        record_testsuite_property("killed", f"{len(pushed)} series in {tries} pushes, kills {killer.kills}")
         yield killer, pushed, records, archive
 
 
-def settled(daemon: Daemon, pushed: dict[str, int], seconds: float = 600) -> list[dict]:
+def settled(daemon: Daemon, pushed: dict[str, int], seconds: float) -> list[dict]:
     """All records, once every series is whole and every revision is done."""
     deadline = time.monotonic() + seconds
     records: list[dict] = []
     while time.monotonic() < deadline:
-        records = daemon.series()
+        records = daemon.known()
         whole = {r["series"] for r in records if r["images"] == pushed.get(r["series"])}
         if whole == set(pushed) and all(r["state"] == "DONE" for r in records):
             return records
@@ -121,7 +163,7 @@ def settled(daemon: Daemon, pushed: dict[str, int], seconds: float = 600) -> lis
 def test_the_killer_did_its_work(aftermath):
     killer, _, _, _ = aftermath
 
-    assert sum(killer.kills.values()) >= PUSHES // 6
+    assert killer.count >= max(KILLS, PUSHES // 6)
 
 
 def test_every_acknowledged_image_is_in_the_newest_verdict_of_its_series(aftermath):
