@@ -18,25 +18,18 @@ from builders_receiver import encoded
 from daemon.dicom.mpps import begun
 from daemon.dicom.pdu import encode_command
 
+_ECHO = echo_command()
+_IMAGE = mr_bytes(1, 32)
+_STEP = encoded(begun("1.2.3", "MR1", "20260101120000"))
+
 
 def converse(port: int, rng: random.Random) -> None:
     """A conversation in which some bytes are not what they were."""
-    pdus = [
-        association_request(),
-        encode_command(ECHO, echo_command()),
-        *store_pdus("1.2.3.1", mr_bytes(1, 32), rng.choice((500, 16_000))),
-        *store_pdus("1.2.3.2", rng.randbytes(rng.randrange(3000))),
-        *step_pdus(f"1.2.3.{rng.randrange(20)}", encoded(begun("1.2.3", "MR1", "20260101120000"))),
-        RELEASE_REQUEST,
-    ]
-    victims = rng.sample(range(len(pdus)), rng.randint(1, 2)) if rng.random() < 0.8 else range(len(pdus))
-    mutated = [_mutated(pdu, rng) if number in victims else pdu for number, pdu in enumerate(pdus)]
-    if rng.random() < 0.2:
-        rng.shuffle(mutated)
+    sent = mutated([association_request(), *messages(rng), RELEASE_REQUEST], rng)
     with Peer(port) as peer:
         peer.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
-            peer.send(*mutated)
+            peer.send(*sent)
             peer.socket.shutdown(socket.SHUT_WR)
             while peer.socket.recv(1 << 16):
                 pass
@@ -44,7 +37,27 @@ def converse(port: int, rng: random.Random) -> None:
             pass
 
 
-def _mutated(pdu: bytes, rng: random.Random) -> bytes:
+def messages(rng: random.Random) -> list[bytes]:
+    """The PDUs of an echo, an image in one or more pieces, a thing that is none, and the report of a procedure step."""
+    return [
+        encode_command(ECHO, _ECHO),
+        *store_pdus("1.2.3.1", _IMAGE, rng.choice((500, 16_000))),
+        *store_pdus("1.2.3.2", rng.randbytes(rng.randrange(3000))),
+        *step_pdus(f"1.2.3.{rng.randrange(20)}", _STEP),
+    ]
+
+
+def mutated(pdus: list[bytes], rng: random.Random) -> list[bytes]:
+    """The same PDUs, some bytes of one, two or all of them changed, sometimes in another order."""
+    victims = rng.sample(range(len(pdus)), rng.randint(1, 2)) if rng.random() < 0.8 else range(len(pdus))
+    changed = [mutated_pdu(pdu, rng) if number in victims else pdu for number, pdu in enumerate(pdus)]
+    if rng.random() < 0.2:
+        rng.shuffle(changed)
+    return changed
+
+
+def mutated_pdu(pdu: bytes, rng: random.Random) -> bytes:
+    """One to eight bytes or lengths changed, or a piece cut out, put in, or dropped from the end."""
     content = bytearray(pdu)
     for _ in range(rng.choice((1, 1, 1, 2, 8))):
         at = rng.randrange(len(content)) if rng.random() < 0.5 else rng.randrange(min(len(content), 90))
