@@ -3,15 +3,20 @@
 Every person of the data is judged clean and with each artefact at random severities, by the daemon's own examiner::
 
     PYTHONPATH=. python benchmarks/verdicts.py --data ../shared/data/brain --out runs/verdicts
+
+With ``--calibrated`` everybody is compared with the clean heads of all others, as on a scanner that was calibrated with
+so few (rule "iqr"), instead of with the bundle's own reference.
 """
 
 import argparse
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from daemon.config import Settings
 from daemon.core.errors import NotAssessable
+from daemon.core.reference import Cell, References, Standard, choose
+from daemon.core.rule import Rule
 from daemon.core.values import State, Volume
 from daemon.examination import Examiner, load_examiner
 from models.artefacts import ARTEFACTS
@@ -44,18 +49,39 @@ def main() -> None:
     options.add_argument("--people", type=int, default=16)
     options.add_argument("--repeats", type=int, default=2)
     options.add_argument("--simulator", choices=("own", "torchio"), default="own")
-    plan = EvaluationPlan(**vars(options.parse_args()))
+    options.add_argument("--calibrated", action="store_true")
+    chosen = vars(options.parse_args())
+    calibrated = chosen.pop("calibrated")
+    plan = EvaluationPlan(**chosen)
     examiner = load_examiner(plan.bundle, Settings().engine)
-    cases = [judge(examiner, truth) for truth in cases_of(plan)]
+    standards = standards_of(examiner, plan) if calibrated else {}
+    cases = [judge(examiner, truth, standards.get(truth.name)) for truth in cases_of(plan)]
     plan.out.mkdir(parents=True, exist_ok=True)
     write_rows(plan.out / "rows.csv", [case.row for case in cases])
     print_tables(cases)
     print("\n" + "\n".join(tables_of([case.row for case in cases])))
 
 
-def judge(examiner: Examiner, truth: Truth) -> Case:
+def standards_of(examiner: Examiner, plan: EvaluationPlan) -> dict[str, Standard]:
+    """By person, what a scanner calibrated with the clean heads of all others compares with."""
+    manifest = examiner.bundle.manifest
+    clean = {}
+    for truth in cases_of(replace(plan, repeats=0)):
+        measures = examiner.examine(Volume(voxels=truth.voxels, affine=truth.affine)).assessment.measures
+        clean[truth.name] = {signal: (measures[signal].value,) for signal in manifest.reference.scores}
+    standards = {}
+    for person in clean:
+        cells = tuple(
+            Cell(scanner="site", protocol="", scores=scores) for name, scores in clean.items() if name != person
+        )
+        site = References(bundle=examiner.bundle.digest, made_at=0.0, cells=cells)
+        standards[person] = choose(site, manifest, "site", "", Rule.IQR)
+    return standards
+
+
+def judge(examiner: Examiner, truth: Truth, standard: Standard | None) -> Case:
     try:
-        examination = examiner.examine(Volume(voxels=truth.voxels, affine=truth.affine))
+        examination = examiner.examine(Volume(voxels=truth.voxels, affine=truth.affine), standard)
     except NotAssessable:
         return Case(unfound(truth), State.NOT_ASSESSED, "-")
     verdict = examination.verdict

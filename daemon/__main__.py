@@ -30,7 +30,8 @@ _CALIBRATE = """\
 Learns what accepted series of each scanner and protocol look like, from the newest verdict of every complete series,
 and writes it to storage/references.json; a running daemon takes it up with its next series. A series is compared with
 its own scanner and protocol where these hold enough series for an alarm to be possible at all, else with all of its
-scanner, else with the bundle's own reference. Only scores of the configured bundle count.
+scanner, else with the bundle's own reference. Only scores of the configured bundle count. With rule = "iqr" under
+[judgement] twelve series are enough (Tukey's fence), but the share of false alarms is then not fixed.
 
 Series judged ACCEPT and REVIEW count, RESCAN and NOT_ASSESSED never. Leaving REVIEW out (--accepted-only) drops what
 was merely unusual, which tightens the limits at every calibration: do so only after people have looked. Better leave

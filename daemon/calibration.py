@@ -9,7 +9,7 @@ from typing import Any
 from daemon.config import SHIPPED, Settings
 from daemon.core.calibration import Coverage, LeftOut, Scored, Selection, coverage, learn
 from daemon.core.errors import ConfigError
-from daemon.core.reference import References, level_of, missing
+from daemon.core.reference import References, fewest, level_of
 from daemon.edge.migrations import open_existing
 from daemon.edge.references import write_references
 from daemon.edge.results import Results
@@ -52,9 +52,9 @@ def calibrate(settings: Settings, selection: Selection, *, write: bool, bundle_n
     return Calibration(
         file=settings.references_of(bundle_name),
         references=references,
-        coverage=coverage(references, manifest),
+        coverage=coverage(references, manifest, settings.judgement.rule),
         left_out=left_out,
-        needed=missing(0, level_of(manifest)),
+        needed=fewest(level_of(manifest), settings.judgement.rule),
         unknown=len(set(selection.rejected) - {one.series_instance_uid for one in series}),
     )
 
@@ -78,7 +78,7 @@ def tabulate(calibration: Calibration, scanners: Mapping[str, str]) -> Iterator[
     """The calibration for people: one line a cell, then what was left out. ``scanners``: AE title -> alias."""
     rows = [("scanner", "protocol", "series", "false alarms from", "compared with")]
     for cell in calibration.coverage:
-        rate = f"{cell.smallest_rate:.1%}"
+        rate = "-" if cell.smallest_rate is None else f"{cell.smallest_rate:.1%}"
         protocol = "".join(c if c.isprintable() else "?" for c in cell.protocol) or "-"  # headers may hold anything
         rows.append((_alias(cell, scanners), protocol, str(cell.count), rate, _comparison(cell)))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from math import isfinite
 
-from daemon.core.reference import Cell, References, enough, level_of, missing, size
+from daemon.core.reference import Cell, References, fewest, level_of, size
+from daemon.core.rule import Rule
 from daemon.core.values import State
 from models.bundle import Manifest
 
@@ -52,15 +53,15 @@ class Selection:
 class Coverage:
     """What one cell is good for.
 
-    ``smallest_rate``: the smallest share of false alarms, over all signals together, that so many references allow;
-    ``used_by``: what its series are compared with, ``protocol``, ``scanner`` or ``manifest``; ``missing``: how many
-    more the cell needs; ``scanner_missing``: the same of its whole scanner.
+    ``smallest_rate``: the smallest share of false alarms, over all signals together, that so many references allow,
+    None under a rule that promises none; ``used_by``: what its series are compared with, ``protocol``, ``scanner`` or
+    ``manifest``; ``missing``: how many more the cell needs; ``scanner_missing``: the same of its whole scanner.
     """
 
     scanner: str
     protocol: str
     count: int
-    smallest_rate: float
+    smallest_rate: float | None
     used_by: str
     missing: int
     scanner_missing: int
@@ -83,24 +84,24 @@ def learn(
     return References(bundle=bundle, made_at=made_at, cells=tuple(learnt)), left_out
 
 
-def coverage(references: References, manifest: Manifest) -> tuple[Coverage, ...]:
+def coverage(references: References, manifest: Manifest, rule: Rule = Rule.CONFORMAL) -> tuple[Coverage, ...]:
     """One line a cell, in order."""
-    level, signals = level_of(manifest), len(manifest.reference.scores)
+    needed = fewest(level_of(manifest), rule)
+    signals = len(manifest.reference.scores) if rule is Rule.CONFORMAL else None
     return tuple(
-        _coverage(cell, size(references.of_scanner(cell.scanner)), level, signals) for cell in references.cells
+        _coverage(cell, size(references.of_scanner(cell.scanner)), needed, signals) for cell in references.cells
     )
 
 
-def _coverage(cell: Cell, of_scanner: int, level: float, signals: int) -> Coverage:
-    own, pooled = enough(cell.count, level), enough(of_scanner, level)
+def _coverage(cell: Cell, of_scanner: int, needed: int, signals: int | None) -> Coverage:
     return Coverage(
         scanner=cell.scanner,
         protocol=cell.protocol,
         count=cell.count,
-        smallest_rate=min(1.0, signals / (cell.count + 1)),
-        used_by="protocol" if own else "scanner" if pooled else "manifest",
-        missing=missing(cell.count, level),
-        scanner_missing=missing(of_scanner, level),
+        smallest_rate=None if signals is None else min(1.0, signals / (cell.count + 1)),
+        used_by="protocol" if cell.count >= needed else "scanner" if of_scanner >= needed else "manifest",
+        missing=max(0, needed - cell.count),
+        scanner_missing=max(0, needed - of_scanner),
     )
 
 

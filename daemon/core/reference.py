@@ -16,6 +16,9 @@ from models.uncertainty import conformal_limit, conformal_p_value, tukey_limit
 
 Scores = Mapping[str, tuple[float, ...]]
 
+#: Tukey's fence is measured from quartiles: with fewer than three references in each, one odd head moves it too far.
+FEWEST_FOR_QUARTILES = 12
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
@@ -88,17 +91,14 @@ def level_of(manifest: Manifest) -> float:
     return manifest.thresholds.alpha / max(1, len(manifest.reference.scores))
 
 
-def enough(count: int, level: float) -> bool:
-    """Whether so many references can show a score to be abnormal: the smallest p-value is 1 / (n + 1)."""
-    return 1 / (count + 1) <= level
-
-
-def missing(count: int, level: float) -> int:
-    """How many references more are needed."""
-    needed = max(0, int(1 / level) - 2)  # one below the answer at most: rounding is left to ``enough``
-    while not enough(needed, level):
-        needed += 1
-    return max(0, needed - count)
+def fewest(level: float, rule: Rule = Rule.CONFORMAL) -> int:
+    """How many references it takes to call a score abnormal: the smallest p-value of n is 1 / (n + 1)."""
+    if rule is Rule.IQR:
+        return FEWEST_FOR_QUARTILES
+    count = max(0, int(1 / level) - 2)  # one below the answer at most: rounding is left to the comparison
+    while 1 / (count + 1) > level:
+        count += 1
+    return count
 
 
 def known_heads(manifest: Manifest) -> Standard:
@@ -119,15 +119,15 @@ def choose(
     references: References | None, manifest: Manifest, scanner: str, protocol: str, rule: Rule = Rule.CONFORMAL
 ) -> Standard:
     """The finest reference that holds enough series: of the protocol, of its scanner, else the bundle's own."""
-    level = level_of(manifest)
+    needed = fewest(level_of(manifest), rule)
     if references is not None and manifest.reference.scores:
         for group, scores in (
             (f"protocol {protocol or 'without a name'}", references.of_protocol(scanner, protocol)),
             ("all protocols", references.of_scanner(scanner)),
         ):
-            if enough(size(scores), level):
+            if size(scores) >= needed:
                 name = f"scanner {scanner}, {group}: {size(scores)} series"
-                return Standard(name=name, scores=scores, level=level, rule=rule)
+                return Standard(name=name, scores=scores, level=level_of(manifest), rule=rule)
     return of_manifest(manifest, rule)
 
 

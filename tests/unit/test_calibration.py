@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from daemon.core.calibration import LeftOut, Scored, Selection, coverage, learn
 from daemon.core.reference import choose, is_sound, of_manifest
+from daemon.core.rule import Rule
 from daemon.core.values import State
 from models.bundle import Reference, Thresholds
 
@@ -106,6 +107,13 @@ def test_a_cell_is_used_from_the_count_on_that_allows_an_alarm():
         assert 2 / (count + 1) == line.smallest_rate
 
 
+def test_by_quartiles_a_cell_is_used_sooner_and_promises_no_rate():
+    for count, used_by, missing in ((12, "protocol", 0), (11, "manifest", 1)):
+        (line,) = coverage(learnt([scored(number) for number in range(count)])[0], FACTS, Rule.IQR)
+
+        assert (used_by, missing, None) == (line.used_by, line.missing, line.smallest_rate)
+
+
 def test_a_small_cell_of_a_busy_scanner_leans_on_it():
     busy = [scored(number) for number in range(30)]
     first, second = coverage(learnt([*busy, scored(99, protocol="t2")])[0], FACTS)
@@ -114,15 +122,18 @@ def test_a_small_cell_of_a_busy_scanner_leans_on_it():
     assert 1.0 == second.smallest_rate
 
 
-@given(st.lists(st.tuples(st.sampled_from(["A", "B"]), st.sampled_from(["x", "y", ""])), max_size=120))
-def test_the_table_tells_what_the_judge_will_do(origins):
+@given(
+    st.lists(st.tuples(st.sampled_from(["A", "B"]), st.sampled_from(["x", "y", ""])), max_size=120),
+    st.sampled_from(Rule),
+)
+def test_the_table_tells_what_the_judge_will_do(origins, rule):
     series = [scored(number, scanner=s, protocol=p) for number, (s, p) in enumerate(origins)]
     references, _ = learnt(series)
 
     assert is_sound(references, FACTS.reference.scores)
-    for line in coverage(references, FACTS):
-        standard = choose(references, FACTS, line.scanner, line.protocol)
+    for line in coverage(references, FACTS, rule):
+        standard = choose(references, FACTS, line.scanner, line.protocol, rule)
         pooled = sum(scanner == line.scanner for scanner, _ in origins)
         counts = {"protocol": line.count, "scanner": pooled, "manifest": 1}
         assert counts[line.used_by] == len(standard.scores["uncertainty"])
-        assert (line.used_by == "manifest") == (standard == of_manifest(FACTS))
+        assert (line.used_by == "manifest") == (standard == of_manifest(FACTS, rule))

@@ -15,13 +15,13 @@ from daemon.core.reference import (
     References,
     Standard,
     choose,
-    enough,
+    fewest,
     is_sound,
-    missing,
     of_manifest,
 )
 from daemon.core.rule import Rule
 from models.bundle import Reference, Thresholds
+from models.uncertainty import conformal_p_value
 
 SIGNALS = ("uncertainty", "entropy")
 THRESHOLDS = Thresholds(alpha=0.1, impaired=1.0, dice_loss=0.1, unfamiliar=0.02)
@@ -95,18 +95,23 @@ def test_the_rule_reaches_every_reference():
         assert Rule.IQR is choose(references(*cells), FACTS, "MR1", "t1", Rule.IQR).rule
 
 
-@given(st.floats(0.001, 0.9), st.integers(0, 1200))
-def test_what_is_missing_is_what_makes_it_enough_and_no_less(level, count):
-    more = missing(count, level)
+@given(st.floats(0.001, 0.9))
+def test_the_fewest_references_are_enough_for_an_alarm_and_one_less_is_not(level):
+    scores = tuple(map(float, range(fewest(level))))
 
-    assert enough(count + more, level)
-    assert not more or not enough(count + more - 1, level)
+    assert conformal_p_value(scores, 1e9) <= level
+    assert not scores or conformal_p_value(scores[1:], 1e9) > level
 
 
 @pytest.mark.parametrize(("alpha", "signals", "needed"), [(0.1, 1, 9), (0.05, 1, 19), (0.01, 1, 99), (0.1, 3, 29)])
 def test_the_count_that_is_needed(alpha, signals, needed):
-    assert needed == missing(0, alpha / signals)
-    assert 1 == missing(needed - 1, alpha / signals)
+    assert needed == fewest(alpha / signals)
+
+
+def test_quartiles_need_fewer_references_than_p_values_and_no_fewer_than_twelve():
+    for count, own in ((12, "scanner MR1, protocol t1: 12 series"), (11, "manifest: 99 series (synthetic heads)")):
+        assert own == choose(references(cell("MR1", "t1", count)), FACTS, "MR1", "t1", Rule.IQR).name
+        assert name(cell("MR1", "t1", count)).startswith("manifest")
 
 
 @given(st.lists(numbers, max_size=120), numbers, st.sampled_from([0.1, 0.05, 0.1 / 3, 0.29, 0.07]))
