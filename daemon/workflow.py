@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import structlog
-from dbos import DBOS, DBOSConfiguredInstance, SetWorkflowID
+from dbos import DBOS, DBOSConfiguredInstance, SetEnqueueOptions, SetWorkflowID
 
 from daemon.core.errors import DeliveryFailed
 from daemon.core.values import ReportKind, Series, State
@@ -63,9 +63,12 @@ class Line(DBOSConfiguredInstance):
         super().__init__("line")
 
     def begin(self, series_instance_uid: str, revision: int) -> None:
-        """Start the workflow of a series that was found complete; starting it again changes nothing."""
-        name = self._name(series_instance_uid, revision)
-        with SetWorkflowID(f"{name}.v{WORKFLOW_VERSION}"):
+        """Start the workflow of a series that was found complete; starting it again changes nothing.
+
+        It waits for its turn: scanners take turns, so that one with many series holds up none of the others.
+        """
+        name, turn = self._name(series_instance_uid, revision), self._parts.index.turn(series_instance_uid, revision)
+        with SetWorkflowID(f"{name}.v{WORKFLOW_VERSION}"), SetEnqueueOptions(priority=turn):
             DBOS.enqueue_workflow(JUDGE_QUEUE, self.judge_series, series_instance_uid, revision)
 
     @DBOS.workflow(name="judge_series")

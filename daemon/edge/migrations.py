@@ -128,7 +128,12 @@ def _steps(connection: sa.Connection) -> None:
     )
 
 
-_STEPS: tuple[Callable[[sa.Connection], None], ...] = (_unnumbered, _outbox, _pledges, _attempts, _steps)
+def _turns(connection: sa.Connection) -> None:
+    """6: scanners take turns; what an older version left waiting stays in its order of closing."""
+    _add(connection, "series", "turn INTEGER NOT NULL DEFAULT 1")
+
+
+_STEPS: tuple[Callable[[sa.Connection], None], ...] = (_unnumbered, _outbox, _pledges, _attempts, _steps, _turns)
 
 
 def _add(connection: sa.Connection, table: str, described: str) -> None:

@@ -76,6 +76,7 @@ series = sa.Table(
     sa.Column("objects", Words, nullable=False, server_default="{}"),
     sa.Column("bundle", Words, nullable=False, server_default=""),  # digest of the one that judged
     sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),  # workers that began to judge it
+    sa.Column("turn", sa.Integer, nullable=False, server_default="1"),  # the lower, the sooner: core.turns
 )
 deliveries = sa.Table(
     "deliveries",
