@@ -99,7 +99,7 @@ def _running(
     with ExitStack() as stack:
         stores = stack.enter_context(stored(settings))
         spool = SpoolReader(settings.spool_settings.folder)
-        registry, obstacles = CollectorRegistry(), ["the bundle is being tested"]
+        registry, obstacles = CollectorRegistry(), ["the bundle is being tested"] if works else ["starting"]
         metrics = make_metrics(registry)
         completion = Completion(settings.completion)
         readers, count = (read_instance, read_report), _arrival_counter(settings, metrics)
@@ -117,8 +117,10 @@ def _running(
         )
         web = serve(board, registry, lambda: obstacles, settings.web.host, settings.web.port)
         stack.callback(web.stop)
-        examiners = _verified(settings)
+        examiners = Examiners(settings.bundle_folders, settings.engine)
         line = Line(_parts(settings, stores, examiners, spool, metrics))
+        if works:
+            _verify(examiners)
         stack.enter_context(answered_to(settings, stores))
         stack.enter_context(watched(line, settings.work.judging_s, stop))
         stack.enter_context(at_work(settings, stores, metrics, stop, works=works))
@@ -131,8 +133,7 @@ def _running(
         stack.enter_context(repeated(turns, stop))
         observer = Observer(metrics, stores.results, settings.spool_settings.folder, receiver.pid)
         stack.enter_context(repeated({"observer": _observing(observer, obstacles)}, stop))
-        examiner = examiners.get(SHIPPED)
-        _log.info("ready", port=web.port, bundle=examiner.bundle.manifest.name, provider=examiner.provider)
+        _log.info("ready", port=web.port, **(_named(examiners) if works else {}))
         yield
 
 
@@ -148,21 +149,25 @@ def _working(settings: Settings, stop: threading.Event, metrics_port: int | None
             stack.callback(thread.join)
             stack.callback(server.server_close)
             stack.callback(server.shutdown)
-        examiners = _verified(settings)
+        examiners = Examiners(settings.bundle_folders, settings.engine)
+        _verify(examiners)
         line = Line(_parts(settings, stores, examiners, SpoolReader(settings.spool_settings.folder), metrics))
         stack.enter_context(watched(line, settings.work.judging_s, stop))
         stack.enter_context(at_work(settings, stores, metrics, stop, works=True))
-        examiner = examiners.get(SHIPPED)
-        _log.info("working", bundle=examiner.bundle.manifest.name, provider=examiner.provider)
+        _log.info("working", **_named(examiners))
         yield
 
 
-def _verified(settings: Settings) -> Examiners:
-    """The examiners of all bundles, whose files are whole; the shipped one has passed its golden test."""
-    examiners = Examiners(settings.bundle_folders, settings.engine)
+def _verify(examiners: Examiners) -> None:
+    """See to it that the files of all bundles are whole, and the shipped one passes its golden test."""
     examiners.verify()
     examiners.get(SHIPPED)  # the others are loaded when a series first needs them
-    return examiners
+
+
+def _named(examiners: Examiners) -> dict[str, str]:
+    """Which bundle is at work, for the log."""
+    examiner = examiners.get(SHIPPED)
+    return {"bundle": examiner.bundle.manifest.name, "provider": examiner.provider}
 
 
 def _assembling(assembly: Assembly, line: Line) -> Callable[[], float]:
@@ -203,13 +208,18 @@ def _arrival_counter(settings: Settings, metrics: Metrics) -> Callable[[Arrival]
 
 def _parts(settings: Settings, stores: Stores, examiners: Examiners, spool: SpoolReader, metrics: Metrics) -> Parts:
     find_judge = _judges(settings, examiners, metrics)
-    spokesman = find_judge(SHIPPED).algorithm
-    metrics.build.labels(spokesman.software_version).set(1)
+    metrics.build.labels(version("scanside")).set(1)
+
+    @cache
+    def judge() -> SeriesJudge:
+        spokesman = find_judge(SHIPPED).algorithm
+        return SeriesJudge(find_judge, spokesman, settings.routes, spool.dataset_bytes, settings.station)
+
     return Parts(
         index=stores.index,
         results=stores.results,
         reports=stores.reports,
-        judge=SeriesJudge(find_judge, spokesman, settings.routes, spool.dataset_bytes, settings.station),
+        judge=judge,
         recipients={outlet.name: outlet.objects for outlet in settings.destinations},
         notifiers={notifier.name: notifier for notifier in make_notifiers(settings.alerts.urls)},
         metrics=metrics,

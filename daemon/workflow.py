@@ -6,7 +6,7 @@ recorded first counts, and report objects are files whose name is their UID.
 """
 
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 import structlog
@@ -34,6 +34,7 @@ _log = structlog.get_logger()
 class Parts:
     """What the steps work with.
 
+    ``judge`` gives the judge, and is asked only by who judges: it takes its bundle, and the memory of that.
     ``recipients``: destination -> kinds of object that it takes; ``scanners``: calling AE title -> alias; ``page``:
     where people reach the live page.
     """
@@ -41,7 +42,7 @@ class Parts:
     index: Index
     results: Results
     reports: Reports
-    judge: SeriesJudge
+    judge: Callable[[], SeriesJudge]
     recipients: Mapping[str, Collection[ReportKind]]
     notifiers: Mapping[str, Notifier]
     metrics: Metrics
@@ -99,7 +100,7 @@ class Line(DBOSConfiguredInstance):
         earlier = parts.results.sr_before(series_instance_uid, revision)
         self.judging_since = time.monotonic()
         try:
-            judged = parts.judge.judge(series, parts.reports.reference(earlier) if earlier else None, give_up=give_up)
+            judged = parts.judge().judge(series, parts.reports.reference(earlier) if earlier else None, give_up=give_up)
         finally:
             self.judging_since = None
         if self._publish(series, judged):

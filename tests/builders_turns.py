@@ -61,7 +61,7 @@ class Judge:
         if BUSY + RARE - left == self._killed_at:
             sys.stdout.flush()
             os._exit(1)
-        print(f"{series.instances[0].arrival.calling_ae} {name.rpartition('.')[2]}")
+        sys.stdout.write(f"{series.instances[0].arrival.calling_ae} {name.rpartition('.')[2]}\n")
         if left == 1:
             self.done.set()
         return Judged(
@@ -99,8 +99,8 @@ def main(url: str, killed_at: int = -1) -> None:
         index, results, roster = Index(engine, b"key"), Results(engine), Roster(engine, 30.0)
         judge = Judge(index, results, killed_at)
         parts = Parts(
-            index=index, results=results, reports=Reports(Path(mkdtemp())), judge=judge, recipients={}, notifiers={},
-            metrics=make_metrics(CollectorRegistry()), scanners={}, page="",
+            index=index, results=results, reports=Reports(Path(mkdtemp())), judge=lambda: judge, recipients={},
+            notifiers={}, metrics=make_metrics(CollectorRegistry()), scanners={}, page="",
         )  # fmt: skip
         line = Line(parts)
         judge.begin = line.begin

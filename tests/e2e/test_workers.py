@@ -98,6 +98,12 @@ def test_lost_workers_take_nothing_with_them_and_change_nothing_if_they_come_bac
     assert "1" == server.execute("SELECT count(*) FROM workers", database)  # the daemon; the lost are off the roster
 
 
+def test_a_daemon_that_leaves_work_to_others_loads_no_bundle(site):
+    daemon, _, _ = site
+
+    assert not [line for line in daemon.metrics() if line.startswith("scanside_bundle_info{")]
+
+
 def test_a_worker_has_metrics_of_its_own(site):
     daemon, _, _ = site
     port = free_port()

@@ -77,11 +77,12 @@ def test_a_series_that_no_worker_survives_is_answered_unseen(engine, tmp_path):
         raise Died
 
     judge = Judge(examiner=SimpleNamespace(examine=examine), algorithm=ALGORITHM, choose_standard=lambda *_: None)
+    series_judge = SeriesJudge(lambda _: judge, ALGORITHM, [EVERYTHING], lambda a: contents[a.sop_instance_uid], "here")
     parts = Parts(
         index=index,
         results=results,
         reports=Reports(tmp_path / "reports"),
-        judge=SeriesJudge(lambda _: judge, ALGORITHM, [EVERYTHING], lambda a: contents[a.sop_instance_uid], "here"),
+        judge=lambda: series_judge,
         recipients={"pacs": tuple(ReportKind)},
         notifiers={},
         metrics=make_metrics(CollectorRegistry()),
