@@ -1,5 +1,6 @@
 """The composition root: the only place that builds edge objects, starts anything, and stops it again."""
 
+import os
 import signal
 import threading
 import time
@@ -11,7 +12,7 @@ from importlib.metadata import version
 import structlog
 from prometheus_client import CollectorRegistry, start_http_server
 
-from daemon.assembly import Assembly
+from daemon.assembly import Assembling, Assembly
 from daemon.config import SHIPPED, Settings
 from daemon.core.completion import Completion
 from daemon.core.errors import ThreadEndedError
@@ -32,12 +33,11 @@ from daemon.examination import Examiners
 from daemon.intake import receive
 from daemon.judgement import FindJudge, Judge, SeriesJudge
 from daemon.retention import Warden
-from daemon.worker import Stores, answered_to, at_work, repeated, site_key, stored, watched
+from daemon.worker import Stores, answered_to, at_work, prepared, repeated, site_key, stored, watched
 from daemon.workflow import Line, Parts
 
-#: A turn of the assembly that found nothing to do is followed by this pause.
-_IDLE_S = 0.02
 _LOOK_S = 1.0
+_LEFT_S = 1.0
 _PRUNE_S = 60.0
 
 _log = structlog.get_logger()
@@ -89,6 +89,11 @@ def _until_told(settings: Settings, running: Callable[[threading.Event], Abstrac
     _log.info("stopped")
     if not signals:
         raise ThreadEndedError("a part of the daemon has ended: see the log; start it again, nothing is lost")
+    left = [thread for thread in threading.enumerate() if thread is not threading.main_thread() and not thread.daemon]
+    for thread in left:
+        thread.join(_LEFT_S)
+        if thread.is_alive():  # a step that waits for a database that is gone, and would hold up the end for ever
+            os._exit(os.EX_OK)
 
 
 @contextmanager
@@ -99,40 +104,39 @@ def _running(
     with ExitStack() as stack:
         stores = stack.enter_context(stored(settings))
         spool = SpoolReader(settings.spool_settings.folder)
-        registry, obstacles = CollectorRegistry(), ["the bundle is being tested"] if works else ["starting"]
+        registry, starting, seen = CollectorRegistry(), ["the bundle is being tested"], list[str]()
         metrics = make_metrics(registry)
-        completion = Completion(settings.completion)
-        readers, count = (read_instance, read_report), _arrival_counter(settings, metrics)
-        assembly = Assembly(spool, stores.index, completion, readers, count)
-        metrics.own_objects.set_function(lambda: assembly.own_objects)
-        # Receiving does not wait for the bundle: images are safe from the first second on.
+        # Receiving waits neither for the database nor for the bundle: images are safe from the first second on.
         receiver = ReceiverProcess(receiver_command)
         stack.callback(receiver.stop)
+        examiners = Examiners(settings.bundle_folders, settings.engine)
+        line = Line(_parts(settings, stores, examiners, spool, metrics))
+        assembling = _assembling(settings, stores, spool, line, metrics)
         board = ResultsBoard(
             stores.results,
             stores.reports,
             settings.scanners,
-            lambda: (assembly.changes, assembly.incoming),
+            lambda: (assembling.changes, assembling.incoming),
             stores.index.card_id,
         )
-        web = serve(board, registry, lambda: obstacles, settings.web.host, settings.web.port)
+        web = serve(board, registry, lambda: starting + seen, settings.web.host, settings.web.port)
         stack.callback(web.stop)
-        examiners = Examiners(settings.bundle_folders, settings.engine)
-        line = Line(_parts(settings, stores, examiners, spool, metrics))
+        observer = Observer(metrics, stores.results, settings.spool_settings.folder, receiver.pid)
         if works:
             _verify(examiners)
+        starting[:] = ["the database does not answer yet: images are received and kept"]
+        if not prepared(stores.engine, stop):
+            yield
+            return
+        stack.enter_context(repeated({"observer": _observing(observer, seen)}, stop))
         stack.enter_context(answered_to(settings, stores))
         stack.enter_context(watched(line, settings.work.judging_s, stop))
         stack.enter_context(at_work(settings, stores, metrics, stop, works=works))
-        for uid, revision in stores.results.unjudged():
-            line.begin(uid, revision)
         stores.outbox.park_unknown([outlet.name for outlet in settings.destinations])
-        assembly.restore(time.time())
         warden = Warden(spool, Inventory(stores.engine), settings.retention)
-        turns = {"assembly": _assembling(assembly, line), "retention": _pruning(warden)}
+        turns = {"assembly": assembling.turn, "retention": _pruning(warden)}
         stack.enter_context(repeated(turns, stop))
-        observer = Observer(metrics, stores.results, settings.spool_settings.folder, receiver.pid)
-        stack.enter_context(repeated({"observer": _observing(observer, obstacles)}, stop))
+        starting.clear()
         _log.info("ready", port=web.port, **(_named(examiners) if works else {}))
         yield
 
@@ -151,6 +155,9 @@ def _working(settings: Settings, stop: threading.Event, metrics_port: int | None
             stack.callback(server.shutdown)
         examiners = Examiners(settings.bundle_folders, settings.engine)
         _verify(examiners)
+        if not prepared(stores.engine, stop):
+            yield
+            return
         line = Line(_parts(settings, stores, examiners, SpoolReader(settings.spool_settings.folder), metrics))
         stack.enter_context(watched(line, settings.work.judging_s, stop))
         stack.enter_context(at_work(settings, stores, metrics, stop, works=True))
@@ -170,14 +177,15 @@ def _named(examiners: Examiners) -> dict[str, str]:
     return {"bundle": examiner.bundle.manifest.name, "provider": examiner.provider}
 
 
-def _assembling(assembly: Assembly, line: Line) -> Callable[[], float]:
-    def turn() -> float:
-        read, closed = assembly.turn(time.time())
-        for series in closed:
-            line.begin(series.series_instance_uid, series.revision)
-        return 0.0 if read or closed else _IDLE_S
+def _assembling(settings: Settings, stores: Stores, spool: SpoolReader, line: Line, metrics: Metrics) -> Assembling:
+    readers, count = (read_instance, read_report), _arrival_counter(settings, metrics)
 
-    return turn
+    def make() -> Assembly:
+        return Assembly(spool, stores.index, Completion(settings.completion), readers, count)
+
+    assembling = Assembling(make, line.begin, stores.results.unjudged)
+    metrics.own_objects.set_function(lambda: assembling.own_objects)
+    return assembling
 
 
 def _observing(observer: Observer, obstacles: list[str]) -> Callable[[], float]:

@@ -17,6 +17,7 @@ from daemon.core.values import ReportKind, Series, State
 from daemon.edge.index import Index
 from daemon.edge.metrics import OTHER_SCANNER, DeliveryOutcome, Metrics, Step, cause_label, reason_label
 from daemon.edge.notifier import Notifier, compose_alert
+from daemon.edge.patience import patiently
 from daemon.edge.reports import Reports
 from daemon.edge.results import Published, Results
 from daemon.judgement import Judged, SeriesJudge
@@ -90,20 +91,23 @@ class Line(DBOSConfiguredInstance):
 
     @DBOS.step(name="judge")
     def _judge(self, series_instance_uid: str, revision: int) -> bool:
-        """Judge one series and publish its verdict, unless that was done before; whether somebody must be alerted."""
+        """Judge one series and publish its verdict, unless that was done before; whether somebody must be alerted.
+
+        A step that failed would be a series without an answer: it waits for a database that is gone, with its verdict.
+        """
         parts = self._parts
-        known = parts.results.record(series_instance_uid, revision).verdict
+        known = patiently(lambda: parts.results.record(series_instance_uid, revision)).verdict
         if known is not None:
             return known.state is State.RESCAN
-        series = parts.index.series(series_instance_uid, revision)
-        give_up = parts.results.begin(series_instance_uid, revision) > _MOST_ATTEMPTS
-        earlier = parts.results.sr_before(series_instance_uid, revision)
+        series = patiently(lambda: parts.index.series(series_instance_uid, revision))
+        give_up = patiently(lambda: parts.results.begin(series_instance_uid, revision)) > _MOST_ATTEMPTS
+        earlier = patiently(lambda: parts.results.sr_before(series_instance_uid, revision))
         self.judging_since = time.monotonic()
         try:
             judged = parts.judge().judge(series, parts.reports.reference(earlier) if earlier else None, give_up=give_up)
         finally:
             self.judging_since = None
-        if self._publish(series, judged):
+        if patiently(lambda: self._publish(series, judged)):
             self._count(series, judged)
         return judged.verdict.state is State.RESCAN
 
@@ -159,7 +163,7 @@ class Line(DBOSConfiguredInstance):
     def _notify(self, series_instance_uid: str, revision: int, name: str) -> bool:
         """One attempt to alert one target."""
         parts = self._parts
-        record = parts.results.record(series_instance_uid, revision)
+        record = patiently(lambda: parts.results.record(series_instance_uid, revision))
         if record.verdict is None:  # never: the alert is started after the verdict was published
             return True
         link = f"{parts.page}#card-{record.card_id}"

@@ -28,6 +28,7 @@ class Roster:
         self._now = now
         self._machine = machine()
         self._heard: dict[str, tuple[int, float]] = {}
+        self._looked_at = now()
         self.worker = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
 
     def enter(self) -> None:
@@ -48,9 +49,15 @@ class Roster:
             connection.execute(sa.delete(_TABLE).where(_TABLE.c.worker == self.worker))
 
     def living(self) -> set[str]:
-        """Everybody who is not lost, ourselves among them; those who are lost leave the roster."""
+        """Everybody who is not lost, ourselves among them; those who are lost leave the roster.
+
+        While we could not look ourselves, nobody was silent: when a database comes back, all may beat again first.
+        """
         with self._engine.connect() as connection:
             rows = connection.execute(sa.select(_TABLE)).mappings().all()
+        if self._now() - self._looked_at > self._silence_s / 2:
+            self._heard.clear()
+        self._looked_at = self._now()
         lost = {row["worker"] for row in rows if self._lost(row)}
         if lost:
             with self._engine.begin() as connection:
