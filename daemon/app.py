@@ -137,7 +137,8 @@ def _running(
         turns = {"assembly": assembling.turn, "retention": _pruning(warden)}
         stack.enter_context(repeated(turns, stop))
         starting.clear()
-        _log.info("ready", port=web.port, **(_named(examiners) if works else {}))
+        bundle, provider = _named(examiners) if works else (None, None)
+        _log.info("ready", port=web.port, bundle=bundle, provider=provider)
         yield
 
 
@@ -161,7 +162,8 @@ def _working(settings: Settings, stop: threading.Event, metrics_port: int | None
         line = Line(_parts(settings, stores, examiners, SpoolReader(settings.spool_settings.folder), metrics))
         stack.enter_context(watched(line, settings.work.judging_s, stop))
         stack.enter_context(at_work(settings, stores, metrics, stop, works=True))
-        _log.info("working", **_named(examiners))
+        bundle, provider = _named(examiners)
+        _log.info("working", bundle=bundle, provider=provider)
         yield
 
 
@@ -171,10 +173,10 @@ def _verify(examiners: Examiners) -> None:
     examiners.get(SHIPPED)  # the others are loaded when a series first needs them
 
 
-def _named(examiners: Examiners) -> dict[str, str]:
-    """Which bundle is at work, for the log."""
+def _named(examiners: Examiners) -> tuple[str, str]:
+    """Which bundle is at work, and on what, for the log."""
     examiner = examiners.get(SHIPPED)
-    return {"bundle": examiner.bundle.manifest.name, "provider": examiner.provider}
+    return examiner.bundle.manifest.name, examiner.provider
 
 
 def _assembling(settings: Settings, stores: Stores, spool: SpoolReader, line: Line, metrics: Metrics) -> Assembling:

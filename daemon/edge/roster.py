@@ -17,6 +17,8 @@ import sqlalchemy as sa
 from daemon.edge import schema
 
 _TABLE = schema.workers
+#: Who has not looked for so long could not: every worker looks every two seconds.
+_BLIND_S = 10.0
 
 
 class Roster:
@@ -55,7 +57,7 @@ class Roster:
         """
         with self._engine.connect() as connection:
             rows = connection.execute(sa.select(_TABLE)).mappings().all()
-        if self._now() - self._looked_at > self._silence_s / 2:
+        if self._now() - self._looked_at > _BLIND_S:
             self._heard.clear()
         self._looked_at = self._now()
         lost = {row["worker"] for row in rows if self._lost(row)}

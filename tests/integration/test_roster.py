@@ -34,16 +34,27 @@ def enrolled(engine, clock, **elsewhere):
 
 def test_a_worker_elsewhere_is_lost_when_it_has_been_silent_too_long(engine, clock):
     here, there = enrolled(engine, clock), enrolled(engine, clock, machine="other")
-    for clock.now in (0.0, 20.0):
+    for clock.now in (0.0, 10.0, 20.0):
         assert {here.worker, there.worker} == here.living()
     assert there.beat()
-    for clock.now in (25.0, 54.0):
+    for clock.now in (25.0, 35.0, 45.0, 54.0):
         assert {here.worker, there.worker} == here.living()
     clock.now = 56.0
 
     assert {here.worker} == here.living()
     assert here.beat()
     assert not there.beat()  # and knows it from then on
+
+
+def test_nobody_was_silent_while_the_database_was_away(engine, clock):
+    """Who comes back first may not give up those who have not had the time to beat."""
+    here, there = enrolled(engine, clock), enrolled(engine, clock, machine="other")
+    assert {here.worker, there.worker} == here.living()
+    for clock.now in (100.0, 110.0, 120.0, 129.0):
+        assert {here.worker, there.worker} == here.living()
+    clock.now = 131.0
+
+    assert {here.worker} == here.living()
 
 
 def test_a_process_that_ended_on_this_machine_is_lost_at_once(engine, clock):
