@@ -106,7 +106,7 @@ def at_work(
     with ExitStack() as stack:
         stack.enter_context(enrolled(roster))
         stack.enter_context(durable(stores.engine, roster.worker, works=works))
-        stack.enter_context(watchful(roster, stores.outbox, stop))
+        stack.enter_context(watchful(roster, stores.outbox, stop, works=works))
         # A thread for each destination: one that is slow, or gone, holds up no other.
         turns = [turn for outlet in settings.destinations for turn in _turns(outlet, settings, stores, desk)]
         stack.enter_context(repeated(dict(turns) if works else {}, stop))
@@ -169,11 +169,17 @@ def enrolled(roster: Roster) -> Iterator[None]:
 
 
 @contextmanager
-def watchful(roster: Roster, outbox: Outbox, stop: threading.Event) -> Iterator[None]:
-    """Beating; what the lost had under way is taken over, at once and whenever one is lost."""
+def watchful(roster: Roster, outbox: Outbox, stop: threading.Event, *, works: bool = True) -> Iterator[None]:
+    """Beating; what the lost had under way is taken over, at once and whenever one is lost.
+
+    Who does not work had nothing that the others took over, and simply joins again.
+    """
 
     def turn() -> float:
         if not roster.beat():
+            if not works:
+                roster.enter()
+                return 0.0
             raise ThreadEndedError("the other workers have given this one up: it was silent too long; start it again")
         replace_lost(roster, outbox)
         return _BEAT_S

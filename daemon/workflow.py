@@ -26,6 +26,7 @@ from daemon.judgement import Judged, SeriesJudge
 WORKFLOW_VERSION = "2"
 #: A series that took this many workers down with it (memory, a codec's crash) is answered unseen.
 _MOST_ATTEMPTS = 3
+_FAILED = ("ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
 JUDGE_QUEUE, ALERT_QUEUE = "judge", "alert"
 
 _log = structlog.get_logger()
@@ -67,11 +68,18 @@ class Line(DBOSConfiguredInstance):
     def begin(self, series_instance_uid: str, revision: int) -> None:
         """Start the workflow of a series that was found complete; starting it again changes nothing.
 
-        It waits for its turn: scanners take turns, so that one with many series holds up none of the others.
+        It waits for its turn: scanners take turns, so that one with many series holds up none of the others. A workflow
+        that failed is no answer, so it is started anew.
         """
         name, turn = self._name(series_instance_uid, revision), self._parts.index.turn(series_instance_uid, revision)
-        with SetWorkflowID(f"{name}.v{WORKFLOW_VERSION}"), SetEnqueueOptions(priority=turn):
-            DBOS.enqueue_workflow(JUDGE_QUEUE, self.judge_series, series_instance_uid, revision)
+        workflow_id = f"{name}.v{WORKFLOW_VERSION}"
+        for _ in range(2):
+            with SetWorkflowID(workflow_id), SetEnqueueOptions(priority=turn):
+                begun = DBOS.enqueue_workflow(JUDGE_QUEUE, self.judge_series, series_instance_uid, revision)
+            if begun.get_status().status not in _FAILED:
+                return
+            _log.warning("judging_failed_before", series=series_instance_uid, revision=revision)
+            DBOS.delete_workflow(workflow_id)
 
     @DBOS.workflow(name="judge_series")
     def judge_series(self, series_instance_uid: str, revision: int) -> None:

@@ -1,6 +1,7 @@
 """A process that closes series of a busy scanner and of rare ones, and prints the order in which they are judged.
 
-``python builders_turns.py DATABASE_URL [KILLED_AT]``: the process ends, as if killed, in the judgement of that number.
+``python builders_turns.py DATABASE_URL [KILLED_AT FAILS VERSION]``: the process ends, as if killed, in the judgement
+that follows so many answers; it fails in the busy scanner's series of that number; its workflows are of that version.
 Run again, it goes on. DBOS keeps one registry a process, hence a process each.
 """
 
@@ -18,6 +19,8 @@ import structlog
 from builders import instance
 from prometheus_client import CollectorRegistry
 
+import daemon.worker
+import daemon.workflow
 from daemon.core.errors import Reason
 from daemon.core.values import ClosedBy, Series
 from daemon.core.verdict import decline
@@ -38,13 +41,14 @@ BUSY, RARE, LATE = 50, 3, 10
 class Judge:
     """Answers every series, prints it, and lets a scanner that had nothing so far begin in the tenth judgement."""
 
-    def __init__(self, index: Index, results: Results, killed_at: int) -> None:
+    def __init__(self, index: Index, results: Results, killed_at: int, fails: int) -> None:
         self.begun = threading.Event()  # nothing is judged before everything waits
         self.done = threading.Event()
         self.begin: Callable[[str, int], None] = lambda _uid, _revision: None
         self._index = index
         self._results = results
         self._killed_at = killed_at
+        self._fails = fails
 
     def judge(self, series: Series, _predecessor: object, *, give_up: bool) -> Judged:
         """The stand-in for ``SeriesJudge.judge``."""
@@ -61,6 +65,8 @@ class Judge:
         if BUSY + RARE - left == self._killed_at:
             sys.stdout.flush()
             os._exit(1)
+        if name == f"1.1.{self._fails}":
+            raise OSError("the disk is full")
         sys.stdout.write(f"{series.instances[0].arrival.calling_ae} {name.rpartition('.')[2]}\n")
         if left == 1:
             self.done.set()
@@ -90,14 +96,16 @@ def close(index: Index, scanner: str, root: str, number: int) -> str:
     return uid
 
 
-def main(url: str, killed_at: int = -1) -> None:
+def main(url: str, killed_at: int = -1, fails: int = 0, version: int = 0) -> None:
     """Close what a first run closes, begin whatever has no verdict, and judge until nothing is left."""
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    if version:
+        daemon.workflow.WORKFLOW_VERSION = daemon.worker.WORKFLOW_VERSION = str(version)
     with ExitStack() as stack:
         engine = open_database(url)
         stack.callback(engine.dispose)
         index, results, roster = Index(engine, b"key"), Results(engine), Roster(engine, 30.0)
-        judge = Judge(index, results, killed_at)
+        judge = Judge(index, results, killed_at, fails)
         parts = Parts(
             index=index, results=results, reports=Reports(Path(mkdtemp())), judge=lambda: judge, recipients={},
             notifiers={}, metrics=make_metrics(CollectorRegistry()), scanners={}, page="",

@@ -35,11 +35,19 @@ def test_scanners_take_turns_and_each_keeps_its_own_order(tmp_path):
     assert ORDER == judged(f"sqlite:///{tmp_path}/scanside.sqlite")
 
 
-def test_a_process_that_is_killed_leaves_the_turns_as_they_were():
+def test_a_process_that_is_killed_leaves_the_turns_as_they_were_and_what_failed_is_begun_anew():
     with running_postgres() as server:
         url = server.database()
-        before, after = judged(url, "4", code=1), judged(url)
+        before, after = judged(url, "4", "2", code=1), judged(url)
 
-    assert ORDER[:4] == before
-    assert ORDER[5:] == [name for name in after if name != ORDER[4]]
-    assert after.index(ORDER[4]) < 3  # handed out again as soon as its worker is known to be lost
+    failed, killed = "BUSY 2", "RARE 3"
+    assert [name for name in ORDER[:5] if name != failed] == before
+    assert ORDER[6:] == [name for name in after if name not in {failed, killed}]
+    assert max(after.index(failed), after.index(killed)) < 4  # handed out again as soon as that is known
+
+
+def test_work_of_an_older_version_is_begun_anew_once_and_keeps_its_turns(tmp_path):
+    url = f"sqlite:///{tmp_path}/scanside.sqlite"
+    before, after = judged(url, "4", "0", "1", code=1), judged(url)
+
+    assert ORDER == before + after
