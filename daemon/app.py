@@ -104,7 +104,7 @@ def _running(
     with ExitStack() as stack:
         stores = stack.enter_context(stored(settings))
         spool = SpoolReader(settings.spool_settings.folder)
-        registry, starting, seen = CollectorRegistry(), ["the bundle is being tested"], list[str]()
+        registry, starting = CollectorRegistry(), ["the bundle is being tested"]
         metrics = make_metrics(registry)
         # Receiving waits neither for the database nor for the bundle: images are safe from the first second on.
         receiver = ReceiverProcess(receiver_command)
@@ -119,16 +119,16 @@ def _running(
             lambda: (assembling.changes, assembling.incoming),
             stores.index.card_id,
         )
-        web = serve(board, registry, lambda: starting + seen, settings.web.host, settings.web.port)
-        stack.callback(web.stop)
         observer = Observer(metrics, stores.results, settings.spool_settings.folder, receiver.pid)
+        web = serve(board, registry, lambda: starting or observer.obstacles(), settings.web.host, settings.web.port)
+        stack.callback(web.stop)
         if works:
             _verify(examiners)
         starting[:] = ["the database does not answer yet: images are received and kept"]
         if not prepared(stores.engine, stop):
             yield
             return
-        stack.enter_context(repeated({"observer": _observing(observer, seen)}, stop))
+        stack.enter_context(repeated({"observer": _observing(observer)}, stop))
         stack.enter_context(answered_to(settings, stores))
         stack.enter_context(watched(line, settings.work.judging_s, stop))
         stack.enter_context(at_work(settings, stores, metrics, stop, works=works))
@@ -190,9 +190,9 @@ def _assembling(settings: Settings, stores: Stores, spool: SpoolReader, line: Li
     return assembling
 
 
-def _observing(observer: Observer, obstacles: list[str]) -> Callable[[], float]:
+def _observing(observer: Observer) -> Callable[[], float]:
     def turn() -> float:
-        obstacles[:] = observer.look()
+        observer.look()
         return _LOOK_S
 
     return turn

@@ -17,8 +17,6 @@ import sqlalchemy as sa
 from daemon.edge import schema
 
 _TABLE = schema.workers
-#: Who has not looked for so long could not: every worker looks every two seconds.
-_BLIND_S = 10.0
 
 
 class Roster:
@@ -31,6 +29,7 @@ class Roster:
         self._machine = machine()
         self._heard: dict[str, tuple[int, float]] = {}
         self._looked_at = now()
+        self._looks = True
         self.worker = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
 
     def enter(self) -> None:
@@ -41,6 +40,9 @@ class Roster:
 
     def beat(self) -> bool:
         """Say that we live; False if the others have given us up, and taken over what we had."""
+        if not self._looks:  # the database went away in the last turn
+            self._heard.clear()
+        self._looks = False
         ours = sa.update(_TABLE).where(_TABLE.c.worker == self.worker).values(beats=_TABLE.c.beats + 1)
         with self._engine.begin() as connection:
             return connection.execute(ours).rowcount > 0
@@ -57,9 +59,9 @@ class Roster:
         """
         with self._engine.connect() as connection:
             rows = connection.execute(sa.select(_TABLE)).mappings().all()
-        if self._now() - self._looked_at > _BLIND_S:
+        if self._now() - self._looked_at > self._silence_s:
             self._heard.clear()
-        self._looked_at = self._now()
+        self._looked_at, self._looks = self._now(), True
         lost = {row["worker"] for row in rows if self._lost(row)}
         if lost:
             with self._engine.begin() as connection:

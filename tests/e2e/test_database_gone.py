@@ -74,6 +74,7 @@ def test_a_daemon_that_starts_before_its_database_receives_from_the_first_second
     server.stop()
     with running_daemon(tmp_path, None, f'database = "{url}"', ready=False) as daemon:
         wait_until(lambda: "the database does not answer yet" in obstacles(daemon))
+        wait_until((tmp_path / "storage" / "spool" / "receiver.json").exists)
         pushed = push(daemon, tmp_path, range(1, 2))
         server.start()
         (uid,) = pushed
