@@ -1,5 +1,6 @@
 """The composition root: the only place that builds edge objects, starts anything, and stops it again."""
 
+import os
 import signal
 import threading
 import time
@@ -11,7 +12,7 @@ from importlib.metadata import version
 import structlog
 from prometheus_client import CollectorRegistry, start_http_server
 
-from daemon.assembly import Assembly
+from daemon.assembly import Assembling, Assembly
 from daemon.config import SHIPPED, Settings
 from daemon.core.completion import Completion
 from daemon.core.errors import ThreadEndedError
@@ -32,12 +33,11 @@ from daemon.examination import Examiners
 from daemon.intake import receive
 from daemon.judgement import FindJudge, Judge, SeriesJudge
 from daemon.retention import Warden
-from daemon.worker import Stores, answered_to, at_work, repeated, site_key, stored, watched
+from daemon.worker import Stores, answered_to, at_work, prepared, repeated, site_key, stored, watched
 from daemon.workflow import Line, Parts
 
-#: A turn of the assembly that found nothing to do is followed by this pause.
-_IDLE_S = 0.02
 _LOOK_S = 1.0
+_LEFT_S = 1.0
 _PRUNE_S = 60.0
 
 _log = structlog.get_logger()
@@ -89,6 +89,11 @@ def _until_told(settings: Settings, running: Callable[[threading.Event], Abstrac
     _log.info("stopped")
     if not signals:
         raise ThreadEndedError("a part of the daemon has ended: see the log; start it again, nothing is lost")
+    left = [thread for thread in threading.enumerate() if thread is not threading.main_thread() and not thread.daemon]
+    for thread in left:
+        thread.join(_LEFT_S)
+        if thread.is_alive():  # a step that waits for a database that is gone, and would hold up the end for ever
+            os._exit(os.EX_OK)
 
 
 @contextmanager
@@ -99,40 +104,41 @@ def _running(
     with ExitStack() as stack:
         stores = stack.enter_context(stored(settings))
         spool = SpoolReader(settings.spool_settings.folder)
-        registry, obstacles = CollectorRegistry(), ["the bundle is being tested"]
+        registry, starting = CollectorRegistry(), ["the bundle is being tested"]
         metrics = make_metrics(registry)
-        completion = Completion(settings.completion)
-        readers, count = (read_instance, read_report), _arrival_counter(settings, metrics)
-        assembly = Assembly(spool, stores.index, completion, readers, count)
-        metrics.own_objects.set_function(lambda: assembly.own_objects)
-        # Receiving does not wait for the bundle: images are safe from the first second on.
+        # Receiving waits neither for the database nor for the bundle: images are safe from the first second on.
         receiver = ReceiverProcess(receiver_command)
         stack.callback(receiver.stop)
+        examiners = Examiners(settings.bundle_folders, settings.engine)
+        line = Line(_parts(settings, stores, examiners, spool, metrics))
+        assembling = _assembling(settings, stores, spool, line, metrics)
         board = ResultsBoard(
             stores.results,
             stores.reports,
             settings.scanners,
-            lambda: (assembly.changes, assembly.incoming),
+            lambda: (assembling.changes, assembling.incoming),
             stores.index.card_id,
         )
-        web = serve(board, registry, lambda: obstacles, settings.web.host, settings.web.port)
+        observer = Observer(metrics, stores.results, settings.spool_settings.folder, receiver.pid)
+        web = serve(board, registry, lambda: starting or observer.obstacles(), settings.web.host, settings.web.port)
         stack.callback(web.stop)
-        examiners = _verified(settings)
-        line = Line(_parts(settings, stores, examiners, spool, metrics))
+        if works:
+            _verify(examiners)
+        starting[:] = ["the database does not answer yet: images are received and kept"]
+        if not prepared(stores.engine, stop):
+            yield
+            return
+        stack.enter_context(repeated({"observer": _observing(observer)}, stop))
         stack.enter_context(answered_to(settings, stores))
         stack.enter_context(watched(line, settings.work.judging_s, stop))
         stack.enter_context(at_work(settings, stores, metrics, stop, works=works))
-        for uid, revision in stores.results.unjudged():
-            line.begin(uid, revision)
         stores.outbox.park_unknown([outlet.name for outlet in settings.destinations])
-        assembly.restore(time.time())
         warden = Warden(spool, Inventory(stores.engine), settings.retention)
-        turns = {"assembly": _assembling(assembly, line), "retention": _pruning(warden)}
+        turns = {"assembly": assembling.turn, "retention": _pruning(warden)}
         stack.enter_context(repeated(turns, stop))
-        observer = Observer(metrics, stores.results, settings.spool_settings.folder, receiver.pid)
-        stack.enter_context(repeated({"observer": _observing(observer, obstacles)}, stop))
-        examiner = examiners.get(SHIPPED)
-        _log.info("ready", port=web.port, bundle=examiner.bundle.manifest.name, provider=examiner.provider)
+        starting.clear()
+        bundle, provider = _named(examiners) if works else (None, None)
+        _log.info("ready", port=web.port, bundle=bundle, provider=provider)
         yield
 
 
@@ -148,36 +154,45 @@ def _working(settings: Settings, stop: threading.Event, metrics_port: int | None
             stack.callback(thread.join)
             stack.callback(server.server_close)
             stack.callback(server.shutdown)
-        examiners = _verified(settings)
+        examiners = Examiners(settings.bundle_folders, settings.engine)
+        _verify(examiners)
+        if not prepared(stores.engine, stop):
+            yield
+            return
         line = Line(_parts(settings, stores, examiners, SpoolReader(settings.spool_settings.folder), metrics))
         stack.enter_context(watched(line, settings.work.judging_s, stop))
         stack.enter_context(at_work(settings, stores, metrics, stop, works=True))
-        examiner = examiners.get(SHIPPED)
-        _log.info("working", bundle=examiner.bundle.manifest.name, provider=examiner.provider)
+        bundle, provider = _named(examiners)
+        _log.info("working", bundle=bundle, provider=provider)
         yield
 
 
-def _verified(settings: Settings) -> Examiners:
-    """The examiners of all bundles, whose files are whole; the shipped one has passed its golden test."""
-    examiners = Examiners(settings.bundle_folders, settings.engine)
+def _verify(examiners: Examiners) -> None:
+    """See to it that the files of all bundles are whole, and the shipped one passes its golden test."""
     examiners.verify()
     examiners.get(SHIPPED)  # the others are loaded when a series first needs them
-    return examiners
 
 
-def _assembling(assembly: Assembly, line: Line) -> Callable[[], float]:
+def _named(examiners: Examiners) -> tuple[str, str]:
+    """Which bundle is at work, and on what, for the log."""
+    examiner = examiners.get(SHIPPED)
+    return examiner.bundle.manifest.name, examiner.provider
+
+
+def _assembling(settings: Settings, stores: Stores, spool: SpoolReader, line: Line, metrics: Metrics) -> Assembling:
+    readers, count = (read_instance, read_report), _arrival_counter(settings, metrics)
+
+    def make() -> Assembly:
+        return Assembly(spool, stores.index, Completion(settings.completion), readers, count)
+
+    assembling = Assembling(make, line.begin, stores.results.unjudged)
+    metrics.own_objects.set_function(lambda: assembling.own_objects)
+    return assembling
+
+
+def _observing(observer: Observer) -> Callable[[], float]:
     def turn() -> float:
-        read, closed = assembly.turn(time.time())
-        for series in closed:
-            line.begin(series.series_instance_uid, series.revision)
-        return 0.0 if read or closed else _IDLE_S
-
-    return turn
-
-
-def _observing(observer: Observer, obstacles: list[str]) -> Callable[[], float]:
-    def turn() -> float:
-        obstacles[:] = observer.look()
+        observer.look()
         return _LOOK_S
 
     return turn
@@ -203,13 +218,18 @@ def _arrival_counter(settings: Settings, metrics: Metrics) -> Callable[[Arrival]
 
 def _parts(settings: Settings, stores: Stores, examiners: Examiners, spool: SpoolReader, metrics: Metrics) -> Parts:
     find_judge = _judges(settings, examiners, metrics)
-    spokesman = find_judge(SHIPPED).algorithm
-    metrics.build.labels(spokesman.software_version).set(1)
+    metrics.build.labels(version("scanside")).set(1)
+
+    @cache
+    def judge() -> SeriesJudge:
+        spokesman = find_judge(SHIPPED).algorithm
+        return SeriesJudge(find_judge, spokesman, settings.routes, spool.dataset_bytes, settings.station)
+
     return Parts(
         index=stores.index,
         results=stores.results,
         reports=stores.reports,
-        judge=SeriesJudge(find_judge, spokesman, settings.routes, spool.dataset_bytes, settings.station),
+        judge=judge,
         recipients={outlet.name: outlet.objects for outlet in settings.destinations},
         notifiers={notifier.name: notifier for notifier in make_notifiers(settings.alerts.urls)},
         metrics=metrics,

@@ -4,6 +4,7 @@ The loop keeps nothing that it could not find again: the index says up to where 
 belong to a series that is still open, and which series were closed.
 """
 
+import time
 from collections.abc import Callable
 from itertools import islice
 
@@ -22,6 +23,8 @@ _BATCH = 200
 #: After that they are read from the database where a late image asks for them: an hour of heads held 50 MiB.
 _REPORTS_S, _CLOSED_S = 86400.0, 600.0
 _FORGET_EVERY_S = 60.0
+#: A turn that found nothing to do is followed by this pause.
+_IDLE_S = 0.02
 
 
 class Assembly:
@@ -130,6 +133,51 @@ class Assembly:
             closed = self._index.newest(series_instance_uid)
             if closed is not None:
                 self._completion.restore(closed)
+
+
+class Assembling:
+    """An assembly that is made anew, from the index, at the start and whenever a turn of it failed.
+
+    Half a turn leaves its memory and the index at odds; what it had not begun yet is begun with everything else that
+    has no verdict. ``begin`` lets a series be judged, and does so once however often it is asked.
+
+    Attributes:
+        own_objects, incoming, changes: As an ``Assembly``'s, over all of them.
+    """
+
+    def __init__(
+        self,
+        make: Callable[[], Assembly],
+        begin: Callable[[str, int], None],
+        unjudged: Callable[[], list[tuple[str, int]]],
+    ) -> None:
+        self._make = make
+        self._begin = begin
+        self._unjudged = unjudged
+        self._sound: Assembly | None = None
+        self.incoming: tuple[Incoming, ...] = ()
+        self.changes = 0
+        self.own_objects = 0
+
+    def turn(self) -> float:
+        """Put together what has arrived and let be judged what is complete; the seconds to wait before the next."""
+        assembly, self._sound = self._sound or self._restored(), None
+        own_objects, changes = assembly.own_objects, assembly.changes
+        read, closed = assembly.turn(time.time())
+        for series in closed:
+            self._begin(series.series_instance_uid, series.revision)
+        self.own_objects += assembly.own_objects - own_objects
+        self.incoming = assembly.incoming
+        self.changes += assembly.changes - changes
+        self._sound = assembly
+        return 0.0 if read or closed else _IDLE_S
+
+    def _restored(self) -> Assembly:
+        assembly = self._make()
+        assembly.restore(time.time())
+        for uid, revision in self._unjudged():
+            self._begin(uid, revision)
+        return assembly
 
 
 def _time(event: SpoolEvent) -> float:

@@ -5,7 +5,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -15,14 +15,15 @@ from sqlalchemy import Engine
 
 from daemon.committing import Committer, take_outcome
 from daemon.config import Settings
-from daemon.core.errors import ThreadEndedError
+from daemon.core.errors import DatabaseGone, ThreadEndedError
 from daemon.delivering import Deliverer, Desk
 from daemon.edge.commitment import CommitmentScu, listening
 from daemon.edge.index import Index
 from daemon.edge.metrics import Metrics
-from daemon.edge.migrations import open_database
+from daemon.edge.migrations import connect, prepare
 from daemon.edge.outbox import Outbox
 from daemon.edge.outlets import DicomOutlet, Outlet, make_destination, peer_of
+from daemon.edge.patience import GONE, PatientTurn
 from daemon.edge.pledges import Pledges
 from daemon.edge.reports import Reports
 from daemon.edge.results import Results
@@ -33,6 +34,7 @@ _SITE_KEY_BYTES = 32
 _QUEUE_POLL_S = 0.05
 #: How long a stop waits for the steps under way; what is not done by then is resumed at the next start.
 _GRACE_S = 20
+_AGAIN_S = 2.0
 _BEAT_S = 2.0
 _WATCH_S = 1.0
 
@@ -53,13 +55,32 @@ class Stores:
 
 @contextmanager
 def stored(settings: Settings) -> Iterator[Stores]:
-    """The stores of a configuration; the database is brought to its newest shape."""
-    engine = open_database(settings.database_url)
+    """The stores of a configuration; the database need not answer yet."""
+    engine = connect(settings.database_url)
     try:
         index = Index(engine, site_key(settings))
         yield Stores(engine, index, Results(engine), Reports(settings.reports), Outbox(engine), Pledges(engine))
     finally:
         engine.dispose()
+
+
+def prepared(engine: Engine, stop: threading.Event) -> bool:
+    """Bring the database to its newest shape, as soon as it answers; False if told to stop before that.
+
+    Raises:
+        ConfigError: newer software made it, or SQLite cannot open its file: waiting would not help.
+    """
+    while not stop.is_set():
+        try:
+            prepare(engine)
+        except DatabaseGone as error:
+            if engine.dialect.name == "sqlite":
+                raise
+            _log.error("database_gone", detail=str(error))
+            stop.wait(_AGAIN_S)
+        else:
+            return True
+    return False
 
 
 def site_key(settings: Settings) -> bytes:
@@ -85,7 +106,7 @@ def at_work(
     with ExitStack() as stack:
         stack.enter_context(enrolled(roster))
         stack.enter_context(durable(stores.engine, roster.worker, works=works))
-        stack.enter_context(watchful(roster, stores.outbox, stop))
+        stack.enter_context(watchful(roster, stores.outbox, stop, works=works))
         # A thread for each destination: one that is slow, or gone, holds up no other.
         turns = [turn for outlet in settings.destinations for turn in _turns(outlet, settings, stores, desk)]
         stack.enter_context(repeated(dict(turns) if works else {}, stop))
@@ -143,15 +164,22 @@ def enrolled(roster: Roster) -> Iterator[None]:
     try:
         yield
     finally:
-        roster.leave()
+        with suppress(*GONE):  # the others will see it by our silence
+            roster.leave()
 
 
 @contextmanager
-def watchful(roster: Roster, outbox: Outbox, stop: threading.Event) -> Iterator[None]:
-    """Beating; what the lost had under way is taken over, at once and whenever one is lost."""
+def watchful(roster: Roster, outbox: Outbox, stop: threading.Event, *, works: bool = True) -> Iterator[None]:
+    """Beating; what the lost had under way is taken over, at once and whenever one is lost.
+
+    Who does not work had nothing that the others took over, and simply joins again.
+    """
 
     def turn() -> float:
         if not roster.beat():
+            if not works:
+                roster.enter()
+                return 0.0
             raise ThreadEndedError("the other workers have given this one up: it was silent too long; start it again")
         replace_lost(roster, outbox)
         return _BEAT_S
@@ -196,8 +224,8 @@ def replace_lost(roster: Roster, outbox: Outbox) -> None:
 def repeated(turns: Mapping[str, Callable[[], float]], stop: threading.Event) -> Iterator[None]:
     """Each turn again and again in a thread of its name, pausing the seconds that it returns.
 
-    The fault of one stops the process. At the end all get the same grace; whoever is still at it then is left behind:
-    what it does is done again, or not needed.
+    A database that does not answer is waited for; any other fault stops the process. At the end all get the same
+    grace; whoever is still at it then is left behind: what it does is done again, or not needed.
     """
 
     def repeat(turn: Callable[[], float]) -> None:
@@ -207,7 +235,10 @@ def repeated(turns: Mapping[str, Callable[[], float]], stop: threading.Event) ->
         finally:
             stop.set()
 
-    threads = [threading.Thread(target=repeat, args=(turn,), name=name, daemon=True) for name, turn in turns.items()]
+    threads = [
+        threading.Thread(target=repeat, args=(PatientTurn(turn),), name=name, daemon=True)
+        for name, turn in turns.items()
+    ]
     for thread in threads:
         thread.start()
     try:

@@ -6,17 +6,18 @@ recorded first counts, and report objects are files whose name is their UID.
 """
 
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 import structlog
-from dbos import DBOS, DBOSConfiguredInstance, SetWorkflowID
+from dbos import DBOS, DBOSConfiguredInstance, SetEnqueueOptions, SetWorkflowID
 
 from daemon.core.errors import DeliveryFailed
 from daemon.core.values import ReportKind, Series, State
 from daemon.edge.index import Index
 from daemon.edge.metrics import OTHER_SCANNER, DeliveryOutcome, Metrics, Step, cause_label, reason_label
 from daemon.edge.notifier import Notifier, compose_alert
+from daemon.edge.patience import patiently
 from daemon.edge.reports import Reports
 from daemon.edge.results import Published, Results
 from daemon.judgement import Judged, SeriesJudge
@@ -25,6 +26,7 @@ from daemon.judgement import Judged, SeriesJudge
 WORKFLOW_VERSION = "2"
 #: A series that took this many workers down with it (memory, a codec's crash) is answered unseen.
 _MOST_ATTEMPTS = 3
+_FAILED = ("ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
 JUDGE_QUEUE, ALERT_QUEUE = "judge", "alert"
 
 _log = structlog.get_logger()
@@ -34,6 +36,7 @@ _log = structlog.get_logger()
 class Parts:
     """What the steps work with.
 
+    ``judge`` gives the judge, and is asked only by who judges: it takes its bundle, and the memory of that.
     ``recipients``: destination -> kinds of object that it takes; ``scanners``: calling AE title -> alias; ``page``:
     where people reach the live page.
     """
@@ -41,7 +44,7 @@ class Parts:
     index: Index
     results: Results
     reports: Reports
-    judge: SeriesJudge
+    judge: Callable[[], SeriesJudge]
     recipients: Mapping[str, Collection[ReportKind]]
     notifiers: Mapping[str, Notifier]
     metrics: Metrics
@@ -63,10 +66,20 @@ class Line(DBOSConfiguredInstance):
         super().__init__("line")
 
     def begin(self, series_instance_uid: str, revision: int) -> None:
-        """Start the workflow of a series that was found complete; starting it again changes nothing."""
-        name = self._name(series_instance_uid, revision)
-        with SetWorkflowID(f"{name}.v{WORKFLOW_VERSION}"):
-            DBOS.enqueue_workflow(JUDGE_QUEUE, self.judge_series, series_instance_uid, revision)
+        """Start the workflow of a series that was found complete; starting it again changes nothing.
+
+        It waits for its turn: scanners take turns, so that one with many series holds up none of the others. A workflow
+        that failed is no answer, so it is started anew.
+        """
+        name, turn = self._name(series_instance_uid, revision), self._parts.index.turn(series_instance_uid, revision)
+        workflow_id = f"{name}.v{WORKFLOW_VERSION}"
+        for _ in range(2):
+            with SetWorkflowID(workflow_id), SetEnqueueOptions(priority=turn):
+                begun = DBOS.enqueue_workflow(JUDGE_QUEUE, self.judge_series, series_instance_uid, revision)
+            if begun.get_status().status not in _FAILED:
+                return
+            _log.warning("judging_failed_before", series=series_instance_uid, revision=revision)
+            DBOS.delete_workflow(workflow_id)
 
     @DBOS.workflow(name="judge_series")
     def judge_series(self, series_instance_uid: str, revision: int) -> None:
@@ -86,20 +99,23 @@ class Line(DBOSConfiguredInstance):
 
     @DBOS.step(name="judge")
     def _judge(self, series_instance_uid: str, revision: int) -> bool:
-        """Judge one series and publish its verdict, unless that was done before; whether somebody must be alerted."""
+        """Judge one series and publish its verdict, unless that was done before; whether somebody must be alerted.
+
+        A step that failed would be a series without an answer: it waits for a database that is gone, with its verdict.
+        """
         parts = self._parts
-        known = parts.results.record(series_instance_uid, revision).verdict
+        known = patiently(lambda: parts.results.record(series_instance_uid, revision)).verdict
         if known is not None:
             return known.state is State.RESCAN
-        series = parts.index.series(series_instance_uid, revision)
-        give_up = parts.results.begin(series_instance_uid, revision) > _MOST_ATTEMPTS
-        earlier = parts.results.sr_before(series_instance_uid, revision)
+        series = patiently(lambda: parts.index.series(series_instance_uid, revision))
+        give_up = patiently(lambda: parts.results.begin(series_instance_uid, revision)) > _MOST_ATTEMPTS
+        earlier = patiently(lambda: parts.results.sr_before(series_instance_uid, revision))
         self.judging_since = time.monotonic()
         try:
-            judged = parts.judge.judge(series, parts.reports.reference(earlier) if earlier else None, give_up=give_up)
+            judged = parts.judge().judge(series, parts.reports.reference(earlier) if earlier else None, give_up=give_up)
         finally:
             self.judging_since = None
-        if self._publish(series, judged):
+        if patiently(lambda: self._publish(series, judged)):
             self._count(series, judged)
         return judged.verdict.state is State.RESCAN
 
@@ -155,7 +171,7 @@ class Line(DBOSConfiguredInstance):
     def _notify(self, series_instance_uid: str, revision: int, name: str) -> bool:
         """One attempt to alert one target."""
         parts = self._parts
-        record = parts.results.record(series_instance_uid, revision)
+        record = patiently(lambda: parts.results.record(series_instance_uid, revision))
         if record.verdict is None:  # never: the alert is started after the verdict was published
             return True
         link = f"{parts.page}#card-{record.card_id}"

@@ -38,18 +38,15 @@ class Daemon:
     options: tuple[str, ...] = ()
     process: subprocess.Popen[bytes] | None = field(default=None)
 
-    def start(self) -> None:
-        """Start it and wait until it is ready."""
-        self.launch()
-        self.wait_until_ready()
-
-    def launch(self) -> None:
-        """Start it."""
+    def start(self, *, ready: bool = True) -> None:
+        """Start it and wait until it is ready, if that is wanted."""
         with self.config.with_name("daemon.log").open("ab") as log:
             # a process group of its own: killing it takes the receiver along
             self.process = subprocess.Popen(
                 [*SCANSIDE, "run", *self.options, "--config", str(self.config)], stderr=log, start_new_session=True
             )
+        if ready:
+            self.wait_until_ready()
 
     def wait_until_ready(self, seconds: float = 120) -> None:
         """Wait for /readyz."""
@@ -129,7 +126,12 @@ class Daemon:
 
 @contextmanager
 def running_daemon(
-    folder: Path, archive: Archive | None = None, extra: str = "", options: tuple[str, ...] = ()
+    folder: Path,
+    archive: Archive | None = None,
+    extra: str = "",
+    options: tuple[str, ...] = (),
+    *,
+    ready: bool = True,
 ) -> Iterator[Daemon]:
     """A started daemon in ``folder`` that reports to ``archive``; stopped in the end, however it stands."""
     daemon = Daemon(folder / "scanside.toml", free_port(), free_port(), options)
@@ -142,7 +144,7 @@ def running_daemon(
         f'storage = "{folder / "storage"}"\nscanners = {{ MR1 = "Trio" }}\n{extra}\n'
         f'[dicom]\nhost = "127.0.0.1"\nport = {daemon.dicom_port}\n[web]\nport = {daemon.web_port}\n{destination}'
     )
-    daemon.start()
+    daemon.start(ready=ready)
     try:
         yield daemon
     finally:

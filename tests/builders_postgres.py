@@ -19,12 +19,15 @@ from archive import free_port
 VERSIONS = Path("/usr/lib/postgresql")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Server:
-    """A running server; each ``database`` is a new one."""
+    """A running server, which can be stopped and started again; each ``database`` is a new one."""
 
     port: int
     programs: Path
+    folder: Path
+    user: str | None
+    _process: subprocess.Popen[bytes] | None = None
     _numbers: Iterator[int] = field(default_factory=count)
 
     def database(self) -> str:
@@ -40,6 +43,26 @@ class Server:
         assert 0 == finished.returncode, finished.stderr
         return finished.stdout.strip()
 
+    def start(self) -> None:
+        """Start it, and wait until it takes connections."""
+        cluster = ["-D", self.folder / "cluster", "-p", self.port, "-h", "127.0.0.1", "-k", self.folder, "-F"]
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [str(part) for part in (self.programs / "postgres", *cluster)],
+                user=self.user,
+                cwd=self.folder,
+                stdout=log,
+                stderr=log,
+            )
+        _wait(self, self._process, self.folder)
+
+    def stop(self) -> None:
+        """Stop it, if it runs."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGINT)  # a fast shutdown: does not wait for clients
+            self._process.wait(30)
+            self._process = None
+
 
 @contextmanager
 def running_postgres() -> Iterator[Server]:
@@ -52,21 +75,14 @@ def running_postgres() -> Iterator[Server]:
     try:
         if user:
             shutil.chown(folder, user)
-        cluster = folder / "cluster"
-        made = [programs / "initdb", "-D", cluster, "-U", "tester", "-A", "trust", "--no-sync", "-E", "UTF8"]
+        made = [programs / "initdb", "-D", folder / "cluster", "-U", "tester", "-A", "trust", "--no-sync", "-E", "UTF8"]
         subprocess.run(list(map(str, made)), user=user, cwd=folder, check=True, capture_output=True)
-        server = Server(free_port(), programs)
-        command = [programs / "postgres", "-D", cluster, "-p", server.port, "-h", "127.0.0.1", "-k", folder, "-F"]
-        with (
-            (folder / "log").open("wb") as log,
-            subprocess.Popen(list(map(str, command)), user=user, cwd=folder, stdout=log, stderr=log) as process,
-        ):
-            try:
-                _wait(server, process, folder)
-                yield server
-            finally:
-                process.send_signal(signal.SIGINT)  # a fast shutdown: does not wait for clients
-                process.wait(30)
+        server = Server(free_port(), programs, folder, user)
+        try:
+            server.start()
+            yield server
+        finally:
+            server.stop()
     finally:
         shutil.rmtree(folder)
 

@@ -29,6 +29,10 @@ class ConfigError(ScansideError):
     """The configuration cannot be used as it stands."""
 
 
+class DatabaseGone(ConfigError):
+    """The configured database does not answer; it may, later."""
+
+
 class ThreadEndedError(ScansideError):
     """A part of the daemon has ended by a fault; the process ends too, so that it is started anew."""
 

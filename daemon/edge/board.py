@@ -1,8 +1,10 @@
 """What the live page shows: the stored results, and the series that are still coming in."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 
 from daemon.core.values import Card, Incoming, Stage
+from daemon.edge.patience import GONE
 from daemon.edge.reports import Reports
 from daemon.edge.results import Record, Results
 
@@ -27,21 +29,32 @@ class ResultsBoard:
         self._scanners = scanners
         self._incoming = incoming
         self._card_id = card_id
+        self._version = 0
+        self._cards: Sequence[Card] = ()
 
     def version(self) -> int:
-        """Grows with every change of any card."""
-        return self._results.version() + self._incoming()[0]
+        """Grows with every change of any card; stands still while the database does not answer."""
+        with suppress(*GONE):
+            self._version = self._results.version()
+        return self._version + self._incoming()[0]
 
     def cards(self, limit: int) -> Sequence[Card]:
-        """The newest ``limit`` cards, newest first; a series that came in again shows its newest revision only."""
-        newest = [self._card(record) for record in self._results.records(limit) if not record.superseded]
+        """The newest ``limit`` cards, newest first; a series that came in again shows its newest revision only.
+
+        While the database does not answer, those that it gave last.
+        """
+        with suppress(*GONE):
+            self._cards = [self._card(record) for record in self._results.records(limit) if not record.superseded]
+        newest = self._cards
         incoming = [self._open_card(series) for series in self._incoming()[1]]
         reopened = {card.card_id for card in incoming}
         return [*incoming, *(card for card in newest if card.card_id not in reopened)][:limit]
 
     def picture(self, card_id: str) -> bytes | None:
         """The summary picture of a card as PNG; None while there is none."""
-        record = self._results.newest(card_id)
+        record = None
+        with suppress(*GONE):
+            record = self._results.newest(card_id)
         if record is None or record.verdict is None:
             return None
         path = self._reports.picture(card_id, record.revision)

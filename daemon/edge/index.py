@@ -12,6 +12,7 @@ from cattrs import Converter
 
 from daemon.core.rhythm import Rhythm
 from daemon.core.steps import StepReport, StepState
+from daemon.core.turns import next_turn
 from daemon.core.values import AssociationEnd, ClosedBy, Instance, Series, Stage
 from daemon.edge import schema
 from daemon.edge.redaction import token
@@ -103,12 +104,19 @@ class Index:
                 connection.execute(sa.delete(schema.rhythms).where(schema.rhythms.c.calling_ae == row["calling_ae"]))
                 connection.execute(sa.insert(schema.rhythms), scanner)
             row["version"] = schema.next_version(connection)
+            row["turn"] = _turn(connection, str(row["calling_ae"]))
             connection.execute(schema.insert_or_ignore(self._engine, schema.series), [row])
             connection.execute(
                 sa.update(schema.instances)
                 .where(key, schema.instances.c.revision.is_(None))
                 .values(revision=series.revision)
             )
+
+    def turn(self, series_instance_uid: str, revision: int) -> int:
+        """The turn of a closed series: the lower, the sooner it is judged."""
+        closed = sa.select(schema.series.c.turn).where(*schema.series_key(series_instance_uid, revision))
+        with self._engine.connect() as connection:
+            return int(connection.execute(closed).scalar_one())
 
     def newest(self, series_instance_uid: str) -> Series | None:
         """The newest revision of a closed series; None if it is unknown or was never closed."""
@@ -137,6 +145,15 @@ class Index:
             closed_at=row["closed_at"],
             partial=row["partial"],
         )
+
+
+def _turn(connection: sa.Connection, calling_ae: str) -> int:
+    """The turn of a series that this scanner's next one gets; whoever asks has asked for a version before."""
+    table = schema.series
+    unanswered = table.c.stage.in_([Stage.WAITING.value, Stage.ASSESSING.value])
+    own = sa.func.max(sa.case((table.c.calling_ae == calling_ae, table.c.turn)))
+    foremost, own_last = connection.execute(sa.select(sa.func.min(table.c.turn), own).where(unanswered)).one()
+    return next_turn(foremost, own_last)
 
 
 def _instance_row(instance: Instance) -> dict[str, str]:

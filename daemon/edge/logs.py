@@ -8,6 +8,7 @@ to say is kept as where it was said (``pydicom/valuerep.py:442``), never as its 
 import logging
 import sys
 import threading
+import time
 import warnings
 from collections.abc import Callable
 
@@ -20,6 +21,7 @@ from daemon.edge.redaction import Redaction, place
 
 LEVELS = ("debug", "info", "warning", "error")
 SITE_KEY_BYTES_MIN = 16
+_AGAIN_S = 60.0
 
 
 def configure(level: str, site_key: bytes) -> None:
@@ -92,6 +94,20 @@ class _Rerouted(logging.Handler):
         )
 
 
+def _sparing() -> Callable[[logging.LogRecord], bool]:
+    """Warnings from one place once a minute: DBOS says forty times a second that its database is gone."""
+    said: dict[tuple[str, int], float] = {}
+
+    def spare(record: logging.LogRecord) -> bool:
+        origin, now = (record.pathname, record.lineno), time.monotonic()
+        if record.levelno <= logging.WARNING and now - said.get(origin, -_AGAIN_S) < _AGAIN_S:
+            return False
+        said[origin] = now
+        return True
+
+    return spare
+
+
 def _route_libraries() -> None:
     # Loggers that exist may have brought their own way to standard error; DBOS makes one unless it finds a handler.
     for name in list(logging.root.manager.loggerDict):
@@ -99,6 +115,7 @@ def _route_libraries() -> None:
         library.handlers.clear()
         library.propagate = True
     handler = _Rerouted(logging.WARNING)
+    handler.addFilter(_sparing())
     logging.root.handlers = [handler]
     logging.root.setLevel(logging.WARNING)
     workflow_engine = logging.getLogger("dbos")

@@ -67,6 +67,7 @@ class Metrics:
     own_objects: Gauge
     associations: Counter  # outcome: AssociationOutcome
     spool_free: Gauge
+    database_up: Gauge
     series_waiting: Gauge
     oldest_waiting_age: Gauge
     series_answered: Counter  # scanner, verdict: State, cause: cause_label(), closed_by: ClosedBy
@@ -97,6 +98,7 @@ def make_metrics(registry: CollectorRegistry) -> Metrics:
         own_objects=gauge("own_objects_ignored", "Scanside's own objects that came back since the start; ignored."),
         associations=count("associations", "DICOM associations, by how they ended.", ["outcome"]),
         spool_free=gauge("spool_free_bytes", "Free space on the file system of the spool."),
+        database_up=gauge("database_up", "Whether the database answered when it was last asked; 0 or 1."),
         series_waiting=gauge("series_waiting", "Complete series that have no verdict yet."),
         oldest_waiting_age=gauge("oldest_waiting_age_seconds", "Age of the oldest complete series without a verdict."),
         series_answered=count(

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from daemon.core.errors import ConfigError
+from daemon.core.errors import ConfigError, DatabaseGone
 from daemon.edge import schema
 
 _number = sa.Table("schema_number", schema.METADATA, sa.Column("number", sa.Integer, primary_key=True))
@@ -26,21 +26,38 @@ def open_database(url: str) -> sa.Engine:
     Raises:
         ConfigError: the database cannot be reached, or newer software made it.
     """
-    try:
-        engine = schema.connect(url)
-    except (sa.exc.ArgumentError, sa.exc.NoSuchModuleError) as error:
-        raise ConfigError(f"`database` names none ({error}): write a postgresql:// URL, or leave it out") from error
+    engine = connect(url)
     with ExitStack() as stack:
         stack.callback(engine.dispose)
-        try:
-            with _alone(engine) as connection:
-                _migrate(connection)
-        except sa.exc.OperationalError as error:
-            raise ConfigError(
-                f"the database cannot be opened ({error.orig}): check `database`, and its server"
-            ) from error
+        prepare(engine)
         stack.pop_all()
     return engine
+
+
+def connect(url: str) -> sa.Engine:
+    """An engine for a database, which need not answer yet.
+
+    Raises:
+        ConfigError: the URL is none.
+    """
+    try:
+        return schema.connect(url)
+    except (sa.exc.ArgumentError, sa.exc.NoSuchModuleError) as error:
+        raise ConfigError(f"`database` names none ({error}): write a postgresql:// URL, or leave it out") from error
+
+
+def prepare(engine: sa.Engine) -> None:
+    """Bring the tables to their newest shape.
+
+    Raises:
+        DatabaseGone: the database cannot be reached.
+        ConfigError: newer software made it.
+    """
+    try:
+        with _alone(engine) as connection:
+            _migrate(connection)
+    except sa.exc.OperationalError as error:
+        raise DatabaseGone(f"the database cannot be opened ({error.orig}): check `database`, and its server") from error
 
 
 @contextmanager
@@ -128,7 +145,12 @@ def _steps(connection: sa.Connection) -> None:
     )
 
 
-_STEPS: tuple[Callable[[sa.Connection], None], ...] = (_unnumbered, _outbox, _pledges, _attempts, _steps)
+def _turns(connection: sa.Connection) -> None:
+    """6: scanners take turns; what an older version left waiting stays in its order of closing."""
+    _add(connection, "series", "turn INTEGER NOT NULL DEFAULT 1")
+
+
+_STEPS: tuple[Callable[[sa.Connection], None], ...] = (_unnumbered, _outbox, _pledges, _attempts, _steps, _turns)
 
 
 def _add(connection: sa.Connection, table: str, described: str) -> None:

@@ -7,8 +7,12 @@ from pathlib import Path
 
 from daemon.core.values import Stage
 from daemon.edge.metrics import AssociationOutcome, Metrics
+from daemon.edge.patience import GONE
 from daemon.edge.receiver_status import ListenerCounts, read_status
 from daemon.edge.results import Results
+
+_HANGS_S = 10.0
+_GONE = "the database does not answer: images are received and kept, and judged when it is back"
 
 
 class Observer:
@@ -23,19 +27,30 @@ class Observer:
         self._spool = spool
         self._receiver_pid = receiver_pid
         self._counts = ListenerCounts()
+        self._looking_since: float | None = None
+        self._found: list[str] = []
+        self._waiting: list[float] = []  # as last seen: whoever asks for metrics waits for no database
         metrics.spool_free.set_function(lambda: shutil.disk_usage(spool).free)
-        metrics.series_waiting.set_function(lambda: len(self._waiting()))
+        metrics.series_waiting.set_function(lambda: len(self._waiting))
         metrics.oldest_waiting_age.set_function(self._oldest)
 
-    def look(self) -> list[str]:
-        """Take one look; the obstacles, in words for people."""
+    def obstacles(self) -> list[str]:
+        """What the last look found, in words for people; a look that does not end waits for the database."""
+        since = self._looking_since
+        return [_GONE] if since is not None and time.monotonic() - since > _HANGS_S else self._found
+
+    def look(self) -> None:
+        """Take one look."""
+        self._looking_since = time.monotonic()
         status = read_status(self._spool)
         if status is not None:
             self._count(status.counts)
-        pid = self._receiver_pid()
+        obstacles, pid = [] if self._answers() else [_GONE], self._receiver_pid()
         if pid is None:
-            return ["the receiver does not run: see the log"]
-        return [] if status is not None and status.pid == pid else ["the receiver does not listen yet"]
+            obstacles.append("the receiver does not run: see the log")
+        elif status is None or status.pid != pid:
+            obstacles.append("the receiver does not listen yet")
+        self._found, self._looking_since = obstacles, None
 
     def _count(self, counts: ListenerCounts) -> None:
         """Add what the receiver's counts have grown by; a restarted receiver counts from zero again."""
@@ -44,11 +59,18 @@ class Observer:
             self._metrics.associations.labels(outcome).inc(max(0, getattr(counts, name) - getattr(before, name)))
         self._counts = counts
 
-    def _waiting(self) -> list[float]:
-        return self._results.closed_times((Stage.WAITING, Stage.ASSESSING))
+    def _answers(self) -> bool:
+        """Whether the database does; then what waits is known."""
+        try:
+            self._waiting = self._results.closed_times((Stage.WAITING, Stage.ASSESSING))
+        except GONE:
+            self._metrics.database_up.set(0)
+            return False
+        self._metrics.database_up.set(1)
+        return True
 
     def _oldest(self) -> float:
-        return max((time.time() - closed for closed in self._waiting()), default=0.0)
+        return max((time.time() - closed for closed in self._waiting), default=0.0)
 
 
 _OUTCOMES = {

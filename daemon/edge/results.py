@@ -212,7 +212,7 @@ def _scored(row: sa.RowMapping) -> Scored:
 
 
 def _record(row: sa.RowMapping, latest: int, parked: Sequence[sa.RowMapping]) -> Record:
-    values = {name: row[name] for name in row if name not in {"version", "attempts"}}
+    values = {name: row[name] for name in row if name not in {"version", "attempts", "turn"}}
     values.update(
         stage=Stage(row["stage"]),
         closed_by=ClosedBy(row["closed_by"]),

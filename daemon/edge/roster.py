@@ -28,6 +28,8 @@ class Roster:
         self._now = now
         self._machine = machine()
         self._heard: dict[str, tuple[int, float]] = {}
+        self._looked_at = now()
+        self._looks = True
         self.worker = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
 
     def enter(self) -> None:
@@ -38,6 +40,9 @@ class Roster:
 
     def beat(self) -> bool:
         """Say that we live; False if the others have given us up, and taken over what we had."""
+        if not self._looks:  # the database went away in the last turn
+            self._heard.clear()
+        self._looks = False
         ours = sa.update(_TABLE).where(_TABLE.c.worker == self.worker).values(beats=_TABLE.c.beats + 1)
         with self._engine.begin() as connection:
             return connection.execute(ours).rowcount > 0
@@ -48,9 +53,15 @@ class Roster:
             connection.execute(sa.delete(_TABLE).where(_TABLE.c.worker == self.worker))
 
     def living(self) -> set[str]:
-        """Everybody who is not lost, ourselves among them; those who are lost leave the roster."""
+        """Everybody who is not lost, ourselves among them; those who are lost leave the roster.
+
+        While we could not look ourselves, nobody was silent: when a database comes back, all may beat again first.
+        """
         with self._engine.connect() as connection:
             rows = connection.execute(sa.select(_TABLE)).mappings().all()
+        if self._now() - self._looked_at > self._silence_s:
+            self._heard.clear()
+        self._looked_at, self._looks = self._now(), True
         lost = {row["worker"] for row in rows if self._lost(row)}
         if lost:
             with self._engine.begin() as connection:

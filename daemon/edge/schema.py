@@ -7,6 +7,14 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 METADATA = sa.MetaData()
+#: A server whose machine or network is gone says nothing: how long it is waited for (libpq; the URL may differ).
+_WAITING = {
+    "connect_timeout": "5",
+    "keepalives_idle": "10",
+    "keepalives_interval": "5",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "25000",
+}
 
 
 class Words(sa.types.TypeDecorator[str]):
@@ -76,6 +84,7 @@ series = sa.Table(
     sa.Column("objects", Words, nullable=False, server_default="{}"),
     sa.Column("bundle", Words, nullable=False, server_default=""),  # digest of the one that judged
     sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),  # workers that began to judge it
+    sa.Column("turn", sa.Integer, nullable=False, server_default="1"),  # the lower, the sooner: core.turns
 )
 deliveries = sa.Table(
     "deliveries",
@@ -119,6 +128,7 @@ def connect(url: str) -> sa.Engine:
     """An engine for a database; nothing is created or changed."""
     if url.startswith(("postgresql:", "postgres:")):
         url = f"postgresql+psycopg:{url.split(':', 1)[1]}"
+        url = _bounded(url)
     engine = sa.create_engine(url, pool_pre_ping=not url.startswith("sqlite"))
     if engine.dialect.name == "sqlite":
         sa.event.listen(engine, "connect", _configure_sqlite)
@@ -155,6 +165,11 @@ def next_version(connection: sa.Connection) -> int:
 def newest_version(connection: sa.Connection) -> int:
     """The number of the newest change of any series."""
     return int(connection.execute(sa.select(changes.c.number)).scalar_one())
+
+
+def _bounded(url: str) -> str:
+    place = sa.make_url(url)
+    return place.update_query_dict({**_WAITING, **place.query}).render_as_string(hide_password=False)
 
 
 def _configure_sqlite(connection: Any, _record: Any) -> None:  # noqa: ANN401 - the DBAPI's own objects

@@ -80,9 +80,7 @@ class Killer(threading.Thread):
             self._daemon.process.wait()
         else:
             self._daemon.kill()
-        self._daemon.launch()
-        if self._rng.random() < PATIENCE:
-            self._daemon.wait_until_ready()
+        self._daemon.start(ready=self._rng.random() < PATIENCE)
         return True
 
     def _kill_receiver(self) -> bool:

@@ -35,12 +35,12 @@ def site(server, tmp_path_factory):
         yield daemon, archive, database.rpartition("/")[2]
 
 
-def push(daemon: Daemon) -> set[str]:
+def push(daemon: Daemon, seed: str, series: int) -> set[str]:
     """Push heads, which take a second or so each; their UIDs."""
     pushed = set()
-    for number in range(0, 4 * SERIES, 4):
-        folder = daemon.config.parent / f"series-{number}"
-        uid, _ = write_series(folder, number, "workers")
+    for number in range(0, 4 * series, 4):
+        folder = daemon.config.parent / f"{seed}-{number}"
+        uid, _ = write_series(folder, number, seed)
         assert 0 == daemon.push(folder).returncode
         pushed.add(uid)
     return pushed
@@ -75,7 +75,7 @@ def test_lost_workers_take_nothing_with_them_and_change_nothing_if_they_come_bac
     """One is killed, one falls silent as a machine does whose network is gone: the third ends what they had begun."""
     daemon, archive, database = site
     with running_workers(daemon, "killed", "silent", "other") as (killed, silent, other):
-        pushed = push(daemon)
+        pushed = push(daemon, "workers", SERIES)
         at_work(server, database, killed.pid)
         killed.kill()
         at_work(server, database, silent.pid)
@@ -96,6 +96,31 @@ def test_lost_workers_take_nothing_with_them_and_change_nothing_if_they_come_bac
         other.send_signal(signal.SIGTERM)
         assert 0 == other.wait(60)
     assert "1" == server.execute("SELECT count(*) FROM workers", database)  # the daemon; the lost are off the roster
+
+
+def test_a_database_that_is_away_for_longer_than_silence_costs_no_worker_and_no_series(site, server):
+    daemon, archive, database = site
+    before = archive.counts()[3]
+    with running_workers(daemon, "one", "two") as workers:
+        pushed = push(daemon, "away", 2)
+        at_work(server, database, workers[0].pid)
+        server.stop()
+        time.sleep(SILENCE_S + 3)
+        server.start()
+        records = finished(daemon, pushed)
+
+        assert {1} == {record["revision"] for record in records}
+        assert before + 2 * len(pushed) == archive.counts()[3]
+        assert [None, None] == [worker.poll() for worker in workers]
+        assert "3" == server.execute("SELECT count(*) FROM workers", database)
+        logs = "".join(daemon.config.with_name(f"{name}.log").read_text() for name in ("daemon", "one", "two"))
+        assert "given this one up" not in logs
+
+
+def test_a_daemon_that_leaves_work_to_others_loads_no_bundle(site):
+    daemon, _, _ = site
+
+    assert not [line for line in daemon.metrics() if line.startswith("scanside_bundle_info{")]
 
 
 def test_a_worker_has_metrics_of_its_own(site):

@@ -1,15 +1,21 @@
 """From the spool on disk to complete series, across restarts at any moment."""
 
+from contextlib import suppress
+from itertools import count
+
 import pytest
 from builders import instance
+from builders_database import gone_at
 from builders_spool import association_end, spool_settings, store
 
-from daemon.assembly import Assembly
+from daemon.assembly import Assembling, Assembly
 from daemon.core.completion import Completion, Patience
 from daemon.core.values import ClosedBy
 from daemon.dicom.procedure_step import read_report
 from daemon.edge.index import Index
 from daemon.edge.migrations import open_database
+from daemon.edge.patience import GONE
+from daemon.edge.results import Results
 from daemon.edge.spool import SpoolReader
 from daemon.edge.spool_writer import SpoolWriter
 
@@ -124,3 +130,36 @@ def test_the_series_still_open_are_told_and_every_change_counts(world):
     read_all(assembly, LATE)
     assert assembly.incoming == ()
     assert assembly.changes > before
+
+
+def begun_despite(folder, statement):
+    """What is begun of a pushed series whose database goes away at a statement; whether it went."""
+    writer, engine = SpoolWriter(spool_settings(folder / "spool")), open_database(f"sqlite:///{folder}/scanside.sqlite")
+    push(writer, range(5))
+    writer.append(association_end())
+    spool, index, begun = SpoolReader(folder / "spool"), Index(engine, b"key"), set()
+
+    def make():
+        return Assembly(spool, index, Completion(PATIENCE), (read_instance, read_report), lambda _: None)
+
+    assembling = Assembling(make, lambda uid, revision: begun.add((uid, revision)), Results(engine).unjudged)
+    with gone_at(engine, statement) as broken:
+        for _ in range(5):
+            with suppress(*GONE):
+                assembling.turn()
+    images = [len(index.series(*series).instances) for series in begun]
+    writer.close()
+    engine.dispose()
+    return images, assembling.incoming, bool(broken)
+
+
+def test_a_database_that_goes_away_at_any_statement_costs_no_series_and_no_image(tmp_path):
+    for statement in count():
+        folder = tmp_path / str(statement)
+        folder.mkdir()
+        images, incoming, broken = begun_despite(folder, statement)
+
+        assert ([5], ()) == (images, incoming)
+        if not broken:
+            break
+    assert statement > 10

@@ -3,20 +3,26 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from builders_database import gone_at
 from builders_receiver import encoded
+from dbos import DBOS
 from prometheus_client import CollectorRegistry
 
-from daemon.core.errors import Reason
+from daemon.core.errors import NotAssessable, Reason
 from daemon.core.routing import Route
 from daemon.core.values import Algorithm, Arrival, ClosedBy, ReportKind, Series, Stage, State, Volume
 from daemon.dicom.headers import read_instance
 from daemon.dicom.simulate import series_from_volume
 from daemon.edge.index import Index
 from daemon.edge.metrics import make_metrics
+from daemon.edge.migrations import open_database
 from daemon.edge.reports import Reports
 from daemon.edge.results import Results
 from daemon.judgement import Judge, SeriesJudge
@@ -67,6 +73,28 @@ def received(index: Index) -> tuple[Series, dict[str, bytes]]:
     return series, contents
 
 
+def made(
+    index: Index, results: Results, examine: Callable[..., None], contents: dict[str, bytes], folder: Path
+) -> Line:
+    """A line over one database; DBOS knows one a process, so that it has to forget the last."""
+    DBOS.destroy(destroy_registry=True)
+    judge = Judge(examiner=SimpleNamespace(examine=examine), algorithm=ALGORITHM, choose_standard=lambda *_: None)
+    series_judge = SeriesJudge(lambda _: judge, ALGORITHM, [EVERYTHING], lambda a: contents[a.sop_instance_uid], "here")
+    return Line(
+        Parts(
+            index=index,
+            results=results,
+            reports=Reports(folder / "reports"),
+            judge=lambda: series_judge,
+            recipients={"pacs": tuple(ReportKind)},
+            notifiers={},
+            metrics=make_metrics(CollectorRegistry()),
+            scanners={},
+            page="",
+        )
+    )
+
+
 def test_a_series_that_no_worker_survives_is_answered_unseen(engine, tmp_path):
     index, results, looks = Index(engine, b"key"), Results(engine), []
     series, contents = received(index)
@@ -76,19 +104,7 @@ def test_a_series_that_no_worker_survives_is_answered_unseen(engine, tmp_path):
         assert line.judging_since is not None
         raise Died
 
-    judge = Judge(examiner=SimpleNamespace(examine=examine), algorithm=ALGORITHM, choose_standard=lambda *_: None)
-    parts = Parts(
-        index=index,
-        results=results,
-        reports=Reports(tmp_path / "reports"),
-        judge=SeriesJudge(lambda _: judge, ALGORITHM, [EVERYTHING], lambda a: contents[a.sop_instance_uid], "here"),
-        recipients={"pacs": tuple(ReportKind)},
-        notifiers={},
-        metrics=make_metrics(CollectorRegistry()),
-        scanners={},
-        page="",
-    )
-    line = Line(parts)
+    line = made(index, results, examine, contents, tmp_path)
     for _ in range(3):
         with pytest.raises(Died):
             line._judge(series.series_instance_uid, 1)  # noqa: SLF001 - the step, as its engine calls it
@@ -102,6 +118,30 @@ def test_a_series_that_no_worker_survives_is_answered_unseen(engine, tmp_path):
     assert line.judging_since is None
     assert not line._judge(series.series_instance_uid, 1)  # noqa: SLF001 - done is done
     assert record == results.record(series.series_instance_uid, 1)
+
+
+def test_a_database_that_goes_away_at_any_statement_costs_no_verdict(tmp_path, monkeypatch):
+    monkeypatch.setattr("daemon.edge.patience._FIRST_S", 0.001)
+    for statement in count():
+        engine, looks = open_database(f"sqlite:///{tmp_path}/{statement}.sqlite"), []
+        index, results = Index(engine, b"key"), Results(engine)
+        series, contents = received(index)
+
+        def examine(*_: object, looks: list[int] = looks) -> None:
+            looks.append(1)
+            raise NotAssessable(Reason.NO_HEAD)
+
+        line = made(index, results, examine, contents, tmp_path)
+        with gone_at(engine, statement) as broken:
+            assert not line._judge(series.series_instance_uid, 1)  # noqa: SLF001 - the step, as its engine calls it
+        record = results.record(series.series_instance_uid, 1)
+        engine.dispose()
+
+        assert (Reason.NO_HEAD, Stage.DELIVERING) == (record.verdict.not_assessed, record.stage)
+        assert [1] == looks
+        if not broken:
+            break
+    assert statement > 10
 
 
 HANGING = """

@@ -2,10 +2,13 @@
 
 import subprocess
 import sys
+from contextlib import suppress
 
 import pytest
 import sqlalchemy as sa
+from builders_database import gone_at
 
+from daemon.edge.patience import GONE
 from daemon.edge.roster import Roster
 
 
@@ -44,6 +47,22 @@ def test_a_worker_elsewhere_is_lost_when_it_has_been_silent_too_long(engine, clo
     assert {here.worker} == here.living()
     assert here.beat()
     assert not there.beat()  # and knows it from then on
+
+
+@pytest.mark.parametrize("back_at", [29.0, 100.0])
+def test_nobody_was_silent_while_the_database_was_away(engine, clock, back_at):
+    """Who comes back first may not give up those who have not had the time to beat."""
+    here, there = enrolled(engine, clock), enrolled(engine, clock, machine="other")
+    assert {here.worker, there.worker} == here.living()
+    clock.now = 10.0
+    with gone_at(engine, 0), suppress(*GONE):
+        here.beat()
+    for clock.now in (back_at, back_at + 29.0):
+        assert here.beat()
+        assert {here.worker, there.worker} == here.living()
+    clock.now = back_at + 31.0
+
+    assert {here.worker} == here.living()
 
 
 def test_a_process_that_ended_on_this_machine_is_lost_at_once(engine, clock):

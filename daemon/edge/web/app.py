@@ -111,7 +111,7 @@ class _Page:
         try:
             shown, due = -1, 0.0
             while not self.stopping.is_set():
-                version = self.board.version()
+                version = await asyncio.to_thread(self.board.version)  # a database may be slow to answer, or gone
                 if version != shown or time.monotonic() >= due:
                     yield f"retry: 2000\ndata: {await asyncio.to_thread(self._snapshot)}\n\n"
                     shown, due = version, time.monotonic() + BEAT_S

@@ -23,7 +23,7 @@ def serve(board: Board, registry: CollectorRegistry, ready: Ready, host: str, po
     """Serve the page in a thread of its own, until ``stop``.
 
     Args:
-        board: The cards; asked from several threads. ``version`` is asked often and must not block.
+        board: The cards; asked from several threads, and often.
         registry: What ``/metrics`` shows.
         ready: What keeps the daemon from judging series; empty when nothing does.
         host: The address to bind: 127.0.0.1 for this machine only.
