@@ -230,9 +230,15 @@ def main() -> None:
     arguments = parser.parse_args()
     cases = {
         "nagle": Case("Clients with Nagle on, as scanners ship", 1, 200, {}, (SCANSIDE, SHIPPED)),
-        "one": Case("Both ends TCP_NODELAY, one association", 1, 1000, NODELAY, (SCANSIDE, NOT_DURABLE, STORESCP, ORTHANC)),
+        "one": Case(
+            "Both ends TCP_NODELAY, one association", 1, 1000, NODELAY, (SCANSIDE, NOT_DURABLE, STORESCP, ORTHANC)
+        ),
         "eight": Case(
-            "Both ends TCP_NODELAY, eight associations", 8, 250, NODELAY, (SCANSIDE, NOT_DURABLE, STORESCP_FORK, ORTHANC)
+            "Both ends TCP_NODELAY, eight associations",
+            8,
+            250,
+            NODELAY,
+            (SCANSIDE, NOT_DURABLE, STORESCP_FORK, ORTHANC),
         ),
     }
     for case in (cases[name] for name in arguments.cases):
