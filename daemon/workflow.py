@@ -24,7 +24,7 @@ from daemon.judgement import Judged, SeriesJudge
 #: Raise it when the steps change: work that another version left under way is begun anew by this one.
 WORKFLOW_VERSION = "2"
 #: A series that took this many workers down with it (memory, a codec's crash) is answered unseen.
-_MOST_ATTEMPTS = 3
+MOST_ATTEMPTS = 3
 JUDGE_QUEUE, ALERT_QUEUE = "judge", "alert"
 
 _log = structlog.get_logger()
@@ -92,7 +92,7 @@ class Line(DBOSConfiguredInstance):
         if known is not None:
             return known.state is State.RESCAN
         series = parts.index.series(series_instance_uid, revision)
-        give_up = parts.results.begin(series_instance_uid, revision) > _MOST_ATTEMPTS
+        give_up = parts.results.begin(series_instance_uid, revision) > MOST_ATTEMPTS
         earlier = parts.results.sr_before(series_instance_uid, revision)
         self.judging_since = time.monotonic()
         try:

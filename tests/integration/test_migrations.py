@@ -15,6 +15,7 @@ from daemon.edge.results import Results
 
 #: What later steps added, newest first; taking it away gives the database of a time before.
 STEPS = (
+    ("DROP TABLE cohorts", "DROP TABLE cohort_series", "UPDATE schema_number SET number = 5"),
     ("DROP TABLE rhythms", "DROP TABLE step_reports", "UPDATE schema_number SET number = 4"),
     ("ALTER TABLE series DROP COLUMN attempts", "UPDATE schema_number SET number = 3"),
     (
@@ -72,7 +73,7 @@ def aged(url, steps):
     return newest
 
 
-@pytest.mark.parametrize("steps", [1, 2, 3, 4])
+@pytest.mark.parametrize("steps", [1, 2, 3, 4, 5])
 def test_an_older_database_comes_to_the_newest_shape_and_keeps_what_it_owes(url, steps):
     newest = aged(url, steps)
     for _ in range(2):
@@ -87,7 +88,7 @@ def test_an_older_database_comes_to_the_newest_shape_and_keeps_what_it_owes(url,
 
 
 def test_many_processes_may_open_an_old_database_at_once(url):
-    aged(url, 4)
+    aged(url, 5)
     engines, errors = [], []
 
     def open_it() -> None:
