@@ -110,7 +110,7 @@ def watched(site: Site, process: subprocess.Popen[bytes], count: int) -> Seen:
     seen = Seen()
     while process.poll() is None:
         seen.look(process.pid, site.answered()[0] / count)
-        time.sleep(0.2)
+        time.sleep(0.5)
     assert process.returncode == 0, (site.folder.parent / "batch.log").read_text()[-2000:]
     return seen
 

@@ -63,10 +63,7 @@ def run_batch(options: argparse.Namespace, settings: Settings) -> str:
         _say(finds, changes)
         del finds
         before, _ = cohort.count()
-        try:
-            _work(options, settings, cohort, engine, stop)
-        except OperationalError as error:
-            raise StoppedEarly("the database does not answer: start again when it does, nothing is lost") from error
+        _work(options, settings, cohort, engine, stop)
         answered, total = cohort.count()
         if answered < total:
             raise StoppedEarly(f"stopped with {answered} of {total} series judged: the same command goes on")
@@ -103,6 +100,8 @@ def _opened(options: argparse.Namespace, settings: Settings) -> Iterator[Engine]
     engine = open_database(settings.database or f"sqlite:///{options.out / DATABASE}")
     try:
         yield engine
+    except OperationalError as error:
+        raise StoppedEarly(f"the database has gone ({error.orig}): start again when it is back, all is kept") from error
     finally:
         engine.dispose()
 

@@ -8,9 +8,10 @@ import json
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -105,6 +106,8 @@ def test_killed_and_stopped_and_resumed_it_gives_the_same_rows(cohort, finished,
         assert (1, True) == (process.wait(60), "the same command goes on" in process.stderr.read())
     stopped, total = counted(database, "cohort")
     assert not (tmp_path / "rows.json").exists()
+    with closing(sqlite3.connect(tmp_path / "cohort.sqlite")) as connection, connection:  # as a lost database leaves it
+        connection.execute("UPDATE workflow_status SET status = 'ERROR' WHERE status = 'ENQUEUED'")
     resumed = batch(folder, tmp_path)
 
     assert COUNT + 2 == total > stopped >= killed + 1

@@ -1,8 +1,12 @@
 """The rows of a cohort, on both databases: each series once, whoever looks, begins or answers, and however often."""
 
+import subprocess
+import sys
+
 import pytest
 from builders_postgres import running_postgres
 
+from daemon.cohort import CohortLine
 from daemon.core.errors import ConfigError
 from daemon.edge.cohorts import Begun, Changes, Cohort
 from daemon.edge.migrations import open_database
@@ -66,3 +70,51 @@ def test_a_cohort_has_one_judge(engine):
 
     with pytest.raises(ConfigError, match="--name"):
         cohort.enter("bundle 2")
+
+
+def test_a_series_that_took_three_workers_down_is_answered_unseen(tmp_path):
+    engine = open_database(f"sqlite:///{tmp_path}/cohort.sqlite")
+    cohort, seen = Cohort(engine, "one"), []
+
+    def appraise(files):
+        seen.append(files)
+        raise SystemExit  # as abrupt as a test may be
+
+    cohort.add(FOUND[:1])
+    line = CohortLine("one", cohort, tmp_path, appraise)
+    for _ in range(3):
+        with pytest.raises(SystemExit):
+            line._judge("1.2.0", 1)  # noqa: SLF001 - a step outside of its workflow
+    line._judge("1.2.0", 1)  # noqa: SLF001 - the same
+    (row,) = cohort.rows()
+
+    assert [[tmp_path / "a" / "0.dcm"]] * 3 == seen
+    assert ("NOT_ASSESSED", True) == (row["verdict"], "failed" in row["action"])
+    assert line.judging_since is None
+    line._judge("1.2.0", 1)  # noqa: SLF001 - done is done
+    assert [row] == list(cohort.rows())
+    engine.dispose()
+
+
+HANGING = """
+import pathlib, threading, time
+from types import SimpleNamespace
+from daemon.batch import _begin_anew
+from daemon.worker import watched
+
+with pathlib.Path({starts!r}).open("a+") as file:
+    file.write("start ")
+    file.seek(0)
+    again = len(file.read().split()) > 1
+if not again:
+    threading.Thread(target=time.sleep, args=(600,)).start()
+    with watched(SimpleNamespace(judging_since=time.monotonic() - 61), 60.0, threading.Event(), _begin_anew):
+        time.sleep(60)
+"""
+
+
+def test_a_process_that_hangs_in_one_series_begins_anew_by_itself(tmp_path):
+    code = HANGING.format(starts=str(tmp_path / "starts"))
+    finished = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=100)
+
+    assert (0, "start start ") == (finished.returncode, (tmp_path / "starts").read_text())
