@@ -67,7 +67,10 @@ def run_batch(options: argparse.Namespace, settings: Settings) -> str:
         answered, total = cohort.count()
         if answered < total:
             raise StoppedEarly(f"stopped with {answered} of {total} series judged: the same command goes on")
-        write_tables(cohort.rows, options.out, parquet=options.parquet)
+        try:
+            write_tables(cohort.rows, options.out, parquet=options.parquet)
+        except OSError as error:
+            raise StoppedEarly(f"cannot write to {options.out} ({error.strerror}): make room, start again") from error
     return f"{total - before} series judged, {before} were before: {options.out / CSV}"
 
 
@@ -96,7 +99,11 @@ def _told() -> Iterator[threading.Event]:
 
 @contextmanager
 def _opened(options: argparse.Namespace, settings: Settings) -> Iterator[Engine]:
-    options.out.mkdir(parents=True, exist_ok=True)
+    """The cohort's database, and the folder of the tables; what fails in them is said in one line."""
+    try:
+        options.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"cannot make {options.out} ({error.strerror}): give another folder with --out") from error
     engine = open_database(settings.database or f"sqlite:///{options.out / DATABASE}")
     try:
         yield engine

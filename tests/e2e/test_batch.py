@@ -138,7 +138,9 @@ def test_a_folder_that_has_changed_is_taken_as_it_is_now(cohort, finished, tmp_p
 
 def test_what_is_no_cohort_or_another_one_is_said_to_be(cohort, finished, tmp_path):
     nothing, another = batch(tmp_path, tmp_path / "out"), batch(cohort[0], finished, "--scanner", "MR1")
+    nowhere = batch(cohort[0], cohort[0] / "notes.txt")
 
+    assert (1, True) == (nowhere.returncode, "give another folder with --out" in nowhere.stderr)
     assert (1, True) == (nothing.returncode, "no series" in nothing.stderr)
     assert (1, True) == (another.returncode, "with another bundle, scanner" in another.stderr)
 

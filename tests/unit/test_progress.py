@@ -33,9 +33,10 @@ def test_a_terminal_has_a_bar_and_an_estimate_by_the_pace_of_this_run():
 def test_a_file_gets_a_line_a_minute_and_the_end():
     steps = [(float(second), second, 150) for second in range(151)]
 
-    assert (
-        "60 of 150 series judged, about 90 s left\n120 of 150 series judged, about 30 s left\n150 of 150 series judged\n"
-    ) == shown(io.StringIO(), steps)
+    lines = shown(io.StringIO(), steps).splitlines()
+
+    assert ["60 of 150 series judged, about 90 s left", "120 of 150 series judged, about 30 s left"] == lines[:2]
+    assert ["150 of 150 series judged"] == lines[2:]
 
 
 def test_a_total_may_be_unknown_or_nothing():
