@@ -12,7 +12,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Final
@@ -39,7 +39,7 @@ DATABASE: Final = "cohort.sqlite"
 #: Behind everything else on this machine: a cohort can wait, a patient on the table cannot.
 _NICE: Final = 10
 _LOOK_S: Final = 0.5
-_AGAIN_S: Final = 60.0
+_AGAIN_S: Final = 10.0
 
 
 def run_batch(options: argparse.Namespace, settings: Settings) -> str:
@@ -54,9 +54,8 @@ def run_batch(options: argparse.Namespace, settings: Settings) -> str:
         check_parquet()
     logs.configure("warning", secrets.token_bytes(32))
     os.nice(_NICE)
-    name = options.name or str(options.folder.resolve())
     with _told() as stop, _opened(options, settings) as engine:
-        cohort = Cohort(engine, name)
+        cohort = Cohort(engine, options.name or str(options.folder.resolve()))
         cohort.enter(_judge(settings, options.scanner))
         finds = _look(options, stop)
         changes = cohort.add((found.series, found.files) for found in finds.series)
@@ -154,35 +153,32 @@ def _work(
     options: argparse.Namespace, settings: Settings, cohort: Cohort, engine: Engine, stop: threading.Event
 ) -> None:
     """Take part in the work until every series has its answer, or somebody stops us."""
-    waiting = cohort.unanswered()
-    if not waiting:
+    answered, total = cohort.count()
+    if answered == total:
         return
     appraiser = Appraiser(settings, proven=True)
     appraiser.prepare()
-    name = options.name or str(options.folder.resolve())
-    line = CohortLine(name, cohort, options.folder, partial(appraiser.appraise, scanner=options.scanner))
+    line = CohortLine(cohort, options.folder, partial(appraiser.appraise, scanner=options.scanner))
     roster = Roster(engine, settings.work.silence_s)
     with ExitStack() as stack:
         stack.enter_context(watched(line, settings.work.judging_s, stop, end=_begin_anew))
         stack.enter_context(enrolled(roster))
         stack.enter_context(durable(engine, roster.worker, {line.queue: 1}))
         stack.enter_context(watchful(roster, Outbox(engine), stop))
-        line.begin_again()
-        for series, revision in waiting:
-            if not stop.is_set():
-                line.begin(series, revision)
-        _wait(cohort.count, line.begin_again, stop)
+        line.begin(stop)
+        _wait(cohort, line, stop)
 
 
-def _wait(count: Callable[[], tuple[int, int]], begin_again: Callable[[], None], stop: threading.Event) -> None:
+def _wait(cohort: Cohort, line: CohortLine, stop: threading.Event) -> None:
     progress, again = Progress("series judged"), time.monotonic() + _AGAIN_S
     while not stop.is_set():
-        answered, total = count()
+        answered, total = cohort.count()
         progress.show(answered, total)
         if answered == total:
             break
         if time.monotonic() > again:
-            begin_again()
+            if line.is_idle():
+                line.begin(stop)
             again = time.monotonic() + _AGAIN_S
         stop.wait(_LOOK_S)
     progress.end()

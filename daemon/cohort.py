@@ -6,6 +6,7 @@ once; the answer that is recorded first counts.
 """
 
 import hashlib
+import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -21,6 +22,7 @@ from daemon.finding import Found
 from daemon.offline import Appraisal, summarise
 from daemon.workflow import MOST_ATTEMPTS, WORKFLOW_VERSION
 
+_OPEN: Final = ["ENQUEUED", "PENDING"]
 #: Ends of a workflow that leave its series without an answer: the database was away while the answer was recorded.
 _FAILED: Final = ["ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
 
@@ -39,26 +41,27 @@ class CohortLine(DBOSConfiguredInstance):
         judging_since: When the series under way was begun, by ``time.monotonic``; None between two series.
     """
 
-    def __init__(self, name: str, cohort: Cohort, root: Path, appraise: Appraise) -> None:
-        self.queue = f"cohort.{_token(name)}"
+    def __init__(self, cohort: Cohort, root: Path, appraise: Appraise) -> None:
+        self.queue = f"cohort.{_token(cohort.name)}"
         self.judging_since: float | None = None
         self._cohort = cohort
         self._root = root
         self._appraise = appraise
         super().__init__("cohort")
 
-    def begin(self, series: str, revision: int) -> None:
-        """Start the workflow of a series; starting it again changes nothing."""
-        with SetWorkflowID(f"{self.queue}.{_token(series)}.{revision}.v{WORKFLOW_VERSION}"):
-            DBOS.enqueue_workflow(self.queue, self.judge_cohort_series, series, revision)
-
-    def begin_again(self) -> None:
-        """Start anew what ended without an answer."""
-        failed = DBOS.list_workflows(queue_name=self.queue, status=_FAILED, load_output=False)
+    def begin(self, stop: threading.Event) -> None:
+        """Start the workflow of every series without an answer; for those that are under way this changes nothing."""
+        failed = DBOS.list_workflows(queue_name=self.queue, status=_FAILED, load_input=False, load_output=False)
         DBOS.delete_workflows([workflow.workflow_id for workflow in failed])
-        for workflow in failed:
-            if workflow.input is not None:
-                self.begin(*workflow.input["args"])
+        for series, revision in self._cohort.unanswered():
+            if stop.is_set():
+                return
+            with SetWorkflowID(f"{self.queue}.{_token(series)}.{revision}.v{WORKFLOW_VERSION}"):
+                DBOS.enqueue_workflow(self.queue, self.judge_cohort_series, series, revision)
+
+    def is_idle(self) -> bool:
+        """Whether nothing is under way or waits: what has no answer then was never begun, or failed."""
+        return not DBOS.list_workflows(queue_name=self.queue, status=_OPEN, limit=1, load_input=False)
 
     @DBOS.workflow(name="judge_cohort_series")
     def judge_cohort_series(self, series: str, revision: int) -> None:
@@ -106,4 +109,4 @@ def _declined(reason: Reason, detail: str = "") -> Appraisal:
 
 def _token(text: str) -> str:
     """A name without a patient's in it."""
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+    return hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()[:32]

@@ -44,7 +44,7 @@ class Cohort:
 
     def __init__(self, engine: sa.Engine, name: str) -> None:
         self._engine = engine
-        self._name = name
+        self.name = name
 
     def enter(self, judge: str) -> None:
         """Begin it, or join it; ``judge``: digest of all that decides an answer.
@@ -52,13 +52,13 @@ class Cohort:
         Raises:
             ConfigError: it was begun with another judge.
         """
-        table, row = schema.cohorts, {"cohort": self._name, "judge": judge}
+        table, row = schema.cohorts, {"cohort": self.name, "judge": judge}
         with self._engine.begin() as connection:
             connection.execute(schema.insert_or_ignore(self._engine, table), row)
-            begun = connection.execute(sa.select(table.c.judge).where(table.c.cohort == self._name)).scalar_one()
+            begun = connection.execute(sa.select(table.c.judge).where(table.c.cohort == self.name)).scalar_one()
         if begun != judge:
             raise ConfigError(
-                f"cohort {self._name} was begun with another bundle, scanner, references, routes or rule, and its rows "
+                f"cohort {self.name} was begun with another bundle, scanner, references, routes or rule, and its rows "
                 "would not compare: use those, or begin a new one with --name"
             )
 
@@ -72,14 +72,15 @@ class Cohort:
                 for what, number in self._add(connection, chunk).items():
                     counts[what] += number
         with self._engine.connect() as connection:
-            known = connection.execute(sa.select(_TABLE.c.series).where(_TABLE.c.cohort == self._name)).scalars()
+            known = connection.execute(sa.select(_TABLE.c.series).where(_TABLE.c.cohort == self.name)).scalars()
             return Changes(gone=sum(series not in names for series in known), **counts)
 
     def _add(self, connection: sa.Connection, chunk: dict[str, str]) -> dict[str, int]:
-        ours = (_TABLE.c.cohort == self._name, _TABLE.c.series.in_(chunk))
-        known = {row.series: row for row in connection.execute(sa.select(_TABLE).where(*ours))}
+        ours = (_TABLE.c.cohort == self.name, _TABLE.c.series.in_(chunk))
+        query = sa.select(_TABLE.c.series, _TABLE.c.files, _TABLE.c.revision, _TABLE.c.passing)
+        known = {row.series: row for row in connection.execute(query.where(*ours))}
         added = [
-            {"cohort": self._name, "series": series, "files": files, "revision": 1, "attempts": 0, "passing": False}
+            {"cohort": self.name, "series": series, "files": files, "revision": 1, "attempts": 0, "passing": False}
             for series, files in chunk.items()
             if series not in known
         ]
@@ -97,7 +98,7 @@ class Cohort:
     def unanswered(self) -> list[tuple[str, int]]:
         """Series and revision of everything that has no answer yet."""
         query = sa.select(_TABLE.c.series, _TABLE.c.revision).where(
-            _TABLE.c.cohort == self._name, _TABLE.c.answered_at.is_(None)
+            _TABLE.c.cohort == self.name, _TABLE.c.answered_at.is_(None)
         )
         with self._engine.connect() as connection:
             return [(series, revision) for series, revision in connection.execute(query)]
@@ -122,18 +123,18 @@ class Cohort:
 
     def count(self) -> tuple[int, int]:
         """How many series have their answer, and how many there are."""
-        query = sa.select(sa.func.count(_TABLE.c.answered_at), sa.func.count()).where(_TABLE.c.cohort == self._name)
+        query = sa.select(sa.func.count(_TABLE.c.answered_at), sa.func.count()).where(_TABLE.c.cohort == self.name)
         with self._engine.connect() as connection:
             answered, total = connection.execute(query).one()
             return int(answered), int(total)
 
     def rows(self) -> Iterator[Row]:
         """Every answer, in the order of the series' names; a few at a time are in memory."""
-        answered = (_TABLE.c.cohort == self._name, _TABLE.c.answered_at.is_not(None))
+        answered = (_TABLE.c.cohort == self.name, _TABLE.c.answered_at.is_not(None))
         query = sa.select(_TABLE.c.answer).where(*answered).order_by(_TABLE.c.series)
         with self._engine.connect().execution_options(yield_per=_CHUNK) as connection:
             for answer in connection.execute(query).scalars():
                 yield json.loads(answer)
 
     def _key(self, series: str, revision: int) -> tuple[sa.ColumnElement[bool], ...]:
-        return (_TABLE.c.cohort == self._name, _TABLE.c.series == series, _TABLE.c.revision == revision)
+        return (_TABLE.c.cohort == self.name, _TABLE.c.series == series, _TABLE.c.revision == revision)

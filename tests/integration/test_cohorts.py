@@ -81,7 +81,7 @@ def test_a_series_that_took_three_workers_down_is_answered_unseen(tmp_path):
         raise SystemExit  # as abrupt as a test may be
 
     cohort.add(FOUND[:1])
-    line = CohortLine("one", cohort, tmp_path, appraise)
+    line = CohortLine(cohort, tmp_path, appraise)
     for _ in range(3):
         with pytest.raises(SystemExit):
             line._judge("1.2.0", 1)  # noqa: SLF001 - a step outside of its workflow
