@@ -73,7 +73,11 @@ def _parser() -> argparse.ArgumentParser:
         ("assess", _assess, "judge one series on disk, without a daemon"),
         ("route", _route, "say which bundle each series of a folder would get, and why"),
         ("spool", _spool, "list, export and prune what was received"),
-        ("batch", _batch, "judge every series below a folder; killed, it goes on where it was"),
+        (
+            "batch",
+            _batch,
+            "judge every series below a folder; killed, it goes on; on PostgreSQL many machines share it",
+        ),
         ("calibrate", _calibrate, "learn this site's own references from accepted series"),
         ("push", _push, "send series as a scanner does, to any receiver"),
         ("demo", _demo, "daemon, archive and scanner on this machine, four series, one line each"),
@@ -105,7 +109,9 @@ def _parser() -> argparse.ArgumentParser:
     _add_spool(commands.choices["spool"])
     batch = commands.choices["batch"]
     batch.add_argument("folder", type=Path, help="DICOM or NIfTI files, in any folders below")
-    batch.add_argument("--out", type=Path, default=Path("batch"), help="folder for journal and tables")
+    batch.add_argument("--out", type=Path, default=Path("batch"), help="folder for the tables, and for SQLite")
+    batch.add_argument("--name", default="", help="of the cohort, by which it is resumed and joined; else the folder")
+    batch.add_argument("--parquet", action="store_true", help="rows.parquet too: pip install 'scanside[parquet]'")
     batch.add_argument("--scanner", default="", help="calling AE title: judge as if all had come from there")
     learn = commands.choices["calibrate"]
     learn.description = _CALIBRATE

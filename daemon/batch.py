@@ -1,151 +1,190 @@
-"""scanside batch: the daemon's judgement of every series under a folder, resumable, as rows for people and programs.
+"""scanside batch: every series below a folder judged through a queue, resumable, as rows for people and programs.
 
-Each answer is a line of a journal that is durable before the next series is read: killed anywhere, it goes on with the
-first series that has no line. The tables are written anew from the journal at the end of every run.
+What is to be judged and what was found lie in a database: SQLite beside the tables, or the configured PostgreSQL,
+where any number of machines run the same command on the same folder and share the work.
 """
 
 import argparse
-import csv
-import json
+import hashlib
 import os
+import secrets
+import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, TextIO
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from typing import Final
 
-from pydicom import dcmread
-from pydicom.errors import InvalidDicomError
+from sqlalchemy import Engine
+from sqlalchemy.exc import OperationalError
 
+from daemon.cohort import CohortLine
 from daemon.config import Settings
-from daemon.core.errors import ConfigError
-from daemon.edge.durable import write_whole
-from daemon.offline import NIFTI, Appraisal, Appraiser, summarise
+from daemon.core.errors import ConfigError, StoppedEarly
+from daemon.edge import logs
+from daemon.edge.cohorts import Changes, Cohort
+from daemon.edge.migrations import open_database
+from daemon.edge.outbox import Outbox
+from daemon.edge.progress import Progress
+from daemon.edge.roster import Roster
+from daemon.edge.tables import CSV, check_parquet, write_tables
+from daemon.finding import Finds, find_series
+from daemon.offline import Appraiser
+from daemon.worker import durable, enrolled, watched, watchful
+from models.bundle import load_bundle
 
-JOURNAL, ROWS, TABLE = "journal.jsonl", "rows.json", "rows.csv"
-#: Columns of the table before those that the measures bring.
-_FIRST = ("series", "path", "images", "verdict", "cause", "action", "reasons", "uncertainty", "rating")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
-    """One series on disk: its UID, or its path where it is no DICOM; ``path`` relative to the folder."""
-
-    series: str
-    path: str
-    files: tuple[Path, ...]
+DATABASE: Final = "cohort.sqlite"
+#: Behind everything else on this machine: a cohort can wait, a patient on the table cannot.
+_NICE: Final = 10
+_LOOK_S: Final = 0.5
+_AGAIN_S: Final = 10.0
 
 
 def run_batch(options: argparse.Namespace, settings: Settings) -> str:
-    """Judge what has no answer yet; what was done, in words.
+    """Judge what has no answer yet, then write the tables; what was done, in words.
 
     Raises:
-        ConfigError: there is no series in the folder, or the journal is of another one.
+        ConfigError: there is no series in the folder; the cohort was begun otherwise; Parquet cannot be written.
+        BundleError: a bundle cannot be used.
+        StoppedEarly: SIGINT, SIGTERM or the loss of the database ended it; the same command goes on.
     """
-    series = find_series(options.folder)
-    options.out.mkdir(parents=True, exist_ok=True)
-    rows = _read_journal(options.out / JOURNAL)
-    answered = {row["series"] for row in rows}
-    left = [found for found in series if found.series not in answered]
-    appraiser = Appraiser(settings) if left else None
-    with (options.out / JOURNAL).open("a", encoding="utf-8") as journal:
-        for number, found in enumerate(left):
-            _show(len(series) - len(left) + number, len(series))
-            rows.append(_answer(found, lambda files: appraiser.appraise(files, options.scanner)))  # type: ignore[union-attr]
-            _append(journal, rows[-1])
-    _show(len(series), len(series))
-    write_tables(rows, options.out)
-    return f"{len(left)} series judged, {len(series) - len(left)} were before: {options.out / TABLE}"
+    if options.parquet:
+        check_parquet()
+    logs.configure("warning", secrets.token_bytes(32))
+    os.nice(_NICE)
+    with _told() as stop, _opened(options, settings) as engine:
+        cohort = Cohort(engine, options.name or str(options.folder.resolve()))
+        cohort.enter(_judge(settings, options.scanner))
+        finds = _look(options, stop)
+        changes = cohort.add((found.series, found.files) for found in finds.series)
+        _say(finds, changes)
+        del finds
+        before, _ = cohort.count()
+        _work(options, settings, cohort, engine, stop)
+        answered, total = cohort.count()
+        if answered < total:
+            raise StoppedEarly(f"stopped with {answered} of {total} series judged: the same command goes on")
+        try:
+            write_tables(cohort.rows, options.out, parquet=options.parquet)
+        except OSError as error:
+            raise StoppedEarly(f"cannot write to {options.out} ({error.strerror}): make room, start again") from error
+    return f"{total - before} series judged, {before} were before: {options.out / CSV}"
 
 
-def find_series(folder: Path) -> list[Found]:
-    """Every series below a folder, in the order of its first file; what is neither DICOM nor NIfTI is passed over.
+@contextmanager
+def _told() -> Iterator[threading.Event]:
+    """Set by the first SIGINT or SIGTERM; the second ends the process as it would any."""
+    stop = threading.Event()
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
-    Raises:
-        ConfigError: there is none.
-    """
-    grouped: dict[str, list[Path]] = {}
-    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
-        name = str(path.relative_to(folder)) if path.name.endswith(NIFTI) else _series_uid(path)
-        if name:
-            grouped.setdefault(name, []).append(path)
-    if not grouped:
-        raise ConfigError(f"no series below {folder}: give a folder of DICOM or NIfTI files")
-    return [
-        Found(series=name, path=str(files[0].parent.relative_to(folder)), files=tuple(files))
-        for name, files in grouped.items()
-    ]
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
+    def note(_number: int, _frame: object) -> None:
+        stop.set()
+        restore()
+        os.write(2, b"\nstopping when the series under way is answered; once more to stop now\n")  # never reentrant
 
-def write_tables(rows: Sequence[Mapping[str, Any]], out: Path) -> None:
-    """All rows as JSON, and as CSV with one column a number; the same journal gives the same bytes."""
-    ordered = sorted(rows, key=lambda row: str(row["series"]))
-    write_whole(out / ROWS, json.dumps(ordered, indent=1).encode())
-    flat = [dict(_flatten(row)) for row in ordered]
-    columns = list(dict.fromkeys([*_FIRST, *sorted({name for row in flat for name in row})]))
-    partial = out / f"{TABLE}.part"
-    with partial.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(flat)
-    partial.rename(out / TABLE)
-
-
-def _answer(found: Found, appraise: Callable[[Sequence[Path]], Appraisal]) -> dict[str, Any]:
+    for number in before:
+        signal.signal(number, note)
     try:
-        appraisal = appraise(found.files)
-    except (ConfigError, OSError) as error:  # one file that cannot be read must not end a night's work
-        return {**_place(found), "verdict": "NOT_ASSESSED", "action": str(error)}
-    return _place(found) | summarise(appraisal)
+        yield stop
+    finally:
+        restore()
 
 
-def _place(found: Found) -> dict[str, Any]:
-    return {"series": found.series, "path": found.path, "images": len(found.files)}
-
-
-def _series_uid(path: Path) -> str:
-    """Of a DICOM file; empty where it is none."""
+@contextmanager
+def _opened(options: argparse.Namespace, settings: Settings) -> Iterator[Engine]:
+    """The cohort's database, and the folder of the tables; what fails in them is said in one line."""
     try:
-        header = dcmread(path, specific_tags=["SeriesInstanceUID"], stop_before_pixels=True)
-        return str(header.get("SeriesInstanceUID") or "")
-    except (InvalidDicomError, OSError, ValueError, EOFError, NotImplementedError):
-        return ""
-
-
-def _read_journal(path: Path) -> list[dict[str, Any]]:
-    """Whole lines only: what a kill tore is cut off, and judged again."""
-    if not path.exists():
-        return []
-    content = path.read_bytes()
-    whole = content[: content.rfind(b"\n") + 1]
-    if len(whole) < len(content):
-        os.truncate(path, len(whole))
+        options.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"cannot make {options.out} ({error.strerror}): give another folder with --out") from error
+    engine = open_database(settings.database or f"sqlite:///{options.out / DATABASE}")
     try:
-        return [json.loads(line) for line in whole.splitlines()]
-    except ValueError as error:
-        raise ConfigError(f"{path} is no journal of ours: give another folder with --out") from error
+        yield engine
+    except OperationalError as error:
+        raise StoppedEarly(f"the database has gone ({error.orig}): start again when it is back, all is kept") from error
+    finally:
+        engine.dispose()
 
 
-def _append(journal: TextIO, row: Mapping[str, Any]) -> None:
-    journal.write(json.dumps(row) + "\n")
-    journal.flush()
-    os.fsync(journal.fileno())
+def _judge(settings: Settings, scanner: str) -> str:
+    """Digest of what decides an answer: rows of one cohort must compare. Machines: see the golden test."""
+    bundles = {name: load_bundle(folder).digest for name, folder in settings.bundle_folders.items()}
+    files = [settings.references_of(name) for name in bundles] if scanner else []
+    references = [hashlib.sha256(file.read_bytes()).hexdigest() for file in files if file.exists()]
+    deciding = (sorted(bundles.items()), scanner, references, settings.judgement.rule.value, settings.routes)
+    return hashlib.sha256(repr(deciding).encode()).hexdigest()
 
 
-def _flatten(row: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, object]]:
-    """Nested names joined by dots; lists by semicolons."""
-    for name, value in row.items():
-        if isinstance(value, Mapping):
-            yield from _flatten(value, f"{prefix}{name}.")
-        elif isinstance(value, list):
-            yield prefix + name, "; ".join(map(str, value))
-        else:
-            yield prefix + name, value
+def _look(options: argparse.Namespace, stop: threading.Event) -> Finds:
+    progress = Progress("files looked at")
+
+    def look(count: int) -> None:
+        if stop.is_set():
+            raise StoppedEarly("stopped before anything was judged: the same command begins again")
+        progress.show(count)
+
+    finds = find_series(options.folder, look)
+    progress.end()
+    if not finds.series:
+        raise ConfigError(f"no series below {options.folder}: give a folder of DICOM or NIfTI files")
+    return finds
 
 
-def _show(done: int, total: int) -> None:
-    """A bar, where somebody looks."""
-    if sys.stderr.isatty():
-        filled = 40 * done // total
-        sys.stderr.write(f"\r[{'#' * filled}{'.' * (40 - filled)}] {done}/{total}{chr(10) if done == total else ''}")
-        sys.stderr.flush()
+def _say(finds: Finds, changes: Changes) -> None:
+    """What a person may not expect."""
+    for number, what in (
+        (finds.others, "files are neither DICOM of a series nor NIfTI, or were made by Scanside: passed over"),
+        (finds.unreadable, "files or folders could not be opened: start again when they can"),
+        (changes.changed, "series have other files than when they were begun: judged anew"),
+        (changes.again, "series could not be read before: tried again"),
+        (changes.gone, "series of earlier runs are no longer in the folder: their rows stay"),
+    ):
+        if number:
+            sys.stderr.write(f"{number} {what}\n")
+
+
+def _work(
+    options: argparse.Namespace, settings: Settings, cohort: Cohort, engine: Engine, stop: threading.Event
+) -> None:
+    """Take part in the work until every series has its answer, or somebody stops us."""
+    answered, total = cohort.count()
+    if answered == total:
+        return
+    appraiser = Appraiser(settings, proven=True)
+    appraiser.prepare()
+    line = CohortLine(cohort, options.folder, partial(appraiser.appraise, scanner=options.scanner))
+    roster = Roster(engine, settings.work.silence_s)
+    with ExitStack() as stack:
+        stack.enter_context(watched(line, settings.work.judging_s, stop, end=_begin_anew))
+        stack.enter_context(enrolled(roster))
+        stack.enter_context(durable(engine, roster.worker, {line.queue: 1}))
+        stack.enter_context(watchful(roster, Outbox(engine), stop))
+        line.begin(stop)
+        _wait(cohort, line, stop)
+
+
+def _wait(cohort: Cohort, line: CohortLine, stop: threading.Event) -> None:
+    progress, again = Progress("series judged"), time.monotonic() + _AGAIN_S
+    while not stop.is_set():
+        answered, total = cohort.count()
+        progress.show(answered, total)
+        if answered == total:
+            break
+        if time.monotonic() > again:
+            if line.is_idle():
+                line.begin(stop)
+            again = time.monotonic() + _AGAIN_S
+        stop.wait(_LOOK_S)
+    progress.end()
+
+
+def _begin_anew() -> None:
+    """This process in the place of itself: a series that hangs must not end a night's work."""
+    sys.stderr.flush()
+    os.execv(sys.executable, sys.orig_argv)  # noqa: S606 - our own command, as we were started

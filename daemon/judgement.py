@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from io import BytesIO
-from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -36,12 +35,9 @@ from daemon.dicom.reader import acquisition_of
 from daemon.dicom.sr import build_sr
 from daemon.dicom.summary import build_summary, render_summary
 from daemon.examination import Examination, Examiner
-from daemon.selection import select
+from daemon.selection import check_size, select
 
 _log = structlog.get_logger()
-
-#: Encoded series above this are time series of some kind: a volume of the largest size takes a quarter of it.
-BYTES_MAX: Final = 2 << 30
 
 #: The encoded data set of an arrival.
 ReadDataset = Callable[[Arrival], bytes]
@@ -156,7 +152,7 @@ class SeriesJudge:
         answer = self._given_up()
         began = time.perf_counter()
         try:
-            _check_size(series)
+            check_size([instance.arrival.length for instance in series.instances])
             scanner = series.instances[0].arrival.calling_ae
             candidate = select(self._datasets(series), self._routes, scanner)
             seconds["read"] = time.perf_counter() - began
@@ -193,13 +189,6 @@ class SeriesJudge:
             with suppress(SpoolError):
                 return parse(self._read_dataset(instance.arrival), instance.arrival.transfer_syntax_uid)
         return Dataset()
-
-
-def _check_size(series: Series) -> None:
-    """Refuse what would fill the memory before anything of it is read."""
-    size = sum(instance.arrival.length for instance in series.instances)
-    if size > BYTES_MAX:
-        raise NotAssessable(Reason.TOO_LARGE, f"{len(series.instances)} objects of {size / 1e9:.1f} GB")
 
 
 def _png(picture: npt.NDArray[np.uint8]) -> bytes:

@@ -13,7 +13,7 @@ import nibabel as nib
 import numpy as np
 import numpy.typing as npt
 
-from daemon.config import Settings
+from daemon.config import SHIPPED, Settings
 from daemon.core.errors import ConfigError, NotAssessable
 from daemon.core.reference import choose
 from daemon.core.routing import Route
@@ -21,11 +21,10 @@ from daemon.core.values import Verdict, Volume
 from daemon.core.verdict import decline
 from daemon.edge.references import load_references
 from daemon.examination import Examination, Examiners, read_nifti
-from daemon.selection import Candidate, select, select_volume
+from daemon.finding import NIFTI
+from daemon.selection import Candidate, check_size, select, select_volume
 from models.prediction import Prediction
 from models.preprocess import FloatArray, Grid, canonical, nearest, resample, restore
-
-NIFTI = (".nii", ".nii.gz")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,19 +39,30 @@ class Appraisal:
 class Appraiser:
     """Judges series on disk with the configured bundles, each of which is loaded once.
 
-    Raises:
-        BundleError: a configured bundle cannot be used.
+    ``proven``: each must pass its golden test before it judges anything.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, proven: bool = False) -> None:
         self._settings = settings
-        self._examiners = Examiners(settings.bundle_folders, settings.engine, proven=False)
+        self._examiners = Examiners(settings.bundle_folders, settings.engine, proven=proven)
+
+    def prepare(self) -> None:
+        """Check all bundles, and load the shipped one, before the first series rather than with it.
+
+        Raises:
+            BundleError: a bundle is not whole, or gets other numbers than its maker on this machine.
+            ConfigError: the configured provider is not the active one.
+        """
+        self._examiners.verify()
+        self._examiners.get(SHIPPED)
 
     def appraise(self, files: Sequence[Path], scanner: str = "") -> Appraisal:
         """Judge one series, as one that came from ``scanner`` (calling AE title) if that is given.
 
         Raises:
             ConfigError: it cannot be read at all; the scanner's references cannot be used.
+            OSError: a file cannot be read now.
+            BundleError: the bundle that judges it cannot be used.
         """
         settings, volume = self._settings, None
         try:
@@ -90,6 +100,7 @@ def files_of(path: Path) -> list[Path]:
 
 
 def _candidate(files: Sequence[Path], routes: Sequence[Route], scanner: str) -> Candidate:
+    check_size([file.stat().st_size for file in files])
     if len(files) == 1 and files[0].name.endswith(NIFTI):
         return select_volume(read_nifti(files[0]), routes, scanner)
     return select((file.read_bytes() for file in files), routes, scanner)

@@ -5,6 +5,7 @@ The same lines serve the daemon, ``scanside assess`` and the dry run of ``scansi
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from pydicom.dataset import Dataset
 
@@ -14,6 +15,9 @@ from daemon.core.routing import Facts, Route, Trial, find_route, try_routes
 from daemon.core.values import Volume
 from daemon.dicom.facts import facts_of, geometry_facts
 from daemon.dicom.reader import Stack, arrange, decode
+
+#: Encoded series above this are time series of some kind: a volume of the largest size takes a quarter of it.
+BYTES_MAX: Final = 2 << 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -55,6 +59,16 @@ class Outlook:
     def trials(self, routes: Sequence[Route]) -> tuple[Trial, ...]:
         """Every route against these facts."""
         return try_routes(routes, self.facts)
+
+
+def check_size(lengths: Sequence[int]) -> None:
+    """Refuse what would fill the memory before anything of it is read; ``lengths``: bytes of each object.
+
+    Raises:
+        NotAssessable: TOO_LARGE.
+    """
+    if sum(lengths) > BYTES_MAX:
+        raise NotAssessable(Reason.TOO_LARGE, f"{len(lengths)} objects of {sum(lengths) / 1e9:.1f} GB")
 
 
 def select(objects: Iterable[Dataset | bytes], routes: Sequence[Route], scanner: str = "") -> Candidate:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
+from typing import Protocol
 
 import structlog
 from dbos import DBOS
@@ -28,7 +29,7 @@ from daemon.edge.pledges import Pledges
 from daemon.edge.reports import Reports
 from daemon.edge.results import Results
 from daemon.edge.roster import Roster
-from daemon.workflow import ALERT_QUEUE, JUDGE_QUEUE, WORKFLOW_VERSION, Line
+from daemon.workflow import ALERT_QUEUE, JUDGE_QUEUE, WORKFLOW_VERSION
 
 _SITE_KEY_BYTES = 32
 _QUEUE_POLL_S = 0.05
@@ -38,7 +39,21 @@ _AGAIN_S = 2.0
 _BEAT_S = 2.0
 _WATCH_S = 1.0
 
+#: One volume in memory at a time; alerts wait on the network, so several may.
+LINE_QUEUES = {JUDGE_QUEUE: 1, ALERT_QUEUE: 8}
+
 _log = structlog.get_logger()
+
+
+class Judging(Protocol):
+    """Whoever judges one series at a time; ``judging_since``: see ``workflow.Line``."""
+
+    judging_since: float | None
+
+
+def end_process() -> None:
+    """End this process at once: no clean-up waits for a thread that hangs. Whoever started it starts it again."""
+    os._exit(os.EX_SOFTWARE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +120,7 @@ def at_work(
     desk = Desk(outbox=stores.outbox, reports=stores.reports, metrics=metrics, worker=roster.worker)
     with ExitStack() as stack:
         stack.enter_context(enrolled(roster))
-        stack.enter_context(durable(stores.engine, roster.worker, works=works))
+        stack.enter_context(durable(stores.engine, roster.worker, LINE_QUEUES, works=works))
         stack.enter_context(watchful(roster, stores.outbox, stop, works=works))
         # A thread for each destination: one that is slow, or gone, holds up no other.
         turns = [turn for outlet in settings.destinations for turn in _turns(outlet, settings, stores, desk)]
@@ -133,8 +148,11 @@ def answered_to(settings: Settings, stores: Stores) -> Iterator[None]:
 
 
 @contextmanager
-def durable(engine: Engine, worker: str, *, works: bool = True) -> Iterator[None]:
-    """The workflow engine, on the same database; a process that does not work may start workflows all the same."""
+def durable(engine: Engine, worker: str, queues: Mapping[str, int], *, works: bool = True) -> Iterator[None]:
+    """The workflow engine, on the same database; a process that does not work may start workflows all the same.
+
+    ``queues``: what this process takes from, and how many workflows of each it has under way at once.
+    """
     DBOS(
         config={
             "name": "scanside",
@@ -145,12 +163,10 @@ def durable(engine: Engine, worker: str, *, works: bool = True) -> Iterator[None
             "console_log_level": "WARNING",
         }
     )
-    if not works:
-        DBOS.listen_queues([])
+    DBOS.listen_queues([*queues] if works else [])  # without it, whatever other processes registered too
     DBOS.launch()
-    # One volume in memory at a time; alerts wait on the network, so several may.
-    DBOS.register_queue(JUDGE_QUEUE, worker_concurrency=1, polling_interval_sec=_QUEUE_POLL_S)
-    DBOS.register_queue(ALERT_QUEUE, worker_concurrency=8, polling_interval_sec=_QUEUE_POLL_S)
+    for name, at_once in queues.items():
+        DBOS.register_queue(name, worker_concurrency=at_once, polling_interval_sec=_QUEUE_POLL_S)
     try:
         yield
     finally:
@@ -189,8 +205,10 @@ def watchful(roster: Roster, outbox: Outbox, stop: threading.Event, *, works: bo
 
 
 @contextmanager
-def watched(line: Line, limit_s: float, stop: threading.Event) -> Iterator[None]:
-    """Ends the process at once when a series is judged for more than ``limit_s``.
+def watched(
+    line: Judging, limit_s: float, stop: threading.Event, end: Callable[[], None] = end_process
+) -> Iterator[None]:
+    """Ends the process by ``end`` when a series is judged for more than ``limit_s``.
 
     A thread that hangs in a codec or a network cannot be stopped otherwise. Whoever starts the process again lets the
     series be tried again; after some attempts it is answered unseen.
@@ -200,7 +218,7 @@ def watched(line: Line, limit_s: float, stop: threading.Event) -> Iterator[None]
         since = line.judging_since
         if since is not None and time.monotonic() - since > limit_s:
             _log.critical("judging_hangs", seconds=limit_s)
-            os._exit(os.EX_SOFTWARE)  # no clean-up waits for the thread that hangs
+            end()
         return _WATCH_S
 
     with repeated({"watch": turn}, stop):

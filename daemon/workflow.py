@@ -25,8 +25,9 @@ from daemon.judgement import Judged, SeriesJudge
 #: Raise it when the steps change: work that another version left under way is begun anew by this one.
 WORKFLOW_VERSION = "2"
 #: A series that took this many workers down with it (memory, a codec's crash) is answered unseen.
-_MOST_ATTEMPTS = 3
-_FAILED = ("ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
+MOST_ATTEMPTS = 3
+#: Ends of a workflow that leave its series without an answer.
+FAILED = ["ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
 JUDGE_QUEUE, ALERT_QUEUE = "judge", "alert"
 
 _log = structlog.get_logger()
@@ -76,7 +77,7 @@ class Line(DBOSConfiguredInstance):
         for _ in range(2):
             with SetWorkflowID(workflow_id), SetEnqueueOptions(priority=turn):
                 begun = DBOS.enqueue_workflow(JUDGE_QUEUE, self.judge_series, series_instance_uid, revision)
-            if begun.get_status().status not in _FAILED:
+            if begun.get_status().status not in FAILED:
                 return
             _log.warning("judging_failed_before", series=series_instance_uid, revision=revision)
             DBOS.delete_workflow(workflow_id)
@@ -108,7 +109,7 @@ class Line(DBOSConfiguredInstance):
         if known is not None:
             return known.state is State.RESCAN
         series = patiently(lambda: parts.index.series(series_instance_uid, revision))
-        give_up = patiently(lambda: parts.results.begin(series_instance_uid, revision)) > _MOST_ATTEMPTS
+        give_up = patiently(lambda: parts.results.begin(series_instance_uid, revision)) > MOST_ATTEMPTS
         earlier = patiently(lambda: parts.results.sr_before(series_instance_uid, revision))
         self.judging_since = time.monotonic()
         try:

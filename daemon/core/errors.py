@@ -3,6 +3,7 @@
 ScansideError
 ├── ConfigError          the operator's: the configuration names something that is not so
 ├── ThreadEndedError     ours: a part of the daemon ended by a fault
+├── StoppedEarly         nobody's: somebody stopped the work before its end
 ├── SpoolError           the machine's: an instance could not be made durable
 ├── AssociationError     the peer's: an association from a scanner ended otherwise than by its release
 │   ├── PeerLost         the peer aborted, closed the connection or fell silent
@@ -35,6 +36,10 @@ class DatabaseGone(ConfigError):
 
 class ThreadEndedError(ScansideError):
     """A part of the daemon has ended by a fault; the process ends too, so that it is started anew."""
+
+
+class StoppedEarly(ScansideError):
+    """The work was stopped before its end; what is done is kept, and the same command goes on."""
 
 
 class SpoolError(ScansideError):

@@ -1,6 +1,9 @@
 """Files that are there whole or not at all."""
 
 import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -12,6 +15,23 @@ def write_whole(path: Path, content: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     partial.rename(path)
+    flush_folder(path.parent)
+
+
+@contextmanager
+def taking_place(path: Path) -> Iterator[Path]:
+    """A file to write beside the place, flushed and moved there at the end; removed if the writing fails.
+
+    Of several who write at once, on whatever machines, each has a file of its own, and the last one's stays.
+    """
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
+    try:
+        yield partial
+        with partial.open("rb") as file:
+            os.fsync(file.fileno())
+        partial.rename(path)
+    finally:
+        partial.unlink(missing_ok=True)
     flush_folder(path.parent)
 
 

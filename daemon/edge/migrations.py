@@ -150,7 +150,26 @@ def _turns(connection: sa.Connection) -> None:
     _add(connection, "series", "turn INTEGER NOT NULL DEFAULT 1")
 
 
-_STEPS: tuple[Callable[[sa.Connection], None], ...] = (_unnumbered, _outbox, _pledges, _attempts, _steps, _turns)
+def _cohorts(connection: sa.Connection) -> None:
+    """7: cohorts, their series and the answers."""
+    connection.exec_driver_sql("CREATE TABLE cohorts (cohort TEXT NOT NULL PRIMARY KEY, judge TEXT NOT NULL)")
+    connection.exec_driver_sql(
+        "CREATE TABLE cohort_series (cohort TEXT NOT NULL, series TEXT NOT NULL, files TEXT NOT NULL, "
+        "revision INTEGER NOT NULL, attempts INTEGER NOT NULL, answered_at FLOAT, answer TEXT, "
+        "passing BOOLEAN NOT NULL, PRIMARY KEY (cohort, series))"
+    )
+    connection.exec_driver_sql("CREATE INDEX cohort_series_answered ON cohort_series (cohort, answered_at)")
+
+
+_STEPS: tuple[Callable[[sa.Connection], None], ...] = (
+    _unnumbered,
+    _outbox,
+    _pledges,
+    _attempts,
+    _steps,
+    _turns,
+    _cohorts,
+)
 
 
 def _add(connection: sa.Connection, table: str, described: str) -> None:

@@ -122,6 +122,25 @@ workers = sa.Table(
     sa.Column("pid", sa.Integer, nullable=False),
     sa.Column("beats", sa.Integer, nullable=False),
 )
+cohorts = sa.Table(
+    "cohorts",
+    METADATA,
+    sa.Column("cohort", Words, primary_key=True),
+    sa.Column("judge", Words, nullable=False),  # digest of all that decides an answer
+)
+cohort_series = sa.Table(
+    "cohort_series",
+    METADATA,
+    sa.Column("cohort", Words, primary_key=True),
+    sa.Column("series", Words, primary_key=True),  # its UID, or its path where it is no DICOM
+    sa.Column("files", Words, nullable=False),  # JSON: folder -> names of files
+    sa.Column("revision", sa.Integer, nullable=False),  # how often it was begun for new files
+    sa.Column("attempts", sa.Integer, nullable=False),  # workers that began to judge this revision
+    sa.Column("answered_at", sa.Float),
+    sa.Column("answer", Words),  # JSON: the row of the table
+    sa.Column("passing", sa.Boolean, nullable=False),  # it could not be read: the next start tries again
+)
+answered_index = sa.Index("cohort_series_answered", cohort_series.c.cohort, cohort_series.c.answered_at)
 
 
 def connect(url: str) -> sa.Engine:

@@ -36,7 +36,7 @@ def test_a_package_holds_nothing_but_its_docstring(path):
 
 
 def test_there_is_one_broad_except_a_process():
-    """The worker's is in judgement.py, the receiver's in its listener or session; each says why."""
+    """The worker's is in judgement.py, the receiver's in its listener or session, a cohort's in cohort.py."""
     broad = [
         path.name
         for path in MODULES
@@ -44,7 +44,7 @@ def test_there_is_one_broad_except_a_process():
         if line.strip().startswith(("except:", "except Exception", "except BaseException"))
     ]
 
-    assert len(broad) <= 2, broad
+    assert len(broad) <= 3, broad
 
 
 @pytest.mark.parametrize(

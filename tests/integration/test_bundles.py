@@ -11,8 +11,9 @@ from builders_series import encoded
 from daemon.config import Settings, load_settings, shipped_bundle
 from daemon.core.values import Algorithm, Arrival, ClosedBy, Instance, Series, State
 from daemon.examination import Examiners
-from daemon.judgement import BYTES_MAX, Judge, SeriesJudge
+from daemon.judgement import Judge, SeriesJudge
 from daemon.offline import appraise
+from daemon.selection import BYTES_MAX
 from models.bundle import BundleError
 
 ALGORITHM = Algorithm(bundle="b", bundle_version="1", bundle_digest="d", software_version="1", config_digest="c")
