@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from daemon.commands.parked import add_parking_options, run_parked, run_requeue
+from daemon.commands.push_options import add_push_options
 from daemon.config import SHIPPED, Settings, load_settings
 from daemon.core.errors import ScansideError
-from daemon.parking import add_parking_options, run_parked, run_requeue
-from daemon.push_options import add_push_options
 from models.bundle import BundleError
 
 _WHERE = """\
@@ -174,7 +174,7 @@ def _receive(options: argparse.Namespace) -> int:
 
 
 def _series(options: argparse.Namespace) -> int:
-    from daemon.listing import list_series
+    from daemon.commands.series import list_series
 
     records = list_series(load_settings(options.config), options.limit)
     for record in records:
@@ -189,7 +189,7 @@ def _series(options: argparse.Namespace) -> int:
 
 
 def _assess(options: argparse.Namespace) -> int:
-    from daemon.offline import appraise, summarise, write_maps
+    from daemon.commands.assess import appraise, summarise, write_maps
 
     appraisal = appraise(options.path, load_settings(options.config), options.scanner)
     if options.maps:
@@ -205,7 +205,7 @@ def _assess(options: argparse.Namespace) -> int:
 
 
 def _route(options: argparse.Namespace) -> int:
-    from daemon.dryrun import describe, explain, summarise
+    from daemon.commands.route import describe, explain, summarise
 
     for explanation in explain(options.path, load_settings(options.config), options.scanner):
         lines = [json.dumps(summarise(explanation))] if options.json else describe(explanation)
@@ -214,7 +214,7 @@ def _route(options: argparse.Namespace) -> int:
 
 
 def _spool(options: argparse.Namespace) -> int:
-    from daemon.retention import export_spool, list_spool, prune_spool
+    from daemon.commands.spool import export_spool, list_spool, prune_spool
 
     settings = load_settings(options.config)
     if options.action == "list":
@@ -241,14 +241,14 @@ def _spool(options: argparse.Namespace) -> int:
 
 
 def _batch(options: argparse.Namespace) -> int:
-    from daemon.batch import run_batch
+    from daemon.commands.batch import run_batch
 
     print(run_batch(options, load_settings(options.config)))
     return 0
 
 
 def _calibrate(options: argparse.Namespace) -> int:
-    from daemon.calibration import calibrate, read_rejected, summarise, tabulate
+    from daemon.commands.calibrate import calibrate, read_rejected, summarise, tabulate
     from daemon.core.calibration import ACCEPTED, Selection
     from daemon.core.values import State
 
@@ -265,13 +265,13 @@ def _calibrate(options: argparse.Namespace) -> int:
 
 
 def _push(options: argparse.Namespace) -> int:
-    from daemon.push import run_push
+    from daemon.commands.push import run_push
 
     return run_push(options, load_settings(options.config))
 
 
 def _demo(options: argparse.Namespace) -> int:
-    from daemon.demo import run_demo
+    from daemon.commands.demo import run_demo
 
     return run_demo(options.folder, options.series)
 

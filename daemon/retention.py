@@ -1,61 +1,20 @@
-"""What leaves the spool, and when: the daemon prunes by itself, ``scanside spool`` lists, exports and prunes by hand.
+"""What leaves the spool, and when.
 
 The spool goes segment by segment: one leaves when nothing in it is needed any more, so that a series whose report a
 destination refused keeps its whole segment. Removing a segment is one unlink, which a crash cannot tear.
 """
 
-import os
-import re
-import time
-from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
 
-from daemon.config import Settings
-from daemon.core.errors import ConfigError, SpoolError
+from daemon.core.errors import SpoolError
 from daemon.core.retention import Retention, Stock, removable
-from daemon.core.values import Arrival
-from daemon.dicom.headers import read_instance
-from daemon.dicom.uids import derive_uid
-from daemon.edge.inventory import Inventory, Standing
-from daemon.edge.migrations import open_existing
+from daemon.edge.inventory import Inventory
 from daemon.edge.segments import segment_number
 from daemon.edge.spool import SpoolReader
 
 _log = structlog.get_logger()
-
-#: The state of images that no series has: not read yet, Scanside's own that came back, or sent once more.
-UNCLAIMED = "UNCLAIMED"
-_UID = re.compile(r"(?=.{1,64}$)[0-9]+(\.[0-9]+)*")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Holding:
-    """What the spool holds of one series. ``state``: as ``Standing``, or UNCLAIMED; ``age_s``: since the last image."""
-
-    series_instance_uid: str
-    state: str
-    settled: bool
-    instances: int
-    size_bytes: int
-    age_s: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Exported:
-    """How many files were written, were there already, or are there with other content and were left alone.
-
-    ``damaged``: images whose stored bytes cannot be read.
-    """
-
-    written: int = 0
-    there: int = 0
-    differing: int = 0
-    damaged: int = 0
 
 
 class Warden:
@@ -101,110 +60,3 @@ class Warden:
             _log.warning("segment_not_removed", segment=stock.name, error=error.strerror)
             return False
         return True
-
-
-def list_spool(settings: Settings, now: float | None = None) -> list[Holding]:
-    """What the spool holds, series by series, oldest first."""
-    with _inventory(settings) as inventory:
-        places = inventory.places() if inventory else {}
-        standings = inventory.standings() if inventory else {}
-    found: dict[str, list[Arrival]] = {}
-    for event, _ in SpoolReader(settings.spool_settings.folder).follow():
-        if isinstance(event, Arrival):
-            found.setdefault(places.get((event.segment, event.offset), ""), []).append(event)
-    at = time.time() if now is None else now
-    holdings = [_holding(uid, arrivals, standings.get(uid), at) for uid, arrivals in found.items()]
-    return sorted(holdings, key=lambda holding: -holding.age_s)
-
-
-def export_spool(settings: Settings, folder: Path, series: frozenset[str] = frozenset()) -> Exported:
-    """Write the images of ``series``, or all, as DICOM files: ``<series UID>/<SOP instance UID>.dcm`` in ``folder``.
-
-    Nothing that is there is overwritten. Text that is no UID never becomes a name: the same text gets the same UID.
-
-    Raises:
-        ConfigError: the folder cannot be written.
-        SpoolError: a segment left the spool meanwhile.
-    """
-    spool = SpoolReader(settings.spool_settings.folder)
-    with _inventory(settings) as inventory:
-        places = inventory.places() if inventory else {}
-    counts: Counter[str] = Counter()
-    for event, _ in spool.follow():
-        if isinstance(event, Arrival):
-            uid = places.get((event.segment, event.offset))
-            if uid is None or not series or uid in series:
-                counts[_export(spool, event, folder, series)] += 1
-    return Exported(**{name: counts[name] for name in Exported.__slots__})
-
-
-def _export(spool: SpoolReader, arrival: Arrival, folder: Path, series: frozenset[str]) -> str:
-    """Export one image; which count it belongs to, none where it is of another series."""
-    try:
-        uid = read_instance(arrival, spool.dataset_bytes(arrival)).series_instance_uid
-    except SpoolError:
-        return "damaged"
-    if series and uid not in series:
-        return "left"
-    return _write(folder / _name(uid), f"{_name(arrival.sop_instance_uid)}.dcm", spool.part10(arrival))
-
-
-def prune_spool(settings: Settings, *, dry_run: bool) -> tuple[Stock, ...]:
-    """Remove from the spool what may go, also while a daemon runs; what went, or would go.
-
-    Raises:
-        ConfigError: no daemon has run with this configuration yet, so that nobody knows what is needed.
-    """
-    with _inventory(settings) as inventory:
-        if inventory is None:
-            raise ConfigError(
-                f"no {settings.database_file}: without it nobody knows what is still needed; nothing is pruned"
-            )
-        warden = Warden(SpoolReader(settings.spool_settings.folder), inventory, settings.retention)
-        return warden.removable(time.time()) if dry_run else warden.prune(time.time())
-
-
-@contextmanager
-def _inventory(settings: Settings) -> Iterator[Inventory | None]:
-    if not settings.database and not settings.database_file.exists():
-        yield None
-        return
-    with open_existing(settings.database_url) as engine:
-        yield Inventory(engine)
-
-
-def _holding(uid: str, arrivals: list[Arrival], standing: Standing | None, now: float) -> Holding:
-    return Holding(
-        series_instance_uid=uid,
-        state=standing.state if standing else UNCLAIMED,
-        settled=standing is not None and standing.settled,
-        instances=len(arrivals),
-        size_bytes=sum(arrival.length for arrival in arrivals),
-        age_s=now - max(arrival.received_at for arrival in arrivals),
-    )
-
-
-def _name(uid: str) -> str:
-    """A UID as a file's name; a UID of our own for what is none."""
-    return uid if _UID.fullmatch(uid) else derive_uid("file name", uid)
-
-
-def _write(folder: Path, name: str, content: bytes) -> str:
-    """Write a file that is not there yet; which count it belongs to."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if folder.is_symlink():
-            raise ConfigError(f"{folder} is a link: export into a folder that holds none")
-        descriptor = os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    except FileExistsError:
-        same = (folder / name).is_file() and (folder / name).read_bytes() == content
-        return "there" if same else "differing"
-    except OSError as error:
-        raise ConfigError(f"cannot write into {folder}: {error.strerror}; give another folder") from error
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-    except OSError as error:
-        (folder / name).unlink(missing_ok=True)  # half a file would pass for the image
-        raise ConfigError(f"cannot write into {folder}: {error.strerror}; free its disk") from error
-    return "written"

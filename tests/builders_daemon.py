@@ -17,12 +17,12 @@ import numpy as np
 from archive import Archive, free_port
 from pydicom import Dataset, dcmwrite
 
+from daemon.commands.push import golden_head
+from daemon.commands.series import list_series
 from daemon.config import Settings, load_settings
 from daemon.core.values import Volume
 from daemon.dicom.reader import read_volumes
 from daemon.dicom.simulate import corrupted_series, series_from_volume
-from daemon.listing import list_series
-from daemon.push import golden_head
 
 STORESCU = "/usr/bin/storescu"
 SCANSIDE = [sys.executable, "-m", "daemon"]

@@ -4,10 +4,10 @@ from itertools import count
 
 from builders_series import Lattice, classic
 
+from daemon.commands.push import send
 from daemon.core.transmission import Manner, plan
 from daemon.dicom.outgoing import encode_outgoing
 from daemon.edge.destinations import Peer
-from daemon.push import send
 
 _numbers = count(1)
 

@@ -8,11 +8,11 @@ import pytest
 from builders_daemon import golden_datasets, write_files
 from builders_series import encoded
 
+from daemon.commands.assess import appraise
 from daemon.config import Settings, load_settings, shipped_bundle
 from daemon.core.values import Algorithm, Arrival, ClosedBy, Instance, Series, State
 from daemon.examination import Examiners
 from daemon.judgement import Judge, SeriesJudge
-from daemon.offline import appraise
 from daemon.selection import BYTES_MAX
 from models.bundle import BundleError
 

@@ -11,7 +11,7 @@ from builders_daemon import SCANSIDE, write_golden
 from builders_references import bundle_of, record_judged
 from structlog.testing import capture_logs
 
-from daemon.calibration import calibrate as learn_references
+from daemon.commands.calibrate import calibrate as learn_references
 from daemon.config import load_settings, shipped_bundle
 from daemon.core.calibration import Selection
 from daemon.core.errors import ConfigError

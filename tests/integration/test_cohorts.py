@@ -6,7 +6,7 @@ import sys
 import pytest
 from builders_postgres import running_postgres
 
-from daemon.cohort import CohortLine
+from daemon.commands.cohort import CohortLine
 from daemon.core.errors import ConfigError
 from daemon.edge.cohorts import Begun, Changes, Cohort
 from daemon.edge.migrations import open_database
@@ -99,7 +99,7 @@ def test_a_series_that_took_three_workers_down_is_answered_unseen(tmp_path):
 HANGING = """
 import pathlib, threading, time
 from types import SimpleNamespace
-from daemon.batch import _begin_anew
+from daemon.commands.batch import _begin_anew
 from daemon.worker import watched
 
 with pathlib.Path({starts!r}).open("a+") as file:

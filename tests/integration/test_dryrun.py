@@ -10,12 +10,12 @@ from builders_series import Lattice, classic, part10
 from pydicom.dataset import Dataset
 from pydicom.uid import RawDataStorage
 
+from daemon.commands.route import describe, explain, summarise
 from daemon.config import default_routes, load_settings
 from daemon.core.errors import ConfigError
 from daemon.core.values import State
 from daemon.dicom.evidence import gather_evidence
 from daemon.dicom.sr import build_sr
-from daemon.dryrun import describe, explain, summarise
 
 LATTICE = Lattice(slices=12, spacing=(1.0, 1.0, 1.2))
 PLANTED = "Planted Patient"

@@ -7,12 +7,12 @@ import pytest
 from builders_daemon import write_series
 from pydicom import dcmread, dcmwrite
 
-from daemon.cohort import answer
+from daemon.commands.assess import Appraisal
+from daemon.commands.cohort import answer
+from daemon.commands.finding import find_series
 from daemon.core.errors import ConfigError, Reason
 from daemon.core.verdict import decline
 from daemon.dicom.own import MANUFACTURER, MODEL_NAME
-from daemon.finding import find_series
-from daemon.offline import Appraisal
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from builders_spool import association_end, receipt, spool_settings
 from pydicom import dcmread
 
 from daemon.assembly import Assembly
+from daemon.commands.spool import export_spool, list_spool, prune_spool
 from daemon.config import load_settings
 from daemon.core.completion import Completion, Patience
 from daemon.core.errors import ConfigError, Reason, SpoolError
@@ -32,7 +33,7 @@ from daemon.edge.segments import segment_name
 from daemon.edge.spool import SpoolReader
 from daemon.edge.spool_writer import SpoolWriter
 from daemon.judgement import SeriesJudge
-from daemon.retention import Warden, export_spool, list_spool, prune_spool
+from daemon.retention import Warden
 
 LATE = 1e12
 READERS = (read_instance, read_report)

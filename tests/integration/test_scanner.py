@@ -12,11 +12,11 @@ from builders_receiver import Receiver, encoded, mr_dataset
 from pydicom import dcmread
 from pydicom.uid import JPEG2000
 
+from daemon.commands.push import send_plainly
 from daemon.core.errors import DeliveryFailed
 from daemon.core.transmission import Deal, Manner, plan
 from daemon.dicom.outgoing import encode_outgoing, read_outgoing
 from daemon.edge.scanner import push
-from daemon.push import send_plainly
 
 
 @pytest.fixture(scope="module")

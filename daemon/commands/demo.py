@@ -22,6 +22,8 @@ from pydicom.uid import Comprehensive3DSRStorage, SecondaryCaptureImageStorage
 from pynetdicom import AE, evt
 from pynetdicom.events import Event
 
+from daemon.commands.push import golden_head, send_plainly, spoilt
+from daemon.commands.series import list_series
 from daemon.config import Settings, load_settings
 from daemon.core.errors import ConfigError, ScansideError
 from daemon.dicom.outgoing import Outgoing, encode_outgoing
@@ -29,8 +31,6 @@ from daemon.dicom.parsing import parse_file
 from daemon.dicom.reader import read_volumes
 from daemon.dicom.simulate import corrupted_series
 from daemon.edge.destinations import Peer
-from daemon.listing import list_series
-from daemon.push import golden_head, send_plainly, spoilt
 from models.artefacts import Artefact
 
 #: What goes wrong with each push: nothing, then one artefact at its worst. The seed is one where the head moves in the

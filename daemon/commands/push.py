@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from pydicom import Dataset
 
+from daemon.commands.push_options import manner
 from daemon.config import Settings
 from daemon.core.errors import ConfigError, DeliveryFailed, NotAssessable
 from daemon.core.steps import StepState
@@ -26,7 +27,6 @@ from daemon.edge.destinations import Peer
 from daemon.edge.scanner import Pushed, create_step, push, push_late, set_step
 from daemon.edge.tls import TlsSettings
 from daemon.examination import read_nifti
-from daemon.push_options import manner
 from models.artefacts import Artefact
 from models.bundle import load_bundle
 from models.kspace import corrupt

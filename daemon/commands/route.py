@@ -12,6 +12,7 @@ from typing import Any
 
 from pydicom.dataset import Dataset
 
+from daemon.commands.assess import files_of
 from daemon.config import Settings
 from daemon.core.errors import NotAssessable
 from daemon.core.routing import FREE_TEXT, Check, Trial
@@ -19,7 +20,6 @@ from daemon.dicom.attributes import Attributes
 from daemon.dicom.own import is_own
 from daemon.dicom.parsing import parse_file
 from daemon.dicom.reader import arrange, is_image, kind_of
-from daemon.offline import files_of
 from daemon.selection import Outlook, consider
 
 

@@ -13,6 +13,7 @@ import nibabel as nib
 import numpy as np
 import numpy.typing as npt
 
+from daemon.commands.finding import NIFTI
 from daemon.config import SHIPPED, Settings
 from daemon.core.errors import ConfigError, NotAssessable
 from daemon.core.reference import choose
@@ -21,7 +22,6 @@ from daemon.core.values import Verdict, Volume
 from daemon.core.verdict import decline
 from daemon.edge.references import load_references
 from daemon.examination import Examination, Examiners, read_nifti
-from daemon.finding import NIFTI
 from daemon.selection import Candidate, check_size, select, select_volume
 from models.prediction import Prediction
 from models.preprocess import FloatArray, Grid, canonical, nearest, resample, restore

@@ -15,11 +15,11 @@ from typing import Final
 import structlog
 from dbos import DBOS, DBOSConfiguredInstance, SetWorkflowID
 
+from daemon.commands.assess import Appraisal, summarise
+from daemon.commands.finding import Found
 from daemon.core.errors import ConfigError, Reason
 from daemon.core.verdict import decline
 from daemon.edge.cohorts import Cohort, Row
-from daemon.finding import Found
-from daemon.offline import Appraisal, summarise
 from daemon.workflow import FAILED, MOST_ATTEMPTS, WORKFLOW_VERSION
 
 _OPEN: Final = ["ENQUEUED", "PENDING"]

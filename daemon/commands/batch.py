@@ -20,7 +20,9 @@ from typing import Final
 from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 
-from daemon.cohort import CohortLine
+from daemon.commands.assess import Appraiser
+from daemon.commands.cohort import CohortLine
+from daemon.commands.finding import Finds, find_series
 from daemon.config import Settings
 from daemon.core.errors import ConfigError, StoppedEarly
 from daemon.edge import logs
@@ -30,8 +32,6 @@ from daemon.edge.outbox import Outbox
 from daemon.edge.progress import Progress
 from daemon.edge.roster import Roster
 from daemon.edge.tables import CSV, check_parquet, write_tables
-from daemon.finding import Finds, find_series
-from daemon.offline import Appraiser
 from daemon.worker import durable, enrolled, watched, watchful
 from models.bundle import load_bundle
 
