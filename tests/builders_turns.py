@@ -32,7 +32,7 @@ from daemon.edge.reports import Reports
 from daemon.edge.results import Results
 from daemon.edge.roster import Roster
 from daemon.judgement import Judged
-from daemon.worker import durable, enrolled, replace_lost
+from daemon.worker import LINE_QUEUES, durable, enrolled, replace_lost
 from daemon.workflow import Line, Parts
 
 BUSY, RARE, LATE = 50, 3, 10
@@ -118,7 +118,7 @@ def main(url: str, killed_at: int = -1, fails: int = 0, version: int = 0) -> Non
             for number in range(1, RARE + 1):
                 close(index, "RARE", "1.2", number)
         stack.enter_context(enrolled(roster))
-        stack.enter_context(durable(engine, roster.worker))
+        stack.enter_context(durable(engine, roster.worker, LINE_QUEUES))
         replace_lost(roster, Outbox(engine))
         for uid, revision in results.unjudged():
             line.begin(uid, revision)
