@@ -123,7 +123,7 @@ def _running(
         web = serve(board, registry, lambda: starting or observer.obstacles(), settings.web.host, settings.web.port)
         stack.callback(web.stop)
         if works:
-            _verify(examiners)
+            examiners.prepare(SHIPPED)
         starting[:] = ["the database does not answer yet: images are received and kept"]
         if not prepared(stores.engine, stop):
             yield
@@ -155,7 +155,7 @@ def _working(settings: Settings, stop: threading.Event, metrics_port: int | None
             stack.callback(server.server_close)
             stack.callback(server.shutdown)
         examiners = Examiners(settings.bundle_folders, settings.engine)
-        _verify(examiners)
+        examiners.prepare(SHIPPED)
         if not prepared(stores.engine, stop):
             yield
             return
@@ -165,12 +165,6 @@ def _working(settings: Settings, stop: threading.Event, metrics_port: int | None
         bundle, provider = _named(examiners)
         _log.info("working", bundle=bundle, provider=provider)
         yield
-
-
-def _verify(examiners: Examiners) -> None:
-    """See to it that the files of all bundles are whole, and the shipped one passes its golden test."""
-    examiners.verify()
-    examiners.get(SHIPPED)  # the others are loaded when a series first needs them
 
 
 def _named(examiners: Examiners) -> tuple[str, str]:

@@ -118,14 +118,17 @@ class Examiners:
         self._proven = proven
         self._loaded: dict[str, Examiner] = {}
 
-    def verify(self) -> None:
-        """Read every bundle's manifest and check its files.
+    def prepare(self, name: str) -> None:
+        """Load one bundle, and check the files of all others, which are loaded when a series first needs them.
 
         Raises:
-            BundleError: one is not whole.
+            BundleError: one is not whole, or the loaded one gets other numbers than its maker on this machine.
+            ConfigError: the configured provider is not the active one.
         """
-        for folder in self._folders.values():
-            load_bundle(folder)
+        for other, folder in self._folders.items():
+            if other != name:
+                load_bundle(folder)
+        self.get(name)
 
     def get(self, name: str) -> Examiner:
         """The examiner of a bundle.

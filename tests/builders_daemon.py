@@ -177,6 +177,12 @@ def write_golden(folder: Path, image=None, seed: str = "e2e") -> str:
     return str(datasets[0].SeriesInstanceUID)
 
 
+def start_worker(daemon: Daemon, log: Path, *options: str) -> subprocess.Popen[bytes]:
+    """A worker beside the daemon, which adds to ``log``."""
+    with log.open("ab") as file:
+        return subprocess.Popen([*SCANSIDE, "work", *options, "--config", str(daemon.config)], stderr=file)
+
+
 @contextmanager
 def running_workers(
     daemon: Daemon, *names: str, options: tuple[str, ...] = ()
@@ -184,9 +190,8 @@ def running_workers(
     """Workers beside the daemon, each with a log of its own; ended in the end, however they stand."""
     logs, processes = [daemon.config.with_name(f"{name}.log") for name in names], []
     for path in logs:
-        with path.open("wb") as log:
-            command = [*SCANSIDE, "work", *options, "--config", str(daemon.config)]
-            processes.append(subprocess.Popen(command, stderr=log))
+        path.unlink(missing_ok=True)
+        processes.append(start_worker(daemon, path, *options))
     try:
         deadline = time.monotonic() + 120
         while not all('"working"' in path.read_text() for path in logs):

@@ -1,10 +1,22 @@
-"""A database that goes away in the middle of things."""
+"""A database for a while, and one that goes away in the middle of things."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
 
 import sqlalchemy as sa
+
+from daemon.edge.migrations import open_database
+
+
+@contextmanager
+def opened(url: str) -> Iterator[sa.Engine]:
+    """The database at ``url``, in its newest shape."""
+    engine = open_database(url)
+    try:
+        yield engine
+    finally:
+        engine.dispose()
 
 
 @contextmanager

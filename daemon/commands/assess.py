@@ -53,8 +53,7 @@ class Appraiser:
             BundleError: a bundle is not whole, or gets other numbers than its maker on this machine.
             ConfigError: the configured provider is not the active one.
         """
-        self._examiners.verify()
-        self._examiners.get(SHIPPED)
+        self._examiners.prepare(SHIPPED)
 
     def appraise(self, files: Sequence[Path], scanner: str = "") -> Appraisal:
         """Judge one series, as one that came from ``scanner`` (calling AE title) if that is given.

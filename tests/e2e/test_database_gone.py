@@ -3,16 +3,8 @@
 import time
 from pathlib import Path
 
-import pytest
 from archive import running_archive
 from builders_daemon import Daemon, running_daemon, write_series
-from builders_postgres import running_postgres
-
-
-@pytest.fixture(scope="module")
-def server():
-    with running_postgres() as running:
-        yield running
 
 
 def wait_until(condition, seconds: float = 60) -> None:

@@ -9,7 +9,6 @@ worker beside the daemon.
 import os
 import random
 import signal
-import subprocess
 import threading
 import time
 from contextlib import ExitStack
@@ -17,7 +16,7 @@ from pathlib import Path
 
 import pytest
 from archive import running_archive
-from builders_daemon import SCANSIDE, Daemon, running_daemon, write_series
+from builders_daemon import Daemon, running_daemon, start_worker, write_series
 from builders_postgres import running_postgres
 from pydicom import dcmread
 
@@ -36,12 +35,11 @@ class Worker:
     """A worker beside the daemon, started again whenever it was killed."""
 
     def __init__(self, daemon: Daemon) -> None:
-        self._config = daemon.config
+        self._daemon = daemon
         self.start()
 
     def start(self) -> None:
-        with self._config.with_name("worker.log").open("ab") as log:
-            self._process = subprocess.Popen([*SCANSIDE, "work", "--config", str(self._config)], stderr=log)
+        self._process = start_worker(self._daemon, self._daemon.config.with_name("worker.log"))
 
     def kill(self) -> None:
         self._process.kill()

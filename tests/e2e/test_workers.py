@@ -9,16 +9,10 @@ from pathlib import Path
 import pytest
 from archive import free_port, running_archive
 from builders_daemon import Daemon, running_daemon, running_workers, write_series
-from builders_postgres import Server, running_postgres
+from builders_postgres import Server
 
 SERIES = int(os.environ.get("SCANSIDE_SHARED", "6"))
 SILENCE_S = 5.0
-
-
-@pytest.fixture(scope="module")
-def server():
-    with running_postgres() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

@@ -1,20 +1,26 @@
 """What tests of the database and of deliveries share."""
 
 import pytest
+from builders_database import opened
 from prometheus_client import CollectorRegistry
 
 from daemon.delivering import Desk
 from daemon.edge.metrics import make_metrics
-from daemon.edge.migrations import open_database
 from daemon.edge.outbox import Outbox
 from daemon.edge.reports import Reports
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request, tmp_path):
+    """Of an empty database of each kind."""
+    sqlite = request.param == "sqlite"
+    return f"sqlite:///{tmp_path}/scanside.sqlite" if sqlite else request.getfixturevalue("server").database()
+
+
 @pytest.fixture
 def engine(tmp_path):
-    opened = open_database(f"sqlite:///{tmp_path}/scanside.sqlite")
-    yield opened
-    opened.dispose()
+    with opened(f"sqlite:///{tmp_path}/scanside.sqlite") as engine:
+        yield engine
 
 
 @pytest.fixture

@@ -48,7 +48,7 @@ def test_a_bundle_is_loaded_when_it_is_first_needed_and_once(site):
     with pytest.raises(BundleError):
         examiners.get("third")
     with pytest.raises(BundleError):
-        examiners.verify()
+        examiners.prepare("second")
 
 
 def test_the_scanner_decides_which_bundle_judges(site, tmp_path, monkeypatch):

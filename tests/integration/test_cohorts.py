@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 import pytest
-from builders_postgres import running_postgres
+from builders_database import opened
 
 from daemon.commands.cohort import CohortLine
 from daemon.core.errors import ConfigError
@@ -14,19 +14,10 @@ from daemon.edge.migrations import open_database
 FOUND = [(f"1.2.{number}", {"a": [f"{number}.dcm"]}) for number in range(450)]
 
 
-@pytest.fixture(scope="module")
-def server():
-    with running_postgres() as running:
-        yield running
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def engine(request, tmp_path):
-    sqlite = request.param == "sqlite"
-    url = f"sqlite:///{tmp_path}/cohort.sqlite" if sqlite else request.getfixturevalue("server").database()
-    opened = open_database(url)
-    yield opened
-    opened.dispose()
+@pytest.fixture
+def engine(url):
+    with opened(url) as engine:
+        yield engine
 
 
 def test_a_series_is_one_row_however_often_it_is_found_begun_and_answered(engine):

@@ -5,7 +5,6 @@ import threading
 import pytest
 import sqlalchemy as sa
 from builders_outbox import owe
-from builders_postgres import running_postgres
 
 from daemon.core.errors import ConfigError
 from daemon.core.values import State
@@ -36,18 +35,6 @@ STEPS = (
     ),
     ("ALTER TABLE series DROP COLUMN bundle", "DROP TABLE schema_number"),
 )
-
-
-@pytest.fixture(scope="module")
-def server():
-    with running_postgres() as running:
-        yield running
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request, tmp_path):
-    sqlite = request.param == "sqlite"
-    return f"sqlite:///{tmp_path}/scanside.sqlite" if sqlite else request.getfixturevalue("server").database()
 
 
 def shape(engine):

@@ -4,28 +4,18 @@ import threading
 
 import pytest
 import sqlalchemy as sa
+from builders_database import opened
 from builders_outbox import owe, sop_uid
-from builders_postgres import running_postgres
 
 from daemon.core.values import Stage, State
-from daemon.edge.migrations import open_database
 from daemon.edge.outbox import Outbox
 from daemon.edge.results import Results
 
 
-@pytest.fixture(scope="module")
-def server():
-    with running_postgres() as running:
-        yield running
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def engine(request, tmp_path):
-    sqlite = request.param == "sqlite"
-    url = f"sqlite:///{tmp_path}/scanside.sqlite" if sqlite else request.getfixturevalue("server").database()
-    opened = open_database(url)
-    yield opened
-    opened.dispose()
+@pytest.fixture
+def engine(url):
+    with opened(url) as engine:
+        yield engine
 
 
 @pytest.fixture

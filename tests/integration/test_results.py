@@ -21,13 +21,6 @@ def database(tmp_path):
 
 
 @pytest.fixture
-def engine(database):
-    opened = open_database(f"sqlite:///{database}")
-    yield opened
-    opened.dispose()
-
-
-@pytest.fixture
 def index(engine):
     return Index(engine, b"key")
 
