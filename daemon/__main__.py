@@ -90,6 +90,9 @@ def _parser() -> argparse.ArgumentParser:
     commands.choices["run"].add_argument(
         "--no-work", action="store_true", help="receive and show only: `scanside work` judges and delivers"
     )
+    commands.choices["run"].add_argument(
+        "--no-receive", action="store_true", help="start no receiver: `scanside receive` stands beside, and stays up"
+    )
     commands.choices["work"].add_argument(
         "--metrics-port", type=int, metavar="PORT", help="serve its own /metrics there"
     )
@@ -144,7 +147,7 @@ def _run(options: argparse.Namespace) -> int:
     command = [sys.executable, "-m", "daemon", "receive", "--parent", str(os.getpid())]
     if options.config:
         command += ["--config", str(options.config.resolve())]
-    run(load_settings(options.config), command, works=not options.no_work)
+    run(load_settings(options.config), None if options.no_receive else command, works=not options.no_work)
     return 0
 
 

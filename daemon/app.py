@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import version
 
 import structlog
@@ -25,7 +25,7 @@ from daemon.edge.inventory import Inventory
 from daemon.edge.metrics import OTHER_SCANNER, Metrics, make_metrics
 from daemon.edge.notifier import make_notifiers
 from daemon.edge.observer import Observer
-from daemon.edge.receiver_process import ReceiverProcess
+from daemon.edge.receiver_process import ReceiverProcess, standing_receiver
 from daemon.edge.references import SiteReferences
 from daemon.edge.spool import SpoolReader
 from daemon.edge.web.server import serve
@@ -49,8 +49,11 @@ def run_receiver(settings: Settings, parent: int | None) -> None:
     receive(settings.spool_settings, settings.dicom, parent)
 
 
-def run(settings: Settings, receiver_command: Sequence[str], *, works: bool = True) -> None:
-    """The daemon: receive, judge, report, until SIGTERM or SIGINT; without ``works`` it leaves work to the workers.
+def run(settings: Settings, receiver_command: Sequence[str] | None, *, works: bool = True) -> None:
+    """The daemon: receive, judge, report, until SIGTERM or SIGINT.
+
+    Without ``receiver_command`` it starts no receiver: one stands beside it. Without ``works`` it leaves work to the
+    workers.
 
     Raises:
         ConfigError: something configured is not so.
@@ -98,7 +101,7 @@ def _until_told(settings: Settings, running: Callable[[threading.Event], Abstrac
 
 @contextmanager
 def _running(
-    settings: Settings, receiver_command: Sequence[str], stop: threading.Event, *, works: bool
+    settings: Settings, receiver_command: Sequence[str] | None, stop: threading.Event, *, works: bool
 ) -> Iterator[None]:
     """Everything started in the order of need, and stopped in the reverse order."""
     with ExitStack() as stack:
@@ -107,8 +110,7 @@ def _running(
         registry, starting = CollectorRegistry(), ["the bundle is being tested"]
         metrics = make_metrics(registry)
         # Receiving waits neither for the database nor for the bundle: images are safe from the first second on.
-        receiver = ReceiverProcess(receiver_command)
-        stack.callback(receiver.stop)
+        receiver_pid = _receiver(settings, receiver_command, stack)
         examiners = Examiners(settings.bundle_folders, settings.engine)
         line = Line(_parts(settings, stores, examiners, spool, metrics))
         assembling = _assembling(settings, stores, spool, line, metrics)
@@ -119,7 +121,7 @@ def _running(
             lambda: (assembling.changes, assembling.incoming),
             stores.index.card_id,
         )
-        observer = Observer(metrics, stores.results, settings.spool_settings.folder, receiver.pid)
+        observer = Observer(metrics, stores.results, settings.spool_settings.folder, receiver_pid)
         web = serve(board, registry, lambda: starting or observer.obstacles(), settings.web.host, settings.web.port)
         stack.callback(web.stop)
         if works:
@@ -165,6 +167,15 @@ def _working(settings: Settings, stop: threading.Event, metrics_port: int | None
         bundle, provider = _named(examiners)
         _log.info("working", bundle=bundle, provider=provider)
         yield
+
+
+def _receiver(settings: Settings, command: Sequence[str] | None, stack: ExitStack) -> Callable[[], int | None]:
+    """Tells the receiver's process id: of the one that ``command`` starts, or of the one that stands beside."""
+    if command is None:
+        return partial(standing_receiver, settings.spool_settings.folder)
+    process = ReceiverProcess(command)
+    stack.callback(process.stop)
+    return process.pid
 
 
 def _named(examiners: Examiners) -> tuple[str, str]:

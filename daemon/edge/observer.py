@@ -30,7 +30,7 @@ class Observer:
         self._looking_since: float | None = None
         self._found: list[str] = []
         self._waiting: list[float] = []  # as last seen: whoever asks for metrics waits for no database
-        metrics.spool_free.set_function(lambda: shutil.disk_usage(spool).free)
+        metrics.spool_free.set_function(lambda: shutil.disk_usage(spool if spool.exists() else spool.parent).free)
         metrics.series_waiting.set_function(lambda: len(self._waiting))
         metrics.oldest_waiting_age.set_function(self._oldest)
 

@@ -1,18 +1,39 @@
-"""The receiver as a child process: started, watched, started again when it dies, stopped in the end."""
+"""The receiver as a child process: started, watched, started again when it dies, stopped in the end.
 
+Or as a process of its own, that others start and this one only looks at.
+"""
+
+import os
 import subprocess
 import threading
 import time
 from collections import deque
 from collections.abc import Sequence
+from pathlib import Path
 
 import structlog
+
+from daemon.edge.receiver_status import read_status
 
 #: So many deaths within so many seconds, and it is left dead: something outside must be mended first.
 _DEATHS_MAX, _WINDOW_S = 5, 60.0
 _PAUSE_S, _GRACE_S = 0.5, 15.0
 
 _log = structlog.get_logger()
+
+
+def standing_receiver(spool: Path) -> int | None:
+    """The process id of the receiver that serves ``spool``, whoever started it; None while none runs."""
+    status = read_status(spool)
+    if status is None:
+        return None
+    try:
+        os.kill(status.pid, 0)
+    except ProcessLookupError:
+        return None
+    except PermissionError:  # another user's: it runs
+        pass
+    return status.pid
 
 
 class ReceiverProcess:

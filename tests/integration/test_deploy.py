@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
+from daemon.__main__ import _parser
 from daemon.config import load_settings
 from daemon.edge.metrics import make_metrics
 
@@ -18,6 +19,16 @@ def test_the_configuration_is_one_the_daemon_takes():
 
     assert {"MR1": "Prisma, room 3"} == settings.scanners
     assert ["pacs"] == [destination.name for destination in settings.destinations]
+
+
+@pytest.mark.parametrize("unit", sorted(DEPLOY.glob("*.service")), ids=lambda unit: unit.name)
+def test_the_units_run_commands_that_exist(unit):
+    (command,) = [line for line in unit.read_text().splitlines() if line.startswith("ExecStart=")]
+    program, *options = command.removeprefix("ExecStart=").replace("%i", "1").split()
+
+    assert program.endswith("bin/scanside")
+    assert options[0] in {"run", "receive", "work"}
+    assert Path("/etc/scanside/scanside.toml") == _parser().parse_args(options).config
 
 
 @pytest.mark.skipif(not PROMTOOL.exists(), reason="no promtool: apt install prometheus")

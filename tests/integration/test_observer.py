@@ -34,6 +34,12 @@ def test_a_database_that_refuses_is_an_obstacle_and_no_fault(registry, tmp_path)
     engine.dispose()
 
 
+def test_before_the_first_image_the_free_space_is_that_of_the_storage(registry, tmp_path):
+    Observer(make_metrics(registry), SimpleNamespace(), tmp_path / "spool", lambda: None)
+
+    assert 0 < registry.get_sample_value("scanside_spool_free_bytes")
+
+
 def test_a_database_that_hangs_is_an_obstacle_too_and_holds_up_no_metrics(registry, tmp_path, monkeypatch):
     monkeypatch.setattr("daemon.edge.observer._HANGS_S", 0.05)
     asked, answer = threading.Event(), threading.Event()

@@ -1,0 +1,67 @@
+"""A receiver with a life of its own: the daemon beside it may end and be replaced, and no scanner notices."""
+
+import subprocess
+import time
+
+import pytest
+from builders_daemon import SCANSIDE, running_daemon, write_series
+
+RATE = 20  # images a second: a push lasts while the daemon is killed and started again
+
+
+@pytest.fixture
+def daemon(tmp_path):
+    with running_daemon(tmp_path, options=("--no-receive",), ready=False) as running:
+        yield running
+
+
+def start_receiver(daemon):
+    with daemon.config.with_name("receiver.log").open("ab") as log:
+        return subprocess.Popen([*SCANSIDE, "receive", "--config", str(daemon.config)], stderr=log)
+
+
+def obstacles(daemon):
+    try:
+        return daemon.get("readyz").decode()
+    except OSError as error:  # 503, or not listening yet
+        return error.read().decode() if hasattr(error, "read") else ""
+
+
+def wait_until(condition, seconds=60):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def test_a_push_outlives_the_daemon_and_every_image_of_it_is_judged(daemon, tmp_path):
+    wait_until(lambda: "the receiver does not run" in obstacles(daemon))
+    assert any(line.startswith("scanside_spool_free") for line in daemon.metrics())
+    receiver = start_receiver(daemon)
+    try:
+        daemon.wait_until_ready()
+        uid, files = write_series(tmp_path / "series", 1, "apart")
+        options = ("--config", str(daemon.config), "--calling", "MR1", "--rate", str(RATE))
+        push = subprocess.Popen([*SCANSIDE, "push", *options, str(files[0].parent)])
+        wait_until(lambda: any("scanside_instances_received" in line for line in daemon.metrics()))
+        daemon.kill()
+        assert None is push.poll()
+        assert None is receiver.poll()
+        assert 0 == push.wait(60)
+        daemon.start()
+
+        assert len(files) == daemon.done(uid)["images"]
+        assert receiver.pid == daemon.receiver_pid()
+        assert 0 == daemon.stop()
+        assert None is receiver.poll()
+    finally:
+        receiver.terminate()
+        assert 0 == receiver.wait(30)
+
+
+def test_the_end_of_the_receiver_is_said(daemon):
+    receiver = start_receiver(daemon)
+    daemon.wait_until_ready()
+    receiver.kill()
+    receiver.wait(30)
+    wait_until(lambda: "the receiver does not run" in obstacles(daemon))
