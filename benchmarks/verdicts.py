@@ -15,7 +15,7 @@ from pathlib import Path
 
 from daemon.config import Settings
 from daemon.core.errors import NotAssessable
-from daemon.core.reference import Cell, References, Standard, choose
+from daemon.core.reference import Cell, Origin, References, Standard, choose
 from daemon.core.rule import Rule
 from daemon.core.values import State, Volume
 from daemon.examination import Examiner, load_examiner
@@ -68,14 +68,14 @@ def standards_of(examiner: Examiner, plan: EvaluationPlan) -> dict[str, Standard
     clean = {}
     for truth in cases_of(replace(plan, repeats=0)):
         measures = examiner.examine(Volume(voxels=truth.voxels, affine=truth.affine)).assessment.measures
-        clean[truth.name] = {signal: (measures[signal].value,) for signal in manifest.reference.scores}
+        clean[truth.name] = {signal: (measures[signal].value,) for signal in manifest.signals}
     standards = {}
     for person in clean:
         cells = tuple(
             Cell(scanner="site", protocol="", scores=scores) for name, scores in clean.items() if name != person
         )
         site = References(bundle=examiner.bundle.digest, made_at=0.0, cells=cells)
-        standards[person] = choose(site, manifest, "site", "", Rule.IQR)
+        standards[person] = choose(site, manifest, Origin(scanner="site", protocol="", coarsest_mm=0.0), Rule.IQR)
     return standards
 
 

@@ -13,7 +13,7 @@ from nibabel.filebasedimages import ImageFileError
 from daemon.core.assessment import assess
 from daemon.core.errors import ConfigError, NotAssessable, Reason
 from daemon.core.ports import Engine
-from daemon.core.reference import Standard
+from daemon.core.reference import Standard, of_manifest
 from daemon.core.values import Assessment, Verdict, Volume
 from daemon.core.verdict import decide
 from daemon.edge.engine import EngineSettings, OnnxEngine
@@ -79,6 +79,7 @@ class Examiner:
         fluid, grey = tissue_contrast(prediction, manifest.labels)
         if fluid < DARK_FLUID and grey > BRIGHT_GREY:
             raise NotAssessable(Reason.CONTRAST, f"grey matter at {grey:.2f} of white")
+        standard = standard or of_manifest(manifest, volume.coarsest_mm)
         assessment = assess(prediction, manifest, standard, distances(prediction, self._spaces))
         tissue = sum(assessment.volumes_ml[name] for name in (JUDGED, NEIGHBOUR))
         if tissue > MOST_TISSUE_ML and max(assessment.causes.values()) < PLAIN:

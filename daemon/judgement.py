@@ -13,7 +13,7 @@ from PIL import Image
 from pydicom import Dataset
 
 from daemon.core.errors import NotAssessable, Reason, SpoolError
-from daemon.core.reference import Standard
+from daemon.core.reference import Origin, Standard
 from daemon.core.routing import Route
 from daemon.core.values import (
     Algorithm,
@@ -45,11 +45,11 @@ ReadDataset = Callable[[Arrival], bytes]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judge:
-    """A bundle at work: who examines, what a series of one scanner (calling AE title) and protocol is compared with."""
+    """A bundle at work: who examines, and what a series of some origin is compared with."""
 
     examiner: Examiner
     algorithm: Algorithm
-    choose_standard: Callable[[str, str], Standard]
+    choose_standard: Callable[[Origin], Standard]
 
 
 #: The judge of a bundle, by its name; loaded when it is first asked for.
@@ -158,7 +158,7 @@ class SeriesJudge:
             seconds["read"] = time.perf_counter() - began
             judge = self._find_judge(candidate.bundle)
             answer = replace(answer, algorithm=judge.algorithm, volume=candidate.volume, protocol=candidate.protocol)
-            standard = judge.choose_standard(scanner, candidate.protocol)
+            standard = judge.choose_standard(candidate.origin(scanner))
             examination = judge.examiner.examine(candidate.volume, standard)
         except NotAssessable as error:
             _log.info("not_assessed", series=series.series_instance_uid, reason=error.reason.name, detail=error.detail)

@@ -11,6 +11,7 @@ from pydicom.dataset import Dataset
 
 from daemon.core.choice import Labels, choose
 from daemon.core.errors import NotAssessable, Reason
+from daemon.core.reference import Origin
 from daemon.core.routing import Facts, Route, Trial, find_route, try_routes
 from daemon.core.values import Volume
 from daemon.dicom.facts import facts_of, geometry_facts
@@ -31,6 +32,10 @@ class Candidate:
     def protocol(self) -> str:
         """The protocol's name as it is recorded and compared by; empty where the header is silent."""
         return self.volume.acquisition.protocol or ""
+
+    def origin(self, scanner: str) -> Origin:
+        """Where it comes from; ``scanner``: calling AE title."""
+        return Origin(scanner=scanner, protocol=self.protocol, coarsest_mm=self.volume.coarsest_mm)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

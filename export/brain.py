@@ -10,11 +10,12 @@ import onnxruntime
 from export.golden import SERIES, expect, write_golden_head
 from export.graphs import export_judge, export_locator
 from export.parity import check_parity, measure_parity
-from export.reference import Judged, familiarity_of, margins_of, reference_of, thresholds_of
+from export.reference import Judged, familiarity_of, margins_of, references_of, thresholds_of
 from models.artefacts import ARTEFACTS
 from models.bundle import Bundle, Manifest, Parity, Training, file_digest, load_bundle, write_manifest
 from models.familiarity import describe, save_spaces
 from models.prediction import NoHeadFound, prepare
+from models.preprocess import Grid
 from models.spectrum import feature_names
 from training.data import synthetic_people
 from training.evaluate import EvaluationPlan, cases_of
@@ -37,12 +38,15 @@ FAMILIARITY = "familiarity.npz"
 #: T1-weighted sequences read their echo within some milliseconds; T2 and FLAIR after about a hundred.
 LONGEST_ECHO_MS = 30.0
 #: Seeds of heads that no training stream used.
-_REFERENCE_SEED, _CORRUPTED_SEED, _PARITY_SEED, _MARGIN_SEED = 9001, 9002, 9003, 9004
+_REFERENCE_SEED, _CORRUPTED_SEED, _PARITY_SEED, _MARGIN_SEED, _FINE_SEED = 9001, 9002, 9003, 9004, 9005
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportPlan:
-    """``references``: clean heads in the manifest's reference; ``corrupted``: heads that its threshold is set with.
+    """How much is judged for the manifest.
+
+    ``references``: clean heads as they are drawn, and as many more with fine voxels, which are drawn seldom;
+    ``corrupted``: heads that the threshold is set with.
 
     ``people``: folder of people with known tissue, whose volumes set how wide the intervals are, and nothing else;
     synthetic heads do it without. They are harder than people: intervals that hold 90 % of theirs are too wide.
@@ -95,12 +99,14 @@ def _parity(plan: ExportPlan, checkpoints: Checkpoints, networks: Networks, draf
 
 def _manifest(plan: ExportPlan, networks: Networks, parity: Parity, draft: Path) -> Manifest:
     clean = _judged(networks, _heads(plan, _REFERENCE_SEED, plan.references, None))
+    fine = _judged(networks, _heads(plan, _FINE_SEED, plan.references, None, voxel_mm=(1, 1, 1)))
     corrupted = _judged(networks, _heads(plan, _CORRUPTED_SEED, plan.corrupted, Mishaps(probability=1.0)))
     source = f"{len(clean)} clean synthetic heads of the training generator, seed {_REFERENCE_SEED}"
+    and_fine = f"clean synthetic heads of the training generator, seeds {_REFERENCE_SEED} and {_FINE_SEED} (1 mm)"
     spaces, known = familiarity_of(clean, source)
     save_spaces(draft / FAMILIARITY, spaces)
     return Manifest(
-        format=2,
+        format=3,
         name="brain-t1",
         version=plan.version,
         task="segmentation of CSF, grey and white matter in a T1-weighted head",
@@ -114,7 +120,7 @@ def _manifest(plan: ExportPlan, networks: Networks, parity: Parity, draft: Path)
         labels=TISSUES,
         artefacts=tuple(a.value for a in ARTEFACTS),
         features=feature_names(),
-        reference=reference_of(clean, source),
+        references=references_of([*clean, *fine], and_fine),
         known=known,
         interval_margins=margins_of(_judged_for_margins(plan, networks)),
         thresholds=thresholds_of(clean, corrupted),
@@ -161,8 +167,10 @@ def _checkpoints(plan: ExportPlan) -> Checkpoints:
     return Checkpoints(**{part.name: getattr(plan, part.name) for part in fields(Checkpoints)})
 
 
-def _heads(plan: ExportPlan, seed: int, count: int, mishaps: Mishaps | None) -> Iterator[Truth]:
-    return synthetic_people(plan.bank, plan.label_maps, seed, count, mishaps)
+def _heads(
+    plan: ExportPlan, seed: int, count: int, mishaps: Mishaps | None, voxel_mm: tuple[int, int, int] | None = None
+) -> Iterator[Truth]:
+    return synthetic_people(plan.bank, plan.label_maps, seed, count, mishaps, voxel_mm=voxel_mm)
 
 
 def _judged(networks: Networks, heads: Iterable[Truth]) -> list[Judged]:
@@ -176,6 +184,7 @@ def _judged(networks: Networks, heads: Iterable[Truth]) -> list[Judged]:
         judged.append(
             Judged(
                 row=compare(prediction, head),
+                coarsest_mm=float(Grid(head.voxels.shape, head.affine).spacing.max()),
                 volume_samples_ml=prediction.volume_samples_ml,
                 description=describe(prediction),
             )

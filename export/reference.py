@@ -18,6 +18,9 @@ SIGNALS = ("uncertainty", "task", "entropy")
 #: Share of accepted heads that may be looked at again: what it costs is a glance, and a rescan asks for more (verdict).
 ALPHA = 0.10
 DICE_LOSS = 0.10
+#: Three-dimensional T1-weighted scans have voxels of about a millimetre. Coarser ones leave the labels in more doubt
+#: where nothing is wrong, and a limit that allows for it lets a fine scan lose too much.
+FINE_MM = 1.5
 #: Share of heads that may be called unlike every head: one in a hundred by each of the two distances.
 UNFAMILIAR = 0.02
 #: So many heads are held out of the spaces that distances are measured in: the least that a p-value of 0.01 needs.
@@ -28,17 +31,30 @@ _HELD_OUT = 99
 class Judged:
     """A judged head beside its truth.
 
-    ``volume_samples_ml`` (M, C); ``description``: what its distances are measured from.
+    ``coarsest_mm``: longest side of its voxels; ``volume_samples_ml`` (M, C); ``description``: what its distances are
+    measured from.
     """
 
     row: Row
+    coarsest_mm: float
     volume_samples_ml: FloatArray
     description: Mapping[str, np.ndarray]
 
 
-def reference_of(clean: Sequence[Judged], source: str) -> Reference:
-    """The ascending scores of accepted heads."""
-    return Reference(source=source, scores={s: tuple(sorted(head.row.scores[s] for head in clean)) for s in SIGNALS})
+def references_of(clean: Sequence[Judged], source: str) -> tuple[Reference, ...]:
+    """The ascending scores of accepted heads: of those with fine voxels, then of the others."""
+    fine = [head for head in clean if head.coarsest_mm <= FINE_MM]
+    coarse = [head for head in clean if head.coarsest_mm > FINE_MM]
+    return _reference(fine, source, FINE_MM), _reference(coarse, source, None)
+
+
+def _reference(heads: Sequence[Judged], source: str, coarsest_mm: float | None) -> Reference:
+    size = "of any size" if coarsest_mm is None else f"up to {coarsest_mm:g} mm"
+    return Reference(
+        source=f"{source}, voxels {size}",
+        scores={signal: tuple(sorted(head.row.scores[signal] for head in heads)) for signal in SIGNALS},
+        coarsest_mm=coarsest_mm,
+    )
 
 
 def thresholds_of(clean: Sequence[Judged], corrupted: Sequence[Judged]) -> Thresholds:

@@ -34,11 +34,17 @@ class NetworkGrid:
 class Reference:
     """Scores of accepted series that a new score is compared with.
 
-    ``scores``: measure name -> ascending values, one a series; ``source``: which series they come from.
+    ``scores``: measure name -> ascending values, one a series; ``source``: which series they come from;
+    ``coarsest_mm``: they are for series whose voxels have no side longer than this, None: for any series.
     """
 
     source: str
     scores: Mapping[str, tuple[float, ...]]
+    coarsest_mm: float | None = None
+
+    def suits(self, coarsest_mm: float) -> bool:
+        """Whether it is for series whose voxels' longest side is ``coarsest_mm``."""
+        return self.coarsest_mm is None or coarsest_mm <= self.coarsest_mm
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,11 +98,12 @@ class Manifest:
     """Everything a host must know; see the field's own types.
 
     ``longest_echo_ms``: a series with a longer echo time has another contrast than this task's; ``familiarity``: the
-    file of the spaces that distances are measured in; ``known``: distances of heads that these were not fitted to;
-    ``interval_margins``: tissue -> how far its volume's interval is widened; ``files``: relative path -> SHA-256.
+    file of the spaces that distances are measured in; ``references``: the finest voxels first, the last for any series,
+    all of the same signals; ``known``: distances of heads that these were not fitted to; ``interval_margins``: tissue
+    -> how far its volume's interval is widened; ``files``: relative path -> SHA-256.
     """
 
-    format: Literal[2]
+    format: Literal[3]
     name: str
     version: str
     task: str
@@ -110,7 +117,7 @@ class Manifest:
     labels: tuple[str, ...]
     artefacts: tuple[str, ...]
     features: tuple[str, ...]
-    reference: Reference
+    references: tuple[Reference, ...]
     known: Reference
     interval_margins: Mapping[str, float]
     thresholds: Thresholds
@@ -118,6 +125,15 @@ class Manifest:
     parity: Parity
     training: Training
     files: Mapping[str, str]
+
+    @property
+    def signals(self) -> tuple[str, ...]:
+        """The scores that are compared with a reference."""
+        return tuple(self.references[-1].scores)
+
+    def reference_of(self, coarsest_mm: float) -> Reference:
+        """What a series is compared with whose voxels' longest side is ``coarsest_mm``: images alike in resolution."""
+        return next(reference for reference in self.references if reference.suits(coarsest_mm))
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,12 +169,15 @@ def parse_manifest(text: bytes) -> Manifest:
     """The manifest from its JSON text.
 
     Raises:
-        BundleError: not JSON, another format, an unknown or missing key.
+        BundleError: not JSON, another format, an unknown or missing key, references that leave a series without one.
     """
     try:
-        return _CONVERTER.structure(json.loads(text), Manifest)
+        manifest = _CONVERTER.structure(json.loads(text), Manifest)
     except (BaseValidationError, ValueError, AttributeError) as error:  # AttributeError: no JSON object
         raise BundleError(f"manifest.json is not of this format ({_what(error)}): export the bundle again") from error
+    if not _complete(manifest.references):
+        raise BundleError("manifest.json does not give every series one reference: export the bundle again")
+    return manifest
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
@@ -170,6 +189,16 @@ def file_digest(path: Path) -> str:
     """SHA-256 of a file, hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _complete(references: tuple[Reference, ...]) -> bool:
+    """The finest first, the last for any series, and the same signals in all."""
+    sides = [reference.coarsest_mm for reference in references]
+    return (
+        sides[-1:] == [None]
+        and sides[:-1] == sorted(side for side in sides if side is not None)
+        and len({tuple(sorted(reference.scores)) for reference in references}) == 1
+    )
 
 
 def _what(error: Exception) -> str:

@@ -88,7 +88,7 @@ def prediction():
 def manifest():
     """A manifest without references: nothing has a limit."""
     return Manifest(
-        format=2,
+        format=3,
         name="test",
         version="1",
         task="test",
@@ -102,7 +102,7 @@ def manifest():
         labels=("background", "CSF", "grey matter", "white matter"),
         artefacts=tuple(artefact.value for artefact in ARTEFACTS),
         features=("one",),
-        reference=Reference(source="none", scores={}),
+        references=(Reference(source="none", scores={}),),
         known=Reference(source="none", scores={}),
         interval_margins={},
         thresholds=Thresholds(alpha=0.05, impaired=1.0, dice_loss=0.1, unfamiliar=0.02),

@@ -70,14 +70,25 @@ def _alone(artefact: Artefact | None, severity: float) -> npt.NDArray[np.float32
     return np.array([severity if kind is artefact else 0.0 for kind in ARTEFACTS], np.float32)
 
 
-def synthetic_people(bank: Path, label_maps: Path, seed: int, count: int, mishaps: Mishaps | None) -> Iterator[Truth]:
-    """Synthetic heads as a scanner stores them, with their exact labels on the stored grid."""
+def synthetic_people(  # noqa: PLR0913 - two say what from, four what kind
+    bank: Path,
+    label_maps: Path,
+    seed: int,
+    count: int,
+    mishaps: Mishaps | None,
+    *,
+    voxel_mm: tuple[int, int, int] | None = None,
+) -> Iterator[Truth]:
+    """Synthetic heads as a scanner stores them, with their exact labels on the stored grid.
+
+    ``voxel_mm``: acquired with voxels of this size, instead of one that is drawn.
+    """
     table = load_class_table(label_maps)
     anatomies = sorted(bank.glob("*.npy"))
     for number in range(count):
         rng = np.random.default_rng((seed, number))
         classes = np.load(anatomies[rng.integers(len(anatomies))], mmap_mode="r")
-        protocol = draw_protocol(classes, rng)
+        protocol = draw_protocol(classes, rng, voxel_mm)
         labels, label_grid = tissue_labels(classes, table, protocol)
         ideal, grid = render(alter_outside(classes, table, rng), table, draw_appearance(table, rng), protocol)
         corruptions, severity = draw_mishaps(mishaps, rng)

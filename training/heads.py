@@ -114,11 +114,13 @@ def draw_head(
     return Head(clean=clean, corrupted=corrupted, labels=labels, grid=grid, severity=severity, alone=alone)
 
 
-def draw_protocol(classes: npt.NDArray[np.uint8], rng: np.random.Generator) -> Protocol:
-    """Field of view, voxel size and reconstruction of one scan."""
+def draw_protocol(
+    classes: npt.NDArray[np.uint8], rng: np.random.Generator, voxel_mm: tuple[int, int, int] | None = None
+) -> Protocol:
+    """Field of view, voxel size (``voxel_mm``, if given) and reconstruction of one scan."""
     return Protocol(
         field_of_view=draw_field_of_view(classes.shape, rng),
-        voxel_mm=draw_voxel_size(rng),
+        voxel_mm=voxel_mm or draw_voxel_size(rng),
         reconstruction=draw_reconstruction(rng),
     )
 

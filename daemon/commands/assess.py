@@ -70,7 +70,7 @@ class Appraiser:
             examiner = self._examiners.get(candidate.bundle)
             bundle = examiner.bundle
             references = load_references(settings.references_of(candidate.bundle), bundle) if scanner else None
-            standard = choose(references, bundle.manifest, scanner, candidate.protocol, settings.judgement.rule)
+            standard = choose(references, bundle.manifest, candidate.origin(scanner), settings.judgement.rule)
             examination = examiner.examine(volume, standard)
         except NotAssessable as error:
             return Appraisal(verdict=decline(error.reason, error.detail), volume=volume, examination=None)

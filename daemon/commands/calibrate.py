@@ -43,7 +43,7 @@ def calibrate(settings: Settings, selection: Selection, *, write: bool, bundle_n
         raise ConfigError(f"no bundle '{bundle_name}' is configured: write one of {', '.join(settings.bundle_folders)}")
     bundle = load_bundle(settings.bundle_folders[bundle_name])
     manifest = bundle.manifest
-    if not manifest.reference.scores:
+    if not manifest.signals:
         raise ConfigError("the bundle compares no score with a reference: there is nothing to calibrate")
     series = _judged(settings)
     references, left_out = learn(series, manifest, bundle.digest, selection, time.time())

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from daemon.core.reference import Standard, known_heads, of_manifest
+from daemon.core.reference import Standard, known_heads
 from daemon.core.values import Assessment, Measure
 from models.artefacts import ARTEFACTS
 from models.bundle import Manifest
@@ -16,16 +16,14 @@ _COMPARED_AS: dict[str, str] = dict.fromkeys(ARTEFACTS, "uncertainty")
 def assess(
     prediction: Prediction,
     manifest: Manifest,
-    standard: Standard | None = None,
+    standard: Standard,
     distances: Mapping[str, float] | None = None,
 ) -> Assessment:
     """The measures of one series, each with its limit and p-value where ``standard`` holds references for it.
 
     The artefacts' variances are parts of one total; a part is abnormal where it alone is above the total's limit.
-    Without a ``standard`` the manifest's own reference is taken. ``distances`` from the known heads are always compared
-    with the manifest's.
+    ``distances`` from the known heads are always compared with the manifest's.
     """
-    standard = standard or of_manifest(manifest)
     scores = score(prediction, manifest.labels)
     measures = {name: standard.measure(value, _COMPARED_AS.get(name, name)) for name, value in scores.items()}
     for name, value in classical(prediction, manifest.labels).items():

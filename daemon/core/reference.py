@@ -2,7 +2,7 @@
 
 Scores of one scanner and protocol are only exchangeable with their like (Mondrian conformal prediction, Vovk et al.
 2005): a series is compared with its own cell, with all of its scanner where the cell is too small to ever raise an
-alarm, and with the bundle's own reference where the scanner is too.
+alarm, and with the bundle's own reference for voxels of its size where the scanner is too.
 """
 
 from collections.abc import Iterable, Mapping
@@ -55,6 +55,15 @@ class References:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Where a series comes from: ``scanner`` (calling AE title), protocol, the longest side of its voxels."""
+
+    scanner: str
+    protocol: str
+    coarsest_mm: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Standard:
     """The reference chosen for one series. ``name`` says which, and how many series; ``level``: alpha / signals."""
 
@@ -88,7 +97,7 @@ def size(scores: Scores) -> int:
 
 def level_of(manifest: Manifest) -> float:
     """The p-value from which down a signal is abnormal: alpha over the number of signals (Bonferroni)."""
-    return manifest.thresholds.alpha / max(1, len(manifest.reference.scores))
+    return manifest.thresholds.alpha / max(1, len(manifest.signals))
 
 
 def fewest(level: float, rule: Rule = Rule.CONFORMAL) -> int:
@@ -108,27 +117,28 @@ def known_heads(manifest: Manifest) -> Standard:
     return Standard(name=f"known: {size(known.scores)} heads ({known.source})", scores=known.scores, level=level)
 
 
-def of_manifest(manifest: Manifest, rule: Rule = Rule.CONFORMAL) -> Standard:
-    """The reference that comes with the bundle."""
-    reference = manifest.reference
+def of_manifest(manifest: Manifest, coarsest_mm: float, rule: Rule = Rule.CONFORMAL) -> Standard:
+    """The reference that comes with the bundle, for series whose voxels' longest side is ``coarsest_mm``."""
+    reference = manifest.reference_of(coarsest_mm)
     name = f"manifest: {size(reference.scores)} series ({reference.source})"
     return Standard(name=name, scores=reference.scores, level=level_of(manifest), rule=rule)
 
 
-def choose(
-    references: References | None, manifest: Manifest, scanner: str, protocol: str, rule: Rule = Rule.CONFORMAL
-) -> Standard:
+def choose(references: References | None, manifest: Manifest, origin: Origin, rule: Rule = Rule.CONFORMAL) -> Standard:
     """The finest reference that holds enough series: of the protocol, of its scanner, else the bundle's own."""
     needed = fewest(level_of(manifest), rule)
-    if references is not None and manifest.reference.scores:
+    if references is not None and manifest.signals:
         for group, scores in (
-            (f"protocol {protocol or 'without a name'}", references.of_protocol(scanner, protocol)),
-            ("all protocols", references.of_scanner(scanner)),
+            (
+                f"protocol {origin.protocol or 'without a name'}",
+                references.of_protocol(origin.scanner, origin.protocol),
+            ),
+            ("all protocols", references.of_scanner(origin.scanner)),
         ):
             if size(scores) >= needed:
-                name = f"scanner {scanner}, {group}: {size(scores)} series"
+                name = f"scanner {origin.scanner}, {group}: {size(scores)} series"
                 return Standard(name=name, scores=scores, level=level_of(manifest), rule=rule)
-    return of_manifest(manifest, rule)
+    return of_manifest(manifest, origin.coarsest_mm, rule)
 
 
 def is_sound(references: References, signals: Iterable[str]) -> bool:

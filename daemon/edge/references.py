@@ -8,7 +8,7 @@ import structlog
 from cattrs import BaseValidationError, Converter, transform_error
 
 from daemon.core.errors import ConfigError
-from daemon.core.reference import References, Standard, choose, is_sound
+from daemon.core.reference import Origin, References, Standard, choose, is_sound
 from daemon.core.rule import Rule
 from daemon.edge.durable import write_whole
 from models.bundle import Bundle
@@ -49,7 +49,7 @@ def load_references(path: Path, bundle: Bundle) -> References | None:
     references = _parse(path, text)
     if references.bundle != bundle.digest:
         raise ConfigError(f"{path} holds the scores of another bundle, which must not be compared: {_AGAIN}")
-    if not is_sound(references, bundle.manifest.reference.scores):
+    if not is_sound(references, bundle.manifest.signals):
         raise ConfigError(f"{path} is damaged (not the bundle's signals, or no ascending numbers): {_AGAIN}")
     return references
 
@@ -84,10 +84,10 @@ class SiteReferences:
         self._references: References | None = None
         self._refresh()
 
-    def choose(self, scanner: str, protocol: str) -> Standard:
-        """What a series of this scanner (calling AE title) and protocol is compared with."""
+    def choose(self, origin: Origin) -> Standard:
+        """What a series of this origin is compared with."""
         self._refresh()
-        return choose(self._references, self._bundle.manifest, scanner, protocol, self._rule)
+        return choose(self._references, self._bundle.manifest, origin, self._rule)
 
     def _refresh(self) -> None:
         seen = self._look()

@@ -104,7 +104,7 @@ def test_a_verdict_names_the_bundle_that_gave_it_and_a_broken_one_still_gets_an_
     def find(name):
         examiner = examiners.get(name)
         algorithm = replace(ALGORITHM, bundle=name, bundle_digest=f"digest of {name}")
-        return Judge(examiner=examiner, algorithm=algorithm, choose_standard=lambda _, __: None)
+        return Judge(examiner=examiner, algorithm=algorithm, choose_standard=lambda _: None)
 
     answers = {}
     for scanner in ("MR2", "MR3"):

@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +16,16 @@ from daemon.commands.calibrate import calibrate as learn_references
 from daemon.config import load_settings, shipped_bundle
 from daemon.core.calibration import Selection
 from daemon.core.errors import ConfigError
+from daemon.core.reference import Origin
 from daemon.core.rule import Rule
 from daemon.core.values import State
 from daemon.edge.references import SiteReferences, load_references
 
 #: The shipped bundle: alpha 0.10, three signals.
 NEEDED = 29
+#: The sides of its golden head's voxels.
+GOLDEN_MM = 2.0
+ORIGIN = Origin(scanner="MR1", protocol="t1", coarsest_mm=1.0)
 
 
 @pytest.fixture
@@ -112,7 +117,8 @@ def test_the_same_head_is_judged_differently_after_calibration(site, tmp_path):
     after, elsewhere = assess("--scanner", "MR1"), assess()
 
     assert ("ACCEPT", []) == (before["verdict"], before["reasons"])
-    assert before["reference"].startswith("manifest: 199 series (199 clean synthetic heads")
+    own = bundle_of(site).manifest.reference_of(GOLDEN_MM)
+    assert f"manifest: {len(own.scores['task'])} series ({own.source})" == before["reference"]
     assert "scanner MR1, protocol golden head: 29 series" == after["reference"]
     assert after["verdict"] in {"REVIEW", "RESCAN"}
     assert any(reason.startswith("uncertainty") for reason in after["reasons"])
@@ -129,14 +135,14 @@ def test_a_running_judge_takes_up_a_new_file_and_lets_go_of_one_that_is_gone(sit
     path = load_settings(site).references
     with capture_logs() as logs:
         references = SiteReferences(path, bundle_of(site), Rule.CONFORMAL)
-        assert references.choose("MR1", "t1").name.startswith("manifest")
+        assert references.choose(ORIGIN).name.startswith("manifest")
         calibrate(site)
-        assert "scanner MR1, protocol t1: 29 series" == references.choose("MR1", "t1").name
+        assert "scanner MR1, protocol t1: 29 series" == references.choose(ORIGIN).name
         record_judged(site, range(100, 103))
         calibrate(site)
-        assert "scanner MR1, protocol t1: 32 series" == references.choose("MR1", "t1").name
+        assert "scanner MR1, protocol t1: 32 series" == references.choose(ORIGIN).name
         path.unlink()
-        assert references.choose("MR1", "t1").name.startswith("manifest")
+        assert references.choose(ORIGIN).name.startswith("manifest")
 
     assert [("references_loaded", n) for n in (1, 1, 0)] == [(line["event"], line["records"]) for line in logs]
 
@@ -181,8 +187,8 @@ def test_a_file_that_cannot_be_used_is_said_once_and_the_bundle_serves(site, nam
     path.write_text(damages()[name](path.read_text()))
 
     with capture_logs() as logs:
-        assert references.choose("MR1", "Meier^Hans").name.startswith("manifest")
-        assert references.choose("MR1", "Meier^Hans").name.startswith("manifest")
+        assert references.choose(replace(ORIGIN, protocol="Meier^Hans")).name.startswith("manifest")
+        assert references.choose(replace(ORIGIN, protocol="Meier^Hans")).name.startswith("manifest")
     (line,) = logs
     assert ("references_unusable", "warning") == (line["event"], line["log_level"])
     assert "run scanside calibrate again" in line["detail"]
@@ -196,13 +202,15 @@ def test_the_papers_rule_can_be_chosen(site, tmp_path):
     write_golden(tmp_path / "head")
     finished = scanside("assess", tmp_path / "head", "--config", site, "--json")
     measure = json.loads(finished.stdout)["measures"]["entropy"]
-    scores = bundle_of(site).manifest.reference.scores["entropy"]
+    scores = bundle_of(site).manifest.reference_of(GOLDEN_MM).scores["entropy"]
     lower, upper = np.percentile(scores, [25, 75])
 
     assert (None, pytest.approx(upper + 1.5 * (upper - lower), abs=1e-6)) == (measure["level"], measure["limit"])
-    assert (1 + sum(score >= measure["value"] for score in scores)) / 200 == pytest.approx(measure["p_value"], abs=1e-2)
+    assert (1 + sum(score >= measure["value"] for score in scores)) / (len(scores) + 1) == pytest.approx(
+        measure["p_value"], abs=1e-2
+    )
     references = SiteReferences(load_settings(site).references, bundle_of(site), load_settings(site).judgement.rule)
-    assert Rule.IQR is references.choose("MR1", "t1").rule
+    assert Rule.IQR is references.choose(ORIGIN).rule
 
 
 def test_another_bundle_is_calibrated_by_its_name(site):

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from builders import manifest
 
-from models.bundle import BundleError, file_digest, load_bundle, parse_manifest, write_manifest
+from models.bundle import BundleError, Reference, file_digest, load_bundle, parse_manifest, write_manifest
 
 
 @pytest.fixture
@@ -62,6 +62,30 @@ def test_a_manifest_of_another_shape_is_refused_and_the_key_named(folder, change
     content = json.loads((folder / "manifest.json").read_text())
     change(content)
     with pytest.raises(BundleError, match=said):
+        parse_manifest(json.dumps(content).encode())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda references: references.clear(),
+        lambda references: references.pop(),
+        lambda references: references.reverse(),
+        lambda references: references[0].update(coarsest_mm=3.0),
+        lambda references: references[0].update(coarsest_mm=None),
+        lambda references: references[0]["scores"].pop("entropy"),
+        lambda references: references[2]["scores"].update(task=[1.0]),
+    ],
+)
+def test_references_that_leave_a_series_without_one_are_refused(folder, change):
+    scores = {"uncertainty": (1.0, 2.0), "entropy": (3.0,)}
+    three = tuple(Reference(source=f"{side}", scores=scores, coarsest_mm=side) for side in (1.5, 2.5, None))
+    write_manifest(folder, replace(load_bundle(folder).manifest, references=three))
+    content = json.loads((folder / "manifest.json").read_text())
+
+    assert three == load_bundle(folder).manifest.references
+    change(content["references"])
+    with pytest.raises(BundleError, match="every series one reference"):
         parse_manifest(json.dumps(content).encode())
 
 

@@ -8,16 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daemon.core.calibration import LeftOut, Scored, Selection, coverage, learn
-from daemon.core.reference import choose, is_sound, of_manifest
+from daemon.core.reference import Origin, choose, is_sound, of_manifest
 from daemon.core.rule import Rule
 from daemon.core.values import State
 from models.bundle import Reference, Thresholds
 
 FACTS = replace(
     manifest(),
-    reference=Reference(source="made", scores={"uncertainty": (1.0,), "entropy": (1.0,)}),
+    references=(Reference(source="made", scores={"uncertainty": (1.0,), "entropy": (1.0,)}),),
     thresholds=Thresholds(alpha=0.1, impaired=1.0, dice_loss=0.1, unfamiliar=0.02),
 )
+ORIGIN = Origin(scanner="MR1", protocol="t1", coarsest_mm=1.0)
 
 
 def scored(number, *, scanner="MR1", protocol="t1", state=State.ACCEPT, bundle="b", **scores):
@@ -86,7 +87,7 @@ def test_leaving_review_out_again_and_again_tightens_the_limit_and_keeping_it_do
         series = [scored(number, uncertainty=float(number), entropy=0.0) for number in range(200)]
         found = []
         for _ in range(5):
-            standard = choose(learnt(series, states=states)[0], FACTS, "MR1", "t1")
+            standard = choose(learnt(series, states=states)[0], FACTS, ORIGIN)
             found.append(standard.limit("uncertainty"))
             series = [
                 replace(one, state=State.REVIEW if one.scores["uncertainty"] > found[-1] else State.ACCEPT)
@@ -130,10 +131,10 @@ def test_the_table_tells_what_the_judge_will_do(origins, rule):
     series = [scored(number, scanner=s, protocol=p) for number, (s, p) in enumerate(origins)]
     references, _ = learnt(series)
 
-    assert is_sound(references, FACTS.reference.scores)
+    assert is_sound(references, FACTS.signals)
     for line in coverage(references, FACTS, rule):
-        standard = choose(references, FACTS, line.scanner, line.protocol, rule)
+        standard = choose(references, FACTS, replace(ORIGIN, scanner=line.scanner, protocol=line.protocol), rule)
         pooled = sum(scanner == line.scanner for scanner, _ in origins)
         counts = {"protocol": line.count, "scanner": pooled, "manifest": 1}
         assert counts[line.used_by] == len(standard.scores["uncertainty"])
-        assert (line.used_by == "manifest") == (standard == of_manifest(FACTS, rule))
+        assert (line.used_by == "manifest") == (standard == of_manifest(FACTS, 1.0, rule))

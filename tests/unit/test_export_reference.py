@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from export.reference import SIGNALS, Judged, margins_of, reference_of, thresholds_of
+from export.reference import SIGNALS, Judged, margins_of, references_of, thresholds_of
 from models.scores import JUDGED
 from training.labelmaps import TISSUES
 from training.measure import Row
 
 
-def judged(dice, score, truth=100.0):
+def judged(dice, score, truth=100.0, coarsest_mm=1.0):
     """A head of one Dice and one score, whose sampled volumes lie between 90 and 110 mL."""
     row = Row(
         name="head",
@@ -19,13 +19,16 @@ def judged(dice, score, truth=100.0):
         true_volumes_ml=dict.fromkeys(TISSUES[1:], truth),
     )
     samples = np.tile(np.linspace(90, 110, 41, dtype=np.float32)[:, None], (1, len(TISSUES)))
-    return Judged(row=row, volume_samples_ml=samples, description={})
+    return Judged(row=row, coarsest_mm=coarsest_mm, volume_samples_ml=samples, description={})
 
 
-def test_the_reference_holds_every_clean_score_in_order():
-    reference = reference_of([judged(0.85, 0.3), judged(0.6, 0.1)], "two heads")
+def test_the_references_hold_every_clean_score_in_order_with_their_like():
+    heads = [judged(0.85, 0.3), judged(0.6, 0.1), judged(0.6, 0.5, coarsest_mm=1.51), judged(0.5, 0.2, coarsest_mm=1.5)]
+    fine, coarse = references_of(heads, "four heads")
 
-    assert dict.fromkeys(SIGNALS, (0.1, 0.3)) == reference.scores
+    assert dict.fromkeys(SIGNALS, (0.1, 0.2, 0.3)) == fine.scores
+    assert dict.fromkeys(SIGNALS, (0.5,)) == coarse.scores
+    assert (1.5, None) == (fine.coarsest_mm, coarse.coarsest_mm)
 
 
 def test_the_threshold_is_the_score_that_tells_the_impaired_from_the_others():

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from daemon.core.assessment import assess
 from daemon.core.reference import (
     Cell,
+    Origin,
     References,
     Standard,
     choose,
@@ -20,15 +21,17 @@ from daemon.core.reference import (
     of_manifest,
 )
 from daemon.core.rule import Rule
+from daemon.core.values import Volume
 from models.bundle import Reference, Thresholds
 from models.uncertainty import conformal_p_value
 
 SIGNALS = ("uncertainty", "entropy")
 THRESHOLDS = Thresholds(alpha=0.1, impaired=1.0, dice_loss=0.1, unfamiliar=0.02)
 OWN = Reference(source="synthetic heads", scores=dict.fromkeys(SIGNALS, tuple(float(i) for i in range(99))))
-FACTS = replace(manifest(), reference=OWN, thresholds=THRESHOLDS)
+FACTS = replace(manifest(), references=(OWN,), thresholds=THRESHOLDS)
 #: alpha / J = 0.05: 1 / (19 + 1).
 ENOUGH = 19
+ORIGIN = Origin(scanner="MR1", protocol="t1", coarsest_mm=1.0)
 
 numbers = st.floats(-1e6, 1e6, allow_nan=False)
 
@@ -46,11 +49,11 @@ def references(*cells):
 
 
 def name(*cells, scanner="MR1", protocol="t1"):
-    return choose(references(*cells), FACTS, scanner, protocol).name
+    return choose(references(*cells), FACTS, replace(ORIGIN, scanner=scanner, protocol=protocol)).name
 
 
 def test_a_protocol_with_enough_series_is_compared_with_itself():
-    chosen = choose(references(cell("MR1", "t1", ENOUGH, 5.0), cell("MR1", "t2", 50)), FACTS, "MR1", "t1")
+    chosen = choose(references(cell("MR1", "t1", ENOUGH, 5.0), cell("MR1", "t2", 50)), FACTS, ORIGIN)
 
     assert "scanner MR1, protocol t1: 19 series" == chosen.name
     assert tuple(5.0 + i for i in range(ENOUGH)) == chosen.scores["uncertainty"]
@@ -58,7 +61,7 @@ def test_a_protocol_with_enough_series_is_compared_with_itself():
 
 
 def test_one_series_less_and_all_of_the_scanner_is_taken():
-    chosen = choose(references(cell("MR1", "t1", ENOUGH - 1, 5.0), cell("MR1", "t2", 1)), FACTS, "MR1", "t1")
+    chosen = choose(references(cell("MR1", "t1", ENOUGH - 1, 5.0), cell("MR1", "t2", 1)), FACTS, ORIGIN)
 
     assert "scanner MR1, all protocols: 19 series" == chosen.name
     assert (0.0, 5.0, 6.0) == chosen.scores["entropy"][:3]
@@ -82,17 +85,36 @@ def test_without_a_name_a_protocol_is_a_group_too():
 
 
 def test_without_references_the_bundle_serves():
-    assert of_manifest(FACTS) == choose(None, FACTS, "MR1", "t1")
-    assert of_manifest(FACTS) == choose(references(), FACTS, "MR1", "t1")
+    assert of_manifest(FACTS, 1.0) == choose(None, FACTS, ORIGIN)
+    assert of_manifest(FACTS, 1.0) == choose(references(), FACTS, ORIGIN)
+
+
+def test_a_series_is_compared_with_the_bundles_heads_of_its_own_resolution():
+    fine = replace(OWN, source="fine heads", coarsest_mm=1.5)
+    facts = replace(FACTS, references=(fine, OWN))
+
+    for side, source in ((0.7, fine.source), (1.5, fine.source), (nextafter(1.5, 2), OWN.source), (9.0, OWN.source)):
+        origin = replace(ORIGIN, coarsest_mm=side)
+
+        assert f"manifest: 99 series ({source})" == choose(None, facts, origin).name
+        assert choose(references(cell("MR1", "t1", 40)), facts, origin).name.startswith("scanner MR1, protocol t1")
+
+
+def test_the_resolution_of_a_volume_is_the_longest_side_of_its_voxels_however_it_lies():
+    turned = np.array([[0, 0, -4.0], [0.6, -0.4, 0], [0.8, 0.3, 0]])
+    affine = np.eye(4)
+    affine[:3, :3] = turned
+
+    assert 4.0 == Volume(voxels=np.zeros((2, 2, 2), np.float32), affine=affine).coarsest_mm
 
 
 def test_a_bundle_that_compares_nothing_is_left_at_that():
-    assert {} == choose(references(cell("MR1", "t1", 500)), manifest(), "MR1", "t1").scores
+    assert {} == choose(references(cell("MR1", "t1", 500)), manifest(), ORIGIN).scores
 
 
 def test_the_rule_reaches_every_reference():
     for cells in ([cell("MR1", "t1", 50)], []):
-        assert Rule.IQR is choose(references(*cells), FACTS, "MR1", "t1", Rule.IQR).rule
+        assert Rule.IQR is choose(references(*cells), FACTS, ORIGIN, Rule.IQR).rule
 
 
 @given(st.floats(0.001, 0.9))
@@ -110,7 +132,7 @@ def test_the_count_that_is_needed(alpha, signals, needed):
 
 def test_quartiles_need_fewer_references_than_p_values_and_no_fewer_than_twelve():
     for count, own in ((12, "scanner MR1, protocol t1: 12 series"), (11, "manifest: 99 series (synthetic heads)")):
-        assert own == choose(references(cell("MR1", "t1", count)), FACTS, "MR1", "t1", Rule.IQR).name
+        assert own == choose(references(cell("MR1", "t1", count)), FACTS, ORIGIN, Rule.IQR).name
         assert name(cell("MR1", "t1", count)).startswith("manifest")
 
 
@@ -142,9 +164,9 @@ def test_the_interquartile_rule_decides_by_its_fence_and_still_gives_the_p_value
 
 
 def test_an_assessment_says_what_it_was_compared_with():
-    standard = choose(references(cell("MR1", "t1", 40, first=5.0)), FACTS, "MR1", "t1")
+    standard = choose(references(cell("MR1", "t1", 40, first=5.0)), FACTS, ORIGIN)
 
-    assert "manifest: 99 series (synthetic heads)" == assess(prediction(), FACTS).reference
+    assert "manifest: 99 series (synthetic heads)" == assess(prediction(), FACTS, of_manifest(FACTS, 1.0)).reference
     assert "scanner MR1, protocol t1: 40 series" == assess(prediction(), FACTS, standard).reference
     assert standard.limit("uncertainty") == assess(prediction(), FACTS, standard).uncertainty.limit
 

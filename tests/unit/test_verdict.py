@@ -20,6 +20,11 @@ from models.familiarity import FEATURES, HISTOGRAM
 THRESHOLDS = Thresholds(alpha=0.05, impaired=1.0, dice_loss=0.1, unfamiliar=0.02)
 
 
+def assessed(found, facts, distances=None):
+    """Compared with the bundle's own reference."""
+    return assess(found, facts, of_manifest(facts, 1.0), distances)
+
+
 def test_nothing_above_its_limit_is_accepted():
     verdict = decide(assessment(), THRESHOLDS)
 
@@ -91,14 +96,14 @@ def test_declining_says_why(reason):
 def test_every_signal_gets_its_share_of_the_false_alarms():
     """Bonferroni: with k signals of n references each, the limit is the score that alpha / k of them exceed."""
     reference = {name: tuple(float(i) for i in range(199)) for name in ("noise", "uncertainty")}
-    facts = replace(manifest(), reference=Reference(source="test", scores=reference))
+    facts = replace(manifest(), references=(Reference(source="test", scores=reference),))
 
-    assert {"noise": 194.0, "uncertainty": 194.0} == {name: of_manifest(facts).limit(name) for name in reference}
+    assert {"noise": 194.0, "uncertainty": 194.0} == {name: of_manifest(facts, 1.0).limit(name) for name in reference}
 
 
 def test_an_artefacts_part_has_the_limit_of_the_total():
     reference = {"uncertainty": tuple(float(i) for i in range(199)), "entropy": (0.0,) * 199}
-    found = assess(prediction(), replace(manifest(), reference=Reference(source="test", scores=reference)))
+    found = assessed(prediction(), replace(manifest(), references=(Reference(source="test", scores=reference),)))
 
     assert {194.0} == {measure.limit for measure in (found.uncertainty, *found.artefacts.values())}
     assert {1.0} == {measure.p_value for measure in (found.uncertainty, *found.artefacts.values())}
@@ -110,16 +115,16 @@ def test_variances_count_within_the_judged_tissue_and_its_rim_only():
     inside.variances[Artefact.NOISE][4, 4, 4] = 7.0
     outside.variances[Artefact.NOISE][0, 0, 0] = 7.0
 
-    assert assess(inside, manifest()).artefacts[Artefact.NOISE].value == pytest.approx(1.0)
-    assert assess(outside, manifest()).artefacts[Artefact.NOISE].value == 0.0
+    assert assessed(inside, manifest()).artefacts[Artefact.NOISE].value == pytest.approx(1.0)
+    assert assessed(outside, manifest()).artefacts[Artefact.NOISE].value == 0.0
 
 
 def test_volumes_are_sums_of_probability_in_millilitres():
-    found = assess(prediction(), manifest()).volumes_ml
+    found = assessed(prediction(), manifest()).volumes_ml
 
     assert found["grey matter"] == pytest.approx(1 * 8 / 1000)
     assert set(found) == {"CSF", "grey matter", "white matter"}
-    assert np.isnan(assess(prediction(), manifest()).measures["snr"].value)
+    assert np.isnan(assessed(prediction(), manifest()).measures["snr"].value)
 
 
 def far_from_every_head(presence):
@@ -146,7 +151,7 @@ def test_an_artefact_that_is_plain_in_the_spectrum_explains_a_strange_head():
 def test_distances_are_compared_with_the_known_heads_of_the_bundle():
     known = Reference(source="heads", scores={FEATURES: tuple(float(i) for i in range(99)), HISTOGRAM: (1.0,) * 99})
     facts = replace(manifest(), known=known)
-    found = assess(prediction(), facts, distances={FEATURES: 98.0, HISTOGRAM: 1.5}).measures
+    found = assessed(prediction(), facts, distances={FEATURES: 98.0, HISTOGRAM: 1.5}).measures
 
     assert (98.0, 1.0) == (found[FEATURES].limit, found[HISTOGRAM].limit)
     assert not found[FEATURES].abnormal
@@ -156,8 +161,8 @@ def test_distances_are_compared_with_the_known_heads_of_the_bundle():
 def test_volumes_come_with_the_interval_of_their_samples_widened_by_the_bundles_margin():
     samples = np.tile(np.linspace(500, 600, 21, dtype=np.float32)[:, None], (1, 4))
     drawn = replace(prediction(), volume_samples_ml=samples)
-    narrow = assess(drawn, manifest()).intervals_ml["grey matter"]
-    wide = assess(drawn, replace(manifest(), interval_margins={"grey matter": 0.5})).intervals_ml["grey matter"]
+    narrow = assessed(drawn, manifest()).intervals_ml["grey matter"]
+    wide = assessed(drawn, replace(manifest(), interval_margins={"grey matter": 0.5})).intervals_ml["grey matter"]
 
     assert (505.0, 595.0) == pytest.approx(narrow)
     assert (505 - 0.5 * 95.5, 595 + 0.5 * 95.5) == pytest.approx(wide)
