@@ -6,8 +6,9 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -83,6 +84,15 @@ class Daemon:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.web_port}/{path}", timeout=10) as answer:
             return answer.read()
 
+    def obstacles(self) -> str:
+        """What /readyz says; nothing while no page answers."""
+        try:
+            return self.get("readyz").decode()
+        except urllib.error.HTTPError as error:  # 503
+            return error.read().decode()
+        except OSError:
+            return ""
+
     def series(self) -> list[dict]:
         """What `scanside series --json` says."""
         command = [*SCANSIDE, "series", "--json", "--config", str(self.config)]
@@ -122,6 +132,14 @@ class Daemon:
         """Push a folder of DICOM files by DCMTK's storescu."""
         command = [STORESCU, *options, "-aec", "SCANSIDE", "-aet", "MR1", "127.0.0.1", str(self.dicom_port)]
         return subprocess.run([*command, "+sd", str(folder)], capture_output=True, text=True, check=False)
+
+
+def wait_until(condition: Callable[[], object], seconds: float = 180) -> None:
+    """Wait for a condition; fails if it does not come true."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.1)
 
 
 @contextmanager

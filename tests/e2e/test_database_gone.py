@@ -4,22 +4,7 @@ import time
 from pathlib import Path
 
 from archive import running_archive
-from builders_daemon import Daemon, running_daemon, write_series
-
-
-def wait_until(condition, seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
-
-
-def obstacles(daemon: Daemon) -> str:
-    """What /readyz says."""
-    try:
-        return daemon.get("readyz").decode()
-    except OSError as error:  # 503
-        return error.read().decode() if hasattr(error, "read") else ""
+from builders_daemon import Daemon, running_daemon, wait_until, write_series
 
 
 def push(daemon: Daemon, folder: Path, numbers: range) -> dict[str, int]:
@@ -41,7 +26,7 @@ def test_a_database_that_goes_away_takes_neither_receiver_nor_images_with_it(ser
         pushed = push(daemon, tmp_path, range(1))
         wait_until(lambda: {"ASSESSING"} == {record["state"] for record in daemon.known()})
         server.stop()
-        wait_until(lambda: "the database does not answer" in obstacles(daemon))
+        wait_until(lambda: "the database does not answer" in daemon.obstacles())
         pushed |= push(daemon, tmp_path, range(1, 3))
         assert "scanside_database_up 0.0" in daemon.metrics()
         assert daemon.get("cards")
@@ -49,7 +34,7 @@ def test_a_database_that_goes_away_takes_neither_receiver_nor_images_with_it(ser
         server.start()
         records = [daemon.done(uid) for uid in pushed]
 
-        assert "ready\n" == obstacles(daemon)
+        assert "ready\n" == daemon.obstacles()
         assert pushed == {record["series"]: record["images"] for record in records}
         assert len(pushed) == len(daemon.known())
         assert 2 * len(pushed) == archive.counts()[3]
@@ -65,7 +50,7 @@ def test_a_daemon_that_starts_before_its_database_receives_from_the_first_second
     url = server.database()
     server.stop()
     with running_daemon(tmp_path, None, f'database = "{url}"', ready=False) as daemon:
-        wait_until(lambda: "the database does not answer yet" in obstacles(daemon))
+        wait_until(lambda: "the database does not answer yet" in daemon.obstacles())
         wait_until((tmp_path / "storage" / "spool" / "receiver.json").exists)
         pushed = push(daemon, tmp_path, range(1, 2))
         server.start()

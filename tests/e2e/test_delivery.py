@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from archive import Archive, free_port, running_archive
-from builders_daemon import SCANSIDE, running_daemon
+from builders_daemon import SCANSIDE, running_daemon, wait_until
 from builders_outbox import SR_CLASS, owe, save, sop_uid
 from pydicom.uid import SecondaryCaptureImageStorage
 
@@ -44,25 +44,18 @@ def metric(daemon, outcome: str, name: str = "orthanc") -> float:
     return next((float(line[len(wanted) :]) for line in daemon.metrics() if line.startswith(wanted)), 0.0)
 
 
-def wait_for(condition, seconds: float = 180) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.1)
-
-
 def test_an_archive_that_was_away_gets_everything_once_and_the_most_urgent_first(tmp_path, record_testsuite_property):
     away = Archive(free_port(), free_port())
     prepare(tmp_path, OWED, ("orthanc",))
     (tmp_path / "archive").mkdir()
     with running_daemon(tmp_path, away) as daemon:
-        wait_for(lambda: metric(daemon, "failed") >= 2)
+        wait_until(lambda: metric(daemon, "failed") >= 2)
         daemon.kill()  # what it had under way is taken up by the next
         daemon.start()
-        wait_for(lambda: metric(daemon, "failed") >= 1)
+        wait_until(lambda: metric(daemon, "failed") >= 1)
         began = time.monotonic()
         with running_archive(tmp_path / "archive", away) as archive:
-            wait_for(lambda: all(record["state"] == "DONE" for record in daemon.known()), 60 + OWED)
+            wait_until(lambda: all(record["state"] == "DONE" for record in daemon.known()), 60 + OWED)
             record_testsuite_property("away", f"{OWED} series in {time.monotonic() - began:.0f} s")
             order = archive.order()
             expected = sorted(range(OWED), key=lambda number: (URGENCY[STATES[number % len(STATES)]], number))
@@ -96,7 +89,7 @@ def test_one_kind_of_object_refused_is_parked_and_the_rest_delivered_until_a_per
     received, port = tmp_path / "received", free_port()
     with running_daemon(tmp_path, Archive(port, 0)) as daemon:
         with picky_peer(received, port, "SecondaryCaptureImageStorage"):
-            wait_for(lambda: all(record["state"] == "DONE" for record in daemon.known()))
+            wait_until(lambda: all(record["state"] == "DONE" for record in daemon.known()))
         parked = daemon.parked()
         assert 3 == len(list(received.iterdir()))
         assert [("orthanc", "SR")] * 3 == [(entry["destination"], entry["kind"]) for entry in parked]
@@ -107,10 +100,10 @@ def test_one_kind_of_object_refused_is_parked_and_the_rest_delivered_until_a_per
 
         with picky_peer(received, port, "Comprehensive3DSRStorage"):
             first = daemon.requeue(parked[0]["series"])
-            wait_for(lambda: 4 == len(list(received.iterdir())))
+            wait_until(lambda: 4 == len(list(received.iterdir())))
             assert 2 == len(daemon.parked())
             again, rest = daemon.requeue(parked[0]["series"]), daemon.requeue("--destination", "orthanc")
-            wait_for(lambda: all(record["state"] == "DONE" for record in daemon.known()))
+            wait_until(lambda: all(record["state"] == "DONE" for record in daemon.known()))
         assert "1 deliveries start again" == first
         assert ["nothing is parked there", "2 deliveries start again"] == [again, rest]
         assert [] == daemon.parked()

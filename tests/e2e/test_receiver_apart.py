@@ -1,10 +1,9 @@
 """A receiver with a life of its own: the daemon beside it may end and be replaced, and no scanner notices."""
 
 import subprocess
-import time
 
 import pytest
-from builders_daemon import SCANSIDE, running_daemon, write_series
+from builders_daemon import SCANSIDE, running_daemon, wait_until, write_series
 
 RATE = 20  # images a second: a push lasts while the daemon is killed and started again
 
@@ -20,22 +19,8 @@ def start_receiver(daemon):
         return subprocess.Popen([*SCANSIDE, "receive", "--config", str(daemon.config)], stderr=log)
 
 
-def obstacles(daemon):
-    try:
-        return daemon.get("readyz").decode()
-    except OSError as error:  # 503, or not listening yet
-        return error.read().decode() if hasattr(error, "read") else ""
-
-
-def wait_until(condition, seconds=60):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-
-
 def test_a_push_outlives_the_daemon_and_every_image_of_it_is_judged(daemon, tmp_path):
-    wait_until(lambda: "the receiver does not run" in obstacles(daemon))
+    wait_until(lambda: "the receiver does not run" in daemon.obstacles())
     assert any(line.startswith("scanside_spool_free") for line in daemon.metrics())
     receiver = start_receiver(daemon)
     try:
@@ -64,4 +49,4 @@ def test_the_end_of_the_receiver_is_said(daemon):
     daemon.wait_until_ready()
     receiver.kill()
     receiver.wait(30)
-    wait_until(lambda: "the receiver does not run" in obstacles(daemon))
+    wait_until(lambda: "the receiver does not run" in daemon.obstacles())

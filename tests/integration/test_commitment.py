@@ -5,6 +5,7 @@ from functools import partial
 
 import pytest
 from archive import free_port, running_archive
+from builders_daemon import wait_until
 from builders_outbox import owe, save, sop_uid
 from pydicom import Dataset
 from pydicom.uid import MRImageStorage
@@ -35,13 +36,6 @@ def states(engine) -> dict[str, tuple[str, str | None]]:
         return {row[0]: (row[1], row[2]) for row in rows}
 
 
-def wait_for(condition) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.1)
-
-
 def test_what_the_archive_keeps_is_committed_and_what_it_lost_is_delivered_again(engine, desk, tmp_path):
     pledges, port = Pledges(engine), free_port()
     for number in range(3):
@@ -60,12 +54,12 @@ def test_what_the_archive_keeps_is_committed_and_what_it_lost_is_delivered_again
             pass
         archive.forget(sop_uid(1))
         committer.turn()
-        wait_for(lambda: [("committed", None), ("", None), ("committed", None)] == list(states(engine).values()))
+        wait_until(lambda: [("committed", None), ("", None), ("committed", None)] == list(states(engine).values()))
         assert Stage.DELIVERING is Results(engine).record("1.2.9.1", 1).stage
         while deliverer.turn() == 0.0:
             pass
         committer.turn()
-        wait_for(lambda: {("committed", None)} == set(states(engine).values()))
+        wait_until(lambda: {("committed", None)} == set(states(engine).values()))
 
         assert 3 == archive.counts()[3]
         assert Stage.DONE is Results(engine).record("1.2.9.1", 1).stage
