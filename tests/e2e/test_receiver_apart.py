@@ -1,6 +1,7 @@
 """A receiver with a life of its own: the daemon beside it may end and be replaced, and no scanner notices."""
 
 import subprocess
+from contextlib import contextmanager
 
 import pytest
 from builders_daemon import SCANSIDE, running_daemon, wait_until, write_series
@@ -14,16 +15,22 @@ def daemon(tmp_path):
         yield running
 
 
-def start_receiver(daemon):
+@contextmanager
+def running_receiver(daemon):
+    """A receiver beside the daemon; ended in the end, however it stands."""
     with daemon.config.with_name("receiver.log").open("ab") as log:
-        return subprocess.Popen([*SCANSIDE, "receive", "--config", str(daemon.config)], stderr=log)
+        process = subprocess.Popen([*SCANSIDE, "receive", "--config", str(daemon.config)], stderr=log)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait(30)
 
 
 def test_a_push_outlives_the_daemon_and_every_image_of_it_is_judged(daemon, tmp_path):
     wait_until(lambda: "the receiver does not run" in daemon.obstacles())
     assert any(line.startswith("scanside_spool_free") for line in daemon.metrics())
-    receiver = start_receiver(daemon)
-    try:
+    with running_receiver(daemon) as receiver:
         daemon.wait_until_ready()
         uid, files = write_series(tmp_path / "series", 1, "apart")
         options = ("--config", str(daemon.config), "--calling", "MR1", "--rate", str(RATE))
@@ -39,14 +46,11 @@ def test_a_push_outlives_the_daemon_and_every_image_of_it_is_judged(daemon, tmp_
         assert receiver.pid == daemon.receiver_pid()
         assert 0 == daemon.stop()
         assert None is receiver.poll()
-    finally:
         receiver.terminate()
         assert 0 == receiver.wait(30)
 
 
 def test_the_end_of_the_receiver_is_said(daemon):
-    receiver = start_receiver(daemon)
-    daemon.wait_until_ready()
-    receiver.kill()
-    receiver.wait(30)
+    with running_receiver(daemon):
+        daemon.wait_until_ready()
     wait_until(lambda: "the receiver does not run" in daemon.obstacles())
