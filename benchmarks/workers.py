@@ -31,7 +31,7 @@ def measure(workers: int, count: int) -> float:
         stack.enter_context(running_workers(daemon, *(f"worker-{number}" for number in range(workers))))
         before, began = done(daemon), time.monotonic()
         while done(daemon) < count:
-            time.sleep(0.5)
+            time.sleep(1)
         records = daemon.known()
         assert len(records) == len({record["series"] for record in records}) == count, "a series was done twice"
         return (count - before) / (time.monotonic() - began) * 60
