@@ -11,7 +11,7 @@ demo: .venv/demo
 
 test: .venv/test
 	.ci/check
-	.venv/bin/python -m pytest --numprocesses 2 --dist loadfile --durations 30
+	OMP_NUM_THREADS=1 .venv/bin/python -m pytest --numprocesses 2 --dist loadfile --durations 30
 
 check: .venv/test
 	.ci/check

@@ -20,7 +20,7 @@ from daemon.edge.engine import EngineSettings, OnnxEngine
 from models.bundle import Bundle, BundleError, load_bundle
 from models.familiarity import distances, load_spaces
 from models.prediction import NoHeadFound, Outputs, Prediction, predict, prepare
-from models.preprocess import FloatArray
+from models.preprocess import FloatArray, coarsest_mm
 from models.scores import JUDGED, NEIGHBOUR, tissue_contrast
 
 #: More grey and white matter than any brain has (the largest have about 1700 mL): what was segmented is no brain.
@@ -79,7 +79,7 @@ class Examiner:
         fluid, grey = tissue_contrast(prediction, manifest.labels)
         if fluid < DARK_FLUID and grey > BRIGHT_GREY:
             raise NotAssessable(Reason.CONTRAST, f"grey matter at {grey:.2f} of white")
-        standard = standard or of_manifest(manifest, volume.coarsest_mm)
+        standard = standard or of_manifest(manifest, coarsest_mm(volume.affine))
         assessment = assess(prediction, manifest, standard, distances(prediction, self._spaces))
         tissue = sum(assessment.volumes_ml[name] for name in (JUDGED, NEIGHBOUR))
         if tissue > MOST_TISSUE_ML and max(assessment.causes.values()) < PLAIN:

@@ -16,6 +16,7 @@ from daemon.core.routing import Facts, Route, Trial, find_route, try_routes
 from daemon.core.values import Volume
 from daemon.dicom.facts import facts_of, geometry_facts
 from daemon.dicom.reader import Stack, arrange, decode
+from models.preprocess import coarsest_mm
 
 #: Encoded series above this are time series of some kind: a volume of the largest size takes a quarter of it.
 BYTES_MAX: Final = 2 << 30
@@ -35,7 +36,7 @@ class Candidate:
 
     def origin(self, scanner: str) -> Origin:
         """Where it comes from; ``scanner``: calling AE title."""
-        return Origin(scanner=scanner, protocol=self.protocol, coarsest_mm=self.volume.coarsest_mm)
+        return Origin(scanner=scanner, protocol=self.protocol, coarsest_mm=coarsest_mm(self.volume.affine))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ from models.artefacts import ARTEFACTS
 from models.bundle import Bundle, Manifest, Parity, Training, file_digest, load_bundle, write_manifest
 from models.familiarity import describe, save_spaces
 from models.prediction import NoHeadFound, prepare
-from models.preprocess import Grid
+from models.preprocess import coarsest_mm
 from models.spectrum import feature_names
 from training.data import synthetic_people
 from training.evaluate import EvaluationPlan, cases_of
@@ -184,7 +184,7 @@ def _judged(networks: Networks, heads: Iterable[Truth]) -> list[Judged]:
         judged.append(
             Judged(
                 row=compare(prediction, head),
-                coarsest_mm=float(Grid(head.voxels.shape, head.affine).spacing.max()),
+                coarsest_mm=coarsest_mm(head.affine),
                 volume_samples_ml=prediction.volume_samples_ml,
                 description=describe(prediction),
             )

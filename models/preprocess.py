@@ -36,6 +36,11 @@ class Grid:
         return cast(npt.NDArray[np.float64], np.linalg.norm(self.affine[:3, :3], axis=0))
 
 
+def coarsest_mm(affine: npt.NDArray[np.floating]) -> float:
+    """The longest side of a voxel in mm, however it lies; ``affine`` (4, 4): index to mm."""
+    return float(np.linalg.norm(affine[:3, :3], axis=0).max())
+
+
 def canonical(voxels: npt.NDArray[Voxel], affine: Affine) -> tuple[npt.NDArray[Voxel], Affine]:
     """Flip and permute to the closest RAS orientation; no voxel value changes."""
     orientation = io_orientation(affine)

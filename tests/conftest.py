@@ -1,7 +1,11 @@
-"""What tests with processes and tests of the database share."""
+"""What tests with processes and tests of the database share; and no property is a question of time."""
 
 import pytest
 from builders_postgres import running_postgres
+from hypothesis import settings
+
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 
 @pytest.fixture(scope="module")

@@ -137,11 +137,6 @@ class Volume:
     acquisition: Acquisition = field(default_factory=Acquisition)
     dimension: tuple[str, ...] = ()
 
-    @property
-    def coarsest_mm(self) -> float:
-        """The longest side of a voxel."""
-        return float(np.linalg.norm(self.affine[:3, :3], axis=0).max())
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measure:

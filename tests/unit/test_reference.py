@@ -21,8 +21,8 @@ from daemon.core.reference import (
     of_manifest,
 )
 from daemon.core.rule import Rule
-from daemon.core.values import Volume
 from models.bundle import Reference, Thresholds
+from models.preprocess import coarsest_mm
 from models.uncertainty import conformal_p_value
 
 SIGNALS = ("uncertainty", "entropy")
@@ -105,7 +105,7 @@ def test_the_resolution_of_a_volume_is_the_longest_side_of_its_voxels_however_it
     affine = np.eye(4)
     affine[:3, :3] = turned
 
-    assert 4.0 == Volume(voxels=np.zeros((2, 2, 2), np.float32), affine=affine).coarsest_mm
+    assert 4.0 == coarsest_mm(affine)
 
 
 def test_a_bundle_that_compares_nothing_is_left_at_that():
