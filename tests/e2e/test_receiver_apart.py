@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import pytest
 from builders_daemon import SCANSIDE, running_daemon, wait_until, write_series
 
-RATE = 20  # images a second: a push lasts while the daemon is killed and started again
+RATE = 5  # images a second: a push lasts while the daemon is killed and started again
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def test_a_push_outlives_the_daemon_and_every_image_of_it_is_judged(daemon, tmp_
         uid, files = write_series(tmp_path / "series", 1, "apart")
         options = ("--config", str(daemon.config), "--calling", "MR1", "--rate", str(RATE))
         push = subprocess.Popen([*SCANSIDE, "push", *options, str(files[0].parent)])
-        wait_until(lambda: any("scanside_instances_received" in line for line in daemon.metrics()))
+        wait_until(lambda: any(line.startswith("scanside_instances_received_total{") for line in daemon.metrics()))
         daemon.kill()
         assert None is push.poll()
         assert None is receiver.poll()
