@@ -45,8 +45,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--series", type=int, default=200)
     options = parser.parse_args()
-    one, two = (measure(workers, options.series) for workers in (1, 2))
-    print(f"one worker {one:.0f}, two workers {two:.0f} series a minute: ratio {two / one:.2f}")
+    rates = []
+    for workers in (1, 2):
+        rates.append(measure(workers, options.series))
+        print(f"{workers} at work: {rates[-1]:.1f} series a minute", flush=True)
+    print(f"ratio {rates[1] / rates[0]:.2f}")
 
 
 if __name__ == "__main__":
