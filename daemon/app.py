@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from functools import cache, partial
+from functools import cache
 from importlib.metadata import version
 
 import structlog
@@ -24,7 +24,7 @@ from daemon.edge.board import ResultsBoard
 from daemon.edge.inventory import Inventory
 from daemon.edge.metrics import OTHER_SCANNER, Metrics, make_metrics
 from daemon.edge.notifier import make_notifiers
-from daemon.edge.observer import Observer
+from daemon.edge.observer import FindReceiver, Observer
 from daemon.edge.receiver_process import ReceiverProcess, standing_receiver
 from daemon.edge.references import SiteReferences
 from daemon.edge.spool import SpoolReader
@@ -110,7 +110,7 @@ def _running(
         registry, starting = CollectorRegistry(), ["the bundle is being tested"]
         metrics = make_metrics(registry)
         # Receiving waits neither for the database nor for the bundle: images are safe from the first second on.
-        receiver_pid = _receiver(settings, receiver_command, stack)
+        receiver_pid = _receiver(receiver_command, stack)
         examiners = Examiners(settings.bundle_folders, settings.engine)
         line = Line(_parts(settings, stores, examiners, spool, metrics))
         assembling = _assembling(settings, stores, spool, line, metrics)
@@ -169,13 +169,13 @@ def _working(settings: Settings, stop: threading.Event, metrics_port: int | None
         yield
 
 
-def _receiver(settings: Settings, command: Sequence[str] | None, stack: ExitStack) -> Callable[[], int | None]:
+def _receiver(command: Sequence[str] | None, stack: ExitStack) -> FindReceiver:
     """Tells the receiver's process id: of the one that ``command`` starts, or of the one that stands beside."""
     if command is None:
-        return partial(standing_receiver, settings.spool_settings.folder)
+        return standing_receiver
     process = ReceiverProcess(command)
     stack.callback(process.stop)
-    return process.pid
+    return lambda _: process.pid()
 
 
 def _named(examiners: Examiners) -> tuple[str, str]:

@@ -33,12 +33,17 @@ class Grid:
     @property
     def spacing(self) -> npt.NDArray[np.float64]:
         """Distance in mm between neighbours along each axis, (3,)."""
-        return cast(npt.NDArray[np.float64], np.linalg.norm(self.affine[:3, :3], axis=0))
+        return spacing_of(self.affine)
 
 
-def coarsest_mm(affine: npt.NDArray[np.floating]) -> float:
+def spacing_of(affine: Affine) -> npt.NDArray[np.float64]:
+    """Distance in mm between neighbours along each axis, (3,); ``affine`` (4, 4): index to mm."""
+    return cast(npt.NDArray[np.float64], np.linalg.norm(affine[:3, :3], axis=0))
+
+
+def coarsest_mm(affine: Affine) -> float:
     """The longest side of a voxel in mm, however it lies; ``affine`` (4, 4): index to mm."""
-    return float(np.linalg.norm(affine[:3, :3], axis=0).max())
+    return float(spacing_of(affine).max())
 
 
 def canonical(voxels: npt.NDArray[Voxel], affine: Affine) -> tuple[npt.NDArray[Voxel], Affine]:

@@ -134,7 +134,7 @@ class Daemon:
         return subprocess.run([*command, "+sd", str(folder)], capture_output=True, text=True, check=False)
 
 
-def wait_until(condition: Callable[[], object], seconds: float = 180) -> None:
+def wait_until(condition: Callable[[], object], seconds: float = 60) -> None:
     """Wait for a condition; fails if it does not come true."""
     deadline = time.monotonic() + seconds
     while not condition():
@@ -195,10 +195,10 @@ def write_golden(folder: Path, image=None, seed: str = "e2e") -> str:
     return str(datasets[0].SeriesInstanceUID)
 
 
-def start_worker(daemon: Daemon, log: Path, *options: str) -> subprocess.Popen[bytes]:
-    """A worker beside the daemon, which adds to ``log``."""
+def start_beside(daemon: Daemon, log: Path, *command: str) -> subprocess.Popen[bytes]:
+    """``scanside`` with another command of the daemon's configuration, such as a worker; it adds to ``log``."""
     with log.open("ab") as file:
-        return subprocess.Popen([*SCANSIDE, "work", *options, "--config", str(daemon.config)], stderr=file)
+        return subprocess.Popen([*SCANSIDE, *command, "--config", str(daemon.config)], stderr=file)
 
 
 @contextmanager
@@ -209,7 +209,7 @@ def running_workers(
     logs, processes = [daemon.config.with_name(f"{name}.log") for name in names], []
     for path in logs:
         path.unlink(missing_ok=True)
-        processes.append(start_worker(daemon, path, *options))
+        processes.append(start_beside(daemon, path, "work", *options))
     try:
         deadline = time.monotonic() + 120
         while not all('"working"' in path.read_text() for path in logs):

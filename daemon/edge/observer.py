@@ -8,20 +8,29 @@ from pathlib import Path
 from daemon.core.values import Stage
 from daemon.edge.metrics import AssociationOutcome, Metrics
 from daemon.edge.patience import GONE
-from daemon.edge.receiver_status import ListenerCounts, read_status
+from daemon.edge.receiver_status import ListenerCounts, ReceiverStatus, read_status
 from daemon.edge.results import Results
 
 _HANGS_S = 10.0
 _GONE = "the database does not answer: images are received and kept, and judged when it is back"
 
+#: From the status that a receiver left to the process id of the one that runs, None while none does.
+FindReceiver = Callable[[ReceiverStatus | None], int | None]
+
 
 class Observer:
     """Keeps the gauges and the receiver's counters current, and says what keeps the daemon from working.
 
-    ``receiver_pid`` gives the process id of the running receiver, None while it does not run.
+    ``receiver_pid`` finds the running receiver.
     """
 
-    def __init__(self, metrics: Metrics, results: Results, spool: Path, receiver_pid: Callable[[], int | None]) -> None:
+    def __init__(
+        self,
+        metrics: Metrics,
+        results: Results,
+        spool: Path,
+        receiver_pid: FindReceiver,
+    ) -> None:
         self._metrics = metrics
         self._results = results
         self._spool = spool
@@ -45,7 +54,7 @@ class Observer:
         status = read_status(self._spool)
         if status is not None:
             self._count(status.counts)
-        obstacles, pid = [] if self._answers() else [_GONE], self._receiver_pid()
+        obstacles, pid = [] if self._answers() else [_GONE], self._receiver_pid(status)
         if pid is None:
             obstacles.append("the receiver does not run: see the log")
         elif status is None or status.pid != pid:

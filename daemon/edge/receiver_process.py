@@ -3,17 +3,16 @@
 Or as a process of its own, that others start and this one only looks at.
 """
 
-import os
 import subprocess
 import threading
 import time
 from collections import deque
 from collections.abc import Sequence
-from pathlib import Path
 
 import structlog
 
-from daemon.edge.receiver_status import read_status
+from daemon.edge.processes import runs
+from daemon.edge.receiver_status import ReceiverStatus
 
 #: So many deaths within so many seconds, and it is left dead: something outside must be mended first.
 _DEATHS_MAX, _WINDOW_S = 5, 60.0
@@ -22,18 +21,9 @@ _PAUSE_S, _GRACE_S = 0.5, 15.0
 _log = structlog.get_logger()
 
 
-def standing_receiver(spool: Path) -> int | None:
-    """The process id of the receiver that serves ``spool``, whoever started it; None while none runs."""
-    status = read_status(spool)
-    if status is None:
-        return None
-    try:
-        os.kill(status.pid, 0)
-    except ProcessLookupError:
-        return None
-    except PermissionError:  # another user's: it runs
-        pass
-    return status.pid
+def standing_receiver(status: ReceiverStatus | None) -> int | None:
+    """The process id of the receiver that wrote ``status``, whoever started it; None while none runs."""
+    return status.pid if status is not None and runs(status.pid) else None
 
 
 class ReceiverProcess:

@@ -15,6 +15,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from daemon.edge import schema
+from daemon.edge.processes import runs
 
 _TABLE = schema.workers
 
@@ -72,7 +73,7 @@ class Roster:
         worker, now = row["worker"], self._now()
         if worker == self.worker:
             return False
-        if row["machine"] == self._machine and not _runs(row["pid"]):
+        if row["machine"] == self._machine and not runs(row["pid"]):
             return True
         beats, since = self._heard.get(worker, (None, now))
         if beats != row["beats"]:
@@ -86,15 +87,3 @@ def machine() -> str:
     boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     here = f"{socket.gethostname()} {boot} {Path('/proc/self/ns/pid').readlink()}"
     return hashlib.sha256(here.encode()).hexdigest()[:16]
-
-
-def _runs(pid: int) -> bool:
-    if pid == os.getpid():  # the row is not ours, so whoever had the number is gone
-        return False
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

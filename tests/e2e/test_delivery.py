@@ -21,6 +21,8 @@ from daemon.core.values import State
 from daemon.edge.migrations import open_database
 from daemon.edge.reports import Reports
 
+#: How long a delivery may take on a busy machine.
+PATIENCE_S = 180.0
 OWED = int(os.environ.get("SCANSIDE_OWED", "12"))
 STORESCP = "/usr/bin/storescp"
 STATES = list(State)
@@ -49,10 +51,10 @@ def test_an_archive_that_was_away_gets_everything_once_and_the_most_urgent_first
     prepare(tmp_path, OWED, ("orthanc",))
     (tmp_path / "archive").mkdir()
     with running_daemon(tmp_path, away) as daemon:
-        wait_until(lambda: metric(daemon, "failed") >= 2)
+        wait_until(lambda: metric(daemon, "failed") >= 2, PATIENCE_S)
         daemon.kill()  # what it had under way is taken up by the next
         daemon.start()
-        wait_until(lambda: metric(daemon, "failed") >= 1)
+        wait_until(lambda: metric(daemon, "failed") >= 1, PATIENCE_S)
         began = time.monotonic()
         with running_archive(tmp_path / "archive", away) as archive:
             wait_until(lambda: all(record["state"] == "DONE" for record in daemon.known()), 60 + OWED)
@@ -89,7 +91,7 @@ def test_one_kind_of_object_refused_is_parked_and_the_rest_delivered_until_a_per
     received, port = tmp_path / "received", free_port()
     with running_daemon(tmp_path, Archive(port, 0)) as daemon:
         with picky_peer(received, port, "SecondaryCaptureImageStorage"):
-            wait_until(lambda: all(record["state"] == "DONE" for record in daemon.known()))
+            wait_until(lambda: all(record["state"] == "DONE" for record in daemon.known()), PATIENCE_S)
         parked = daemon.parked()
         assert 3 == len(list(received.iterdir()))
         assert [("orthanc", "SR")] * 3 == [(entry["destination"], entry["kind"]) for entry in parked]
@@ -100,10 +102,10 @@ def test_one_kind_of_object_refused_is_parked_and_the_rest_delivered_until_a_per
 
         with picky_peer(received, port, "Comprehensive3DSRStorage"):
             first = daemon.requeue(parked[0]["series"])
-            wait_until(lambda: 4 == len(list(received.iterdir())))
+            wait_until(lambda: 4 == len(list(received.iterdir())), PATIENCE_S)
             assert 2 == len(daemon.parked())
             again, rest = daemon.requeue(parked[0]["series"]), daemon.requeue("--destination", "orthanc")
-            wait_until(lambda: all(record["state"] == "DONE" for record in daemon.known()))
+            wait_until(lambda: all(record["state"] == "DONE" for record in daemon.known()), PATIENCE_S)
         assert "1 deliveries start again" == first
         assert ["nothing is parked there", "2 deliveries start again"] == [again, rest]
         assert [] == daemon.parked()

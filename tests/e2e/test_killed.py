@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 from archive import running_archive
-from builders_daemon import Daemon, running_daemon, start_worker, write_series
+from builders_daemon import Daemon, running_daemon, start_beside, write_series
 from builders_postgres import running_postgres
 from pydicom import dcmread
 
@@ -39,7 +39,7 @@ class Worker:
         self.start()
 
     def start(self) -> None:
-        self._process = start_worker(self._daemon, self._daemon.config.with_name("worker.log"))
+        self._process = start_beside(self._daemon, self._daemon.config.with_name("worker.log"), "work")
 
     def kill(self) -> None:
         self._process.kill()

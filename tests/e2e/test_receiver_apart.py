@@ -4,7 +4,7 @@ import subprocess
 from contextlib import contextmanager
 
 import pytest
-from builders_daemon import SCANSIDE, running_daemon, wait_until, write_series
+from builders_daemon import SCANSIDE, running_daemon, start_beside, wait_until, write_series
 
 RATE = 5  # images a second: a push lasts while the daemon is killed and started again
 
@@ -18,8 +18,7 @@ def daemon(tmp_path):
 @contextmanager
 def running_receiver(daemon):
     """A receiver beside the daemon; ended in the end, however it stands."""
-    with daemon.config.with_name("receiver.log").open("ab") as log:
-        process = subprocess.Popen([*SCANSIDE, "receive", "--config", str(daemon.config)], stderr=log)
+    process = start_beside(daemon, daemon.config.with_name("receiver.log"), "receive")
     try:
         yield process
     finally:

@@ -23,7 +23,7 @@ def registry():
 
 def test_a_database_that_refuses_is_an_obstacle_and_no_fault(registry, tmp_path):
     engine = connect("postgresql://tester@127.0.0.1:1/none")
-    observer = Observer(make_metrics(registry), Results(engine), tmp_path, lambda: None)
+    observer = Observer(make_metrics(registry), Results(engine), tmp_path, lambda _: None)
     observer.look()
 
     assert [True, True] == [
@@ -35,7 +35,7 @@ def test_a_database_that_refuses_is_an_obstacle_and_no_fault(registry, tmp_path)
 
 
 def test_before_the_first_image_the_free_space_is_that_of_the_storage(registry, tmp_path):
-    Observer(make_metrics(registry), SimpleNamespace(), tmp_path / "spool", lambda: None)
+    Observer(make_metrics(registry), SimpleNamespace(), tmp_path / "spool", lambda _: None)
 
     assert 0 < registry.get_sample_value("scanside_spool_free_bytes")
 
@@ -49,7 +49,7 @@ def test_a_database_that_hangs_is_an_obstacle_too_and_holds_up_no_metrics(regist
         assert answer.wait(30)
         return [1.0]
 
-    observer = Observer(make_metrics(registry), SimpleNamespace(closed_times=closed_times), tmp_path, lambda: None)
+    observer = Observer(make_metrics(registry), SimpleNamespace(closed_times=closed_times), tmp_path, lambda _: None)
     looking = threading.Thread(target=observer.look)
     looking.start()
     assert asked.wait(30)

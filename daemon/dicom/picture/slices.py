@@ -12,7 +12,7 @@ from PIL import Image
 from scipy.ndimage import binary_erosion, gaussian_filter
 
 from daemon.dicom.picture.palette import OUTLINE, heat
-from models.preprocess import canonical
+from models.preprocess import canonical, spacing_of
 
 Picture = npt.NDArray[np.uint8]
 Map = npt.NDArray[np.float32]
@@ -65,7 +65,7 @@ def compose_slices(
 ) -> tuple[Slice, ...]:
     """The three slices of an ``image`` (i, j, k) with ``affine`` to RAS mm, and of what is known on the same grid."""
     grey, turned = canonical(image, affine)
-    spacing = np.linalg.norm(turned[:3, :3], axis=0)
+    spacing = spacing_of(turned)
     nothing = np.broadcast_to(np.uint8(0), image.shape)  # of any size, without memory
     found = canonical(nothing if labels is None else labels, affine)[0]
     hot = canonical(nothing if warmth is None else warmth, affine)[0]
