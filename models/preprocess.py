@@ -84,7 +84,7 @@ def resample(voxels: npt.NDArray[np.generic], source: Grid, target: Grid) -> Flo
         ValueError: the axes of the two grids are not parallel.
     """
     result = np.asarray(voxels, np.float32)
-    for axis, weights in enumerate(_weights(source, target)):
+    for axis, weights in enumerate(resampling_weights(source, target)):
         # einsum of (m, n) with the axis of length n; moveaxis keeps BLAS contiguous
         result = np.moveaxis(np.tensordot(weights, result, axes=(1, axis)), 0, axis)
     return np.ascontiguousarray(result)
@@ -126,7 +126,12 @@ def _along_axes(source: Grid, target: Grid) -> tuple[npt.NDArray[np.float64], np
     return between[:3, 3], steps
 
 
-def _weights(source: Grid, target: Grid) -> list[FloatArray]:
+def resampling_weights(source: Grid, target: Grid) -> list[FloatArray]:
+    """What :func:`resample` applies along each axis: a matrix (m, n) from n source to m target voxels.
+
+    Raises:
+        ValueError: the axes of the two grids are not parallel.
+    """
     starts, steps = _along_axes(source, target)
     return [
         _axis_weights(n, start, step, m)

@@ -13,10 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from models.kspace import Image
-from models.preprocess import FloatArray, Grid, canonical, isotropic_grid, nearest, resample
+from models.prediction import Prediction
+from models.preprocess import Grid, canonical, isotropic_grid, nearest, resample
+from models.refinement import labels_on_own_grid, probabilities_on
 from training.data import read_canonical
 from training.labelmaps import CSF, GREY, WHITE
-from training.measure import Labels, dice, probabilities_on
+from training.measure import Labels, dice
 from training.networks import BRAIN_GRID, Networks, onnx_networks
 
 Mask = npt.NDArray[np.bool_]
@@ -63,12 +65,18 @@ def manual_scans(folder: Path) -> list[ManualScan]:
 
 def manual_report(scans: list[ManualScan], networks: Networks) -> Iterator[str]:
     """Two tables: grey-matter Dice, and where the millilitres of grey and white matter went."""
-    found = [(scan, _probabilities(scan, networks)) for scan in scans]
+    found = [(scan, networks.predict(scan.voxels, scan.grid.affine)) for scan in scans]
     yield "## Dice of grey matter against labels by hand, 1 mm\n"
-    columns = ("ours", "Otsu in the mask", "ours told the mask and no CSF", "the labels themselves at 2 mm")
+    columns = (
+        "ours",
+        "Otsu in the mask",
+        "ours on the network's 2 mm grid",
+        "ours told the mask and no CSF",
+        "the labels themselves at 2 mm",
+    )
     yield "| scan | " + " | ".join(columns) + " |"
     yield "| --- |" + " ---: |" * len(columns)
-    dices = [_dices(scan, probabilities) for scan, probabilities in found]
+    dices = [_dices(scan, prediction) for scan, prediction in found]
     for (scan, _), row in zip(found, dices, strict=True):
         yield f"| {scan.name} | " + " | ".join(f"{value:.3f}" for value in row) + " |"
     yield "| **mean** | " + " | ".join(f"**{value:.3f}**" for value in np.mean(dices, axis=0)) + " |"
@@ -76,8 +84,8 @@ def manual_report(scans: list[ManualScan], networks: Networks) -> Iterator[str]:
     yield "| scan | grey > CSF | grey > white | grey > none | white > grey | not labelled > CSF | not labelled > grey |"
     yield "| --- |" + " ---: |" * 6
     pairs = ((GREY, CSF), (GREY, WHITE), (GREY, 0), (WHITE, GREY), (0, CSF), (0, GREY))
-    for scan, probabilities in found:
-        ours, voxel_ml = probabilities.argmax(axis=0), float(np.prod(scan.grid.spacing)) / 1000
+    for scan, prediction in found:
+        ours, voxel_ml = _own(scan, prediction), float(np.prod(scan.grid.spacing)) / 1000
         volumes = [((scan.labels == hand) & (ours == called)).sum() * voxel_ml for hand, called in pairs]
         yield f"| {scan.name} | " + " | ".join(f"{volume:.0f}" for volume in volumes) + " |"
 
@@ -120,16 +128,17 @@ def _beside(path: Path, what: str) -> Labels:
     return canonical(np.asarray(image.dataobj).astype(np.uint8), np.asarray(image.affine))[0]
 
 
-def _probabilities(scan: ManualScan, networks: Networks) -> FloatArray:
-    return probabilities_on(scan.grid, networks.predict(scan.voxels, scan.grid.affine))
+def _own(scan: ManualScan, prediction: Prediction) -> Labels:
+    return labels_on_own_grid(scan.voxels, scan.grid.affine, prediction)
 
 
-def _dices(scan: ManualScan, probabilities: FloatArray) -> tuple[float, float, float, float]:
-    grey, ours = scan.labels == GREY, probabilities.argmax(axis=0)
+def _dices(scan: ManualScan, prediction: Prediction) -> tuple[float, float, float, float, float]:
+    grey, ours = scan.labels == GREY, _own(scan, prediction)
     threshold = otsu(scan.voxels[scan.mask])[0]
     return (
         dice(ours == GREY, grey),
         dice(scan.mask & (scan.voxels <= threshold), grey),
+        dice(probabilities_on(scan.grid, prediction).argmax(axis=0) == GREY, grey),
         dice(scan.mask & (ours != WHITE), grey),
         dice(_through_the_grid(scan) == GREY, grey),
     )

@@ -24,7 +24,8 @@ from daemon.edge.references import load_references
 from daemon.examination import Examination, Examiners, read_nifti
 from daemon.selection import Candidate, check_size, select, select_volume
 from models.prediction import Prediction
-from models.preprocess import FloatArray, Grid, canonical, nearest, resample, restore
+from models.preprocess import FloatArray, Grid, canonical, resample, restore
+from models.refinement import labels_on_own_grid
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,33 +140,23 @@ def write_maps(appraisal: Appraisal, folder: Path) -> list[Path]:
         return []
     folder.mkdir(parents=True, exist_ok=True)
     prediction, volume = appraisal.examination.prediction, appraisal.volume
-    written = [_save(_labels_on(prediction, volume), volume, folder / "labels.nii.gz")]
+    labels = labels_on_own_grid(volume.voxels, volume.affine, prediction)
+    written = [_save(labels, volume, folder / "labels.nii.gz")]
     for artefact, variance in prediction.variances.items():
         path = folder / f"variance-{artefact.value}.nii.gz"
         written.append(_save(_values_on(variance, prediction, volume), volume, path))
     return written
 
 
-def _labels_on(prediction: Prediction, volume: Volume) -> npt.NDArray[np.uint8]:
-    return restore(nearest(prediction.labels, _box(prediction), _canonical_grid(volume)), volume.affine)
-
-
 def _values_on(values: FloatArray, prediction: Prediction, volume: Volume) -> FloatArray:
-    return restore(resample(values, _box(prediction), _canonical_grid(volume)), volume.affine)
-
-
-def _canonical_grid(volume: Volume) -> Grid:
+    box = Grid(prediction.labels.shape, prediction.affine)
     turned, affine = canonical(volume.voxels, volume.affine)
-    return Grid(turned.shape, affine)
+    return restore(resample(values, box, Grid(turned.shape, affine)), volume.affine)
 
 
 def _save(values: npt.NDArray[np.generic], volume: Volume, path: Path) -> Path:
     nib.save(nib.Nifti1Image(values, volume.affine), path)
     return path
-
-
-def _box(prediction: Prediction) -> Grid:
-    return Grid(prediction.labels.shape, prediction.affine)
 
 
 def _number(value: float) -> float | None:
