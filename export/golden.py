@@ -5,11 +5,13 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+import torch
 
 from models.bundle import Golden
 from models.familiarity import Space, distances
 from models.kspace import Noise
 from models.scores import score, volumes_ml
+from training.chance import chance_of
 from training.labelmaps import TISSUES, load_class_table
 from training.networks import Networks
 from training.scanner import Reconstruction
@@ -24,15 +26,16 @@ _LEVELS = 1000
 def write_golden_head(anatomy: Path, label_maps: Path, seed: int, path: Path) -> None:
     """Draw the head from a banked anatomy and write it as a NIfTI file of 16-bit integers."""
     table = load_class_table(label_maps)
-    classes = np.load(anatomy, mmap_mode="r")
-    rng = np.random.default_rng(seed)
+    classes = torch.from_numpy(np.load(anatomy))
+    chance = chance_of(seed)
     protocol = Protocol(
         field_of_view=((8, 200), (8, 248), (60, 260)),
         voxel_mm=(2, 2, 2),
         reconstruction=Reconstruction(zero_fill=(1.25, 1.25, 1.25), noise=Noise(snr_db=30, seed=seed)),
     )
-    ideal, grid = render(classes, table, draw_appearance(table, rng), protocol)
-    stored, grid = scan(ideal, grid, protocol, ())
+    ideal, grid = render(classes, table, draw_appearance(table, chance.host, as_scanned=True), protocol, chance)
+    scanned, grid = scan(ideal, grid, protocol, ())
+    stored = scanned.numpy()
     levels = np.rint(stored * (_LEVELS / np.percentile(stored, 99.5))).astype(np.int16)
     path.parent.mkdir(parents=True, exist_ok=True)
     nib.save(nib.Nifti1Image(levels, grid.affine), path)

@@ -4,10 +4,11 @@ Sources: Shaw et al. 2021, section 3.3 (order and ranges); Shaw et al., MIDL 201
 (motion); Gudbjartsson and Patz 1995 (Rician noise). k-space is the unshifted 3D FFT; all images are magnitudes.
 
 ``corrupt`` applies any set of them in the order motion, spike, noise, low-pass, line removal, folding. Each value is
-replayable: the same parameters and the same image give the same result, bit for bit.
+replayable: the same parameters and the same image give the same result, bit for bit. ``training/physics.py`` applies
+the same parameters in torch.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +19,8 @@ from scipy.spatial.transform import Rotation
 
 Spectrum = npt.NDArray[np.complex64]
 Image = npt.NDArray[np.float32]
+#: Axis -> weight of each line of k-space along it.
+LineWeights = dict[int, npt.NDArray[np.generic]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,10 +48,13 @@ class Spike:
 
     def apply(self, spectrum: Spectrum) -> Spectrum:
         """Add a stripe of amplitude ``amplitude`` x mean(image), for a non-negative image."""
-        index = tuple(round(p * n) % n for p, n in zip(self.position, spectrum.shape, strict=True))
         spiked = spectrum.copy()
-        spiked[index] += self.amplitude * np.abs(spectrum).max() * np.exp(1j * self.phase)
+        spiked[self.index(spectrum.shape)] += self.amplitude * np.abs(spectrum).max() * np.exp(1j * self.phase)
         return spiked
+
+    def index(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """The sample of a k-space of this shape that is raised."""
+        return tuple(round(p * n) % n for p, n in zip(self.position, shape, strict=True))
 
 
 #: Full width at half maximum of a Gaussian, in standard deviations.
@@ -67,12 +73,12 @@ class Blur:
 
     def apply(self, spectrum: Spectrum) -> Spectrum:
         """Weaken the outer lines; the mean of the image stays."""
-        kept = spectrum
-        for axis, factor in enumerate(self.factors):
-            if factor > 1:
-                frequency = np.fft.fftfreq(spectrum.shape[axis])
-                kept = kept * _along(self._window(frequency, factor), axis)
-        return kept
+        return _weigh(spectrum, self.line_weights(spectrum.shape))
+
+    def line_weights(self, shape: tuple[int, ...]) -> LineWeights:
+        """Along each axis that is blurred, the weight of every line of a k-space of this shape."""
+        blurred = {axis: factor for axis, factor in enumerate(self.factors) if factor > 1}
+        return {axis: self._window(np.fft.fftfreq(shape[axis]), factor) for axis, factor in blurred.items()}
 
     def _window(self, frequency: npt.NDArray[np.floating], factor: float) -> npt.NDArray[np.floating]:
         """Weight of each line at its frequency in cycles per voxel."""
@@ -97,14 +103,18 @@ class Wrap:
 
     def apply(self, spectrum: Spectrum) -> Spectrum:
         """Zero the removed lines."""
-        lines = np.arange(spectrum.shape[self.axis])
+        return _weigh(spectrum, self.line_weights(spectrum.shape))
+
+    def line_weights(self, shape: tuple[int, ...]) -> LineWeights:
+        """Along the axis, 1 for each line of a k-space of this shape that is kept, 0 for one that is not."""
+        lines = np.arange(shape[self.axis])
         if self.period > 0:
             kept = lines % self.period == 0
         elif self.period < 0:
             kept = lines % -self.period != -self.period // 2
         else:
             kept = np.random.default_rng(self.seed).random(lines.size) >= self.dropped
-        return spectrum * _along(kept | (lines == 0), self.axis)
+        return {self.axis: kept | (lines == 0)}
 
 
 #: Share of the largest intensity from which on a slice shows the head.
@@ -126,13 +136,13 @@ class Fold:
     def apply(self, spectrum: Spectrum) -> Spectrum:
         """Fold the complex image."""
         image = np.moveaxis(fft.ifftn(spectrum, workers=1), self.axis, 0)
-        low, width = self._window(np.abs(image).max(axis=(1, 2)))
+        low, width = self.window(np.abs(image).max(axis=(1, 2)))
         folded = np.zeros_like(image)
         slices = low + (np.arange(len(image)) - low) % width
         np.add.at(folded, slices, image)
         return fft.fftn(np.moveaxis(folded, 0, self.axis), workers=1)  # type: ignore[no-any-return]
 
-    def _window(self, profile: npt.NDArray[np.floating]) -> tuple[int, int]:
+    def window(self, profile: npt.NDArray[np.floating]) -> tuple[int, int]:
         """First slice and number of slices of the field of view, from the largest intensity of each slice."""
         shown = np.flatnonzero(profile > _SHOWS_HEAD * profile.max())
         first, extent = (int(shown[0]), int(np.ptp(shown)) + 1) if shown.size else (0, len(profile))
@@ -147,6 +157,14 @@ class Pose:
     start: float
     degrees: tuple[float, float, float]
     millimetres: tuple[float, float, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Movement:
+    """A rigid movement on a lattice: the voxel that comes to lie at voxel x was at ``matrix`` x + ``offset``."""
+
+    matrix: npt.NDArray[np.float64]
+    offset: npt.NDArray[np.float64]
 
 
 #: The k-space centre is acquired half-way through the scan.
@@ -168,19 +186,28 @@ class Motion:
     def apply(self, image: Image, spacing: npt.ArrayLike) -> Spectrum:
         """k-space of which each segment of lines saw its own pose; float32 image, spacing in mm."""
         moved = _spectrum(image)
-        time = np.fft.fftfreq(image.shape[self.axis]) + 0.5  # of each line, in fractions of the scan
-        poses = (_REST, *self.poses)
-        ends = (*(pose.start for pose in self.poses), np.inf)
-        reference = [pose for pose in poses if pose.start <= _CENTRE][-1]
         coefficients = spline_filter(image, order=3, output=np.float32)
-        for pose, end in zip(poses, ends, strict=True):
-            segment = (time >= pose.start) & (time < end)
-            if pose is reference or not segment.any():
-                continue
-            seen = _spectrum(_move(coefficients, pose, reference, np.asarray(spacing, float)))
+        for movement, segment in self.segments(image.shape, spacing):
+            seen = _spectrum(_move(coefficients, movement))
             lines = tuple(segment if axis == self.axis else slice(None) for axis in range(3))
             moved[lines] = seen[lines]
         return moved
+
+    def segments(
+        self, shape: tuple[int, ...], spacing: npt.ArrayLike
+    ) -> Iterator[tuple[Movement, npt.NDArray[np.bool_]]]:
+        """Each movement of an image of this shape and spacing (mm), and the lines acquired after it.
+
+        Lines of the pose that is taken as the identity are in none.
+        """
+        time = np.fft.fftfreq(shape[self.axis]) + 0.5  # of each line, in fractions of the scan
+        poses = (_REST, *self.poses)
+        ends = (*(pose.start for pose in self.poses), np.inf)
+        reference = [pose for pose in poses if pose.start <= _CENTRE][-1]
+        for pose, end in zip(poses, ends, strict=True):
+            segment = (time >= pose.start) & (time < end)
+            if pose is not reference and segment.any():
+                yield _movement(pose, reference, shape, np.asarray(spacing, float)), segment
 
 
 Corruption = Noise | Spike | Blur | Wrap | Fold | Motion
@@ -194,14 +221,19 @@ def corrupt(image: Image, corruptions: Iterable[Corruption], spacing: npt.ArrayL
 
 def acquire(image: Image, corruptions: Iterable[Corruption], spacing: npt.ArrayLike) -> Spectrum:
     """k-space of the image after the artefacts, in the order in which they happen in a scan."""
-    order = (Motion, Spike, Noise, Blur, Wrap, Fold)
     spectrum: Spectrum | None = None
-    for corruption in sorted(corruptions, key=lambda c: order.index(type(c))):
+    for corruption in in_order(corruptions):
         if isinstance(corruption, Motion):
             spectrum = corruption.apply(image, spacing)
         else:
             spectrum = corruption.apply(_spectrum(image) if spectrum is None else spectrum)
     return _spectrum(image) if spectrum is None else spectrum
+
+
+def in_order(corruptions: Iterable[Corruption]) -> list[Corruption]:
+    """The artefacts in the order in which they happen."""
+    order = (Motion, Spike, Noise, Blur, Wrap, Fold)
+    return sorted(corruptions, key=lambda c: order.index(type(c)))
 
 
 def magnitude(spectrum: Spectrum) -> Image:
@@ -214,20 +246,27 @@ def _spectrum(image: Image) -> Spectrum:
     return fft.fftn(image.astype(np.complex64), workers=1, overwrite_x=True)  # type: ignore[no-any-return]
 
 
-def _along(weights: npt.NDArray[np.generic], axis: int) -> npt.NDArray[np.float32]:
-    return weights.astype(np.float32).reshape([-1 if a == axis else 1 for a in range(3)])
+def _weigh(spectrum: Spectrum, weights: LineWeights) -> Spectrum:
+    for axis, along in weights.items():
+        spectrum = spectrum * along.astype(np.float32).reshape([-1 if a == axis else 1 for a in range(3)])
+    return spectrum
 
 
-def _move(coefficients: Image, pose: Pose, reference: Pose, spacing: npt.NDArray[np.float64]) -> Image:
-    """The image of these cubic spline coefficients under ``pose``, seen from the frame where ``reference`` is rest."""
+def _move(coefficients: Image, movement: Movement) -> Image:
+    """The image of these cubic spline coefficients after a movement."""
+    moved = affine_transform(coefficients, movement.matrix, movement.offset, order=3, prefilter=False)
+    return np.asarray(moved, np.float32)
+
+
+def _movement(pose: Pose, reference: Pose, shape: tuple[int, ...], spacing: npt.NDArray[np.float64]) -> Movement:
+    """How an image moves that is under ``pose``, seen from the frame where ``reference`` is rest."""
     (turn, shift), (base, base_shift) = _rigid(pose), _rigid(reference)
     matrix = turn @ base.T
     translation = shift - matrix @ base_shift
     scale = np.diag(spacing)
-    inverse = np.linalg.inv(scale) @ matrix.T @ scale  # output voxel -> input voxel
-    middle = (np.asarray(coefficients.shape) - 1) / 2
-    offset = middle - inverse @ (middle + translation / spacing)
-    return np.asarray(affine_transform(coefficients, inverse, offset, order=3, prefilter=False), np.float32)
+    inverse = np.linalg.inv(scale) @ matrix.T @ scale
+    middle = (np.asarray(shape) - 1) / 2
+    return Movement(matrix=inverse, offset=middle - inverse @ (middle + translation / spacing))
 
 
 def _rigid(pose: Pose) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:

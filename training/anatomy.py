@@ -1,18 +1,22 @@
-"""Deformed anatomies: each label map gives any number of different heads, kept in a bank on disk.
+"""Deformed anatomies: each label map gives any number of different heads.
 
-Deforming a head at 1 mm takes seconds, drawing an image from it a fraction of one: a bank made once lets a
-training step wait for nothing.
+On a processor, deforming a head at 1 mm takes longer than drawing an image from it: there a bank on disk, made once,
+lets a training step wait for nothing. A graphics card deforms one in milliseconds, and needs no bank.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from scipy.spatial.transform import Rotation
+from torch import Tensor
 
+from training.chance import Chance, chance_of
 from training.fields import smooth_field
-from training.labelmaps import Classes, LabelMap
+from training.labelmaps import LabelMap
 
 #: Size of a banked head in mm (RAS) and where the brain's centre lies in it.
 CANVAS = (208, 256, 272)
@@ -42,24 +46,50 @@ def draw_deformation(rng: np.random.Generator) -> Deformation:
     )
 
 
-def deform(head: LabelMap, deformation: Deformation) -> Classes:
-    """The head on the canvas after the deformation, nearest neighbour: uint8 ``CANVAS``."""
-    matrix = _matrix(deformation)
-    rng = np.random.default_rng(deformation.seed)
-    index = np.zeros(CANVAS, np.int64)
-    inside = np.ones(CANVAS, np.bool_)
-    axes = [np.arange(n, dtype=np.float32) - c for n, c in zip(CANVAS, BRAIN_CENTRE, strict=True)]
+def deform(head: LabelMap, deformation: Deformation) -> Tensor:
+    """The head on the canvas after the deformation, nearest neighbour: uint8 ``CANVAS``, where the label map is."""
+    matrix, device = _matrix(deformation), head.classes.device
+    chance = chance_of(deformation.seed, device=device)
+    index = torch.zeros(CANVAS, dtype=torch.int32, device=device)
+    inside = torch.ones(CANVAS, dtype=torch.bool, device=device)
+    axes = [torch.arange(n, device=device) - float(c) for n, c in zip(CANVAS, BRAIN_CENTRE, strict=True)]
     for axis, size in enumerate(head.classes.shape):
-        bend = deformation.bend_mm * (smooth_field(CANVAS, 32, rng) + smooth_field(CANVAS, 64, rng))
-        terms = [matrix[axis, a] * along for a, along in enumerate(axes)]
-        position = np.rint(
-            terms[0][:, None, None] + terms[1][:, None] + terms[2] + (head.brain_centre[axis] + bend)
-        ).astype(np.int32)
+        bend = smooth_field(CANVAS, 32, chance) + smooth_field(CANVAS, 64, chance)
+        i, j, k = (float(matrix[axis, a]) * along for a, along in enumerate(axes))
+        place = i[:, None, None] + j[:, None] + k + deformation.bend_mm * bend + float(head.brain_centre[axis])
+        position = place.round().int()
         inside &= (position >= 0) & (position < size)
-        index = index * size + np.clip(position, 0, size - 1)
-    voxels = head.classes.ravel()[index]
-    voxels[~inside] = 0
-    return voxels
+        index = index * size + position.clamp(0, size - 1)
+    return head.classes.flatten().index_select(0, index.flatten()).view(CANVAS) * inside
+
+
+class Bank:
+    """The deformed heads of a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._paths = sorted(folder.glob("*.npy"))
+        if not self._paths:
+            raise FileNotFoundError(f"no anatomies in {folder}: run python -m training bank --out {folder} first")
+
+    def draw(self, chance: Chance) -> Tensor:
+        """One of them: uint8 ``CANVAS``."""
+        path = self._paths[chance.host.integers(len(self._paths))]
+        return torch.from_numpy(np.load(path)).to(chance.device)
+
+
+class Fresh:
+    """Heads that are deformed when they are asked for, no two alike."""
+
+    def __init__(self, heads: Sequence[LabelMap]) -> None:
+        self._heads = heads
+
+    def draw(self, chance: Chance) -> Tensor:
+        """A new one: uint8 ``CANVAS``, where the label maps are."""
+        head = self._heads[int(chance.host.integers(len(self._heads)))]
+        return deform(head, draw_deformation(chance.host))
+
+
+Anatomies = Bank | Fresh
 
 
 def write_bank(folder: Path, heads: list[LabelMap], count: int, seed: int) -> None:
@@ -69,7 +99,7 @@ def write_bank(folder: Path, heads: list[LabelMap], count: int, seed: int) -> No
         path = folder / f"{number:04d}.npy"
         if not path.exists():
             rng = np.random.default_rng((seed, number))
-            voxels = deform(heads[number % len(heads)], draw_deformation(rng))
+            voxels = deform(heads[number % len(heads)], draw_deformation(rng)).cpu().numpy()
             partial = path.with_suffix(".part")
             with partial.open("wb") as file:
                 np.save(file, voxels)

@@ -15,8 +15,9 @@ from torch.nn import functional as F
 
 from models.artefacts import ARTEFACTS, Artefact
 from models.nets.brain import BrainConfig, BrainNet, BrainOutput
+from training.examples import Example
 from training.heads import Mishaps
-from training.loop import BoxPlan, Example, Objective, train
+from training.loop import BoxPlan, Objective, train
 from training.losses import consistency_loss, heteroscedastic_loss
 from training.run import Learner, load_weights
 from training.schedule import EpsilonSchedule
@@ -71,8 +72,9 @@ def _variant(sources: int, weights: Path, known: int = 1) -> BrainNet:
     before, network = BrainNet(BrainConfig(sources=known)), BrainNet(BrainConfig(sources=sources))
     load_weights(weights, before)
     state = before.state_dict()
-    for name, fresh in network.variances[2].named_parameters(prefix="variances.2"):
-        state[name] = torch.cat([state[name][:1], fresh.detach()[1:]])
+    for name, fresh in network.named_parameters():
+        if name.startswith(("variances.sources.", "variances.level.")):
+            state[name] = torch.cat([state[name][:1], fresh.detach()[1:]])
     network.load_state_dict(state)
     return network
 
@@ -111,8 +113,10 @@ def _student_lesson(task: nn.Module, teachers: Mapping[Artefact, nn.Module], wei
             seen = _segmentation_loss(found, example.labels, schedule)
             targets = [_frozen(task, example.clean, 0)]
             for number, artefact in enumerate(ARTEFACTS):
-                alone = example.alone.get(number)
-                targets.append(torch.zeros_like(targets[0]) if alone is None else _frozen(teachers[artefact], alone, 1))
+                target = torch.zeros_like(targets[0])
+                if number in example.alone:
+                    target[example.severity[:, number] > 0] = _frozen(teachers[artefact], example.alone[number], 1)
+                targets.append(target)
             losses = [consistency_loss(_variance(found, n), target) for n, target in enumerate(targets)]
             held = torch.stack(losses).sum()
             return seen + weight * held, {"loss": seen + weight * held, "consistency": held}

@@ -21,10 +21,11 @@ from models.kspace import Image
 from models.nets.cause import CauseHead
 from models.preprocess import Grid, resample
 from models.spectrum import describe, feature_names
-from training.heads import Mishaps, draw_mishaps, draw_protocol
-from training.labelmaps import ClassTable, load_class_table
+from training.chance import Chance, chance_of
+from training.examples import origin_of
+from training.heads import Mishaps, draw_mishaps
 from training.run import Journal
-from training.synthesis import alter_outside, draw_appearance, render, scan
+from training.scene import Origin, draw_scene
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,26 +64,23 @@ def _record(plan: CausePlan, number: int) -> Path:
 
 def _write_record(plan: CausePlan, number: int) -> None:
     """Describe image ``number``; a killed run never leaves half a file."""
-    anatomies = sorted(plan.bank.glob("*.npy"))
-    rng = np.random.default_rng((plan.seed, number))
-    classes = np.load(anatomies[rng.integers(len(anatomies))], mmap_mode="r")
-    table = load_class_table(plan.label_maps)
-    image, grid, severity = draw_stored(classes, table, Mishaps(probability=0.8, second=0.1), rng)
+    torch.set_num_threads(1)  # the processes beside this one have the other cores
+    origin = origin_of(plan.bank, plan.label_maps, torch.device("cpu"))
+    chance = chance_of(plan.seed, number)
+    image, grid, severity = draw_stored(origin, Mishaps(probability=0.8, second=0.1), chance)
     partial_file = _record(plan, number).with_suffix(".part.npz")
     np.savez(partial_file, features=describe(image, grid.affine), severity=severity)
     partial_file.rename(_record(plan, number))
 
 
-def draw_stored(
-    classes: npt.NDArray[np.uint8], table: ClassTable, mishaps: Mishaps, rng: np.random.Generator
-) -> tuple[Image, Grid, npt.NDArray[np.float32]]:
+def draw_stored(origin: Origin, mishaps: Mishaps, chance: Chance) -> tuple[Image, Grid, npt.NDArray[np.float32]]:
     """One image as a scanner stores it, its grid, and the severity of each artefact (5,)."""
-    protocol = draw_protocol(classes, rng)
-    ideal, grid = render(alter_outside(classes, table, rng), table, draw_appearance(table, rng), protocol)
-    corruptions, severity = draw_mishaps(mishaps, rng)
-    stored, grid = scan(ideal, grid, protocol, tuple(corruptions.values()))
-    if rng.random() < 0.35:
-        stored, grid = _interpolated(stored, grid, rng)
+    scene = draw_scene(origin, chance)
+    corruptions, severity = draw_mishaps(mishaps, chance.host)
+    scanned, grid = scene.stored(tuple(corruptions.values()))
+    stored: Image = scanned.numpy()
+    if chance.host.random() < 0.35:
+        stored, grid = _interpolated(stored, grid, chance.host)
     return stored, grid, severity
 
 

@@ -7,16 +7,19 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from models.artefacts import ARTEFACTS, Artefact
 from models.kspace import corrupt
 from models.preprocess import Affine, FloatArray, Grid, canonical, nearest
 from models.severity import draw
-from training.heads import Mishaps, draw_mishaps, draw_protocol
-from training.labelmaps import load_class_table
+from training.chance import chance_of
+from training.examples import origin_of
+from training.heads import Mishaps, draw_mishaps
 from training.measure import Truth
+from training.scene import DrawSize, draw_scene
 from training.second import draw_scan
-from training.synthesis import alter_outside, draw_appearance, render, scan, tissue_labels
+from training.synthesis import draw_voxel_size
 
 
 def real_people(folder: Path) -> Iterator[Truth]:
@@ -77,26 +80,20 @@ def synthetic_people(  # noqa: PLR0913 - two say what from, four what kind
     count: int,
     mishaps: Mishaps | None,
     *,
-    voxel_mm: tuple[int, int, int] | None = None,
+    draw_size: DrawSize = draw_voxel_size,
 ) -> Iterator[Truth]:
-    """Synthetic heads as a scanner stores them, with their exact labels on the stored grid.
-
-    ``voxel_mm``: acquired with voxels of this size, instead of one that is drawn.
-    """
-    table = load_class_table(label_maps)
-    anatomies = sorted(bank.glob("*.npy"))
+    """Synthetic heads as a scanner stores them, of the contrasts that scans have, with labels on the stored grid."""
+    origin = origin_of(bank, label_maps, torch.device("cpu"))
     for number in range(count):
-        rng = np.random.default_rng((seed, number))
-        classes = np.load(anatomies[rng.integers(len(anatomies))], mmap_mode="r")
-        protocol = draw_protocol(classes, rng, voxel_mm)
-        labels, label_grid = tissue_labels(classes, table, protocol)
-        ideal, grid = render(alter_outside(classes, table, rng), table, draw_appearance(table, rng), protocol)
-        corruptions, severity = draw_mishaps(mishaps, rng)
-        stored, grid = scan(ideal, grid, protocol, tuple(corruptions.values()))
+        chance = chance_of(seed, number)
+        scene = draw_scene(origin, chance, draw_size=draw_size, as_scanned=True)
+        corruptions, severity = draw_mishaps(mishaps, chance.host)
+        stored, grid = scene.stored(tuple(corruptions.values()))
+        labels = scene.shares.argmax(dim=0).numpy().astype(np.uint8)
         yield Truth(
             name=f"{seed}-{number}",
-            voxels=stored,
-            labels=nearest(labels, label_grid, grid),
+            voxels=stored.numpy(),
+            labels=nearest(labels, scene.shares_grid, grid),
             affine=grid.affine,
             severity=severity,
         )

@@ -24,7 +24,8 @@ class EvaluationPlan:
     """``bundle``: an exported bundle, else all checkpoints; ``data``: the folder of people; ``out``: tables.
 
     ``simulator``: own is training's, torchio the second one that training never used. ``ladder``: judge so many
-    people at fixed severities instead; ``grids``: so many, without artefacts, on other grids.
+    people at fixed severities instead; ``grids``: so many, without artefacts, on other grids. ``variances``: informed
+    by the spectrum, as in a bundle, or the brain network's alone, as those of paper 000 are.
     """
 
     data: Path
@@ -39,7 +40,7 @@ class EvaluationPlan:
     repeats: int = 2
     ladder: int = 0
     grids: int = 0
-    variances: Literal["split", "own"] = "split"
+    variances: Literal["informed", "alone"] = "informed"
     simulator: Literal["own", "torchio"] = "own"
     seed: int = 100
 
@@ -66,7 +67,7 @@ def _networks(plan: EvaluationPlan) -> Networks:
     if not all(parts.values()):
         raise SystemExit(f"give --bundle, or all of {', '.join(f'--{name}' for name in parts)}")
     judge, locator = load_judge(Checkpoints(**parts)), load_locator(parts["locator"])
-    return torch_networks(judge, locator, own_variances=plan.variances == "own")
+    return torch_networks(judge, locator, alone=plan.variances == "alone")
 
 
 def cases_of(plan: EvaluationPlan) -> Iterator[Truth]:

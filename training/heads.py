@@ -1,48 +1,41 @@
-"""Endless synthetic heads for training: a banked anatomy, an appearance, a protocol, and what went wrong."""
+"""Endless synthetic heads for training: an anatomy, an appearance, a protocol, and what went wrong."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.nn import functional as F
 from torch.utils.data import IterableDataset, get_worker_info
 
 from models.artefacts import ARTEFACTS, Artefact
-from models.kspace import Corruption, Image
-from models.preprocess import Grid, box_grid, nearest, resample
+from models.kspace import Corruption
+from models.preprocess import Grid, resampling_weights
 from models.severity import draw
-from training.labelmaps import ClassTable, load_class_table
-from training.scanner import draw_reconstruction
-from training.synthesis import (
-    Labels,
-    Protocol,
-    alter_outside,
-    brain_mask,
-    draw_appearance,
-    draw_field_of_view,
-    draw_voxel_size,
-    render,
-    scan,
-    tissue_labels,
-)
+from training.chance import Chance, Shape, chance_of
+from training.fields import along_axes
+from training.labelmaps import GREY
+from training.scene import Origin, draw_scene
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Head:
     """One synthetic head on the 2 mm grid of its field of view.
 
-    ``clean`` and ``corrupted`` are the same head under the same protocol, float32 (i, j, k); they are one array when
-    nothing went wrong. ``severity`` (5,) float32 holds each artefact's severity, 0 where absent; ``alone`` the
-    head with only that artefact, of the same parameters, for each that is present.
+    ``clean`` and ``corrupted`` are the same head under the same protocol, float32 (i, j, k); they are one tensor when
+    nothing went wrong. ``shares`` (4, i, j, k) holds how much of each voxel is of each tissue; ``severity`` (5,)
+    float32 each artefact's severity, 0 where absent; ``alone`` the head with only that artefact, of the same
+    parameters, for each that is present.
     """
 
-    clean: Image
-    corrupted: Image
-    labels: Labels
+    clean: Tensor
+    corrupted: Tensor
+    shares: Tensor
     grid: Grid
     severity: npt.NDArray[np.float32]
-    alone: Mapping[Artefact, Image] = field(default_factory=dict)
+    alone: Mapping[Artefact, Tensor] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,20 +57,10 @@ class SyntheticHeads(IterableDataset[Head]):
     With ``stride`` only each stride-th of them: several devices share one stream.
     """
 
-    def __init__(  # noqa: PLR0913 - four name the stream, two the part of it
-        self,
-        bank: Path,
-        label_maps: Path,
-        seed: int,
-        *,
-        first: int = 0,
-        stride: int = 1,
-        mishaps: Mishaps | None = None,
+    def __init__(
+        self, origin: Origin, seed: int, *, first: int = 0, stride: int = 1, mishaps: Mishaps | None = None
     ) -> None:
-        self._anatomies = sorted(bank.glob("*.npy"))
-        if not self._anatomies:
-            raise FileNotFoundError(f"no anatomies in {bank}: run python -m training bank --out {bank} first")
-        self._table = load_class_table(label_maps)
+        self._origin = origin
         self._seed, self._first, self._stride = seed, first, stride
         self._mishaps = mishaps
 
@@ -91,37 +74,30 @@ class SyntheticHeads(IterableDataset[Head]):
 
     def head(self, number: int) -> Head:
         """Head ``number`` of the stream."""
-        rng = np.random.default_rng((self._seed, number))
-        classes = np.load(self._anatomies[rng.integers(len(self._anatomies))], mmap_mode="r")
-        return draw_head(classes, self._table, self._mishaps, rng)
+        chance = chance_of(self._seed, number, device=self._origin.device)
+        return draw_head(self._origin, self._mishaps, chance)
 
 
-def draw_head(
-    classes: npt.NDArray[np.uint8], table: ClassTable, mishaps: Mishaps | None, rng: np.random.Generator
-) -> Head:
-    """One head of the anatomy ``classes`` (uint8, 1 mm)."""
-    protocol = draw_protocol(classes, rng)
-    labels, grid = tissue_labels(classes, table, protocol)
-    ideal, ideal_grid = render(alter_outside(classes, table, rng), table, draw_appearance(table, rng), protocol)
-    corruptions, severity = draw_mishaps(mishaps, rng)
+@torch.no_grad()
+def draw_head(origin: Origin, mishaps: Mishaps | None, chance: Chance) -> Head:
+    """One head of a random anatomy."""
+    scene = draw_scene(origin, chance)
+    corruptions, severity = draw_mishaps(mishaps, chance.host)
 
-    def scanned(*present: Corruption) -> Image:
-        return resample(*scan(ideal, ideal_grid, protocol, present), grid)
+    def scanned(*present: Corruption) -> Tensor:
+        stored, grid = scene.stored(present)
+        return along_axes(stored, resampling_weights(grid, scene.shares_grid))
 
     clean = scanned()
     corrupted = scanned(*corruptions.values()) if corruptions else clean
     alone = {kind: corrupted if len(corruptions) == 1 else scanned(c) for kind, c in corruptions.items()}
-    return Head(clean=clean, corrupted=corrupted, labels=labels, grid=grid, severity=severity, alone=alone)
-
-
-def draw_protocol(
-    classes: npt.NDArray[np.uint8], rng: np.random.Generator, voxel_mm: tuple[int, int, int] | None = None
-) -> Protocol:
-    """Field of view, voxel size (``voxel_mm``, if given) and reconstruction of one scan."""
-    return Protocol(
-        field_of_view=draw_field_of_view(classes.shape, rng),
-        voxel_mm=voxel_mm or draw_voxel_size(rng),
-        reconstruction=draw_reconstruction(rng),
+    return Head(
+        clean=clean,
+        corrupted=corrupted,
+        shares=scene.shares,
+        grid=scene.shares_grid,
+        severity=severity,
+        alone=alone,
     )
 
 
@@ -143,35 +119,56 @@ def draw_mishaps(
 class Box:
     """A head cut to a box about its brain, intensities divided by the brain's 95th percentile."""
 
-    clean: Image
-    corrupted: Image
-    labels: Labels
+    clean: Tensor
+    corrupted: Tensor
+    shares: Tensor
     severity: npt.NDArray[np.float32]
-    alone: Mapping[Artefact, Image]
+    alone: Mapping[Artefact, Tensor]
 
 
-def cut_box(head: Head, shape: tuple[int, int, int], rng: np.random.Generator) -> Box | None:
+#: Voxels of 2 mm: 16 mL.
+_LEAST_BRAIN = 2000
+
+
+@torch.no_grad()
+def cut_box(head: Head, shape: Shape, rng: np.random.Generator) -> Box | None:
     """The box as the locator would place it, give or take 12 mm; None where the field of view shows no brain."""
-    brain = np.argwhere(brain_mask(head.labels))
-    if len(brain) < 2000:  # 16 mL at 2 mm
+    brain = brain_mask(head.shares).nonzero()
+    if len(brain) < _LEAST_BRAIN:
         return None
-    box = box_grid(head.grid, brain.mean(axis=0) + rng.uniform(-6, 6, 3), shape)
-    labels = nearest(head.labels, head.grid, box)
+    centre = brain.float().mean(dim=0).cpu().numpy() + rng.uniform(-6, 6, 3)
+    start = np.rint(centre - (np.asarray(shape) - 1) / 2).astype(int).tolist()
+    shares = _cropped(head.shares, start, shape)
+    shares[0] = 1 - shares[1:].sum(dim=0)  # outside the field of view is background
+    inside = brain_mask(shares)
     jitter = rng.uniform(0.85, 1.15)
 
-    def scaled(image: Image) -> Image:
-        voxels = nearest(image, head.grid, box)
-        return (voxels * (jitter / brain_scale(voxels, labels >= 2))).astype(np.float32)
+    def scaled(image: Tensor) -> Tensor:
+        voxels = _cropped(image, start, shape)
+        return voxels * (jitter / brain_scale(voxels, inside))
 
     return Box(
         clean=scaled(head.clean),
         corrupted=scaled(head.corrupted),
-        labels=labels.astype(np.uint8),
+        shares=shares,
         severity=head.severity,
         alone={artefact: scaled(image) for artefact, image in head.alone.items()},
     )
 
 
-def brain_scale(image: npt.NDArray[np.floating], brain: npt.NDArray[np.bool_]) -> float:
+def brain_mask(shares: Tensor) -> Tensor:
+    """Where grey or white matter has the largest share: what locates the head."""
+    return shares[GREY:].amax(dim=0) > shares[:GREY].amax(dim=0)
+
+
+def brain_scale(image: Tensor, brain: Tensor) -> Tensor:
     """The 95th percentile of the intensity inside the brain; 1 where that is nothing."""
-    return float(np.percentile(image[brain], 95)) or 1.0
+    bright = image[brain].quantile(0.95)
+    return torch.where(bright > 0, bright, 1.0)
+
+
+def _cropped(voxels: Tensor, start: list[int], shape: Shape) -> Tensor:
+    """The part (..., *shape) from ``start`` on, zero where it reaches outside."""
+    sides = zip(start, shape, voxels.shape[-3:], strict=True)
+    pads = [(-first, first + size - n) for first, size, n in sides]
+    return F.pad(voxels, [pad for pair in reversed(pads) for pad in pair])

@@ -9,7 +9,9 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import numpy.typing as npt
+import torch
 from scipy import ndimage
+from torch import Tensor
 
 #: The tissues that the brain bundle segments; the index is the label.
 TISSUES = ("background", "CSF", "grey matter", "white matter")
@@ -30,7 +32,7 @@ class LabelMap:
     """One head: the intensity class of every voxel, uint8 (i, j, k), 1 mm, canonical RAS."""
 
     name: str
-    classes: Classes
+    classes: Tensor
     brain_centre: npt.NDArray[np.float64]
 
 
@@ -63,8 +65,8 @@ def load_class_table(folder: Path) -> ClassTable:
     return ClassTable(tissue, np.load(folder / "prior_means_t1.npy"), np.load(folder / "prior_stds_t1.npy"))
 
 
-def load_label_maps(folder: Path) -> list[LabelMap]:
-    """All label maps of the folder, in the order of their names.
+def load_label_maps(folder: Path, device: torch.device | str = "cpu") -> list[LabelMap]:
+    """All label maps of the folder, in the order of their names, on ``device``.
 
     Raises:
         FileNotFoundError: the folder holds no label map.
@@ -75,7 +77,7 @@ def load_label_maps(folder: Path) -> list[LabelMap]:
     labels, classes = _generation_classes(folder)
     table = np.zeros(labels.max() + 1, np.uint8)
     table[labels] = classes
-    return [_load(path, table, load_class_table(folder)) for path in paths]
+    return [_load(path, table, load_class_table(folder), device) for path in paths]
 
 
 def _generation_classes(folder: Path) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
@@ -83,13 +85,14 @@ def _generation_classes(folder: Path) -> tuple[npt.NDArray[np.int64], npt.NDArra
     return labels, np.load(folder / "generation_classes_contrast_specific.npy").astype(int)
 
 
-def _load(path: Path, table: Classes, properties: ClassTable) -> LabelMap:
+def _load(path: Path, table: Classes, properties: ClassTable, device: torch.device | str) -> LabelMap:
     image = nib.as_closest_canonical(nib.load(path))
     voxels = np.asarray(image.dataobj).astype(int)
     voxels[voxels >= table.size] = 0
     classes = _trim(table[voxels])
     centre = np.asarray(ndimage.center_of_mass(properties.tissue[classes] >= GREY), float)
-    return LabelMap(path.name.split(".")[0], _extend_neck(classes, table, properties), centre + np.array([0, 0, _NECK]))
+    whole = torch.from_numpy(_extend_neck(classes, table, properties)).to(device)
+    return LabelMap(path.name.split(".")[0], whole, centre + np.array([0, 0, _NECK]))
 
 
 def _trim(classes: Classes) -> Classes:

@@ -10,10 +10,11 @@ from torch.utils.data import DataLoader
 
 from models.nets.locator import LOCATOR_TRUNK, Locator
 from models.preprocess import FloatArray, Grid, locator_input, resample
+from training.chance import Chance
+from training.examples import origin_of
 from training.fields import smooth_field
-from training.heads import Head, Mishaps, SyntheticHeads
+from training.heads import Head, Mishaps, SyntheticHeads, brain_mask
 from training.run import Journal, WeightAverage, learning_rate
-from training.synthesis import brain_mask
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +37,8 @@ def train_locator(plan: LocatePlan) -> None:
     network = Locator()
     average = WeightAverage(network, decay=0.995)
     optimiser = torch.optim.AdamW(network.parameters(), lr=plan.peak_rate)
-    heads = SyntheticHeads(plan.bank, plan.label_maps, plan.seed, mishaps=Mishaps(probability=0.5))
+    origin = origin_of(plan.bank, plan.label_maps, torch.device("cpu"))
+    heads = SyntheticHeads(origin, plan.seed, mishaps=Mishaps(probability=0.5))
     loader = DataLoader(heads, batch_size=None, num_workers=plan.workers, prefetch_factor=8)
     journal, total = Journal(plan.run), 0.0
     examples = (_example(head, number) for head in loader for number in range(plan.uses))
@@ -66,16 +68,17 @@ def _example(head: Head, use: int) -> tuple[FloatArray, FloatArray]:
 
     Every use after the first sees another part of the head.
     """
-    rng = np.random.default_rng((11, use, int(head.labels.sum())))
+    brain = brain_mask(head.shares).numpy()
+    rng = np.random.default_rng((11, use, int(brain.sum())))
     if rng.random() < 0.12:
         thing = _thing(head.grid.shape, rng)
         image, _ = locator_input(thing, head.grid, LOCATOR_TRUNK.multiple)
         return image, np.zeros_like(image)
     cut = rng.integers(0, 24, (3, 2)) * (rng.random((3, 2)) < 0.5) if use else np.zeros((3, 2), int)
     part = tuple(slice(low, n - high) for n, (low, high) in zip(head.grid.shape, cut, strict=True))
-    seen = Grid(head.labels[part].shape, head.grid.affine)
-    image, grid = locator_input(head.corrupted[part], seen, LOCATOR_TRUNK.multiple)
-    share = resample(brain_mask(head.labels[part]).astype(np.float32), seen, grid)
+    seen = Grid(brain[part].shape, head.grid.affine)
+    image, grid = locator_input(head.corrupted[part].numpy(), seen, LOCATOR_TRUNK.multiple)
+    share = resample(brain[part].astype(np.float32), seen, grid)
     return image * np.float32(rng.uniform(0.7, 1.4)), share
 
 
@@ -92,7 +95,8 @@ def _thing(shape: tuple[int, int, int], rng: np.random.Generator) -> FloatArray:
     offsets = [((np.arange(n) - c) / r) ** 2 for n, c, r in zip(shape, centre, radius, strict=True)]
     distance = np.sqrt(offsets[0][:, None, None] + offsets[1][:, None] + offsets[2]).astype(np.float32)
     wavelength = float(rng.uniform(4, 30))
-    inside = np.exp(np.float32(rng.uniform(0.05, 0.6)) * smooth_field(shape, wavelength, rng))
+    mottled = smooth_field(shape, wavelength, Chance(rng, torch.device("cpu"))).numpy()
+    inside = np.exp(np.float32(rng.uniform(0.05, 0.6)) * mottled)
     shell = np.where(distance > rng.uniform(0.6, 0.95), np.float32(rng.uniform(0.1, 2)), np.float32(1))
     thing: FloatArray = ((distance < 1) * inside * shell + noise).astype(np.float32)
     return thing

@@ -7,18 +7,21 @@ from torch import Tensor
 from torch.nn import functional as F
 
 
-def soft_dice_loss(log_probabilities: Tensor, labels: Tensor) -> Tensor:
-    """1 - mean soft Dice over the foreground classes (Milletari et al. 2016).
+def soft_dice_loss(log_probabilities: Tensor, shares: Tensor) -> Tensor:
+    """1 - mean soft Dice over the foreground classes, for voxels of several tissues (Wang et al. 2023, equation 8).
 
-    log_probabilities (B, C, ...), labels (B, ...) int64.
+    log_probabilities and shares (B, C, ...). The overlap 2 p s of whole voxels (Milletari et al. 2016) is written as
+    p + s - |p - s|, the same where s is 0 or 1; of mixed voxels it is largest at p = s, where 2 p s would want p = 1.
     """
-    losses = []
-    for label in range(1, log_probabilities.shape[1]):
-        probability = log_probabilities[:, label].exp()
-        truth = labels == label
-        overlap = probability[truth].sum()
-        losses.append(1 - (2 * overlap + 1) / (probability.sum() + truth.sum() + 1))
-    return torch.stack(losses).mean()
+    probabilities, truth = log_probabilities[:, 1:].exp().flatten(2), shares[:, 1:].flatten(2)
+    both = (probabilities + truth).sum(dim=2)
+    overlap = both - (probabilities - truth).abs().sum(dim=2)
+    return (1 - (overlap + 1) / (both + 1)).mean()
+
+
+def cross_entropy(log_probabilities: Tensor, shares: Tensor) -> Tensor:
+    """-sum of share x log probability over the tissues: (B, C, D, H, W) twice -> (B, D, H, W)."""
+    return -(shares * log_probabilities).sum(dim=1)
 
 
 def poisson_regression(log_variance: Tensor, target: Tensor) -> Tensor:

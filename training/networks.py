@@ -79,13 +79,13 @@ def locator_of(locator: Locator) -> Locate:
     return locate
 
 
-def torch_networks(judge: Judge, locator: Locator, *, own_variances: bool = False) -> Networks:
-    """Networks that run in torch; ``own_variances``: as the brain network gives them, not split by the spectrum."""
+def torch_networks(judge: Judge, locator: Locator, *, alone: bool = False) -> Networks:
+    """Networks that run in torch; ``alone``: the brain network gives its variances without a word from the spectrum."""
 
     @torch.no_grad()
     def run(image: FloatArray, features: FloatArray) -> Outputs:
         outputs = judge(torch.from_numpy(image), torch.from_numpy(features))
-        if own_variances:
+        if alone:
             outputs = outputs._replace(variances=judge.brain(torch.from_numpy(image)).log_variances.exp())
         return Outputs(*(output.numpy() for output in outputs))
 

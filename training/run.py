@@ -64,18 +64,18 @@ class Losses:
     """Running means of named losses."""
 
     def __init__(self) -> None:
-        self._sums: dict[str, float] = {}
+        self._sums: dict[str, Tensor | float] = {}  # read once a report: a card need not be waited for
         self._count = 0
 
     def add(self, terms: Mapping[str, Tensor]) -> None:
         """One step's losses."""
         for name, value in terms.items():
-            self._sums[name] = self._sums.get(name, 0.0) + value.item()
+            self._sums[name] = self._sums.get(name, 0.0) + value.detach()
         self._count += 1
 
     def means(self) -> dict[str, float]:
         """The means since the last call."""
-        means = {name: total / self._count for name, total in self._sums.items()}
+        means = {name: float(total) / self._count for name, total in self._sums.items()}
         self._sums, self._count = {}, 0
         return means
 

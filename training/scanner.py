@@ -8,9 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import fft
+import torch
+from torch import Tensor
 
-from models.kspace import Corruption, Image, Noise, Spectrum, acquire, magnitude
+from models.kspace import Corruption, Noise
+from training.physics import acquire, magnitude, weigh, zero_fill
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,8 +48,8 @@ def draw_reconstruction(rng: np.random.Generator) -> Reconstruction:
 
 
 def reconstruct(
-    image: Image, corruptions: tuple[Corruption, ...], reconstruction: Reconstruction, spacing: npt.ArrayLike
-) -> Image:
+    image: Tensor, corruptions: tuple[Corruption, ...], reconstruction: Reconstruction, spacing: npt.ArrayLike
+) -> Tensor:
     """The stored image of ``image`` (float32, spacing in mm) after artefacts and reconstruction.
 
     Its shape is the acquired one times ``zero_fill``; it covers the same field of view.
@@ -55,39 +57,21 @@ def reconstruct(
     noise = () if reconstruction.noise is None else (reconstruction.noise,)
     spectrum = acquire(image, (*corruptions, *noise), spacing)
     if reconstruction.partial_fourier:
-        spectrum = _drop_edge(spectrum, *reconstruction.partial_fourier)
+        axis, fraction = reconstruction.partial_fourier
+        spectrum = weigh(spectrum, {axis: np.fft.fftfreq(spectrum.shape[axis]) < fraction - 0.5})
     if reconstruction.window:
-        spectrum = spectrum * _hann(spectrum.shape, reconstruction.window)
-    stored = magnitude(_zero_fill(spectrum, reconstruction.zero_fill))
+        spectrum = spectrum * _hann(spectrum, reconstruction.window)
+    shape = tuple(max(n, round(n * f)) for n, f in zip(spectrum.shape, reconstruction.zero_fill, strict=True))
+    stored = magnitude(zero_fill(spectrum, shape))
     return _quantise(stored, reconstruction.levels) if reconstruction.levels else stored
 
 
-def _drop_edge(spectrum: Spectrum, axis: int, fraction: float) -> Spectrum:
-    kept = np.fft.fftfreq(spectrum.shape[axis]) < fraction - 0.5
-    return spectrum * kept.astype(np.float32).reshape([-1 if a == axis else 1 for a in range(3)])
+def _hann(spectrum: Tensor, strength: float) -> Tensor:
+    axes = [torch.fft.fftfreq(n, device=spectrum.device).square() for n in spectrum.shape]
+    radius = 2 * (axes[0][:, None, None] + axes[1][:, None] + axes[2]).sqrt()
+    return 1 - strength / 2 + strength / 2 * torch.cos(torch.pi * radius.clamp(0, 1))
 
 
-def _hann(shape: tuple[int, ...], strength: float) -> npt.NDArray[np.float32]:
-    frequency = np.meshgrid(*(np.fft.fftfreq(n) for n in shape), indexing="ij", sparse=True)
-    radius = 2 * np.sqrt(sum(f**2 for f in frequency))
-    hann = 0.5 + 0.5 * np.cos(np.pi * np.clip(radius, 0, 1))
-    window: Image = (1 - strength + strength * hann).astype(np.float32)
-    return window
-
-
-def _zero_fill(spectrum: Spectrum, factors: tuple[float, float, float]) -> Spectrum:
-    shape = tuple(max(n, round(n * f)) for n, f in zip(spectrum.shape, factors, strict=True))
-    if shape == spectrum.shape:
-        return spectrum
-    filled = np.zeros(shape, np.complex64)
-    starts = [m // 2 - n // 2 for m, n in zip(shape, spectrum.shape, strict=True)]
-    inner = tuple(slice(s, s + n) for s, n in zip(starts, spectrum.shape, strict=True))
-    filled[inner] = fft.fftshift(spectrum)
-    gain = np.float32(np.prod(shape) / spectrum.size)
-    return fft.ifftshift(filled) * gain  # type: ignore[no-any-return]
-
-
-def _quantise(image: Image, levels: int) -> Image:
-    step = max(float(np.percentile(image[::2, ::2, ::2], 99.9)), 1e-6) / levels
-    stored: Image = (np.rint(image / step) * step).astype(np.float32)
-    return stored
+def _quantise(image: Tensor, levels: int) -> Tensor:
+    step = image[::2, ::2, ::2].flatten().quantile(0.999).clamp(min=1e-6) / levels
+    return (image / step).round() * step

@@ -13,8 +13,9 @@ from torch import Tensor, nn
 
 from models.nets.brain import BrainConfig, BrainNet
 from models.nets.stochastic import StochasticHead, sample_logits
+from training.examples import Example
 from training.heads import Mishaps
-from training.loop import BoxPlan, Example, train
+from training.loop import BoxPlan, train
 from training.losses import stochastic_nll
 from training.run import Learner, load_weights
 
@@ -56,22 +57,31 @@ def train_stochastic(plan: StochasticPlan) -> None:
     learner = Learner(_Covariance(brain, StochasticHead(config.evidence, config.tissues)), plan)
 
     def objective(example: Example) -> tuple[Tensor, dict[str, Tensor]]:
-        mean, factor, deviation = learner.network(example.image)
-        i, j, k = torch.randint(2, (3,)).tolist()
-        mean = mean[0, :, i::2, j::2, k::2].flatten(1).float()
-        labels = example.labels[0, i::2, j::2, k::2].flatten()
-        inside = (labels > 0) | (mean.argmax(dim=0) > 0)  # air is certain, and most of the box
-        mean, labels = mean[:, inside], labels[inside]
-        factor, deviation = (t[0].flatten(-3)[..., inside].float() for t in (factor, deviation))
-        noise = paired_noise(plan.samples, factor.shape[0], tuple(mean.shape))
-        together = stochastic_nll(sample_logits(mean, factor, deviation, noise), labels)
-        alone = stochastic_nll(mean[None], labels)
-        return together, {"nll": together, "nll_of_mean": alone, "deviation": deviation.mean()}
+        found = zip(*learner.network(example.image), example.labels, strict=True)
+        each = [_losses(*head, samples=plan.samples) for head in found]
+        losses = torch.stack([torch.stack(terms) for terms in each]).mean(dim=0)
+        return losses[0], dict(zip(("nll", "nll_of_mean", "deviation"), losses, strict=True))
 
     train(learner, plan, plan.mishaps, objective)
 
 
-def paired_noise(samples: int, rank: int, shape: tuple[int, ...]) -> tuple[Tensor, Tensor]:
-    """Standard normal w (M, rank) and e (M, *shape) in antithetic pairs, so that the samples' mean is the mean."""
-    together, alone = torch.randn(samples // 2, rank), torch.randn(samples // 2, *shape)
+def _losses(
+    mean: Tensor, factor: Tensor, deviation: Tensor, labels: Tensor, *, samples: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Of one head: the likelihood of the samples and of the mean alone, and the mean deviation."""
+    i, j, k = torch.randint(2, (3,)).tolist()
+    mean = mean[:, i::2, j::2, k::2].flatten(1).float()
+    labels = labels[i::2, j::2, k::2].flatten()
+    inside = (labels > 0) | (mean.argmax(dim=0) > 0)  # air is certain, and most of the box
+    mean, labels = mean[:, inside], labels[inside]
+    factor, deviation = (t.flatten(-3)[..., inside].float() for t in (factor, deviation))
+    noise = paired_noise(samples, factor.shape[0], mean)
+    together = stochastic_nll(sample_logits(mean, factor, deviation, noise), labels)
+    return together, stochastic_nll(mean[None], labels), deviation.mean()
+
+
+def paired_noise(samples: int, rank: int, mean: Tensor) -> tuple[Tensor, Tensor]:
+    """Standard normal w (M, rank) and e (M, *mean.shape) in antithetic pairs: the samples' mean is the mean."""
+    together = torch.randn(samples // 2, rank, device=mean.device)
+    alone = torch.randn(samples // 2, *mean.shape, device=mean.device)
     return torch.cat([together, -together]), torch.cat([alone, -alone])

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from models.nets.brain import BrainConfig, BrainNet, BrainOutput
+from training.examples import Example
 from training.heads import Mishaps
-from training.loop import BoxPlan, Example, train
-from training.losses import error_maps, poisson_regression, variance_targets
+from training.loop import BoxPlan, train
+from training.losses import cross_entropy, error_maps, poisson_regression, variance_targets
 from training.run import Learner, load_weights
 from training.task import segmentation_losses
 
@@ -41,20 +41,19 @@ def train_student(plan: StudentPlan) -> None:
 
     def objective(example: Example) -> tuple[Tensor, dict[str, Tensor]]:
         found = learner.network(example.image)
-        dice, cross_entropy = segmentation_losses(found.logits, example.labels)
+        dice, errors = segmentation_losses(found.logits, example.shares)
         variance = poisson_regression(found.log_variances.float(), targets_of(learner, found, example))
-        terms = {"dice_loss": dice, "cross_entropy": cross_entropy.mean(), "variance_loss": variance}
-        return dice + cross_entropy.mean() + plan.variance_weight * variance, terms
+        terms = {"dice_loss": dice, "cross_entropy": errors.mean(), "variance_loss": variance}
+        return dice + errors.mean() + plan.variance_weight * variance, terms
 
     train(learner, plan, plan.mishaps, objective)
 
 
 @torch.no_grad()
 def targets_of(learner: Learner, found: BrainOutput, example: Example) -> Tensor:
-    """What the variances (1, 6, D/2, H/2, W/2) of ``found`` should be: twice what the labels lose, and to what."""
+    """What the variances (B, 6, D/2, H/2, W/2) of ``found`` should be: twice what the labels lose, and to what."""
     usual = learner.network(example.clean).logits if example.corrupted else found.logits
     corrupted, clean = (
-        error_maps(F.cross_entropy(logits.float(), example.labels, reduction="none"))
-        for logits in (found.logits, usual)
+        error_maps(cross_entropy(logits.float().log_softmax(dim=1), example.shares)) for logits in (found.logits, usual)
     )
     return variance_targets(corrupted, clean, example.severity)

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from models.nets.brain import BrainConfig, BrainNet
-from training.loop import BoxPlan, Example, train
-from training.losses import error_maps, poisson_regression, soft_dice_loss
+from training.examples import Example
+from training.loop import BoxPlan, train
+from training.losses import cross_entropy, error_maps, poisson_regression, soft_dice_loss
 from training.run import Learner
 
 
@@ -28,15 +28,15 @@ def train_task(plan: TaskPlan) -> None:
 
     def objective(example: Example) -> tuple[Tensor, dict[str, Tensor]]:
         found = learner.network(example.clean)
-        dice, cross_entropy = segmentation_losses(found.logits, example.labels)
-        variance = poisson_regression(found.log_variances[:, 0].float(), error_maps(cross_entropy))
-        terms = {"dice_loss": dice, "cross_entropy": cross_entropy.mean(), "variance_loss": variance}
-        return dice + cross_entropy.mean() + plan.variance_weight * variance, terms
+        dice, errors = segmentation_losses(found.logits, example.shares)
+        variance = poisson_regression(found.log_variances[:, 0].float(), error_maps(errors))
+        terms = {"dice_loss": dice, "cross_entropy": errors.mean(), "variance_loss": variance}
+        return dice + errors.mean() + plan.variance_weight * variance, terms
 
     train(learner, plan, None, objective)
 
 
-def segmentation_losses(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+def segmentation_losses(logits: Tensor, shares: Tensor) -> tuple[Tensor, Tensor]:
     """Soft Dice loss, a number, and the cross-entropy at every voxel (B, D, H, W)."""
     log_probabilities = logits.float().log_softmax(dim=1)
-    return soft_dice_loss(log_probabilities, labels), F.nll_loss(log_probabilities, labels, reduction="none")
+    return soft_dice_loss(log_probabilities, shares), cross_entropy(log_probabilities, shares)

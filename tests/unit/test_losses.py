@@ -7,6 +7,7 @@ from torch.nn import functional as F
 
 from training.losses import (
     consistency_loss,
+    cross_entropy,
     dissimilarity,
     error_maps,
     heteroscedastic_loss,
@@ -50,7 +51,35 @@ def test_soft_dice_of_certain_predictions_is_one_minus_dice():
     certain = torch.log(F.one_hot(predicted, 3).movedim(-1, 1).float().clamp(min=1e-12))
     first, second = (2 * 1 + 1) / (1 + 2 + 1), (2 * 1 + 1) / (2 + 1 + 1)
 
-    assert soft_dice_loss(certain, labels).item() == pytest.approx(1 - (first + second) / 2, abs=1e-5)
+    shares = F.one_hot(labels, 3).movedim(-1, 1).float()
+    assert soft_dice_loss(certain, shares).item() == pytest.approx(1 - (first + second) / 2, abs=1e-5)
+
+
+def test_soft_dice_of_whole_voxels_is_that_of_milletari():
+    shares = F.one_hot(torch.randint(4, (2, 6, 6, 6)), 4).movedim(-1, 1).float()
+    found = torch.randn(2, 4, 6, 6, 6).softmax(dim=1)
+    overlap, both = (found * shares).sum(dim=(2, 3, 4)), (found + shares).sum(dim=(2, 3, 4))
+    expected = 1 - ((2 * overlap + 1) / (both + 1))[:, 1:].mean()
+
+    assert soft_dice_loss(found.log(), shares).item() == pytest.approx(expected.item(), abs=1e-5)
+
+
+def test_of_mixed_voxels_their_shares_are_the_best_answer_for_both_losses():
+    shares = torch.tensor([0.3, 0.45, 0.25]).reshape(1, 3, 1, 1, 1).expand(1, 3, 4, 4, 4)
+
+    def loss(logits):
+        log_probabilities = logits.reshape(1, 3, 1, 1, 1).expand(1, 3, 4, 4, 4).log_softmax(dim=1)
+        return soft_dice_loss(log_probabilities, shares) + cross_entropy(log_probabilities, shares).mean()
+
+    found = minimise(loss, [0.0, 0.0, 0.0]).softmax(dim=0)
+    assert found.numpy() == pytest.approx(np.array([0.3, 0.45, 0.25]), abs=0.02)
+
+
+def test_cross_entropy_with_shares_is_torchs():
+    logits, shares = torch.randn(2, 4, 3, 3, 3), torch.rand(2, 4, 3, 3, 3).softmax(dim=1)
+    expected = F.cross_entropy(logits, shares, reduction="none")
+
+    torch.testing.assert_close(cross_entropy(logits.log_softmax(dim=1), shares), expected)
 
 
 def test_error_maps_have_no_gradient_and_keep_the_mean():

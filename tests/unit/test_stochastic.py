@@ -20,7 +20,7 @@ def seed():
 
 def test_samples_have_the_covariance_of_the_low_rank_normal():
     mean, factor, deviation = torch.randn(2, 5), torch.randn(3, 2, 5), torch.rand(2, 5) + 0.1
-    samples = sample_logits(mean, factor, deviation, paired_noise(100_000, 3, (2, 5))).flatten(1)
+    samples = sample_logits(mean, factor, deviation, paired_noise(100_000, 3, mean)).flatten(1)
     expected = LowRankMultivariateNormal(mean.flatten(), factor.flatten(1).T, deviation.flatten() ** 2)
 
     torch.testing.assert_close(samples.mean(dim=0), expected.mean, atol=1e-4, rtol=0)
@@ -49,7 +49,7 @@ def test_the_sign_of_a_factor_does_not_change_the_distribution(column):
     mean, factor, deviation = torch.zeros(2, 4), torch.randn(3, 2, 4), torch.zeros(2, 4)
     turned = factor.clone()
     turned[column] *= -1
-    noise = paired_noise(50_000, 3, (2, 4))
+    noise = paired_noise(50_000, 3, mean)
     covariances = [sample_logits(mean, f, deviation, noise).flatten(1).T.cov() for f in (factor, turned)]
 
     torch.testing.assert_close(*covariances, atol=0.15, rtol=0.05)
@@ -65,7 +65,7 @@ def fit(masks, rank, steps, mean_steps=500):
 
     def samples(count, *, learn=True):
         factor = direction * scale.exp() if rank else torch.zeros(1, pixels)
-        noise = paired_noise(count, max(rank, 1), (2, pixels))
+        noise = paired_noise(count, max(rank, 1), torch.zeros(2, pixels))
         empty = torch.zeros_like
         parts = [torch.stack([empty(p), p], dim=-2) for p in (mean, factor, log_deviation.exp())]
         return sample_logits(*(p if learn else p.detach() for p in parts), noise)
