@@ -1,8 +1,10 @@
 """A brain bundle from its checkpoints: graphs, parity gate, golden head, reference, manifest."""
 
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
+from functools import partial
+from itertools import zip_longest
 from pathlib import Path
 
 import onnxruntime
@@ -33,20 +35,28 @@ from training.networks import (
     onnx_networks,
     torch_networks,
 )
+from training.scene import DrawSize
+from training.synthesis import draw_thick_slices, draw_voxel_size
 
 FAMILIARITY = "familiarity.npz"
 #: T1-weighted sequences read their echo within some milliseconds; T2 and FLAIR after about a hundred.
 LONGEST_ECHO_MS = 30.0
 #: Seeds of heads that no training stream used.
-_REFERENCE_SEED, _CORRUPTED_SEED, _PARITY_SEED, _MARGIN_SEED, _FINE_SEED = 9001, 9002, 9003, 9004, 9005
+_CORRUPTED_SEED, _PARITY_SEED, _MARGIN_SEED = 9002, 9003, 9004
+#: The same of the clean heads, with the voxels that each has.
+_SIZES: Mapping[int, DrawSize] = {
+    9005: lambda _: (1, 1, 1),
+    9001: lambda _: (2, 2, 2),
+    9006: partial(draw_thick_slices, thinnest_mm=3),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportPlan:
     """How much is judged for the manifest.
 
-    ``references``: clean heads as they are drawn, and as many more with fine voxels, which are drawn seldom;
-    ``corrupted``: heads that the threshold is set with.
+    ``references``: clean heads of each size of voxels that has a reference of its own; ``corrupted``: heads that the
+    threshold is set with.
 
     ``people``: folder of people with known tissue, whose volumes set how wide the intervals are, and nothing else;
     synthetic heads do it without. They are harder than people: intervals that hold 90 % of theirs are too wide.
@@ -61,7 +71,7 @@ class ExportPlan:
     label_maps: Path
     out: Path
     version: str
-    references: int = 199
+    references: int = 149
     corrupted: int = 100
     people: Path | None = None
     golden_seed: int = 5
@@ -98,15 +108,13 @@ def _parity(plan: ExportPlan, checkpoints: Checkpoints, networks: Networks, draf
 
 
 def _manifest(plan: ExportPlan, networks: Networks, parity: Parity, draft: Path) -> Manifest:
-    clean = _judged(networks, _heads(plan, _REFERENCE_SEED, plan.references, None))
-    fine = _judged(networks, _heads(plan, _FINE_SEED, plan.references, None, voxel_mm=(1, 1, 1)))
+    clean = _judged_clean(plan, networks)
     corrupted = _judged(networks, _heads(plan, _CORRUPTED_SEED, plan.corrupted, Mishaps(probability=1.0)))
-    source = f"{len(clean)} clean synthetic heads of the training generator, seed {_REFERENCE_SEED}"
-    and_fine = f"clean synthetic heads of the training generator, seeds {_REFERENCE_SEED} and {_FINE_SEED} (1 mm)"
+    source = f"{len(clean)} clean synthetic heads of the contrasts of scans, seeds {', '.join(map(str, _SIZES))}"
     spaces, known = familiarity_of(clean, source)
     save_spaces(draft / FAMILIARITY, spaces)
     return Manifest(
-        format=3,
+        format=4,
         name="brain-t1",
         version=plan.version,
         task="segmentation of CSF, grey and white matter in a T1-weighted head",
@@ -120,7 +128,7 @@ def _manifest(plan: ExportPlan, networks: Networks, parity: Parity, draft: Path)
         labels=TISSUES,
         artefacts=tuple(a.value for a in ARTEFACTS),
         features=feature_names(),
-        references=references_of([*clean, *fine], and_fine),
+        references=references_of(clean, source),
         known=known,
         interval_margins=margins_of(_judged_for_margins(plan, networks)),
         thresholds=thresholds_of(clean, corrupted),
@@ -148,6 +156,12 @@ def _data(plan: ExportPlan) -> tuple[str, ...]:
     return tuple(data)
 
 
+def _judged_clean(plan: ExportPlan, networks: Networks) -> list[Judged]:
+    """Clean heads of each size of voxels in turn: any part of the list holds all sizes."""
+    sizes = [_judged(networks, _heads(plan, seed, plan.references, None, size)) for seed, size in _SIZES.items()]
+    return [head for alike in zip_longest(*sizes) for head in alike if head is not None]
+
+
 def _judged_for_margins(plan: ExportPlan, networks: Networks) -> list[Judged]:
     """Clean and spoilt heads whose true volumes are known."""
     if plan.people:
@@ -168,9 +182,9 @@ def _checkpoints(plan: ExportPlan) -> Checkpoints:
 
 
 def _heads(
-    plan: ExportPlan, seed: int, count: int, mishaps: Mishaps | None, voxel_mm: tuple[int, int, int] | None = None
+    plan: ExportPlan, seed: int, count: int, mishaps: Mishaps | None, draw_size: DrawSize = draw_voxel_size
 ) -> Iterator[Truth]:
-    return synthetic_people(plan.bank, plan.label_maps, seed, count, mishaps, voxel_mm=voxel_mm)
+    return synthetic_people(plan.bank, plan.label_maps, seed, count, mishaps, draw_size=draw_size)
 
 
 def _judged(networks: Networks, heads: Iterable[Truth]) -> list[Judged]:

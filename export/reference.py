@@ -18,9 +18,10 @@ SIGNALS = ("uncertainty", "task", "entropy")
 #: Share of accepted heads that may be looked at again: what it costs is a glance, and a rescan asks for more (verdict).
 ALPHA = 0.10
 DICE_LOSS = 0.10
-#: Three-dimensional T1-weighted scans have voxels of about a millimetre. Coarser ones leave the labels in more doubt
-#: where nothing is wrong, and a limit that allows for it lets a fine scan lose too much.
-FINE_MM = 1.5
+#: Longest sides of the voxels that are compared with one another: of three-dimensional scans, of what is stored at the
+#: network's own resolution, and of thick slices. The coarser they are, the more the labels are in doubt where nothing
+#: is wrong, and a limit that allows for it lets a finer scan lose too much.
+SIZES_MM = (1.5, 2.5, None)
 #: Share of heads that may be called unlike every head: one in a hundred by each of the two distances.
 UNFAMILIAR = 0.02
 #: So many heads are held out of the spaces that distances are measured in: the least that a p-value of 0.01 needs.
@@ -42,10 +43,12 @@ class Judged:
 
 
 def references_of(clean: Sequence[Judged], source: str) -> tuple[Reference, ...]:
-    """The ascending scores of accepted heads: of those with fine voxels, then of the others."""
-    fine = [head for head in clean if head.coarsest_mm <= FINE_MM]
-    coarse = [head for head in clean if head.coarsest_mm > FINE_MM]
-    return _reference(fine, source, FINE_MM), _reference(coarse, source, None)
+    """The ascending scores of accepted heads, of each size of voxels by itself, the finest first."""
+    finer = (0.0, *(size for size in SIZES_MM if size is not None))
+    return tuple(
+        _reference([head for head in clean if low < head.coarsest_mm <= (size or float("inf"))], source, size)
+        for low, size in zip(finer, SIZES_MM, strict=True)
+    )
 
 
 def _reference(heads: Sequence[Judged], source: str, coarsest_mm: float | None) -> Reference:

@@ -81,6 +81,7 @@ class Parity:
     factor: float
     deviation: float
     embedding: float
+    entropy: float
     labels_equal: float
 
 
@@ -103,7 +104,7 @@ class Manifest:
     -> how far its volume's interval is widened; ``files``: relative path -> SHA-256.
     """
 
-    format: Literal[3]
+    format: Literal[4]
     name: str
     version: str
     task: str

@@ -34,7 +34,8 @@ class Outputs(NamedTuple):
     """The judge graph's outputs, by their names, each with a batch axis of one in front.
 
     ``logits`` (C, D, H, W); ``variances`` (6, D/2, H/2, W/2); ``causes`` (5,); ``factor`` (R, C, D/2, ...) and
-    ``deviation`` (C, D/2, ...): covariance of the logits; ``embedding`` (E,): the deepest features on average.
+    ``deviation`` (C, D/2, ...): covariance of the logits; ``embedding`` (E,): the deepest features on average;
+    ``entropy`` (D, H, W): the network's own doubt, in nats, before the borders between tissues were moved.
     """
 
     logits: FloatArray
@@ -43,6 +44,7 @@ class Outputs(NamedTuple):
     factor: FloatArray
     deviation: FloatArray
     embedding: FloatArray
+    entropy: FloatArray
 
 
 #: Image (1, 1, d, h, w) on 8 mm voxels -> probability of brain, same shape.
@@ -66,7 +68,7 @@ class Prediction:
     ``labels`` uint8 (D, H, W); ``probabilities`` float32 (C, D, H, W); ``image`` float32 (D, H, W) is what they saw;
     ``task_variance`` and each of ``variances`` float32 (D, H, W); ``causes``: probability that each artefact is
     present; ``volume_samples_ml`` float32 (M, C): volumes of each class in plausible segmentations; ``embedding``
-    float32 (E,); ``affine`` (4, 4) of that grid, RAS mm.
+    float32 (E,); ``entropy`` float32 (D, H, W), nats; ``affine`` (4, 4) of that grid, RAS mm.
     """
 
     image: FloatArray
@@ -77,6 +79,7 @@ class Prediction:
     causes: Mapping[Artefact, float]
     volume_samples_ml: FloatArray
     embedding: FloatArray
+    entropy: FloatArray
     affine: Affine
 
 
@@ -129,6 +132,7 @@ def predict(prepared: Prepared, judge: Judge) -> Prediction:
         causes=dict(zip(ARTEFACTS, out.causes.tolist(), strict=True)),
         volume_samples_ml=(samples * voxel_ml).astype(np.float32),
         embedding=out.embedding,
+        entropy=out.entropy,
         affine=prepared.grid.affine,
     )
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from models.artefacts import ARTEFACTS
 from models.prediction import Prediction
-from models.uncertainty import contrast_to_noise, entropy, mean_within, rim, sampled_interval, signal_to_noise, widen
+from models.uncertainty import contrast_to_noise, mean_within, rim, sampled_interval, signal_to_noise, widen
 
 #: The judged tissue and the one it borders on, as named in a manifest's labels.
 JUDGED, NEIGHBOUR = "grey matter", "white matter"
@@ -17,13 +17,14 @@ def score(prediction: Prediction, labels: tuple[str, ...]) -> dict[str, float]:
     """Every signal of one series; higher is worse.
 
     Variances are averaged over the judged tissue and its rim: an artefact elsewhere does not hurt the task (Shaw et
-    al. 2021, section 1). ``uncertainty`` is the sum over all artefacts, ``task`` what is left without any.
+    al. 2021, section 1). ``uncertainty`` is the sum over all artefacts, ``task`` what is left without any; ``entropy``
+    is the doubt of the labels themselves, as the network has it.
     """
     region = rim(prediction.labels == labels.index(JUDGED))
     scores = {artefact.value: mean_within(prediction.variances[artefact], region) for artefact in ARTEFACTS}
     scores["uncertainty"] = sum(scores.values())
     scores["task"] = mean_within(prediction.task_variance, region)
-    scores["entropy"] = mean_within(entropy(prediction.probabilities), region)
+    scores["entropy"] = mean_within(prediction.entropy, region)
     return scores
 
 

@@ -1,17 +1,10 @@
-"""From maps to numbers: entropy, region means, error bars, conformal p-values. numpy only, used by both sides."""
+"""From maps to numbers: region means, error bars, conformal p-values. numpy only, used by both sides."""
 
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
 FloatArray = npt.NDArray[np.float32]
-
-
-def entropy(probabilities: FloatArray) -> FloatArray:
-    """Shannon entropy in nats of class probabilities (C, D, H, W) -> (D, H, W)."""
-    safe = np.clip(probabilities, 1e-12, 1)
-    nats: FloatArray = -(safe * np.log(safe)).sum(axis=0)
-    return nats
 
 
 def rim(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:

@@ -81,6 +81,7 @@ def prediction():
         causes=dict.fromkeys(ARTEFACTS, 0.0),
         volume_samples_ml=np.zeros((2, 4), np.float32),
         embedding=np.zeros(6, np.float32),
+        entropy=np.zeros(shape, np.float32),
         affine=np.diag([2.0, 2.0, 2.0, 1.0]),
     )
 
@@ -88,7 +89,7 @@ def prediction():
 def manifest():
     """A manifest without references: nothing has a limit."""
     return Manifest(
-        format=3,
+        format=4,
         name="test",
         version="1",
         task="test",
@@ -107,7 +108,7 @@ def manifest():
         interval_margins={},
         thresholds=Thresholds(alpha=0.05, impaired=1.0, dice_loss=0.1, unfamiliar=0.02),
         golden=Golden(series="head.nii.gz", expected={}, tolerance=0.02),
-        parity=Parity(logits=0, variances=0, causes=0, factor=0, deviation=0, embedding=0, labels_equal=1),
+        parity=Parity(logits=0, variances=0, causes=0, factor=0, deviation=0, embedding=0, entropy=0, labels_equal=1),
         training=Training(data=("none",), licence="none", notice=""),
         files={},
     )

@@ -209,6 +209,7 @@ def make_prediction(**changes: Any) -> Prediction:
         "causes": dict.fromkeys(Artefact, 0.1),
         "volume_samples_ml": np.zeros((2, 4), np.float32),
         "embedding": np.zeros(6, np.float32),
+        "entropy": (0.3 * left).astype(np.float32),
         "affine": affine,
     }
     return Prediction(**(values | changes))

@@ -1,8 +1,7 @@
-"""What the judge graph of a bundle computes: labels, how they vary, and variances split by the evidence for each cause.
+"""What the judge graph of a bundle computes: labels, how they vary, how much in doubt they are, and to what it is due.
 
-The network's artefact variances say how much the task suffers, and where; the spectrum says from what. The total of
-the variances is kept at every voxel, and divided in proportion to each artefact's own variance times the probability
-of its presence.
+The spectrum of the stored image, which the box on the network's grid no longer holds, says which artefacts to suspect;
+the brain network, told so, says how much of its error is due to each, and where.
 """
 
 from typing import NamedTuple
@@ -24,6 +23,7 @@ class JudgeOutput(NamedTuple):
     factor: Tensor
     deviation: Tensor
     embedding: Tensor
+    entropy: Tensor
 
 
 class Borders(nn.Module):
@@ -51,27 +51,24 @@ class Judge(nn.Module):
         self.borders = borders
 
     def forward(self, image: Tensor, features: Tensor) -> JudgeOutput:
-        """Logits, variances (the task's first), probabilities of presence, covariance of the logits, embedding."""
-        found = self.brain(image)
-        causes = self.cause(features).sigmoid()
-        variances = found.log_variances.exp()
+        """Logits, variances (the task's first), probabilities of presence, covariance of the logits, embedding, doubt.
+
+        The entropy is that of the labels before their borders are moved: the network's own doubt.
+        """
+        suspicion = self.cause(features)
+        found = self.brain(image, suspicion)
         factor, deviation = self.stochastic(found.evidence)
         return JudgeOutput(
             logits=self.borders(found.logits),
-            variances=torch.cat([variances[:, :1], split_by_cause(variances[:, 1:], causes)], dim=1),
-            causes=causes,
+            variances=found.log_variances.exp(),
+            causes=suspicion.sigmoid(),
             factor=factor,
             deviation=deviation,
             embedding=embed(found.deep),
+            entropy=found.entropy,
         )
 
 
 def embed(deep: Tensor) -> Tensor:
     """Deepest features (B, F, ...) -> their mean and standard deviation over the image (B, 2 F)."""
     return torch.cat([deep.mean(dim=(2, 3, 4)), deep.std(dim=(2, 3, 4))], dim=1)
-
-
-def split_by_cause(variances: Tensor, causes: Tensor) -> Tensor:
-    """Variances (B, K, ...) of the same total at every voxel, shared in proportion to variance x presence (B, K)."""
-    weights = variances * (causes + 1e-4)[:, :, None, None, None]
-    return variances.sum(dim=1, keepdim=True) * weights / weights.sum(dim=1, keepdim=True)

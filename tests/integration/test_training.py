@@ -12,21 +12,26 @@ from daemon.edge.engine import EngineSettings
 from daemon.examination import check_golden, load_examiner
 from export.brain import ExportPlan, export_brain
 from export.parity import ParityError, check_parity, measure_parity
-from models.artefacts import ARTEFACTS
+from models.artefacts import ARTEFACTS, Artefact
 from models.bundle import BundleError
+from models.nets.brain import BrainConfig, BrainNet
 from models.nets.judge import Borders, Judge
 from models.prediction import Prepared
 from models.preprocess import Grid
 from training.anatomy import write_bank
 from training.cascade import CascadePlan, train_cascade
 from training.cause import CausePlan, train_cause, write_features
+from training.examples import Examples, Supply, origin_of
 from training.heads import Mishaps, SyntheticHeads
 from training.labelmaps import load_label_maps
 from training.locate import LocatePlan, train_locator
-from training.networks import Checkpoints, load_judge
+from training.looks import write_looks
+from training.networks import BRAIN_GRID, Checkpoints, load_judge
+from training.run import load_weights
 from training.stochastic import StochasticPlan, train_stochastic
 from training.student import StudentPlan, train_student
 from training.task import TaskPlan, train_task
+from training.variances import VariancesPlan, looks_of, train_variances
 
 LABEL_MAPS = DICOM.parent / "labelmaps"
 PARTS = {"brain": "student", "cause": "cause", "stochastic": "stochastic", "borders": "borders", "locator": "locate"}
@@ -81,6 +86,58 @@ def test_the_stochastic_head_leaves_the_labels_alone(runs):
         torch.testing.assert_close(covariance["average"][f"brain.{name}"], weights, rtol=0, atol=0)
 
 
+@pytest.fixture
+def variances(runs, bank, tmp_path):
+    """A plan of a tiny training of the variances alone."""
+    return VariancesPlan(
+        run=tmp_path / "variances",
+        start=runs / "student" / "checkpoint.pt",
+        cause=runs / "cause" / "checkpoint.pt",
+        locator=weak_locator_that_finds_everything(runs, tmp_path),
+        bank=bank,
+        label_maps=LABEL_MAPS,
+        heads=2,
+        processes=1,
+        steps=2,
+        save_every=1,
+        mishaps=Mishaps(probability=1.0, kinds=(Artefact.NOISE,), severity=(1.0, 1.0)),
+    )
+
+
+def test_the_variances_learn_from_what_was_looked_at_once_and_leave_the_labels_alone(runs, variances):
+    train_variances(variances)
+    looks = {path.name: path.stat().st_mtime_ns for path in (variances.run / "looks").glob("*.npz")}
+    train_variances(replace(variances, steps=3))
+    student, after = (torch.load(run / "checkpoint.pt", weights_only=True) for run in (runs / "student", variances.run))
+
+    assert {f"{n:06d}-{kind}.npz" for n in (0, 1) for kind in ("clean", "spoilt")} == set(looks)
+    assert looks == {path.name: path.stat().st_mtime_ns for path in (variances.run / "looks").glob("*.npz")}
+    assert 3 == after["step"]
+    changed = {name for name, w in student["average"].items() if (after["average"][name] != w).any()}
+    assert changed
+    assert all(name.startswith("variances.") for name in changed)
+
+
+def test_a_record_holds_what_the_network_sees_of_the_served_image(variances):
+    write_looks(looks_of(variances))
+    network = BrainNet(BrainConfig()).eval()
+    load_weights(variances.start, network)
+    for kind in ("clean", "spoilt"):
+        with np.load(variances.run / "looks" / f"000000-{kind}.npz") as record:
+            image, evidence, air, targets = (
+                torch.from_numpy(record[name].astype(np.float32)) for name in ("image", "evidence", "air", "targets")
+            )
+        with torch.no_grad():
+            found = network(image[None, None])
+
+        assert BRAIN_GRID.box == tuple(image.shape)
+        torch.testing.assert_close(found.evidence[0], evidence, atol=0.05, rtol=0.05)  # kept in half precision
+        torch.testing.assert_close(found.air[0], air, atol=0.01, rtol=0)
+        assert (targets >= 0).all()
+        assert (targets[1:].sum() > 0) == (kind == "spoilt")
+        assert not targets[2:].any()  # noise is the first artefact, and the only one
+
+
 def test_the_cascade_trains_seven_networks_and_resumes(runs, bank):
     plan = CascadePlan(
         run=runs / "cascade",
@@ -100,27 +157,60 @@ def test_the_cascade_trains_seven_networks_and_resumes(runs, bank):
     task = torch.load(plan.run / "task" / "checkpoint.pt", weights_only=True)
 
     assert {"task", "student", *ARTEFACTS} == set(checkpoints)
-    sources = {name: len(state["average"]["variances.2.bias"]) for name, state in checkpoints.items()}
+    sources = {name: len(state["average"]["variances.sources.bias"]) for name, state in checkpoints.items()}
     assert {"task": 1, "student": 6} | dict.fromkeys(ARTEFACTS, 2) == sources
     assert 2 == student["step"]
     assert 1 == task["step"]
     assert 0.05 == student["schedule"]["epsilon"]
 
 
-def test_several_devices_share_one_stream(bank):
-    """Two devices of two workers each would see the heads 0, 2, 4, ... and 1, 3, 5, ..."""
-    streams = [SyntheticHeads(bank, LABEL_MAPS, seed=1, first=rank, stride=2) for rank in (0, 1)]
-    whole = SyntheticHeads(bank, LABEL_MAPS, seed=1)
-    shared = [next(iter(stream)) for stream in streams]
+@pytest.fixture
+def supply(bank):
+    """Two boxes an example, and something wrong in each."""
+    mishaps = Mishaps(probability=1.0, second=0.5)
+    return Supply(label_maps=LABEL_MAPS, bank=bank, mishaps=mishaps, seed=1, batch=2, device=torch.device("cpu"))
 
-    for number, head in enumerate(shared):
-        np.testing.assert_array_equal(head.clean, whole.head(number).clean)
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_several_devices_share_one_stream(supply, workers):
+    """Two devices see the examples 0, 2, ... and 1, 3, ..., whoever makes them."""
+    streams = [iter(Examples(supply, first=rank, stride=2).through(workers)) for rank in (0, 1)]
+    for number in range(2 * 2):
+        found, expected = next(streams[number % 2]), supply.example(number)
+
+        torch.testing.assert_close(found.image, expected.image, rtol=0, atol=0)
+        torch.testing.assert_close(found.shares, expected.shares, rtol=0, atol=0)
+    assert (supply.example(0).severity != supply.example(1).severity).any()
+
+
+def test_an_example_holds_its_boxes_in_one_order(supply):
+    example = next(e for e in map(supply.example, range(20)) if len({*(e.severity > 0).sum(dim=1).tolist()}) == 2)
+
+    assert (2, 1) == tuple(example.image.shape[:2]) == tuple(example.clean.shape[:2])
+    torch.testing.assert_close(example.shares.sum(dim=1), torch.ones_like(example.shares[:, 0]))
+    for number, images in example.alone.items():
+        rows = (example.severity[:, number] > 0).nonzero()[:, 0]
+        assert len(rows) == len(images)
+        single = (example.severity[rows] > 0).sum(dim=1) == 1
+        torch.testing.assert_close(images[single], example.image[rows[single]], rtol=0, atol=0)
+
+
+def test_heads_are_deformed_anew_where_there_is_no_bank(supply):
+    fresh = replace(supply, bank=None)
+    origin = origin_of(None, LABEL_MAPS, torch.device("cpu"))
+
+    assert origin is origin_of(None, LABEL_MAPS, torch.device("cpu"))  # the maps are read once
+    assert supply.example(0).image.shape == fresh.example(0).image.shape
+    assert 3 == fresh.example(0).labels.max()
+
+
+def stream_of(bank, **options):
+    return SyntheticHeads(origin_of(bank, LABEL_MAPS, torch.device("cpu")), seed=1, **options)
 
 
 def test_each_artefact_is_also_seen_alone(bank):
     """Teachers see the head with their artefact only, of the same parameters as in the head with both."""
-    stream = SyntheticHeads(bank, LABEL_MAPS, seed=1, mishaps=Mishaps(probability=1.0, second=1.0))
-    head = stream.head(0)
+    head = stream_of(bank, mishaps=Mishaps(probability=1.0, second=1.0)).head(0)
 
     assert 2 == len(head.alone) == np.count_nonzero(head.severity)
     assert all(head.severity[ARTEFACTS.index(artefact)] > 0 for artefact in head.alone)
@@ -129,8 +219,8 @@ def test_each_artefact_is_also_seen_alone(bank):
 
 
 def test_the_same_number_is_the_same_head_whenever_it_is_drawn(bank):
-    stream = SyntheticHeads(bank, LABEL_MAPS, seed=1, mishaps=Mishaps(probability=1.0))
-    later = SyntheticHeads(bank, LABEL_MAPS, seed=1, first=3, mishaps=Mishaps(probability=1.0))
+    stream = stream_of(bank, mishaps=Mishaps(probability=1.0))
+    later = stream_of(bank, first=3, mishaps=Mishaps(probability=1.0))
     first, again, other = stream.head(3), next(iter(later)), stream.head(4)
 
     np.testing.assert_array_equal(first.corrupted, again.corrupted)

@@ -23,12 +23,14 @@ def judged(dice, score, truth=100.0, coarsest_mm=1.0):
 
 
 def test_the_references_hold_every_clean_score_in_order_with_their_like():
-    heads = [judged(0.85, 0.3), judged(0.6, 0.1), judged(0.6, 0.5, coarsest_mm=1.51), judged(0.5, 0.2, coarsest_mm=1.5)]
-    fine, coarse = references_of(heads, "four heads")
+    sides = {0.3: 1.0, 0.1: 0.7, 0.2: 1.5, 0.5: 1.51, 0.6: 2.5, 0.7: 2.6, 0.4: 6.0}
+    heads = [judged(0.6, score, coarsest_mm=side) for score, side in sides.items()]
+    fine, usual, thick = references_of(heads, "seven heads")
 
     assert dict.fromkeys(SIGNALS, (0.1, 0.2, 0.3)) == fine.scores
-    assert dict.fromkeys(SIGNALS, (0.5,)) == coarse.scores
-    assert (1.5, None) == (fine.coarsest_mm, coarse.coarsest_mm)
+    assert dict.fromkeys(SIGNALS, (0.5, 0.6)) == usual.scores
+    assert dict.fromkeys(SIGNALS, (0.4, 0.7)) == thick.scores
+    assert (1.5, 2.5, None) == (fine.coarsest_mm, usual.coarsest_mm, thick.coarsest_mm)
 
 
 def test_the_threshold_is_the_score_that_tells_the_impaired_from_the_others():

@@ -1,13 +1,9 @@
 """The networks as graphs: shapes, ranges, and what one part may tell another."""
 
-import itertools
-
-import numpy as np
 import pytest
 import torch
 
 from models.nets.brain import BrainConfig, BrainNet, doubt
-from models.nets.judge import split_by_cause
 from models.nets.locator import Locator
 from models.nets.unet import TrunkConfig
 
@@ -43,51 +39,58 @@ def test_the_variances_do_not_train_the_labels_through_their_doubt():
 
 
 def test_doubt_is_the_entropy_of_the_labels():
-    logits = torch.randn(1, 4, 4, 4, 4)
-    here, everywhere = doubt(logits)
-    expected = torch.distributions.Categorical(logits=logits.movedim(1, -1)).entropy()
+    found = BrainNet(SMALL)(torch.randn(2, 1, 16, 24, 16))
+    expected = torch.distributions.Categorical(logits=found.logits.movedim(1, -1)).entropy()
+    here, everywhere = found.evidence[:, -2], found.evidence[:, -1]
 
+    torch.testing.assert_close(found.entropy, expected, atol=1e-5, rtol=0)
     torch.testing.assert_close(here.mean() / 3, expected.mean())
-    assert 1 == len(everywhere.unique())
+    assert 2 == len(everywhere.unique())
     assert expected.min() <= everywhere.mean() / 10 <= expected.max()
 
 
-def test_labels_that_are_certain_or_even_have_the_least_and_the_most_doubt():
-    certain = torch.zeros(1, 4, 2, 2, 2)
-    certain[:, 2] = 60
+def test_the_doubt_of_a_whole_head_is_that_of_its_tissue():
+    entropy, tissue = torch.rand(1, 1, 4, 4, 4), torch.zeros(1, 1, 4, 4, 4)
+    tissue[0, 0, :2] = 1
+    everywhere = doubt(entropy, tissue)[1]
 
-    assert doubt(certain)[0].item() == pytest.approx(0, abs=1e-6)
-    assert doubt(torch.zeros(1, 4, 2, 2, 2))[0].item() == pytest.approx(3 * np.log(4))
-
-
-def split(presence, variances=None):
-    variances = torch.rand(1, 5, 2, 2, 2) if variances is None else variances
-    return variances, split_by_cause(variances, torch.tensor([presence]))
+    assert everywhere.flatten()[0].item() == pytest.approx(10 * entropy[0, 0, :2].sum().item() / 33, rel=1e-5)
 
 
-def test_a_certain_cause_gets_the_whole_total_at_every_voxel():
-    variances, parts = split([0.0, 1.0, 0.0, 0.0, 0.0])
-
-    torch.testing.assert_close(parts.sum(dim=1), variances.sum(dim=1))
-    torch.testing.assert_close(parts[:, 1], variances.sum(dim=1), rtol=1e-2, atol=0)
-
-
-@pytest.mark.parametrize("presence", [[0.0] * 5, [0.3, 0.9, 0.0, 0.1, 0.5]])
-def test_the_total_is_kept_whatever_the_evidence(presence):
-    """Tried and dropped: a total weighted with the probability of any cause lost every motion it was unsure of."""
-    variances, parts = split(presence)
-
-    torch.testing.assert_close(parts.sum(dim=1), variances.sum(dim=1))
+@pytest.fixture
+def head():
+    """A variance head that has learnt something, and what it sees of two images."""
+    network = BrainNet(SMALL).variances
+    torch.nn.init.normal_(network.level.weight)
+    return (
+        network,
+        torch.randn(2, SMALL.evidence, 12, 10, 12),
+        torch.randn(2, 1, 24, 20, 24),
+        torch.rand(2, 1, 12, 10, 12),
+    )
 
 
-def test_equal_evidence_shares_in_proportion_to_the_variances():
-    variances, parts = split([1.0] * 5)
+def test_a_part_of_an_image_has_the_variances_that_it_has_in_the_whole(head):
+    network, evidence, image, air = head
+    strength = network.textures(image)
+    known = network.gather(strength, air)
+    whole = network(evidence, strength, known)
+    part = network(evidence[..., 2:10, 1:9, 3:11], strength[..., 2:10, 1:9, 3:11], known)
 
-    torch.testing.assert_close(parts, variances)
+    torch.testing.assert_close(part[..., 3:-3, 3:-3, 3:-3], whole[..., 5:7, 4:6, 6:8])
 
 
-def test_more_evidence_for_one_cause_never_lessens_its_part():
-    variances = torch.rand(1, 5, 2, 2, 2)
-    parts = [split([p, 0.5, 0.0, 0.0, 0.0], variances)[1][:, 0] for p in (0.0, 0.2, 0.6, 1.0)]
+def test_noise_is_seen_that_instance_norm_hides(head):
+    """The same evidence and a noisier image: the trunk's features may be alike, the textures are not."""
+    network, _, image, air = head
+    calm, noisy = (network.gather(network.textures(scale * image), air) for scale in (0.1, 1.0))
 
-    assert all((later >= earlier).all() for earlier, later in itertools.pairwise(parts))
+    assert (calm - noisy).abs().max() > 0.1
+
+
+def test_nothing_suspected_is_every_artefact_by_half_and_certainty_has_an_end(head):
+    network, _, image, air = head
+    strength = network.textures(image)
+    for one, other in ((None, torch.zeros(2, 5)), (torch.full((2, 5), 6.0), torch.full((2, 5), 60.0))):
+        torch.testing.assert_close(network.gather(strength, air, one), network.gather(strength, air, other))
+    assert (network.gather(strength, air) != network.gather(strength, air, torch.full((2, 5), 6.0))).any()

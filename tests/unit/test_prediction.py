@@ -32,6 +32,7 @@ def judge(image, _features):
         factor=np.zeros((1, 4, *half.shape[1:]), np.float32),
         deviation=np.zeros((4, *half.shape[1:]), np.float32),
         embedding=np.zeros(6, np.float32),
+        entropy=np.zeros(grey.shape, np.float32),
     )
     return Outputs(*(output[None] for output in outputs))
 

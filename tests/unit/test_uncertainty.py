@@ -10,7 +10,6 @@ from models.uncertainty import (
     conformal_limit,
     conformal_p_value,
     contrast_to_noise,
-    entropy,
     mean_within,
     rim,
     signal_to_noise,
@@ -18,21 +17,6 @@ from models.uncertainty import (
 )
 
 numbers = st.floats(-1e6, 1e6, allow_nan=False)
-
-
-def test_entropy_agrees_with_scipy():
-    probabilities = np.random.default_rng(0).dirichlet(np.ones(4), (3, 4, 5)).astype(np.float32)
-
-    assert np.allclose(
-        scipy.stats.entropy(probabilities, axis=-1), entropy(np.moveaxis(probabilities, -1, 0)), atol=1e-6
-    )
-
-
-def test_certain_probabilities_have_no_entropy():
-    certain = np.zeros((2, 1, 1, 1), np.float32)
-    certain[0] = 1
-
-    assert entropy(certain).max() == pytest.approx(0, abs=1e-9)
 
 
 def test_p_values_of_held_out_references_are_uniform():
