@@ -1,7 +1,8 @@
 """A brain bundle from its checkpoints: graphs, parity gate, golden head, reference, manifest."""
 
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from functools import partial
 from itertools import zip_longest
@@ -19,7 +20,7 @@ from models.familiarity import describe, save_spaces
 from models.prediction import NoHeadFound, prepare
 from models.preprocess import coarsest_mm
 from models.spectrum import feature_names
-from training.data import synthetic_people
+from training.data import SyntheticHeads
 from training.evaluate import EvaluationPlan, cases_of
 from training.heads import Mishaps
 from training.labelmaps import TISSUES
@@ -101,15 +102,15 @@ def export_brain(plan: ExportPlan) -> Bundle:
 
 
 def _parity(plan: ExportPlan, checkpoints: Checkpoints, networks: Networks, draft: Path) -> Parity:
-    people = synthetic_people(plan.bank, plan.label_maps, _PARITY_SEED, 4, Mishaps(probability=0.5))
-    heads = [prepare(person.voxels, person.affine, BRAIN_GRID, networks.locate) for person in people]
+    drawn = _heads(plan, _PARITY_SEED, Mishaps(probability=0.5))
+    heads = [prepare(head.voxels, head.affine, BRAIN_GRID, networks.locate) for head in map(drawn.head, range(4))]
     session = onnxruntime.InferenceSession(draft / JUDGE, providers=["CPUExecutionProvider"])
     return measure_parity(load_judge(checkpoints), session, heads)
 
 
 def _manifest(plan: ExportPlan, networks: Networks, parity: Parity, draft: Path) -> Manifest:
     clean = _judged_clean(plan, networks)
-    corrupted = _judged(networks, _heads(plan, _CORRUPTED_SEED, plan.corrupted, Mishaps(probability=1.0)))
+    corrupted = _judged(networks, _heads(plan, _CORRUPTED_SEED, Mishaps(probability=1.0)), plan.corrupted)
     source = f"{len(clean)} clean synthetic heads of the contrasts of scans, seeds {', '.join(map(str, _SIZES))}"
     spaces, known = familiarity_of(clean, source)
     save_spaces(draft / FAMILIARITY, spaces)
@@ -158,15 +159,17 @@ def _data(plan: ExportPlan) -> tuple[str, ...]:
 
 def _judged_clean(plan: ExportPlan, networks: Networks) -> list[Judged]:
     """Clean heads of each size of voxels in turn: any part of the list holds all sizes."""
-    sizes = [_judged(networks, _heads(plan, seed, plan.references, None, size)) for seed, size in _SIZES.items()]
+    kinds = [_heads(plan, seed, draw_size=size) for seed, size in _SIZES.items()]
+    sizes = [_judged(networks, heads, plan.references) for heads in kinds]
     return [head for alike in zip_longest(*sizes) for head in alike if head is not None]
 
 
 def _judged_for_margins(plan: ExportPlan, networks: Networks) -> list[Judged]:
     """Clean and spoilt heads whose true volumes are known."""
     if plan.people:
-        return _judged(networks, cases_of(EvaluationPlan(data=plan.people, out=plan.out, seed=_MARGIN_SEED, repeats=1)))
-    return _judged(_unmoved(plan), _heads(plan, _MARGIN_SEED, plan.corrupted, Mishaps(probability=0.6)))
+        cases = cases_of(EvaluationPlan(data=plan.people, out=plan.out, seed=_MARGIN_SEED, repeats=1))
+        return _found(_judge(networks, case) for case in cases)
+    return _judged(_unmoved(plan), _heads(plan, _MARGIN_SEED, Mishaps(probability=0.6)), plan.corrupted)
 
 
 def _unmoved(plan: ExportPlan) -> Networks:
@@ -182,25 +185,30 @@ def _checkpoints(plan: ExportPlan) -> Checkpoints:
 
 
 def _heads(
-    plan: ExportPlan, seed: int, count: int, mishaps: Mishaps | None, draw_size: DrawSize = draw_voxel_size
-) -> Iterator[Truth]:
-    return synthetic_people(plan.bank, plan.label_maps, seed, count, mishaps, draw_size=draw_size)
+    plan: ExportPlan, seed: int, mishaps: Mishaps | None = None, draw_size: DrawSize = draw_voxel_size
+) -> SyntheticHeads:
+    return SyntheticHeads(bank=plan.bank, label_maps=plan.label_maps, seed=seed, mishaps=mishaps, draw_size=draw_size)
 
 
-def _judged(networks: Networks, heads: Iterable[Truth]) -> list[Judged]:
-    """Judged heads; those in which no head was found are left out, as the daemon leaves them."""
-    judged = []
-    for head in heads:
-        try:
-            prediction = networks.predict(head.voxels, head.affine)
-        except NoHeadFound:
-            continue
-        judged.append(
-            Judged(
-                row=compare(prediction, head),
-                coarsest_mm=coarsest_mm(head.affine),
-                volume_samples_ml=prediction.volume_samples_ml,
-                description=describe(prediction),
-            )
-        )
-    return judged
+def _judged(networks: Networks, heads: SyntheticHeads, count: int) -> list[Judged]:
+    """The first heads, two at a time: drawing one takes as long as judging one."""
+    with ThreadPoolExecutor(2) as threads:
+        return _found(threads.map(lambda number: _judge(networks, heads.head(number)), range(count)))
+
+
+def _found(judged: Iterable[Judged | None]) -> list[Judged]:
+    return [head for head in judged if head is not None]
+
+
+def _judge(networks: Networks, head: Truth) -> Judged | None:
+    """None where no head is found, which the daemon does not judge either."""
+    try:
+        prediction = networks.predict(head.voxels, head.affine)
+    except NoHeadFound:
+        return None
+    return Judged(
+        row=compare(prediction, head),
+        coarsest_mm=coarsest_mm(head.affine),
+        volume_samples_ml=prediction.volume_samples_ml,
+        description=describe(prediction),
+    )

@@ -1,7 +1,7 @@
 """Heads with known truth that no network ever trained on: real people, and synthetic ones of another seed."""
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import nibabel as nib
@@ -73,25 +73,29 @@ def _alone(artefact: Artefact | None, severity: float) -> npt.NDArray[np.float32
     return np.array([severity if kind is artefact else 0.0 for kind in ARTEFACTS], np.float32)
 
 
-def synthetic_people(  # noqa: PLR0913 - two say what from, four what kind
-    bank: Path,
-    label_maps: Path,
-    seed: int,
-    count: int,
-    mishaps: Mishaps | None,
-    *,
-    draw_size: DrawSize = draw_voxel_size,
-) -> Iterator[Truth]:
-    """Synthetic heads as a scanner stores them, of the contrasts that scans have, with labels on the stored grid."""
-    origin = origin_of(bank, label_maps, torch.device("cpu"))
-    for number in range(count):
-        chance = chance_of(seed, number)
-        scene = draw_scene(origin, chance, draw_size=draw_size, as_scanned=True)
-        corruptions, severity = draw_mishaps(mishaps, chance.host)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyntheticHeads:
+    """Heads of a seed as a scanner stores them, of the contrasts that scans have, with labels on the stored grid.
+
+    ``mishaps``: what may go wrong in them, if anything.
+    """
+
+    bank: Path
+    label_maps: Path
+    seed: int
+    mishaps: Mishaps | None = None
+    draw_size: DrawSize = draw_voxel_size
+
+    def head(self, number: int) -> Truth:
+        """The same number, the same head."""
+        origin = origin_of(self.bank, self.label_maps, torch.device("cpu"))
+        chance = chance_of(self.seed, number)
+        scene = draw_scene(origin, chance, draw_size=self.draw_size, as_scanned=True)
+        corruptions, severity = draw_mishaps(self.mishaps, chance.host)
         stored, grid = scene.stored(tuple(corruptions.values()))
         labels = scene.shares.argmax(dim=0).numpy().astype(np.uint8)
-        yield Truth(
-            name=f"{seed}-{number}",
+        return Truth(
+            name=f"{self.seed}-{number}",
             voxels=stored.numpy(),
             labels=nearest(labels, scene.shares_grid, grid),
             affine=grid.affine,

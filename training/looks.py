@@ -30,6 +30,8 @@ from training.networks import BRAIN_GRID, load_locator, locator_of
 from training.run import load_weights
 from training.scene import Scene, draw_scene
 
+#: What the state of these weights begins with: nobody looks at them here.
+VARIANCES = "variances."
 Record = Mapping[str, npt.NDArray[np.float32]]
 
 
@@ -154,5 +156,5 @@ def _truth(scene: Scene, box: Grid) -> Tensor:
 @cache
 def _looking(start: Path, locator: Path) -> _Looking:
     network = BrainNet(BrainConfig()).eval()
-    load_weights(start, network)
+    load_weights(start, network, without=VARIANCES)
     return _Looking(network, locator_of(load_locator(locator)))

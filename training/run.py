@@ -170,10 +170,11 @@ class Learner:
         return state if self.schedule is None else {**state, "schedule": self.schedule}
 
 
-def load_weights(path: Path, network: nn.Module, part: str = "") -> nn.Module:
+def load_weights(path: Path, network: nn.Module, part: str = "", *, without: str | None = None) -> nn.Module:
     """Load the averaged weights of a checkpoint, or those of an exported graph, into ``network``.
 
-    ``part``: prefix of its names where the checkpoint holds a larger network.
+    ``part``: prefix of its names where the checkpoint holds a larger network; ``without``: prefix of those that stay as
+    they are, whether the file has them or not.
 
     A bundle's ``judge.onnx`` keeps torch's names under a prefix, so that training goes on from what was shipped. Only
     tensors are read, never code.
@@ -184,11 +185,14 @@ def load_weights(path: Path, network: nn.Module, part: str = "") -> nn.Module:
     """
     if not path.exists():
         raise FileNotFoundError(f"no checkpoint {path}: train it first (python -m training --help)")
+    own = network.state_dict()
+    kept = {name for name in own if without is not None and name.startswith(without)}
     if path.suffix == ".onnx":
-        network.load_state_dict(_graph_weights(path, tuple(network.state_dict())))
+        found = _graph_weights(path, tuple(name for name in own if name not in kept))
     else:
         weights = torch.load(path, map_location="cpu", weights_only=True)["average"]
-        network.load_state_dict({n.removeprefix(part): w for n, w in weights.items() if n.startswith(part)})
+        found = {n.removeprefix(part): w for n, w in weights.items() if n.startswith(part)}
+    network.load_state_dict({**found, **{name: own[name] for name in kept}})
     return network
 
 

@@ -2,7 +2,8 @@
 
 The targets are those of the student (training/student.py). What the labels do under an artefact is known by then: it
 is looked at once (training/looks.py), and a head of small layers learns from parts of what was seen in minutes, at its
-own rate, what beside the labels' loss it did not learn in hours.
+own rate, what beside the labels' loss it did not learn in hours. It begins anew: what variances ``start`` has, or
+whether of the same shape, does not matter.
 """
 
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from models.nets.brain import BrainConfig, BrainNet
 from models.nets.cause import CauseHead
 from models.spectrum import feature_names
 from training.heads import Mishaps
-from training.looks import LooksPlan, write_looks
+from training.looks import VARIANCES, LooksPlan, write_looks
 from training.losses import poisson_regression
 from training.run import Journal, Learner, Losses, RunPlan, learning_rate, load_weights
 
@@ -32,7 +33,7 @@ _DOUBT, _SCALE = 0.9, 0.08
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VariancesPlan(RunPlan):
-    """``start``: checkpoint of the student, or an exported judge; ``cause`` and ``locator``: what it is served with.
+    """``start``: whose labels stay, a checkpoint or an exported judge; ``cause``, ``locator``: what it is served with.
 
     ``heads``: looked at, by ``processes`` at once; ``batch``: parts of so many images a step.
     """
@@ -56,8 +57,9 @@ class VariancesPlan(RunPlan):
 def train_variances(plan: VariancesPlan) -> None:
     """Look at the heads and train; or resume where either left off."""
     records = write_looks(looks_of(plan))
+    torch.manual_seed(plan.seed)  # the first weights are drawn before the learner seeds everything
     network = BrainNet(BrainConfig())
-    load_weights(plan.start, network)
+    load_weights(plan.start, network, without=VARIANCES)
     network.requires_grad_(requires_grad=False)
     network.variances.requires_grad_(requires_grad=True)
     cause = CauseHead(len(feature_names()), len(ARTEFACTS)).eval()

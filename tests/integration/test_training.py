@@ -121,7 +121,7 @@ def test_the_variances_learn_from_what_was_looked_at_once_and_leave_the_labels_a
 def test_a_record_holds_what_the_network_sees_of_the_served_image(variances):
     write_looks(looks_of(variances))
     network = BrainNet(BrainConfig()).eval()
-    load_weights(variances.start, network)
+    load_weights(variances.start, network, without="variances.")
     for kind in ("clean", "spoilt"):
         with np.load(variances.run / "looks" / f"000000-{kind}.npz") as record:
             image, evidence, air, targets = (
