@@ -19,7 +19,7 @@ from models.prediction import prepare
 from models.preprocess import Grid, resample
 from training.data import read_canonical
 from training.labelmaps import CSF, WHITE
-from training.networks import BRAIN_GRID, load_locator, locator_of
+from training.networks import BRAIN_GRID, VARIANCES, load_locator, locator_of
 from training.run import Journal, load_weights
 
 _STEPS = 100
@@ -40,7 +40,7 @@ class BordersPlan:
 def fit_borders(plan: BordersPlan) -> Borders:
     """Fit the offsets and write them to ``plan.run/checkpoint.pt``."""
     brain = BrainNet(BrainConfig())
-    load_weights(plan.start, brain)
+    load_weights(plan.start, brain, without=VARIANCES)
     logits, fractions = _template(plan, brain.eval())
     borders = fit(logits, fractions)
     Journal(plan.run).write(csf=borders.offsets[CSF].item(), white=borders.offsets[WHITE].item())

@@ -26,12 +26,10 @@ from training.chance import Chance, chance_of
 from training.examples import origin_of
 from training.heads import Mishaps, brain_mask, brain_scale, draw_mishaps
 from training.losses import cross_entropy, error_maps, variance_targets
-from training.networks import BRAIN_GRID, load_locator, locator_of
+from training.networks import BRAIN_GRID, VARIANCES, load_locator, locator_of
 from training.run import load_weights
 from training.scene import Scene, draw_scene
 
-#: What the state of these weights begins with: nobody looks at them here.
-VARIANCES = "variances."
 Record = Mapping[str, npt.NDArray[np.float32]]
 
 

@@ -24,6 +24,8 @@ from training.run import load_weights
 LOCATOR, JUDGE = "locate.onnx", "judge.onnx"
 #: The grid of the brain bundle: 2 mm, a box that holds every head about its brain.
 BRAIN_GRID = NetworkGrid(spacing_mm=2.0, box=(96, 112, 96), locator_multiple=LOCATOR_TRUNK.multiple)
+#: What the names of a brain network's variance weights begin with: who asks for its labels alone need not have them.
+VARIANCES = "variances."
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,7 @@ def locator_of(locator: Locator) -> Locate:
 
 
 def torch_networks(judge: Judge, locator: Locator, *, alone: bool = False) -> Networks:
-    """Networks that run in torch; ``alone``: the brain network gives its variances without a word from the spectrum."""
+    """Networks that run in torch; ``alone``: variances as learnt, without a word from the spectrum."""
 
     @torch.no_grad()
     def run(image: FloatArray, features: FloatArray) -> Outputs:

@@ -17,6 +17,7 @@ from training.examples import Example
 from training.heads import Mishaps
 from training.loop import BoxPlan, train
 from training.losses import stochastic_nll
+from training.networks import VARIANCES
 from training.run import Learner, load_weights
 
 
@@ -53,7 +54,7 @@ def train_stochastic(plan: StochasticPlan) -> None:
     torch.manual_seed(plan.seed)  # the first weights are drawn before the learner seeds everything
     config = BrainConfig()
     brain = BrainNet(config)
-    load_weights(plan.start, brain)
+    load_weights(plan.start, brain, without=VARIANCES)
     learner = Learner(_Covariance(brain, StochasticHead(config.evidence, config.tissues)), plan)
 
     def objective(example: Example) -> tuple[Tensor, dict[str, Tensor]]:

@@ -18,8 +18,9 @@ from models.nets.brain import BrainConfig, BrainNet
 from models.nets.cause import CauseHead
 from models.spectrum import feature_names
 from training.heads import Mishaps
-from training.looks import VARIANCES, LooksPlan, write_looks
+from training.looks import LooksPlan, write_looks
 from training.losses import poisson_regression
+from training.networks import VARIANCES
 from training.run import Journal, Learner, Losses, RunPlan, learning_rate, load_weights
 
 _REPORT_EVERY = 100

@@ -8,10 +8,16 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from models.nets.brain import BrainNet
 from models.nets.cause import CauseHead
 from models.nets.stochastic import StochasticHead
+
+#: How much of the artefacts' total is what was learnt; the rest is what the labels' doubt says.
+_LEARNT = 0.2
+#: The error that labels are expected to have over grey matter where nothing is wrong, and how soft a corner there is.
+_USUAL, _SOFT = 0.7, 0.25
 
 
 class JudgeOutput(NamedTuple):
@@ -60,13 +66,30 @@ class Judge(nn.Module):
         factor, deviation = self.stochastic(found.evidence)
         return JudgeOutput(
             logits=self.borders(found.logits),
-            variances=found.log_variances.exp(),
+            variances=pool(found.log_variances, found.entropy),
             causes=suspicion.sigmoid(),
             factor=factor,
             deviation=deviation,
             embedding=embed(found.deep),
             entropy=found.entropy,
         )
+
+
+def pool(log_variances: Tensor, entropy: Tensor) -> Tensor:
+    """Variances (B, 1 + K, d, h, w) of which the artefacts' share a total that two judges agree on; the task's stays.
+
+    The total is the logarithmic opinion pool (Genest and Zidek 1986, section 3.3) of what was learnt, (B, 1 + K, d, h,
+    w) log-variances, and of the labels' own doubt, whose entropy (B, D, H, W) in nats is the expected cross-entropy of
+    calibrated labels: twice that, as far as it is above the usual. What was learnt from synthetic heads tells
+    artefacts apart; how much an error there is in a person, the doubt tells better (docs/log.md).
+    """
+    artefacts = log_variances[:, 1:]
+    learnt = artefacts.logsumexp(dim=1, keepdim=True)
+    here = F.avg_pool3d(entropy[:, None], 2)
+    error = 2 * F.avg_pool3d(here, 3, stride=1, padding=1, count_include_pad=False)
+    excess = _SOFT * F.softplus((error - _USUAL) / _SOFT)
+    total = _LEARNT * learnt + (1 - _LEARNT) * excess.log()
+    return torch.cat([log_variances[:, :1], artefacts + total - learnt], dim=1).exp()
 
 
 def embed(deep: Tensor) -> Tensor:

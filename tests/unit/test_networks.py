@@ -1,9 +1,11 @@
 """The networks as graphs: shapes, ranges, and what one part may tell another."""
 
+import numpy as np
 import pytest
 import torch
 
 from models.nets.brain import BrainConfig, BrainNet, doubt
+from models.nets.judge import pool
 from models.nets.locator import Locator
 from models.nets.unet import TrunkConfig
 
@@ -94,3 +96,28 @@ def test_nothing_suspected_is_every_artefact_by_half_and_certainty_has_an_end(he
     for one, other in ((None, torch.zeros(2, 5)), (torch.full((2, 5), 6.0), torch.full((2, 5), 60.0))):
         torch.testing.assert_close(network.gather(strength, air, one), network.gather(strength, air, other))
     assert (network.gather(strength, air) != network.gather(strength, air, torch.full((2, 5), 6.0))).any()
+
+
+@pytest.fixture
+def learnt():
+    """Log-variances of two images, and the entropy of their labels, the same everywhere in each."""
+    return torch.randn(2, 6, 4, 4, 4), torch.tensor([0.3, 0.9]).reshape(2, 1, 1, 1).expand(2, 8, 8, 8)
+
+
+def test_pooled_variances_keep_what_the_task_has_and_how_the_artefacts_compare(learnt):
+    log_variances, entropy = learnt
+    before, after = log_variances.exp(), pool(log_variances, entropy)
+
+    torch.testing.assert_close(after[:, 0], before[:, 0])
+    for variances in (before, after):
+        variances[:, 1:] /= variances[:, 1:].sum(dim=1, keepdim=True)
+    torch.testing.assert_close(after[:, 1:], before[:, 1:])
+
+
+def test_the_pooled_total_is_a_geometric_mean_of_what_was_learnt_and_what_is_in_doubt(learnt):
+    log_variances, entropy = learnt
+    total = pool(log_variances, entropy)[:, 1:].sum(dim=1).numpy()
+    excess = 0.25 * np.logaddexp(0, (2 * np.array([0.3, 0.9]) - 0.7) / 0.25)[:, None, None, None]
+    expected = log_variances[:, 1:].exp().sum(dim=1).numpy() ** 0.2 * excess**0.8
+
+    np.testing.assert_allclose(total, expected, rtol=1e-5)
