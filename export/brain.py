@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from functools import partial
-from itertools import zip_longest
+from itertools import chain, islice, zip_longest
 from pathlib import Path
 
 import onnxruntime
@@ -20,7 +20,7 @@ from models.familiarity import describe, save_spaces
 from models.prediction import NoHeadFound, prepare
 from models.preprocess import coarsest_mm
 from models.spectrum import feature_names
-from training.data import SyntheticHeads
+from training.data import SyntheticHeads, real_people
 from training.evaluate import EvaluationPlan, cases_of
 from training.heads import Mishaps
 from training.labelmaps import TISSUES
@@ -42,6 +42,8 @@ from training.synthesis import draw_thick_slices, draw_voxel_size
 FAMILIARITY = "familiarity.npz"
 #: T1-weighted sequences read their echo within some milliseconds; T2 and FLAIR after about a hundred.
 LONGEST_ECHO_MS = 30.0
+#: So many synthetic heads, and so many people if there are any, must give the same in ONNX as in torch.
+_PARITY_HEADS = 4
 #: Seeds of heads that no training stream used.
 _CORRUPTED_SEED, _PARITY_SEED, _MARGIN_SEED = 9002, 9003, 9004
 #: The same of the clean heads, with the voxels that each has.
@@ -59,8 +61,9 @@ class ExportPlan:
     ``references``: clean heads of each size of voxels that has a reference of its own; ``corrupted``: heads that the
     threshold is set with.
 
-    ``people``: folder of people with known tissue, whose volumes set how wide the intervals are, and nothing else;
-    synthetic heads do it without. They are harder than people: intervals that hold 90 % of theirs are too wide.
+    ``people``: folder of people with known tissue: their volumes set how wide the intervals are, some of them show that
+    ONNX is torch, and that is all. Synthetic heads do it without. They are harder than people: intervals that
+    hold 90 % of theirs are too wide.
     """
 
     brain: Path
@@ -103,7 +106,9 @@ def export_brain(plan: ExportPlan) -> Bundle:
 
 def _parity(plan: ExportPlan, checkpoints: Checkpoints, networks: Networks, draft: Path) -> Parity:
     drawn = _heads(plan, _PARITY_SEED, Mishaps(probability=0.5))
-    heads = [prepare(head.voxels, head.affine, BRAIN_GRID, networks.locate) for head in map(drawn.head, range(4))]
+    people = real_people(plan.people) if plan.people else ()
+    both = chain(map(drawn.head, range(_PARITY_HEADS)), islice(people, _PARITY_HEADS))
+    heads = [prepare(head.voxels, head.affine, BRAIN_GRID, networks.locate) for head in both]
     session = onnxruntime.InferenceSession(draft / JUDGE, providers=["CPUExecutionProvider"])
     return measure_parity(load_judge(checkpoints), session, heads)
 
