@@ -75,7 +75,7 @@ def test_json_says_the_same_and_the_file_holds_the_scores(site):
     assert (1, bundle_of(site).digest) == (stored["format"], stored["bundle"])
     (kept,) = stored["cells"]
     assert ({"uncertainty", "task", "entropy"}, NEEDED + 1) == (set(kept["scores"]), kept["count"])
-    assert [0.2 + n / 1e4 for n in range(NEEDED + 1)] == pytest.approx(kept["scores"]["uncertainty"])
+    assert [0.04 + n / 1e4 for n in range(NEEDED + 1)] == pytest.approx(kept["scores"]["uncertainty"])
     assert not list(load_settings(site).storage.glob("*.part"))
 
 
