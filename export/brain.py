@@ -20,7 +20,7 @@ from models.familiarity import describe, save_spaces
 from models.prediction import NoHeadFound, prepare
 from models.preprocess import coarsest_mm
 from models.spectrum import feature_names
-from training.data import SyntheticHeads, real_people
+from training.data import SyntheticPeople, real_people
 from training.evaluate import EvaluationPlan, cases_of
 from training.heads import Mishaps
 from training.labelmaps import TISSUES
@@ -191,11 +191,11 @@ def _checkpoints(plan: ExportPlan) -> Checkpoints:
 
 def _heads(
     plan: ExportPlan, seed: int, mishaps: Mishaps | None = None, draw_size: DrawSize = draw_voxel_size
-) -> SyntheticHeads:
-    return SyntheticHeads(bank=plan.bank, label_maps=plan.label_maps, seed=seed, mishaps=mishaps, draw_size=draw_size)
+) -> SyntheticPeople:
+    return SyntheticPeople(bank=plan.bank, label_maps=plan.label_maps, seed=seed, mishaps=mishaps, draw_size=draw_size)
 
 
-def _judged(networks: Networks, heads: SyntheticHeads, count: int) -> list[Judged]:
+def _judged(networks: Networks, heads: SyntheticPeople, count: int) -> list[Judged]:
     """The first heads, two at a time: drawing one takes as long as judging one."""
     with ThreadPoolExecutor(2) as threads:
         return _found(threads.map(lambda number: _judge(networks, heads.head(number)), range(count)))

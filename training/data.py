@@ -74,7 +74,7 @@ def _alone(artefact: Artefact | None, severity: float) -> npt.NDArray[np.float32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SyntheticHeads:
+class SyntheticPeople:
     """Heads of a seed as a scanner stores them, of the contrasts that scans have, with labels on the stored grid.
 
     ``mishaps``: what may go wrong in them, if anything.

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from models.nets.brain import smooth_half
+
 
 def soft_dice_loss(log_probabilities: Tensor, shares: Tensor) -> Tensor:
     """1 - mean soft Dice over the foreground classes, for voxels of several tissues (Wang et al. 2023, equation 8).
@@ -30,12 +32,6 @@ def poisson_regression(log_variance: Tensor, target: Tensor) -> Tensor:
     An L1 loss is minimal at the median, which is zero on an error map that is mostly zero.
     """
     return (log_variance.exp() - target * log_variance).mean()
-
-
-def smooth_half(error: Tensor) -> Tensor:
-    """A voxel-wise error map (B, D, H, W) averaged to half resolution and over 3 x 3 x 3 of those voxels."""
-    halved = F.avg_pool3d(error[:, None], 2)
-    return F.avg_pool3d(halved, 3, stride=1, padding=1, count_include_pad=False)[:, 0]
 
 
 def error_maps(cross_entropy: Tensor) -> Tensor:

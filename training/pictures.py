@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from models.artefacts import ARTEFACTS, Artefact
 from models.prediction import Prediction
 from models.preprocess import FloatArray
-from training.data import SyntheticHeads, with_artefact
+from training.data import SyntheticPeople, with_artefact
 from training.measure import Truth
 from training.networks import onnx_networks
 
@@ -26,7 +26,7 @@ _ROWS = ("image", "labels", "artefact variance")
 def picture_of_artefacts(bank: Path, label_maps: Path, bundle: Path) -> Figure:
     """Columns: clean and each artefact; rows: the network's image, its labels, the sum of its artefact variances."""
     networks = onnx_networks(bundle)
-    head = SyntheticHeads(bank=bank, label_maps=label_maps, seed=_SEED).head(0)
+    head = SyntheticPeople(bank=bank, label_maps=label_maps, seed=_SEED).head(0)
     found = [(name, networks.predict(case.voxels, case.affine)) for name, case in _cases(head)]
     top = max(float(np.percentile(_total(prediction), 99.5)) for _, prediction in found)
     figure = Figure(figsize=(9.4, 5.2), layout="constrained")

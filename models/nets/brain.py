@@ -143,6 +143,12 @@ def _weighted_mean(values: Tensor, weights: Tensor) -> Tensor:
     return (values * weights).sum(dim=(2, 3, 4)) / total
 
 
+def smooth_half(error: Tensor) -> Tensor:
+    """A voxel-wise error map (B, D, H, W) averaged to half resolution and over 3 x 3 x 3 of those voxels."""
+    halved = F.avg_pool3d(error[:, None], 2)
+    return F.avg_pool3d(halved, 3, stride=1, padding=1, count_include_pad=False)[:, 0]
+
+
 def doubt(entropy: Tensor, tissue: Tensor) -> tuple[Tensor, Tensor]:
     """Entropy in nats (B, 1, D, H, W) at half resolution, and at every such voxel its mean over the ``tissue``.
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.nets.brain import BrainNet
+from models.nets.brain import BrainNet, smooth_half
 from models.nets.cause import CauseHead
 from models.nets.stochastic import StochasticHead
 
@@ -85,8 +85,7 @@ def pool(log_variances: Tensor, entropy: Tensor) -> Tensor:
     """
     artefacts = log_variances[:, 1:]
     learnt = artefacts.logsumexp(dim=1, keepdim=True)
-    here = F.avg_pool3d(entropy[:, None], 2)
-    error = 2 * F.avg_pool3d(here, 3, stride=1, padding=1, count_include_pad=False)
+    error = 2 * smooth_half(entropy)[:, None]
     excess = _SOFT * F.softplus((error - _USUAL) / _SOFT)
     total = _LEARNT * learnt + (1 - _LEARNT) * excess.log()
     return torch.cat([log_variances[:, :1], artefacts + total - learnt], dim=1).exp()

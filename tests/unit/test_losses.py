@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from models.nets.brain import smooth_half
 from training.losses import (
     consistency_loss,
     cross_entropy,
@@ -12,7 +13,6 @@ from training.losses import (
     error_maps,
     heteroscedastic_loss,
     poisson_regression,
-    smooth_half,
     soft_dice_loss,
     variance_targets,
 )

@@ -1,11 +1,12 @@
 """The threshold against phantoms of known classes, and the comparison with labels by hand against a known answer."""
 
+from dataclasses import replace
+
+import builders
 import numpy as np
 import pytest
 from scipy.special import softmax
 
-from models.artefacts import ARTEFACTS
-from models.prediction import Prediction
 from models.preprocess import Grid
 from training.manual import ManualScan, manual_report, otsu
 
@@ -44,19 +45,8 @@ class _Networks:
 
     def predict(self, voxels, affine):
         logits = np.stack([9.0 * (self._called == tissue) for tissue in range(4)]).astype(np.float32)
-        nothing = np.zeros(voxels.shape, np.float32)
-        return Prediction(
-            image=voxels,
-            labels=self._called,
-            probabilities=softmax(logits, axis=0),
-            task_variance=nothing,
-            variances=dict.fromkeys(ARTEFACTS, nothing),
-            causes=dict.fromkeys(ARTEFACTS, 0.0),
-            volume_samples_ml=np.zeros((2, 4), np.float32),
-            embedding=np.zeros(6, np.float32),
-            entropy=nothing,
-            affine=affine,
-        )
+        found = replace(builders.prediction(), labels=self._called, probabilities=softmax(logits, axis=0))
+        return replace(found, image=voxels, affine=affine)
 
 
 def test_sulcal_csf_is_what_a_network_loses_by_and_the_same_question_gives_it_back():

@@ -1,12 +1,13 @@
 """What a scan finer than the network's grid gains from its own intensities, and what they must not change."""
 
+from dataclasses import replace
+
+import builders
 import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 from scipy.special import softmax
 
-from models.artefacts import ARTEFACTS
-from models.prediction import Prediction
 from models.preprocess import Grid, nearest, resample
 from models.refinement import labels_on_own_grid, probabilities_on, refined_probabilities
 from training.measure import dice
@@ -35,19 +36,8 @@ def seen_by_a_network(labels, affine=COARSE.affine):
     """What a network on the coarse grid knows at best: the shares of its voxels, in some doubt."""
     shares = np.stack([resample((labels == tissue).astype(np.float32), FINE, COARSE) for tissue in range(4)])
     probabilities = softmax(np.log(shares + 0.02), axis=0).astype(np.float32)
-    nothing = np.zeros(COARSE.shape, np.float32)
-    return Prediction(
-        image=nothing,
-        labels=probabilities.argmax(axis=0).astype(np.uint8),
-        probabilities=probabilities,
-        task_variance=nothing,
-        variances=dict.fromkeys(ARTEFACTS, nothing),
-        causes=dict.fromkeys(ARTEFACTS, 0.0),
-        volume_samples_ml=np.zeros((2, 4), np.float32),
-        embedding=np.zeros(6, np.float32),
-        entropy=nothing,
-        affine=affine,
-    )
+    labels_there = probabilities.argmax(axis=0).astype(np.uint8)
+    return replace(builders.prediction(), labels=labels_there, probabilities=probabilities, affine=affine)
 
 
 def test_a_fine_scan_gets_finer_labels_than_the_network_has(labels):
