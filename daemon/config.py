@@ -2,30 +2,28 @@
 
 import hashlib
 import os
-import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cache
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from itertools import combinations
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, Protocol, TypeVar
 
 import tomli
-from cattrs import BaseValidationError, Converter, transform_error
-from cattrs.gen import make_dict_structure_fn
-from cattrs.v import format_exception
 
+from daemon.core.bounds import AeTitle, FreePort, Host, Name, NotEmpty, OneOf, PlainName, Range, Url
 from daemon.core.completion import Patience
 from daemon.core.errors import ConfigError
 from daemon.core.retention import Retention
-from daemon.core.routing import Condition, Route, faults
+from daemon.core.routing import Route, faults
 from daemon.core.rule import Rule
-from daemon.core.values import ReportKind
 from daemon.edge.commitment import CommitmentSettings
 from daemon.edge.engine import EngineSettings
 from daemon.edge.listener import ListenerSettings
-from daemon.edge.outlets import OUTLETS, Outlet
+from daemon.edge.logs import LEVELS
+from daemon.edge.outlets import DicomOutlet, Outlet
 from daemon.edge.spool_writer import SpoolSettings
+from daemon.structuring import structure
 
 _T = TypeVar("_T")
 
@@ -44,30 +42,42 @@ def shipped_bundle() -> Path:
     return Path(__file__).resolve().parent.parent / "models" / "zoo" / SHIPPED
 
 
+class Listening(Protocol):
+    """Where something of ours listens."""
+
+    @property
+    def host(self) -> str:
+        """The address that it binds."""
+
+    @property
+    def port(self) -> int:
+        """0 takes a free one."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpoolLimits:
     """How much the spool may take; the fields of SpoolSettings but for its folder."""
 
-    segment_bytes: int = 128 << 20
-    memory_bytes: int = 16 << 20
-    free_bytes_min: int = 5 * 10**9
-    used_fraction_max: float = 0.95
+    segment_bytes: Annotated[int, Range(1000, 1 << 40)] = 128 << 20
+    memory_bytes: Annotated[int, Range(1000, 1 << 36)] = 16 << 20
+    free_bytes_min: Annotated[int, Range(0, 1 << 50)] = 5 * 10**9
+    used_fraction_max: Annotated[float, Range(0.01, 1, "a share of the disk")] = 0.95
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebSettings:
     """The live page and the metrics; port 0 takes a free one."""
 
-    host: str = "127.0.0.1"
-    port: int = 8112
+    host: Host = "127.0.0.1"
+    port: FreePort = 8112
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlertSettings:
     """Whom to alert about a RESCAN: apprise URLs, and the page's address as the reader reaches it."""
 
-    urls: tuple[str, ...] = ()
-    page: str = ""
+    urls: tuple[Annotated[str, NotEmpty()], ...] = ()
+    page: Annotated[str, Url(("http", "https"), optional=True)] = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,8 +103,8 @@ class WorkSettings:
     NOT_ASSESSED.
     """
 
-    silence_s: float = 30.0
-    judging_s: float = 120.0
+    silence_s: Annotated[float, Range(5, 3600)] = 30.0
+    judging_s: Annotated[float, Range(1, 86_400)] = 120.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,13 +118,13 @@ class Settings:
 
     storage: Path = field(default_factory=default_storage)
     bundle: Path = field(default_factory=shipped_bundle)
-    bundles: Mapping[str, Path] = field(default_factory=dict)
-    log_level: str = "info"
-    station: str = "scanside"
-    database: str = ""
+    bundles: Mapping[Annotated[str, PlainName()], Path] = field(default_factory=dict)
+    log_level: Annotated[str, OneOf(LEVELS)] = "info"
+    station: Name = "scanside"
+    database: Annotated[str, Url(("postgresql", "postgresql+psycopg", "sqlite"), optional=True, hosted=False)] = ""
     work: WorkSettings = field(default_factory=WorkSettings)
     commitment: CommitmentSettings = field(default_factory=CommitmentSettings)
-    scanners: Mapping[str, str] = field(default_factory=dict)
+    scanners: Mapping[AeTitle, Name] = field(default_factory=dict)
     dicom: ListenerSettings = field(default_factory=ListenerSettings)
     spool: SpoolLimits = field(default_factory=SpoolLimits)
     retention: Retention = field(default_factory=Retention)
@@ -166,6 +176,13 @@ class Settings:
         return (*self.routing.routes, *(default_routes() if self.routing.defaults else ()))
 
     @property
+    def ports(self) -> Mapping[str, Listening]:
+        """What listens, by the key of its port; for commitment only where a destination is asked for it."""
+        asked = any(isinstance(outlet, DicomOutlet) and outlet.commitment for outlet in self.destinations)
+        listening: dict[str, Listening] = {"dicom.port": self.dicom, "web.port": self.web}
+        return listening | ({"commitment.port": self.commitment} if asked else {})
+
+    @property
     def site_key(self) -> Path:
         """The secret under which UIDs become tokens."""
         return self.storage / "site.key"
@@ -182,18 +199,14 @@ def load_settings(path: Path | None) -> Settings:
     """Read a TOML file; the defaults where ``path`` is None.
 
     Raises:
-        ConfigError: the file is missing, not TOML, or has an unknown key or a value of the wrong type.
+        ConfigError: the file is missing or not TOML, or a key is unknown, or a value of the wrong type, out of bounds
+            or in contradiction to another; a line for each.
     """
     if path is None:
         return Settings()
-    settings = _structure(_content(path), Settings, path)
-    wrong = list(faults(settings.routes, tuple(settings.bundle_folders)))
-    wrong += [f"bundle name '{name}' is no plain name" for name in settings.bundles if not _BUNDLE_NAME.fullmatch(name)]
-    names = [outlet.name for outlet in settings.destinations]
-    if len(set(names)) < len(names):
-        wrong.append(f"two destinations have one name among {', '.join(names)}: name each differently")
-    if wrong:
-        raise ConfigError(f"{path}: {'; '.join(wrong)}")
+    settings = _at(path, _content(path), Settings)
+    if wrong := list(_contradictions(settings)):
+        raise _wrong(path, wrong)
     return settings
 
 
@@ -201,7 +214,7 @@ def load_settings(path: Path | None) -> Settings:
 def default_routes() -> tuple[Route, ...]:
     """The routes that ship: T1-weighted heads to brain-t1, everything else answered with its reason."""
     path = Path(__file__).with_name("routes.toml")
-    return _structure(_content(path), RoutingSettings, path).routes
+    return _at(path, _content(path), RoutingSettings).routes
 
 
 def _content(path: Path) -> dict[str, Any]:
@@ -213,57 +226,28 @@ def _content(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path} is not TOML ({error}): mend the line it names") from error
 
 
-def _structure(content: dict[str, Any], wanted: type[_T], path: Path) -> _T:
+def _at(path: Path, content: Mapping[str, Any], wanted: type[_T]) -> _T:
     try:
-        return _CONVERTER.structure(content, wanted)
-    except BaseValidationError as error:
-        raise ConfigError(f"{path}: {'; '.join(transform_error(error, format_exception=_words))}") from error
+        return structure(content, wanted)
+    except ConfigError as error:
+        raise _wrong(path, str(error).splitlines()) from error
 
 
-def _words(error: BaseException, wanted: type | None) -> str:
-    return str(error) if isinstance(error, ConfigError) else format_exception(error, wanted)
+def _wrong(path: Path, failures: Sequence[str]) -> ConfigError:
+    return ConfigError(f"{path}: " + "\n  ".join(failures if len(failures) == 1 else ["mend all of these:", *failures]))
 
 
-def _rule(value: object) -> Rule:
-    if not isinstance(value, str) or value not in [*Rule]:
-        raise ConfigError(f"rule {value!r} is not known, write {' or '.join(Rule)}")
-    return Rule(value)
+def _contradictions(settings: Settings) -> Iterator[str]:
+    """What no field can know by itself."""
+    yield from faults(settings.routes, tuple(settings.bundle_folders))
+    names = [outlet.name for outlet in settings.destinations]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        yield f"destinations: two have one name, '{name}': name each differently"
+    for (key, one), (other_key, other) in combinations(settings.ports.items(), 2):
+        if one.port == other.port != 0 and _meet(one.host, other.host):
+            yield f"{other_key} is {other.port}, as {key} is: give each a port of its own"
 
 
-def _condition(value: object) -> Condition:
-    """A condition as a site writes it: a word or a list of words is ``any``, a number what the fact must be."""
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return Condition(min=float(value), max=float(value))
-    table = dict(value) if isinstance(value, dict) else {"any": value}
-    for key in ("any", "none"):
-        words = table.get(key, ())
-        listed = [words] if isinstance(words, str) else words
-        if not isinstance(listed, list | tuple) or any(not isinstance(word, str) for word in listed):
-            raise ConfigError(f"condition {value!r}: write a word, a list of words, a number or a table")
-        table[key] = listed
-    return _STRUCTURE_CONDITION(table, Condition)
-
-
-def _kind(value: object) -> ReportKind:
-    if not isinstance(value, str) or value not in [*ReportKind]:
-        raise ConfigError(f"object {value!r} is not known, write {' or '.join(ReportKind)}")
-    return ReportKind(value)
-
-
-def _outlet(value: object) -> Outlet:
-    content = dict(value) if isinstance(value, dict) else {}
-    kind = content.pop("kind", "dicom")
-    if kind not in OUTLETS:
-        raise ConfigError(f"kind {kind!r} of a destination is not known, write {' or '.join(OUTLETS)}")
-    return _CONVERTER.structure(content, OUTLETS[kind])
-
-
-_BUNDLE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_CONVERTER = Converter(forbid_extra_keys=True)
-_STRUCTURE_CONDITION = make_dict_structure_fn(Condition, _CONVERTER, _cattrs_forbid_extra_keys=True)
-_CONVERTER.register_structure_hook(Condition, lambda value, _: _condition(value))
-_CONVERTER.register_structure_hook(Path, lambda value, _: Path(value).expanduser())
-_CONVERTER.register_structure_hook(IPv4Network | IPv6Network, lambda value, _: ip_network(value))
-_CONVERTER.register_structure_hook(Rule, lambda value, _: _rule(value))
-_CONVERTER.register_structure_hook(ReportKind, lambda value, _: _kind(value))
-_CONVERTER.register_structure_hook_func(lambda wanted: wanted == Outlet, lambda value, _: _outlet(value))
+def _meet(host: str, other: str) -> bool:
+    """Whether one port cannot be had on both: on one address, or on all of them."""
+    return host == other or not {host, other}.isdisjoint({"0.0.0.0", "::", "localhost"})  # noqa: S104 - no binding

@@ -12,6 +12,7 @@ association was aborted), and where nothing but silence said that it was all. Wh
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from daemon.core.bounds import Pause, Timeout
 from daemon.core.geometry import Coverage, cover
 from daemon.core.open_series import OpenSeries
 from daemon.core.rhythm import Rhythm
@@ -29,11 +30,11 @@ class Patience:
     ``quiet_least_s`` and ``quiet_s``.
     """
 
-    geometry_s: float = 0.0
-    release_s: float = 0.2
-    stray_s: float = 10.0
-    quiet_s: float = 60.0
-    quiet_least_s: float = 5.0
+    geometry_s: Pause = 0.0
+    release_s: Pause = 0.2
+    stray_s: Pause = 10.0
+    quiet_s: Timeout = 60.0
+    quiet_least_s: Timeout = 5.0
 
 
 @dataclass(frozen=True, slots=True)

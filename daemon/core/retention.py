@@ -2,6 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
+
+from daemon.core.bounds import Range
 
 _DAY_S = 86_400.0
 
@@ -13,8 +16,8 @@ class Retention:
     ``keep_days``: since a segment's last image. ``max_bytes``: above it, the oldest segments go sooner; 0: no limit.
     """
 
-    keep_days: float = 7.0
-    max_bytes: int = 0
+    keep_days: Annotated[float, Range(0, 36_500)] = 7.0
+    max_bytes: Annotated[int, Range(0, 1 << 50, "0: no limit")] = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     StorageCommitmentPushModelInstance,
 )
 
+from daemon.core.bounds import AeTitle, FreePort, Host
 from daemon.core.errors import ConfigError, DeliveryFailed, DeliveryRefused, DestinationUnreachable
 from daemon.edge.destinations import Peer, request_association, tls_arguments
 from daemon.edge.reactor import parked_reactor
@@ -30,9 +31,9 @@ _LINGER_S = 0.5
 class CommitmentSettings:
     """Who asks for commitment, and where archives answer: they must know this AE title, host and port."""
 
-    host: str = "0.0.0.0"  # noqa: S104 - archives are other machines
-    port: int = 11113
-    ae_title: str = "SCANSIDE_SC"
+    host: Host = "0.0.0.0"  # noqa: S104 - archives are other machines
+    port: FreePort = 11113
+    ae_title: AeTitle = "SCANSIDE_SC"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
 
+from daemon.core.bounds import OneOf, Range
 from daemon.core.errors import ConfigError
 from models.bundle import BundleError
 
@@ -29,8 +31,8 @@ class EngineSettings:
     start on another provider than the configured one (otherwise start on the CPU and say so).
     """
 
-    provider: str = "cpu"
-    threads: int = 0
+    provider: Annotated[str, OneOf(tuple(PROVIDERS))] = "cpu"
+    threads: Annotated[int, Range(0, 1024, "0 leaves it to the runtime")] = 0
     strict: bool = True
 
 

@@ -14,9 +14,11 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from logging import DEBUG, INFO
 from pathlib import Path
+from typing import Annotated
 
 import structlog
 
+from daemon.core.bounds import AeTitle, FreePort, Host, Range, Timeout
 from daemon.core.errors import AssociationError, ConfigError, PeerLost, ProtocolError
 from daemon.dicom.pdu import (
     CALLED_AE_UNKNOWN,
@@ -43,11 +45,11 @@ _ACCEPT_RETRY_S = 1.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TlsSettings:
-    """PEM files; with ``client_authorities`` a client must show a certificate that one of them signed."""
+    """PEM files of our certificate and key; with ``ca_file`` a client must show a certificate that it signed."""
 
-    certificate: Path
-    private_key: Path
-    client_authorities: Path | None = None
+    certificate_file: Path
+    key_file: Path
+    ca_file: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,17 +61,17 @@ class ListenerSettings:
     ``network_timeout_s`` the silence in an association.
     """
 
-    ae_title: str = "SCANSIDE"
-    host: str = "0.0.0.0"  # noqa: S104 - the scanner is another machine
-    port: int = 11112
-    calling_ae_titles: frozenset[str] = frozenset()
-    classic_only: frozenset[str] = frozenset()
+    ae_title: AeTitle = "SCANSIDE"
+    host: Host = "0.0.0.0"  # noqa: S104 - the scanner is another machine
+    port: FreePort = 11112
+    calling_ae_titles: frozenset[AeTitle] = frozenset()
+    classic_only: frozenset[AeTitle] = frozenset()
     networks: tuple[IPv4Network | IPv6Network, ...] = ()
-    associations_max: int = 25
-    pdu_bytes_max: int = 128 << 10
-    object_bytes_max: int = 2 << 30
-    request_timeout_s: float = 30.0
-    network_timeout_s: float = 60.0
+    associations_max: Annotated[int, Range(1, 1000)] = 25
+    pdu_bytes_max: Annotated[int, Range(4096, PDU_BYTES_MAX)] = 128 << 10
+    object_bytes_max: Annotated[int, Range(1 << 16, 1 << 36)] = 2 << 30
+    request_timeout_s: Timeout = 30.0
+    network_timeout_s: Timeout = 60.0
     tls: TlsSettings | None = None
 
 
@@ -271,9 +273,9 @@ def tls_context(settings: TlsSettings) -> ssl.SSLContext:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
-        context.load_cert_chain(settings.certificate, settings.private_key)
-        if settings.client_authorities:
-            context.load_verify_locations(settings.client_authorities)
+        context.load_cert_chain(settings.certificate_file, settings.key_file)
+        if settings.ca_file:
+            context.load_verify_locations(settings.ca_file)
             context.verify_mode = ssl.CERT_REQUIRED
     except OSError as error:
         raise ConfigError(f"the TLS files of the receiver cannot be used ({error}): check their paths") from error

@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated
 
+from daemon.core.bounds import AeTitle, Distinct, Host, Name, NotEmpty, Port, Range, Timeout, Url
 from daemon.core.ports import Destination
 from daemon.core.values import ReportKind
 from daemon.edge.destinations import Peer, StorageScu
@@ -13,6 +15,7 @@ from daemon.edge.tls import TlsSettings
 
 _BOTH = (ReportKind.SUMMARY, ReportKind.SR)
 _WEEK_S = 7 * 86400.0
+Kinds = Annotated[tuple[ReportKind, ...], NotEmpty(), Distinct()]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,13 +26,13 @@ class DicomOutlet:
     it is parked; ``tls``: without it the connection is plain; ``commitment``: ask it to commit what it stored.
     """
 
-    name: str
-    host: str
-    port: int
-    ae_title: str
-    objects: tuple[ReportKind, ...] = _BOTH
-    timeout_s: float = 30.0
-    retry_for_s: float = _WEEK_S
+    name: Name
+    host: Host
+    port: Port
+    ae_title: AeTitle
+    objects: Kinds = _BOTH
+    timeout_s: Timeout = 30.0
+    retry_for_s: Annotated[float, Range(1, 366 * 86_400)] = _WEEK_S
     tls: TlsSettings | None = None
     commitment: bool = False
 
@@ -38,12 +41,12 @@ class DicomOutlet:
 class StowOutlet:
     """``kind = "stow"``: a DICOMweb service; ``url`` is its root, above ``studies``."""
 
-    name: str
-    url: str
+    name: Name
+    url: Annotated[str, Url(("http", "https"))]
     authorization_file: Path | None = None
-    objects: tuple[ReportKind, ...] = _BOTH
-    timeout_s: float = 30.0
-    retry_for_s: float = _WEEK_S
+    objects: Kinds = _BOTH
+    timeout_s: Timeout = 30.0
+    retry_for_s: Annotated[float, Range(1, 366 * 86_400)] = _WEEK_S
     tls: TlsSettings = field(default_factory=TlsSettings)
 
 
@@ -51,10 +54,10 @@ class StowOutlet:
 class FolderOutlet:
     """``kind = "folder"``: an existing folder that other software watches."""
 
-    name: str
+    name: Name
     path: Path
-    objects: tuple[ReportKind, ...] = _BOTH
-    retry_for_s: float = _WEEK_S
+    objects: Kinds = _BOTH
+    retry_for_s: Annotated[float, Range(1, 366 * 86_400)] = _WEEK_S
 
 
 Outlet = DicomOutlet | StowOutlet | FolderOutlet

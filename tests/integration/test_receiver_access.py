@@ -141,7 +141,7 @@ def _signed(folder: Path, name: str, authority_key: Path, authority: Path) -> tu
 @pytest.fixture
 def mutual(folder, certificates):
     key, certificate = certificates.server
-    tls = TlsSettings(certificate=certificate, private_key=key, client_authorities=certificates.authority)
+    tls = TlsSettings(certificate_file=certificate, key_file=key, ca_file=certificates.authority)
     with Receiver(folder, tls=tls) as running:
         yield running
 
@@ -199,11 +199,11 @@ def test_clients_silent_in_the_handshake_do_not_stop_the_others(mutual, certific
     assert 0 == done.returncode
 
 
-def test_without_client_authorities_any_client_may_use_tls(folder, certificates):
+def test_without_a_ca_file_any_client_may_use_tls(folder, certificates):
     key, certificate = certificates.server
     context = ssl.create_default_context(cafile=certificates.authority)
     context.check_hostname = False
-    with Receiver(folder, tls=TlsSettings(certificate=certificate, private_key=key)) as receiver:
+    with Receiver(folder, tls=TlsSettings(certificate_file=certificate, key_file=key)) as receiver:
         plain = socket.create_connection(("127.0.0.1", receiver.port), timeout=60)
         with Peer(receiver.port, context.wrap_socket(plain)) as peer:
             peer.associate()
@@ -221,7 +221,7 @@ def test_old_tls_is_refused(folder, certificates):
         context.minimum_version = ssl.TLSVersion.TLSv1_1
     with pytest.warns(DeprecationWarning, match="TLSv1_1"):
         context.maximum_version = ssl.TLSVersion.TLSv1_1
-    with Receiver(folder, tls=TlsSettings(certificate=certificate, private_key=key)) as receiver:
+    with Receiver(folder, tls=TlsSettings(certificate_file=certificate, key_file=key)) as receiver:
         plain = socket.create_connection(("127.0.0.1", receiver.port), timeout=60)
         with pytest.raises((ssl.SSLError, ConnectionError)):
             context.wrap_socket(plain)
@@ -229,7 +229,7 @@ def test_old_tls_is_refused(folder, certificates):
 
 def test_tls_files_that_are_not_there_are_a_named_error(folder):
     writer = SpoolWriter(spool_settings(folder))
-    tls = TlsSettings(certificate=Path("/nowhere/a.pem"), private_key=Path("/nowhere/a.key"))
+    tls = TlsSettings(certificate_file=Path("/nowhere/a.pem"), key_file=Path("/nowhere/a.key"))
     try:
         with pytest.raises(ConfigError, match="check their paths"):
             Listener(ListenerSettings(host="127.0.0.1", port=0, tls=tls), writer)
@@ -240,7 +240,7 @@ def test_tls_files_that_are_not_there_are_a_named_error(folder):
 def test_the_simulated_scanner_speaks_mutual_tls(folder, tmp_path, capsys):
     trusted, unknown = authority(tmp_path), authority(tmp_path, "unknown")
     ours, theirs = vouched(tmp_path, "receiver", trusted), vouched(tmp_path, "scanner", trusted)
-    tls = TlsSettings(certificate=ours.certificate, private_key=ours.key, client_authorities=trusted.certificate)
+    tls = TlsSettings(certificate_file=ours.certificate, key_file=ours.key, ca_file=trusted.certificate)
     sent = write_series(tmp_path / "series", 3, size=64)
     with Receiver(folder, tls=tls) as receiver:
         push = ["push", str(tmp_path / "series"), "--to", f"127.0.0.1:{receiver.port}", "--called", "SCANSIDE"]

@@ -1,16 +1,23 @@
 """The configuration says what it does not understand."""
 
-from dataclasses import replace
+import functools
+import re
+from dataclasses import is_dataclass, replace
 from ipaddress import ip_network
 from pathlib import Path
+from typing import Annotated, get_args, get_origin, get_type_hints
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from daemon.config import JudgementSettings, Settings, load_settings
+from daemon.core.bounds import Range
 from daemon.core.errors import ConfigError
 from daemon.core.rule import Rule
 from daemon.core.values import ReportKind
-from daemon.edge.outlets import DicomOutlet, FolderOutlet, StowOutlet
+from daemon.edge.outlets import OUTLETS, DicomOutlet, FolderOutlet, StowOutlet
+from daemon.structuring import structure
 
 
 def test_no_file_is_the_defaults():
@@ -80,25 +87,122 @@ def test_a_destination_is_of_its_kind(written):
     assert Path.home() / "token" == cloud.authorization_file
 
 
+DICOM = "[[destinations]]\nname = 'x'\nhost = 'h'\nport = 104\nae_title = 'A'\n"
+STOW = "[[destinations]]\nname = 'x'\nkind = 'stow'\n"
+FOLDER = "[[destinations]]\nname = 'x'\nkind = 'folder'\npath = '/x'\n"
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("surprise = 1", "surprise"),
-        ("[dicom]\nprot = 104", "prot"),
-        ('[dicom]\nport = "a"', "dicom.port"),
-        ("[[destinations]]\nname = 'x'", "host"),
+        ("a = [", "is not TOML"),
+        ("surprise = 1", ": unknown key 'surprise', known are storage, "),
+        ("storge = '/x'", ": unknown key 'storge', did you mean storage?"),
+        ("[dicom]\nprot = 104", "dicom: unknown key 'prot', did you mean port?"),
+        ("[dicom]\ntls = { private_key = 'x' }", "dicom.tls: unknown key 'private_key', it is called key_file now"),
+        ("storage = 3", "storage: write a text in quotes"),
+        ("storage = ''", "storage: write the path"),
+        ("dicom = 3", "dicom: write a table"),
+        ('[dicom]\nport = "a"', "dicom.port: write a whole number without quotes"),
+        ('[dicom]\nport = "104"', "dicom.port: write a whole number without quotes"),
+        ("[dicom]\nport = 99999", "dicom.port: 99999 is out of range, write a number from 0 to 65,535"),
+        ("[web]\nport = true", "web.port: write a whole number without quotes"),
+        ("[web]\nport = 80.5", "web.port: write a whole number without quotes"),
+        ("[web]\nhost = 'http://127.0.0.1'", "web.host: not a host"),
+        ("[web]\nport = 11112", "web.port is 11112, as dicom.port is: give each a port of its own"),
+        (f"[commitment]\nport = 8112\n{DICOM}commitment = true", "commitment.port is 8112, as web.port is"),
+        ("[alerts]\npage = 3", "alerts.page: write a text in quotes"),
+        ("[alerts]\npage = 'scanside.example'", "alerts.page: not an address, write http://... or https://..."),
+        ("[alerts]\nurls = 'mailto://x'", "alerts.urls: write a list"),
+        ("[completion]\nquiet_s = -4", "completion.quiet_s: -4.0 is out of range"),
+        ("[completion]\nquiet_s = nan", "completion.quiet_s: nan is out of range"),
+        ("[work]\njudging_s = 0", "work.judging_s: 0.0 is out of range"),
+        ("[retention]\nkeep_days = -1", "retention.keep_days: -1.0 is out of range"),
+        ("[spool]\nused_fraction_max = 2.0", "spool.used_fraction_max: 2.0 is out of range"),
+        ("[dicom]\nae_title = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ'", "dicom.ae_title: not an AE title"),
+        ("[dicom]\nae_title = 'A\\\\B'", "dicom.ae_title: not an AE title"),
+        ("[dicom]\nae_title = ' A'", "dicom.ae_title: not an AE title"),
+        ("[dicom]\ncalling_ae_titles = 'MR1'", "dicom.calling_ae_titles: write a list"),
+        ("[dicom]\ncalling_ae_titles = ['MR1', '']", "dicom.calling_ae_titles[1]: not an AE title"),
+        ("[dicom]\nnetworks = ['10.0.0.1/8']", "dicom.networks[0]: 10.0.0.1/8 has host bits set"),
+        ('[scanners]\n"" = "x"', "not an AE title"),
+        ("[scanners]\nMR1 = ''", "scanners.MR1: not a name"),
+        ("[bundles]\n'a/b' = '/x'", "bundles.a/b: no plain name"),
+        ("database = 'mysql://u:secret@h/x'", "database: not an address, write postgresql://..."),
+        ("log_level = 'loud'", "log_level: not known, write debug or info or warning or error"),
+        ("[engine]\nprovider = 'gpu'", "engine.provider: not known, write cpu or cuda or tensorrt"),
+        ("[engine]\nstrict = 1", "engine.strict: write true or false"),
+        ('[judgement]\nrule = "gut"', "judgement.rule: 'gut' is not known, write conformal or iqr"),
+        ("[judgement]\nrule = 3", "judgement.rule: 3 is not known"),
+        ("[[routing.routes]]\nname = 'x'\nwhen = { EchoTime = { mn = 3 } }", "when.EchoTime: unknown key 'mn'"),
+        ("destinations = 3", "destinations: write a list"),
+        ("destinations = [3]", "destinations[0]: write a table"),
+        ("[[destinations]]\nname = 'x'", "destinations[0].host: missing"),
         ("[[destinations]]\nname = 'x'\nkind = 'ftp'", "kind 'ftp' of a destination is not known, write dicom or stow"),
-        ("[[destinations]]\nname = 'x'\nkind = 'folder'\npath = '/x'\nport = 1", "port"),
-        ("[[destinations]]\nname = 'x'\nkind = 'folder'\npath = '/x'\nobjects = ['KO']", "object 'KO' is not known"),
-        ("a = [", "not TOML"),
-        (2 * "[[destinations]]\nname = 'x'\nkind = 'folder'\npath = '/x'\n", "two destinations have one name"),
-        ('[judgement]\nrule = "gut"', "rule 'gut' is not known, write conformal or iqr"),
-        ("[judgement]\nrule = 3", "rule 3 is not known"),
+        (f"{FOLDER}port = 1", "destinations[0]: unknown key 'port', known are name, path"),
+        (f"{FOLDER}objects = ['KO']", "destinations[0].objects[0]: 'KO' is not known"),
+        (f"{FOLDER}objects = []", "destinations[0].objects: empty"),
+        (f"{FOLDER}objects = ['SR', 'SR']", "destinations[0].objects: the same twice"),
+        (2 * FOLDER, "destinations: two have one name, 'x'"),
+        (DICOM.replace("104", "0"), "destinations[0].port: 0 is out of range, write a number from 1 to 65,535"),
+        (f"{STOW}url = 'ftp://archive'", "destinations[0].url: not an address"),
+        (f"{STOW}url = 'https://archive:99999/'", "destinations[0].url: not an address"),
+        (f"{STOW}url = 'https:archive'", "destinations[0].url: not an address"),
     ],
 )
-def test_what_is_wrong_is_named(written, text, said):
-    with pytest.raises(ConfigError, match=said):
+def test_what_is_wrong_is_named_with_what_to_write(written, text, said):
+    with pytest.raises(ConfigError, match=re.escape(said)):
         load_settings(written(text))
+
+
+def test_all_that_is_wrong_is_said_at_once(written):
+    with pytest.raises(ConfigError) as caught:
+        load_settings(written("storge = 1\n[dicom]\nport = -1\n[web]\nport = true\n[work]\nsilence_s = 0"))
+
+    said = str(caught.value).splitlines()[1:]
+    assert 4 == len(said)
+    assert {"", "dicom.port", "web.port", "work.silence_s"} == {line.strip().rpartition(": ")[0] for line in said}
+
+
+def test_no_error_shows_a_secret(written):
+    with pytest.raises(ConfigError) as caught:
+        load_settings(written("database = 'mysql://u:hunter2@h/x'\n[alerts]\npage = 'ftp://u:hunter2@h'"))
+
+    assert "hunter2" not in str(caught.value)
+
+
+def bounded_numbers(settings, prefix=""):
+    """Every number that a file may set, as dotted key, type and bounds."""
+    for name, wanted in get_type_hints(settings, include_extras=True).items():
+        kind, *bounds = get_args(wanted) if get_origin(wanted) is Annotated else (wanted,)
+        if is_dataclass(kind):
+            yield from bounded_numbers(kind, f"{prefix}{name}.")
+        elif kind in (int, float):
+            yield f"{prefix}{name}", kind, bounds
+
+
+NUMBERS = list(bounded_numbers(Settings))
+
+
+def test_every_number_of_the_configuration_has_its_bounds():
+    outlets = [number for outlet in OUTLETS.values() for number in bounded_numbers(outlet)]
+
+    assert len(NUMBERS) > 20
+    assert [] == [key for key, _, bounds in (*NUMBERS, *outlets) if not any(isinstance(b, Range) for b in bounds)]
+
+
+@pytest.mark.parametrize(("key", "kind", "bounds"), NUMBERS, ids=[key for key, _, _ in NUMBERS])
+@given(number=st.one_of(st.integers(-(2**63), 2**63 - 1), st.floats(), st.integers(-3, 100_000)))
+@settings(max_examples=30)
+def test_a_number_is_within_its_bounds_or_its_key_is_named(key, kind, bounds, number):
+    content = functools.reduce(lambda inner, name: {name: inner}, reversed(key.split(".")), number)
+    wrong_kind = kind is int and isinstance(number, float)
+    if wrong_kind or any(bound.objection(number) for bound in bounds):
+        with pytest.raises(ConfigError, match=f"^{re.escape(key)}: "):
+            structure(content, Settings)
+    else:
+        found = functools.reduce(getattr, key.split("."), structure(content, Settings))
+        assert (number, kind) == (found, type(found))
 
 
 def test_whatever_can_change_a_verdict_changes_the_digest():
