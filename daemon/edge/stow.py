@@ -1,34 +1,43 @@
-"""STOW-RS (PS3.18 10.5): one object a request, the answer read per instance, not per request."""
+"""STOW-RS (PS3.18 10.5): one object a request, the answer read per instance, not per request.
 
-import json
+Delivered is what the answer names as stored (PS3.18 10.5.3): a login page, a proxy or a portal answers 200 as well.
+"""
+
 import secrets
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
+from http.client import HTTPException
 from pathlib import Path
-from typing import Any
+from socket import socket
+from typing import cast
 
-import urllib3
-from urllib3.exceptions import HTTPError, ProtocolError, ReadTimeoutError
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import HTTPError, LocationParseError
+from urllib3.util import parse_url
 
-from daemon.core.errors import DeliveryFailed, DeliveryRefused, DestinationUnreachable
+from daemon.core.errors import ConfigError, DeliveryFailed, DeliveryRefused, DestinationUnreachable
 from daemon.core.values import ReportObject
+from daemon.dicom.store_response import read_outcome
+from daemon.edge.bounded import BoundedSocket
 from daemon.edge.tls import TlsSettings, client_context
 
-#: Status codes that pass by themselves: too early, too many, and the server's own trouble.
-_PASSING = frozenset({408, 425, 429, 500, 502, 504, 507})
-_UNAVAILABLE = 503
-_DONE, _PARTLY, _CONFLICT = 200, 202, 409
+#: Status codes that pass by themselves: elsewhere for now, too early, too many, the server's or a portal's own trouble.
+_PASSING = frozenset({302, 303, 307, 408, 425, 429, 500, 502, 504, 507, 511})
+_UNAVAILABLE, _CONFLICT = 503, 409
+_SUCCESSFUL = range(200, 300)
 _UNAUTHORISED = frozenset({401, 403})
-#: Longer answers are no answers to one object.
-_ANSWER_BYTES = 1 << 20
-#: Attributes of the Store Instances Response Module (PS3.18 I.2), as DICOM JSON names them.
-_REFERENCED, _FAILED, _UID = "00081199", "00081198", "00081155"
-_FAILURE_REASON, _WARNING_REASON = "00081197", "00081196"
+#: An answer to one object takes some hundred bytes; its head, a proxy's headers.
+_ANSWER_BYTES = 1 << 17
+_AUTHORIZATION_BYTES = 1 << 14
 _DUPLICATE, _OUT_OF_RESOURCES = 0x0111, range(0xA700, 0xA800)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebArchive:
-    """A DICOMweb service: ``url`` of its root, above ``studies``; ``authorization_file`` holds the header's value."""
+    """A DICOMweb service: ``url`` of its root, above ``studies``; ``authorization_file`` holds the header's value.
+
+    ``timeout_s``: of connecting, then of one object's whole exchange.
+    """
 
     name: str
     url: str
@@ -38,16 +47,20 @@ class WebArchive:
 
 
 class StowClient:
-    """Delivers by STOW-RS; connections are kept open between objects."""
+    """Delivers by STOW-RS, each object on a connection of its own.
+
+    Raises:
+        ConfigError: the URL is none, a certificate cannot be used, or the authorization file holds no header's value.
+    """
 
     def __init__(self, archive: WebArchive) -> None:
         self._archive = archive
-        self._pool = urllib3.PoolManager(
-            retries=False,
-            timeout=archive.timeout_s,
-            ssl_context=client_context(archive.tls),
-            server_hostname=archive.tls.server_name or None,
-        )
+        self._host, self._port, self._path = _place(archive)
+        self._context = client_context(archive.tls) if _is_secure(archive) else None
+        with suppress(DestinationUnreachable):  # one that is not there yet is waited for
+            held = self._held()
+            if held is not None and not _is_value(held):
+                raise ConfigError(self._no_value())
 
     @property
     def name(self) -> str:
@@ -59,20 +72,20 @@ class StowClient:
 
         Raises:
             DeliveryRefused: the request or the object is refused for good.
-            DestinationUnreachable: no connection, or the service is not available.
-            DeliveryFailed: no answer, or the server is in passing trouble.
+            DestinationUnreachable: no connection, no credentials, or the service is not available.
+            DeliveryFailed: no answer, none that names the object, or the server is in passing trouble.
         """
         status, body = self._post(report_object.payload)
-        failure, warning = _outcome(body, report_object.sop_instance_uid)
-        if failure == _DUPLICATE or (status == _DONE and failure is None):
-            return _remark(failure or warning)
-        if failure is not None:
-            self._fail(failure)
-        if status == _PARTLY and warning is not None:
-            return _remark(warning)
+        outcome = read_outcome(body, report_object.sop_instance_uid)
+        if outcome.failure == _DUPLICATE:
+            return _remark(outcome.failure)
+        if outcome.failure is not None:
+            raise self._failure(outcome.failure)
+        if outcome.warning is not None and status in _SUCCESSFUL:
+            return _remark(outcome.warning)
         raise self._trouble(status)
 
-    def _post(self, payload: bytes) -> tuple[int, dict[str, Any]]:
+    def _post(self, payload: bytes) -> tuple[int, bytes]:
         boundary = secrets.token_hex(16)
         headers = {
             "Content-Type": f'multipart/related; type="application/dicom"; boundary={boundary}',
@@ -80,86 +93,110 @@ class StowClient:
         } | self._authorization()
         part = f"--{boundary}\r\nContent-Type: application/dicom\r\n\r\n".encode()
         body = part + payload + f"\r\n--{boundary}--\r\n".encode()
-        url = f"{self._archive.url.rstrip('/')}/studies"
+        with closing(self._connected()) as connection:
+            return self._exchange(connection, body, headers)
+
+    def _exchange(self, connection: HTTPConnection, body: bytes, headers: dict[str, str]) -> tuple[int, bytes]:
         try:
-            answer = self._pool.request(
-                "POST", url, body=body, headers=headers, redirect=False, preload_content=False, decode_content=True
-            )
-            with answer:
-                return answer.status, _parse(answer.read(_ANSWER_BYTES))
-        except (ReadTimeoutError, ProtocolError) as error:
-            raise DeliveryFailed(f"{self.name} gave no answer: it may be overloaded") from error
-        except HTTPError as error:
+            with suppress(BrokenPipeError):  # a server may refuse, and close, before it has taken everything
+                connection.request("POST", self._path, body, headers, preload_content=False, decode_content=False)
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+        except (OSError, HTTPException, HTTPError, ValueError) as error:  # http.client's own, of a chunk of -5 bytes
+            what = f"no answer that can be read within {self._archive.timeout_s:g} s ({type(error).__name__})"
+            raise DeliveryFailed(f"{self.name} gave {what}: it may be overloaded, or no DICOMweb service") from error
+
+    def _connected(self) -> HTTPConnection:
+        """A new connection, bounded from now on."""
+        connection = self._connection()
+        try:
+            connection.connect()
+        except (OSError, HTTPError) as error:
+            connection.close()
             raise DestinationUnreachable(
                 f"{self.name} cannot be reached ({type(error).__name__}): check that it runs, its URL and certificate"
             ) from error
+        connection.sock = cast("socket", BoundedSocket(connection.sock, self._archive.timeout_s, _ANSWER_BYTES))
+        return connection
+
+    def _connection(self) -> HTTPConnection:
+        seconds, context = self._archive.timeout_s, self._context
+        if context is None:
+            return HTTPConnection(self._host, self._port, timeout=seconds)
+        name = self._archive.tls.server_name or None
+        return HTTPSConnection(self._host, self._port, timeout=seconds, ssl_context=context, server_hostname=name)
 
     def _authorization(self) -> dict[str, str]:
-        """Read each time: tokens are renewed while we run."""
+        """Read each time: tokens are renewed while we run. What is wrong with the file holds up every object."""
+        held = self._held()
+        if held is None:
+            return {}
+        if not _is_value(held):
+            raise DestinationUnreachable(self._no_value())
+        return {"Authorization": held.decode("ascii")}
+
+    def _held(self) -> bytes | None:
+        """What the file holds; None where there is none to read."""
         file = self._archive.authorization_file
         if file is None:
-            return {}
+            return None
         try:
-            return {"Authorization": file.read_text().strip()}
-        except (OSError, ValueError) as error:
-            raise DeliveryRefused(f"{self.name}: cannot read {file}: give a readable authorization_file") from error
+            if file.is_file():  # a pipe would never end
+                with file.open("rb") as opened:
+                    return opened.read(_AUTHORIZATION_BYTES + 1).strip()
+        except (OSError, ValueError) as error:  # ValueError: a name that no file can have
+            raise DestinationUnreachable(f"{self.name}: cannot read authorization_file {file}: mend it") from error
+        raise DestinationUnreachable(f"{self.name}: authorization_file {file} is not there: write it")
 
-    def _fail(self, reason: int) -> None:
+    def _no_value(self) -> str:
+        return (
+            f"{self.name}: authorization_file {self._archive.authorization_file} holds no header's value: write one "
+            "line of plain ASCII, such as Bearer and a token"
+        )
+
+    def _failure(self, reason: int) -> DeliveryFailed | DeliveryRefused:
         if reason in _OUT_OF_RESOURCES:
-            raise DeliveryFailed(f"{self.name} is out of resources (failure reason {reason:04X})")
-        raise DeliveryRefused(
+            return DeliveryFailed(f"{self.name} is out of resources (failure reason {reason:04X})")
+        return DeliveryRefused(
             f"{self.name} refused the object (failure reason {reason:04X}): see its log, then requeue"
         )
 
     def _trouble(self, status: int) -> DeliveryFailed | DeliveryRefused:
+        if status in _SUCCESSFUL:
+            return DeliveryFailed(
+                f"{self.name} answered HTTP {status} without naming the object as stored: check its URL, and whether "
+                "a login page or a proxy answers in its place"
+            )
         if status == _UNAVAILABLE:
             return DestinationUnreachable(f"{self.name} is not available (HTTP 503)")
         if status in _PASSING:
             return DeliveryFailed(f"{self.name} is in trouble (HTTP {status})")
         if status in _UNAUTHORISED:
             return DeliveryRefused(f"{self.name} does not let us in (HTTP {status}): check authorization_file")
-        if status in (_PARTLY, _CONFLICT):
+        if status == _CONFLICT:
             return DeliveryRefused(f"{self.name} does not say what became of the object (HTTP {status}): look there")
         return DeliveryRefused(f"{self.name} refused the request (HTTP {status}): check the URL and its log")
 
 
-def _remark(reason: int | None) -> str:
+def _place(archive: WebArchive) -> tuple[str, int | None, str]:
+    """Host, port and path of the service's ``studies``."""
+    try:
+        url = parse_url(f"{archive.url.rstrip('/')}/studies")
+    except LocationParseError:
+        url = parse_url("")
+    if url.scheme not in ("http", "https") or not url.host:
+        raise ConfigError(f"{archive.name}: url = {archive.url!r} is none: write https://HOST/PATH, above studies")
+    return url.host.strip("[]"), url.port, url.request_uri
+
+
+def _is_secure(archive: WebArchive) -> bool:
+    return archive.url.lower().startswith("https:")
+
+
+def _remark(reason: int) -> str:
     return f"warning {reason:04X}" if reason else ""
 
 
-def _parse(body: bytes) -> dict[str, Any]:
-    """The answer's data set; empty where it is none."""
-    try:
-        found = json.loads(body or b"{}")
-    except ValueError:
-        return {}
-    found = found[0] if isinstance(found, list) and found else found
-    return found if isinstance(found, dict) else {}
-
-
-def _outcome(answer: dict[str, Any], sop_instance_uid: str) -> tuple[int | None, int | None]:
-    """What is said of one instance: its failure reason, or its warning reason, 0 where it was stored without one."""
-    for item in _items(answer, _FAILED):
-        if _value(item, _UID) == sop_instance_uid:
-            return _number(item, _FAILURE_REASON), None
-    for item in _items(answer, _REFERENCED):
-        if _value(item, _UID) == sop_instance_uid:
-            return None, _number(item, _WARNING_REASON)
-    return None, None
-
-
-def _items(answer: dict[str, Any], tag: str) -> list[dict[str, Any]]:
-    element = answer.get(tag)
-    values = element.get("Value") if isinstance(element, dict) else None
-    return [item for item in values if isinstance(item, dict)] if isinstance(values, list) else []
-
-
-def _value(item: dict[str, Any], tag: str) -> object:
-    element = item.get(tag)
-    values = element.get("Value") if isinstance(element, dict) else None
-    return values[0] if isinstance(values, list) and values else None
-
-
-def _number(item: dict[str, Any], tag: str) -> int:
-    value = _value(item, tag)
-    return value if isinstance(value, int) else 0
+def _is_value(held: bytes) -> bool:
+    """Whether it can be a header's value (RFC 9110 5.5), without the letters that only some servers take."""
+    return 0 < len(held) <= _AUTHORIZATION_BYTES and held.isascii() and held.decode("ascii").isprintable()
