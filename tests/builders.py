@@ -49,18 +49,23 @@ def association_end(*, at, association="a", aborted=False):
     return AssociationEnd(association=association, ended_at=at, aborted=aborted)
 
 
-def assessment(levels=None, entropy=0.0):
-    """An assessment whose limits are all 0.3: artefacts at ``levels`` and as plain in the image, the others at 0."""
+def assessment(levels=None, entropy=0.0, presence=None, distance=None):
+    """An assessment whose limits are all 0.3: artefacts at ``levels`` and as plain in the image, the others at 0.
+
+    ``distance`` from every known head has the limit 3.
+    """
     values = {artefact: (levels or {}).get(artefact, 0.0) for artefact in ARTEFACTS}
     artefacts = {artefact: Measure(value=value, unit="1", limit=0.3) for artefact, value in values.items()}
     uncertainty = Measure(value=sum(values.values()), unit="1", limit=0.3)
     measures = {artefact.value: measure for artefact, measure in artefacts.items()}
     measures["uncertainty"] = uncertainty
     measures["entropy"] = Measure(value=entropy, unit="1", limit=0.3)
+    if distance is not None:
+        measures["feature distance"] = Measure(value=distance, unit="1", limit=3.0)
     return Assessment(
         uncertainty=uncertainty,
         artefacts=artefacts,
-        causes={artefact: min(value, 1.0) for artefact, value in values.items()},
+        causes=presence or {artefact: min(value, 1.0) for artefact, value in values.items()},
         volumes_ml={"grey matter": 600.0},
         measures=measures,
     )

@@ -6,17 +6,16 @@ from dataclasses import replace
 
 import pytest
 from builders_daemon import golden_datasets, write_files
+from builders_judging import ALGORITHM, series_of
 from builders_series import encoded
 
 from daemon.commands.assess import appraise
 from daemon.config import Settings, load_settings, shipped_bundle
-from daemon.core.values import Algorithm, Arrival, ClosedBy, Instance, Series, State
+from daemon.core.values import State
 from daemon.examination import Examiners
 from daemon.judgement import Judge, SeriesJudge
 from daemon.selection import BYTES_MAX
 from models.bundle import BundleError
-
-ALGORITHM = Algorithm(bundle="b", bundle_version="1", bundle_digest="d", software_version="1", config_digest="c")
 
 
 @pytest.fixture
@@ -61,40 +60,6 @@ def test_the_scanner_decides_which_bundle_judges(site, tmp_path, monkeypatch):
     assert (["second"], State.ACCEPT) == (asked, found.verdict.state)
     with pytest.raises(BundleError):
         appraise(folder, load_settings(site), "MR3")
-
-
-def series_of(datasets, scanner):
-    """A closed series, and how to read its data sets."""
-    stored = {str(dataset.SOPInstanceUID): encoded(dataset) for dataset in datasets}
-    arrivals = [
-        Arrival(
-            sop_instance_uid=str(dataset.SOPInstanceUID),
-            sop_class_uid=str(dataset.SOPClassUID),
-            transfer_syntax_uid="1.2.840.10008.1.2.1",
-            calling_ae=scanner,
-            called_ae="SCANSIDE",
-            association="a",
-            received_at=1.0,
-            segment="1",
-            offset=0,
-            length=1,
-        )
-        for dataset in datasets
-    ]
-    instances = [
-        Instance(arrival=one, series_instance_uid="1.2.3", study_instance_uid="1.2", modality="MR", digest="")
-        for one in arrivals
-    ]
-    series = Series(
-        series_instance_uid="1.2.3",
-        study_instance_uid="1.2",
-        revision=1,
-        instances=tuple(instances),
-        closed_by=ClosedBy.RELEASE,
-        closed_at=2.0,
-        partial=False,
-    )
-    return series, lambda arrival: stored[arrival.sop_instance_uid]
 
 
 def test_a_verdict_names_the_bundle_that_gave_it_and_a_broken_one_still_gets_an_answer(site):
