@@ -12,6 +12,7 @@ from daemon.commands.parked import add_parking_options, run_parked, run_requeue
 from daemon.commands.push_options import add_push_options
 from daemon.config import SHIPPED, Settings, load_settings
 from daemon.core.errors import ScansideError
+from daemon.edge.private import begin_private
 from models.bundle import BundleError
 
 _WHERE = """\
@@ -41,6 +42,7 @@ out what they rejected (--exclude).
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; 0 if it did what it was asked for, 1 with one line on stderr if it could not."""
+    begin_private()
     parser = _parser()
     options = parser.parse_args(arguments)
     try:

@@ -25,6 +25,7 @@ from daemon.edge.inventory import Inventory
 from daemon.edge.metrics import OTHER_SCANNER, Metrics, make_metrics
 from daemon.edge.notifier import make_notifiers
 from daemon.edge.observer import FindReceiver, Observer
+from daemon.edge.private import claim_storage
 from daemon.edge.receiver_process import ReceiverProcess, standing_receiver
 from daemon.edge.references import SiteReferences
 from daemon.edge.spool import SpoolReader
@@ -46,6 +47,7 @@ _log = structlog.get_logger()
 def run_receiver(settings: Settings, parent: int | None) -> None:
     """The receiver process: receives until SIGTERM or the end of ``parent``, and does nothing else."""
     logs.configure(settings.log_level, site_key(settings))
+    claim_storage(settings.storage)
     receive(settings.spool_settings, settings.dicom, parent)
 
 
@@ -78,6 +80,7 @@ def run_worker(settings: Settings, metrics_port: int | None = None) -> None:
 
 def _until_told(settings: Settings, running: Callable[[threading.Event], AbstractContextManager[None]]) -> None:
     logs.configure(settings.log_level, site_key(settings))
+    claim_storage(settings.storage)
     signals: list[int] = []
     stop = threading.Event()
 

@@ -26,6 +26,7 @@ from daemon.edge.outbox import Outbox
 from daemon.edge.outlets import DicomOutlet, Outlet, make_destination, peer_of
 from daemon.edge.patience import GONE, PatientTurn
 from daemon.edge.pledges import Pledges
+from daemon.edge.private import make_folder
 from daemon.edge.reports import Reports
 from daemon.edge.results import Results
 from daemon.edge.roster import Roster
@@ -100,7 +101,7 @@ def prepared(engine: Engine, stop: threading.Event) -> bool:
 
 def site_key(settings: Settings) -> bytes:
     """The site's secret; made at the first start, readable by its owner only."""
-    settings.storage.mkdir(parents=True, exist_ok=True)
+    make_folder(settings.storage)
     try:
         descriptor = os.open(settings.site_key, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:

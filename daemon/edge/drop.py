@@ -10,6 +10,7 @@ from pathlib import Path
 from daemon.core.errors import DeliveryFailed, DeliveryRefused, DestinationUnreachable
 from daemon.core.values import ReportObject
 from daemon.edge.durable import flush_folder
+from daemon.edge.private import create
 
 #: What a person must mend; the rest (no space, a share that is away) passes.
 _FORBIDDEN = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
@@ -68,7 +69,9 @@ class FolderWriter:
 
 def _place(partial: Path, final: Path, content: bytes) -> None:
     """Write beside the place and link it there, which fails where something lies by now; the caller then compares."""
-    with partial.open("wb") as file:
+    with create(partial) as file:
+        # as its folder, who may read: other software, under another user, watches it
+        os.fchmod(file.fileno(), 0o600 | final.parent.stat().st_mode & 0o044)
         file.write(content)
         file.flush()
         os.fsync(file.fileno())

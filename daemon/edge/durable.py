@@ -6,11 +6,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from daemon.edge.private import create
+
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write beside the place, flush, move there, flush the folder: a crash leaves the whole file or the one before."""
+    """Write beside the place, flush, move there, flush the folder: a crash leaves the whole file or the one before.
+
+    Only its owner may read it.
+    """
     partial = path.with_suffix(".part")
-    with partial.open("wb") as file:
+    with create(partial) as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
@@ -20,12 +25,13 @@ def write_whole(path: Path, content: bytes) -> None:
 
 @contextmanager
 def taking_place(path: Path) -> Iterator[Path]:
-    """A file to write beside the place, flushed and moved there at the end; removed if the writing fails.
+    """A file, only its owner's, to write beside the place, flushed and moved there; removed if the writing fails.
 
     Of several who write at once, on whatever machines, each has a file of its own, and the last one's stays.
     """
     partial = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
     try:
+        create(partial, os.O_EXCL).close()
         yield partial
         with partial.open("rb") as file:
             os.fsync(file.fileno())

@@ -4,15 +4,17 @@ Never change a step that was released: add the next one. ``schema.METADATA`` is 
 gets at once; a test holds that the steps lead to it.
 """
 
+import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import sqlalchemy as sa
 
 from daemon.core.errors import ConfigError, DatabaseGone
 from daemon.edge import schema
+from daemon.edge.private import create
 
 _number = sa.Table("schema_number", schema.METADATA, sa.Column("number", sa.Integer, primary_key=True))
 #: Any constant will do; it keeps apart processes that open the database at once (PostgreSQL advisory lock).
@@ -53,6 +55,9 @@ def prepare(engine: sa.Engine) -> None:
         DatabaseGone: the database cannot be reached.
         ConfigError: newer software made it.
     """
+    if engine.dialect.name == "sqlite" and engine.url.database:
+        with suppress(OSError):  # it is there, or SQLite will say why it cannot be
+            create(Path(engine.url.database), os.O_EXCL).close()  # its -wal and -shm take over its mode
     try:
         with _alone(engine) as connection:
             _migrate(connection)

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from daemon.core.errors import SpoolError
+from daemon.edge.private import create
 
 STATUS = "receiver.json"
 
@@ -67,7 +68,8 @@ class Tally:
 def write_status(folder: Path, status: ReceiverStatus) -> None:
     """Replace the status file; a reader sees the old one or the new one."""
     draft = folder / f"{STATUS}.new"
-    draft.write_text(json.dumps(asdict(status)))
+    with create(draft) as file:
+        file.write(json.dumps(asdict(status)).encode())
     draft.replace(folder / STATUS)
 
 

@@ -32,7 +32,7 @@ FIELDS = UID_FIELDS | {
     *("revision", "closed_by", "partial", "stage", "verdict", "cause", "reason", "kind", "card"),
     *("seconds", "duration_s", "age_s", "timeout_s", "attempt", "attempts", "queue"),
     *("destination", "provider", "bundle", "bundle_version", "bundle_digest", "software_version", "config_digest"),
-    *("segment", "segments", "offset", "length", "records", "free_bytes"),
+    *("segment", "segments", "offset", "length", "records", "files", "free_bytes"),
     *("host", "port", "pid", "signal", "exit_code", "workers"),
 }
 

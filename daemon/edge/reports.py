@@ -6,6 +6,7 @@ from pydicom import dcmread
 
 from daemon.core.values import ReportKind, ReportObject, ReportReference
 from daemon.edge.durable import write_whole
+from daemon.edge.private import make_folder
 
 _KINDS = {"SR": ReportKind.SR}
 
@@ -14,7 +15,7 @@ class Reports:
     """A folder of DICOM files named by SOP instance UID, and of PNG pictures named by card and revision."""
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         self._folder = folder
 
     def save(self, report_object: ReportObject) -> Path:

@@ -22,6 +22,7 @@ import structlog
 from daemon.core.errors import SpoolError
 from daemon.edge.draft import Draft, write_fully
 from daemon.edge.durable import flush_folder
+from daemon.edge.private import make_folder
 from daemon.edge.segments import (
     COMMITTED,
     SEGMENT_HEAD,
@@ -237,7 +238,7 @@ def _cut_torn_tail(descriptor: int, whole: int) -> int:
 def _claim(folder: Path) -> int:
     """Make the folder and take its mark, open and locked: one spool has one receiver."""
     if not folder.exists():
-        folder.mkdir(mode=0o700, parents=True)
+        make_folder(folder)
         flush_folder(folder.parent)
     mark = os.open(folder / COMMITTED, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:

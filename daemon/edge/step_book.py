@@ -20,6 +20,7 @@ from daemon.dicom.dimse import Command, Request, Status
 from daemon.dicom.procedure_step import UID, stated_status
 from daemon.edge.draft import Draft
 from daemon.edge.durable import flush_folder, write_whole
+from daemon.edge.private import make_folder
 from daemon.edge.segments import StepReceipt
 from daemon.edge.spool_writer import SpoolWriter
 
@@ -40,7 +41,7 @@ class StepBook:
         self._folder = writer.folder / _FOLDER
         self._lock = threading.Lock()
         try:
-            self._folder.mkdir(mode=0o700, exist_ok=True)
+            make_folder(self._folder)
             flush_folder(writer.folder)
             for path in self._folder.iterdir():
                 if path.stat().st_mtime < time.time() - _KEPT_S:

@@ -1,9 +1,14 @@
 """What deploy/ ships is accepted by those who read it."""
 
+import re
 import subprocess
+import sys
 from pathlib import Path
 
+import builders_unit
 import pytest
+from builders_daemon import SCANSIDE
+from builders_unit import ANALYZE, NUMBERS, directives
 from prometheus_client import CollectorRegistry, generate_latest
 
 from daemon.__main__ import _parser
@@ -11,6 +16,7 @@ from daemon.config import load_settings
 from daemon.edge.metrics import make_metrics
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
+UNITS = sorted(DEPLOY.glob("*.service"))
 PROMTOOL = Path("/usr/bin/promtool")
 
 
@@ -21,7 +27,7 @@ def test_the_configuration_is_one_the_daemon_takes():
     assert ["pacs"] == [destination.name for destination in settings.destinations]
 
 
-@pytest.mark.parametrize("unit", sorted(DEPLOY.glob("*.service")), ids=lambda unit: unit.name)
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
 def test_the_units_run_commands_that_exist(unit):
     (command,) = [line for line in unit.read_text().splitlines() if line.startswith("ExecStart=")]
     program, *options = command.removeprefix("ExecStart=").replace("%i", "1").split()
@@ -29,6 +35,39 @@ def test_the_units_run_commands_that_exist(unit):
     assert program.endswith("bin/scanside")
     assert options[0] in {"run", "receive", "work"}
     assert Path("/etc/scanside/scanside.toml") == _parser().parse_args(options).config
+
+
+@pytest.mark.skipif(not Path(ANALYZE).exists(), reason="no systemd-analyze: apt install systemd")
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
+def test_the_units_are_little_exposed(unit):
+    command = [ANALYZE, "security", "--offline=true", "--no-pager", str(unit)]
+    said = subprocess.run(command, capture_output=True, text=True, check=False)
+    (level,) = re.findall(r"Overall exposure level for .*: ([0-9.]+)", said.stdout) or [said.stderr]
+
+    assert float(level) <= 3.0
+    assert "" == said.stderr  # an unknown directive, or a bad value, is told there
+
+
+def test_the_units_forbid_the_same():
+    apart = {"ExecStart", "TimeoutStopSec", "KillMode"}
+    forbidden = [[line for line in directives(unit) if line[0] not in apart] for unit in UNITS]
+
+    assert forbidden == [forbidden[0]] * len(UNITS)
+    assert {("UMask", "0077"), ("StateDirectoryMode", "0700")} <= set(forbidden[0])
+
+
+@pytest.mark.skipif(
+    not (Path(ANALYZE).exists() and NUMBERS.exists()), reason="no systemd-analyze or no headers of an x86_64 kernel"
+)
+def test_the_whole_line_works_under_what_the_units_forbid(tmp_path):
+    command = [sys.executable, builders_unit.__file__, str(DEPLOY / "scanside.service"), *SCANSIDE]
+    done = subprocess.run(
+        [*command, "demo", "--folder", tmp_path / "demo"], capture_output=True, text=True, check=False
+    )
+
+    assert 0 == done.returncode, done.stdout + done.stderr
+    assert 4 == done.stdout.count("picture ")
+    assert [] == [path for path in (tmp_path / "demo").rglob("*") if path.stat().st_mode & 0o077]
 
 
 @pytest.mark.skipif(not PROMTOOL.exists(), reason="no promtool: apt install prometheus")
