@@ -3,6 +3,8 @@
 A DICOM folder or file goes through the daemon's own reader; a NIfTI file brings its volume along.
 """
 
+import argparse
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -14,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from daemon.commands.finding import NIFTI
-from daemon.config import SHIPPED, Settings
-from daemon.core.errors import ConfigError, NotAssessable
+from daemon.config import SHIPPED, Settings, load_settings
+from daemon.core.errors import ConfigError, NotAssessable, Reason
 from daemon.core.reference import choose
 from daemon.core.routing import Route
 from daemon.core.values import Verdict, Volume
@@ -26,6 +28,29 @@ from daemon.selection import Candidate, check_size, select, select_volume
 from models.prediction import Prediction
 from models.preprocess import FloatArray, Grid, canonical, resample, restore
 from models.refinement import labels_on_own_grid
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Give ``parser`` the options of the command."""
+    parser.add_argument("path", type=Path, help="DICOM folder, DICOM file or NIfTI file of one series")
+    parser.add_argument("--json", action="store_true", help="everything, as JSON")
+    parser.add_argument("--maps", type=Path, help="folder for labels and variances on the input's own grid")
+    parser.add_argument("--scanner", default="", help="calling AE title: judge as if it had come from there")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Judge, write the maps that are asked for, and print the answer."""
+    appraisal = appraise(options.path, load_settings(options.config), options.scanner)
+    if options.maps:
+        write_maps(appraisal, options.maps)
+    summary = summarise(appraisal)
+    if options.json:
+        print(json.dumps(summary, indent=1))
+    else:
+        print(
+            f"{summary['verdict']} {summary['cause'] or ''} uncertainty {summary['uncertainty']}: {summary['action']}"
+        )
+    return 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,10 +107,13 @@ def appraise(path: Path, settings: Settings, scanner: str = "") -> Appraisal:
     """Judge the series at ``path``, as one that came from ``scanner`` (calling AE title) if that is given.
 
     Raises:
-        ConfigError: there is nothing at the path, or it cannot be read at all; the scanner's references cannot be used.
+        ConfigError: there is no image at the path, or it cannot be read; the scanner's references cannot be used.
         BundleError: the configured bundle cannot be used.
     """
-    return Appraiser(settings).appraise(files_of(path), scanner)
+    appraisal = Appraiser(settings).appraise(files_of(path), scanner)
+    if Reason.EMPTY in appraisal.verdict.reasons:
+        raise ConfigError(f"no image at {path}: give a DICOM folder, a DICOM file or a NIfTI file")
+    return appraisal
 
 
 def files_of(path: Path) -> list[Path]:

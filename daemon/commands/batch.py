@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Final
 
 from sqlalchemy import Engine
@@ -23,7 +24,7 @@ from sqlalchemy.exc import OperationalError
 from daemon.commands.assess import Appraiser
 from daemon.commands.cohort import CohortLine
 from daemon.commands.finding import Finds, find_series
-from daemon.config import Settings
+from daemon.config import Settings, load_settings
 from daemon.core.errors import ConfigError, StoppedEarly
 from daemon.edge import logs
 from daemon.edge.cohorts import Changes, Cohort
@@ -40,6 +41,21 @@ DATABASE: Final = "cohort.sqlite"
 _NICE: Final = 10
 _LOOK_S: Final = 0.5
 _AGAIN_S: Final = 10.0
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Give ``parser`` the options of the command."""
+    parser.add_argument("folder", type=Path, help="DICOM or NIfTI files, in any folders below")
+    parser.add_argument("--out", type=Path, default=Path("batch"), help="folder for the tables, and for SQLite")
+    parser.add_argument("--name", default="", help="of the cohort, by which it is resumed and joined; else the folder")
+    parser.add_argument("--parquet", action="store_true", help="rows.parquet too: pip install 'scanside[parquet]'")
+    parser.add_argument("--scanner", default="", help="calling AE title: judge as if all had come from there")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Judge the cohort, and print what was done."""
+    print(run_batch(options, load_settings(options.config)))
+    return 0
 
 
 def run_batch(options: argparse.Namespace, settings: Settings) -> str:

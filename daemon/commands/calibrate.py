@@ -1,15 +1,18 @@
 """scanside calibrate: the site's own references, learnt from the series that were judged and accepted."""
 
+import argparse
+import json
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from daemon.config import SHIPPED, Settings
-from daemon.core.calibration import Coverage, LeftOut, Scored, Selection, coverage, learn
+from daemon.config import SHIPPED, Settings, load_settings
+from daemon.core.calibration import ACCEPTED, Coverage, LeftOut, Scored, Selection, coverage, learn
 from daemon.core.errors import ConfigError
 from daemon.core.reference import References, fewest, level_of
+from daemon.core.values import State
 from daemon.edge.migrations import open_existing
 from daemon.edge.references import write_references
 from daemon.edge.results import Results
@@ -29,6 +32,43 @@ class Calibration:
     left_out: Mapping[LeftOut, int]
     needed: int
     unknown: int
+
+
+_ABOUT = """\
+Learns what accepted series of each scanner and protocol look like, from the newest verdict of every complete series,
+and writes it to storage/references.json; a running daemon takes it up with its next series. A series is compared with
+its own scanner and protocol where these hold enough series for an alarm to be possible at all, else with all of its
+scanner, else with the bundle's own reference. Only scores of the configured bundle count. With rule = "iqr" under
+[judgement] twelve series are enough (Tukey's fence), but the share of false alarms is then not fixed.
+
+Series judged ACCEPT and REVIEW count, RESCAN and NOT_ASSESSED never. Leaving REVIEW out (--accepted-only) drops what
+was merely unusual, which tightens the limits at every calibration: do so only after people have looked. Better leave
+out what they rejected (--exclude).
+"""
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Give ``parser`` the options of the command."""
+    parser.description = _ABOUT
+    parser.add_argument("--accepted-only", action="store_true", help="leave REVIEW out: tightens the limits every time")
+    parser.add_argument("--exclude", type=Path, metavar="FILE", help="series UIDs that a person rejected, one a line")
+    parser.add_argument("--bundle", default=SHIPPED, metavar="NAME", help="as [bundles] calls it; else the shipped one")
+    parser.add_argument("--dry-run", action="store_true", help="show it, write nothing")
+    parser.add_argument("--json", action="store_true", help="everything, as JSON")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Learn, write unless it is a dry run, and print what was learnt."""
+    settings = load_settings(options.config)
+    states = {State.ACCEPT} if options.accepted_only else ACCEPTED
+    selection = Selection(states=states, rejected=read_rejected(options.exclude))
+    calibration = calibrate(settings, selection, write=not options.dry_run, bundle_name=options.bundle)
+    if options.json:
+        print(json.dumps(summarise(calibration, settings), indent=1))
+    else:
+        print(*tabulate(calibration, settings.scanners), sep="\n")
+        print("written: nothing" if options.dry_run else f"written: {calibration.file}")
+    return 0
 
 
 def calibrate(settings: Settings, selection: Selection, *, write: bool, bundle_name: str = SHIPPED) -> Calibration:

@@ -4,6 +4,7 @@ The daemon is the real one in a process of its own; the scanner pushes by real C
 that writes what it gets to a folder, so that its files can be looked at.
 """
 
+import argparse
 import json
 import shutil
 import socket
@@ -47,6 +48,17 @@ class _Archive:
     folder: Path
     port: int
     arrived: dict[str, float]
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Give ``parser`` the options of the command."""
+    parser.add_argument("series", type=Path, nargs="?", help="folder with your own DICOM series; else the golden head")
+    parser.add_argument("--folder", type=Path, default=Path("demo"), help="where the demo keeps its things")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Show it all."""
+    return run_demo(options.folder, options.series)
 
 
 def run_demo(folder: Path, source: Path | None) -> int:

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 from pydicom import Dataset
 
-from daemon.commands.push_options import manner
-from daemon.config import Settings
+from daemon.commands.push_options import add_push_options, manner
+from daemon.config import Settings, load_settings
 from daemon.core.errors import ConfigError, DeliveryFailed, NotAssessable
 from daemon.core.steps import StepState
 from daemon.core.transmission import Manner, Transmission, plan
@@ -38,7 +38,10 @@ Series = Sequence[Outgoing]
 _SEEDS = 1 << 31
 
 
-def run_push(options: argparse.Namespace, settings: Settings) -> int:
+add_options = add_push_options
+
+
+def run(options: argparse.Namespace) -> int:
     """Push what the options say; 0 if all of it was accepted, else 1.
 
     Raises:
@@ -46,6 +49,7 @@ def run_push(options: argparse.Namespace, settings: Settings) -> int:
         NotAssessable: an artefact was asked for, and a series is no single volume.
         DeliveryFailed: the step could not be reported.
     """
+    settings = load_settings(options.config)
     seed = secrets.randbelow(_SEEDS) if options.seed is None else options.seed
     peer = _peer(options, settings)
     series = _series(options, settings, seed)

@@ -3,6 +3,8 @@
 Free text of a header is never shown: operators type names into it.
 """
 
+import argparse
+import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -13,7 +15,7 @@ from typing import Any
 from pydicom.dataset import Dataset
 
 from daemon.commands.assess import files_of
-from daemon.config import Settings
+from daemon.config import Settings, load_settings
 from daemon.core.errors import NotAssessable
 from daemon.core.routing import FREE_TEXT, Check, Trial
 from daemon.dicom.attributes import Attributes
@@ -56,6 +58,21 @@ class Explanation:
         route = f" (route '{self.outlook.route.name}')" if self.outlook.route else ""
         refusal = self.outlook.refusal
         return f"NOT_ASSESSED: {refusal}{route}" if refusal is not None else f"judged by {self.bundle}{route}"
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Give ``parser`` the options of the command."""
+    parser.add_argument("path", type=Path, help="DICOM folder or file")
+    parser.add_argument("--json", action="store_true", help="one JSON object a series")
+    parser.add_argument("--scanner", default="", help="calling AE title: as if it had come from there")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print some lines, or an object, for each series."""
+    for explanation in explain(options.path, load_settings(options.config), options.scanner):
+        lines = [json.dumps(summarise(explanation))] if options.json else describe(explanation)
+        print(*lines, sep="\n")
+    return 0
 
 
 def explain(path: Path, settings: Settings, scanner: str = "") -> Iterator[Explanation]:

@@ -1,12 +1,33 @@
 """scanside series: what the database knows of each series, for people and for scripts."""
 
+import argparse
+import json
 from typing import Any
 
-from daemon.config import Settings
+from daemon.config import Settings, load_settings
 from daemon.edge.migrations import open_existing
 from daemon.edge.outbox import Delivery, Outbox
 from daemon.edge.reports import Reports
 from daemon.edge.results import Record, Results
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Give ``parser`` the options of the command."""
+    parser.add_argument("--json", action="store_true", help="one JSON object a series")
+    parser.add_argument("--limit", type=int, default=1000, help="the newest so many")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print a line, or an object, for each series."""
+    for record in list_series(load_settings(options.config), options.limit):
+        if options.json:
+            print(json.dumps(record))
+            continue
+        verdict, cause = record["verdict"] or record["state"], record["cause"] or "-"
+        print(f"{record['series'][-24:]:24} {record['images']:5} {verdict:12} {cause:8} {record['action'] or ''}")
+        for name, reason in record["parked"].items():
+            print(f"{'':24} parked for {name}: {reason}")
+    return 0
 
 
 def list_series(settings: Settings, limit: int) -> list[dict[str, Any]]:

@@ -1,15 +1,17 @@
 """scanside spool: what was received and is kept, listed, exported and pruned by hand."""
 
+import argparse
+import json
 import os
 import re
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from daemon.config import Settings
+from daemon.config import Settings, load_settings
 from daemon.core.errors import ConfigError, SpoolError
 from daemon.core.retention import Stock
 from daemon.core.values import Arrival
@@ -48,6 +50,47 @@ class Exported:
     there: int = 0
     differing: int = 0
     damaged: int = 0
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Give ``parser`` what can be done with the spool."""
+    actions = parser.add_subparsers(dest="action", required=True, parser_class=argparse.ArgumentParser)
+    listed = actions.add_parser("list", help="series, state, size and age of what the spool holds")
+    listed.add_argument("--json", action="store_true", help="one JSON object a series")
+    export = actions.add_parser("export", help="write DICOM files, <series UID>/<instance UID>.dcm; overwrites nothing")
+    export.add_argument("folder", type=Path, help="where to; made if need be")
+    export.add_argument("--series", action="append", default=[], metavar="UID", help="only this one; may be repeated")
+    prune = actions.add_parser("prune", help="remove what [retention] lets go, as the daemon does once a minute")
+    prune.add_argument("--dry-run", action="store_true", help="show it, remove nothing")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Do what was asked for; 1 where an export is not whole."""
+    settings = load_settings(options.config)
+    if options.action == "list":
+        _print_holdings(list_spool(settings), as_json=options.json)
+    elif options.action == "export":
+        done = export_spool(settings, options.folder, frozenset(options.series))
+        print(
+            f"{done.written} written, {done.there} there already, {done.differing} left alone because the file there "
+            f"differs, {done.damaged} damaged in the spool"
+        )
+        return 1 if done.differing or done.damaged else 0
+    else:
+        gone = prune_spool(settings, dry_run=options.dry_run)
+        for stock in gone:
+            print(f"{stock.name} {stock.size_bytes / 1e6:10.1f} MB")
+        print(f"{'would remove' if options.dry_run else 'removed'} {len(gone)} segments")
+    return 0
+
+
+def _print_holdings(holdings: Iterable[Holding], *, as_json: bool) -> None:
+    for one in holdings:
+        if as_json:
+            print(json.dumps(asdict(one)))
+            continue
+        days, uid = one.age_s / 86_400, one.series_instance_uid[-24:] or "-"
+        print(f"{uid:24} {one.instances:6} {one.state:12} {one.size_bytes / 1e6:10.1f} MB {days:7.1f} days")
 
 
 def list_spool(settings: Settings, now: float | None = None) -> list[Holding]:

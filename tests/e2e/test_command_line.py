@@ -2,6 +2,8 @@
 
 import json
 import subprocess
+import sys
+from importlib.metadata import version
 
 import nibabel as nib
 import numpy as np
@@ -81,11 +83,29 @@ def test_what_cannot_be_assessed_is_a_clear_answer(tmp_path, name):
         path.write_bytes(b"no image")
     finished = scanside("assess", path, "--json")
 
+    assert (1, "") == (finished.returncode, finished.stdout)
+    assert finished.stderr.startswith("scanside: ")
     assert "Traceback" not in finished.stderr
-    if finished.returncode == 0:
-        assert "NOT_ASSESSED" == json.loads(finished.stdout)["verdict"]
-    else:
-        assert finished.stderr.startswith("scanside: ")
+
+
+@pytest.mark.parametrize("place", [0, 1], ids=["before the command", "behind it"])
+def test_the_configuration_is_named_on_either_side_of_the_command(tmp_path, place):
+    arguments = ["series", "--config", tmp_path / "nowhere.toml"]
+    finished = scanside(*(arguments if place else [*arguments[1:], arguments[0]]))
+
+    assert 1 == finished.returncode
+    assert "nowhere.toml" in finished.stderr
+
+
+def test_the_version_is_that_of_the_package():
+    assert f"scanside {version('scanside')}\n" == scanside("--version").stdout
+
+
+def test_no_command_imports_what_another_needs():
+    code = "import sys; from daemon.__main__ import main; sys.modules['scipy'] = None; main(['receive', '--help'])"
+    finished = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
+
+    assert (0, "") == (finished.returncode, finished.stderr)
 
 
 def test_assess_judges_a_nifti_file_and_its_dicom_series_alike_with_maps_on_the_files_grid(tmp_path):

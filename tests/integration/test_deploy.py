@@ -11,7 +11,7 @@ from builders_daemon import SCANSIDE
 from builders_unit import ANALYZE, NUMBERS, directives
 from prometheus_client import CollectorRegistry, generate_latest
 
-from daemon.__main__ import _parser
+from daemon.__main__ import make_parser
 from daemon.config import load_settings
 from daemon.edge.metrics import make_metrics
 
@@ -34,7 +34,7 @@ def test_the_units_run_commands_that_exist(unit):
 
     assert program.endswith("bin/scanside")
     assert options[0] in {"run", "receive", "work"}
-    assert Path("/etc/scanside/scanside.toml") == _parser().parse_args(options).config
+    assert Path("/etc/scanside/scanside.toml") == make_parser().parse_args(options).config
 
 
 @pytest.mark.skipif(not Path(ANALYZE).exists(), reason="no systemd-analyze: apt install systemd")
