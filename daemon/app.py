@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry, start_http_server
 from daemon.assembly import Assembling, Assembly
 from daemon.config import SHIPPED, Settings
 from daemon.core.completion import Completion
+from daemon.core.delivery import Recipient
 from daemon.core.errors import ThreadEndedError
 from daemon.core.values import Algorithm, Arrival
 from daemon.dicom.headers import read_instance
@@ -238,7 +239,7 @@ def _parts(settings: Settings, stores: Stores, examiners: Examiners, spool: Spoo
         results=stores.results,
         reports=stores.reports,
         judge=judge,
-        recipients={outlet.name: outlet.objects for outlet in settings.destinations},
+        recipients={o.name: Recipient(objects=o.objects, verdicts=o.verdicts) for o in settings.destinations},
         notifiers={notifier.name: notifier for notifier in make_notifiers(settings.alerts.urls)},
         metrics=metrics,
         scanners=settings.scanners,

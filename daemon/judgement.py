@@ -1,13 +1,11 @@
 """One complete series in, its verdict and report objects out: select, examine, report."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from io import BytesIO
 
-import numpy as np
-import numpy.typing as npt
 import structlog
 from PIL import Image
 from pydicom import Dataset
@@ -24,6 +22,7 @@ from daemon.core.values import (
     ReportObject,
     ReportReference,
     Series,
+    State,
     Verdict,
     Volume,
 )
@@ -31,6 +30,7 @@ from daemon.core.verdict import decline
 from daemon.dicom.attributes import Attributes
 from daemon.dicom.evidence import gather_evidence
 from daemon.dicom.parsing import parse
+from daemon.dicom.picture.slices import Picture
 from daemon.dicom.reader import acquisition_of
 from daemon.dicom.sr import build_sr
 from daemon.dicom.summary import build_summary, render_summary
@@ -60,8 +60,9 @@ FindJudge = Callable[[str], Judge]
 class Judged:
     """What one series gave.
 
-    ``objects``: the report, empty for what is no MR image; ``picture``: the summary as PNG; ``seconds``: duration of
-    each stage, and ``verdict``, counted from the last image; ``bundle``: digest of the one that judged.
+    ``objects``: the report, empty for what is no MR image or what nobody wants to be told; ``picture``: the summary as
+    PNG, empty where no image was read and nobody wants a report; ``seconds``: duration of each stage, and ``verdict``,
+    counted from the last image; ``bundle``: digest of the one that judged.
     """
 
     verdict: Verdict
@@ -104,10 +105,18 @@ class SeriesJudge:
         self._station = station
         self._read_dataset = read_dataset
 
-    def judge(self, series: Series, predecessor: ReportReference | None, *, give_up: bool = False) -> Judged:
+    def judge(
+        self,
+        series: Series,
+        predecessor: ReportReference | None,
+        *,
+        give_up: bool = False,
+        reported: Collection[State] = tuple(State),
+    ) -> Judged:
         """Judge one series; ``predecessor`` is the SR of its previous revision.
 
-        ``give_up``: answer without a look at the images, for a series that no worker survives.
+        ``give_up``: answer without a look at the images, for a series that no worker survives; ``reported``: verdicts
+        that anybody wants a report of.
         """
         began = time.time()
         seconds = {"close": series.closed_at - series.last_received_at, "queue": began - series.closed_at}
@@ -130,9 +139,10 @@ class SeriesJudge:
                 station=self._station,
             ),
         )
-        picture = render_summary(judgement, examination.prediction if examination else None, answer.volume)
         objects: tuple[ReportObject, ...] = ()
-        if verdict.not_assessed is not Reason.NOT_MR:
+        is_wanted = verdict.state in reported and (verdict.not_assessed is not Reason.NOT_MR or predecessor is not None)
+        picture = self._picture(judgement, answer) if is_wanted or answer.volume is not None else None
+        if is_wanted and picture is not None:
             evidence = gather_evidence(series, header)
             summary = build_summary(evidence, judgement, picture, shows_head=answer.volume is not None)
             objects = (summary, build_sr(evidence, judgement))
@@ -142,10 +152,14 @@ class SeriesJudge:
             assessment=judgement.assessment,
             description=answer.protocol or acquisition_of(Attributes((header,))).protocol or "",
             objects=objects,
-            picture=_png(picture),
+            picture=b"" if picture is None else _png(picture),
             seconds={stage: round(value, 4) for stage, value in seconds.items()},
             bundle=answer.algorithm.bundle_digest,
         )
+
+    def _picture(self, judgement: Judgement, answer: _Answer) -> Picture:
+        examination = answer.examination
+        return render_summary(judgement, examination.prediction if examination else None, answer.volume)
 
     def _answer(self, series: Series, seconds: dict[str, float]) -> _Answer:
         """Select, examine, decide, as far as it goes."""
@@ -191,7 +205,7 @@ class SeriesJudge:
         return Dataset()
 
 
-def _png(picture: npt.NDArray[np.uint8]) -> bytes:
+def _png(picture: Picture) -> bytes:
     stream = BytesIO()
     Image.fromarray(picture).save(stream, "PNG")
     return stream.getvalue()

@@ -17,7 +17,7 @@ from daemon.core.bounds import OneOf
 from daemon.core.errors import ConfigError
 from daemon.core.routing import Condition
 from daemon.core.rule import Rule
-from daemon.core.values import ReportKind
+from daemon.core.values import ReportKind, State
 from daemon.edge.outlets import OUTLETS, Outlet
 
 _T = TypeVar("_T")
@@ -107,7 +107,7 @@ def _only(kind: type, words: str, hook: Hook) -> Hook:
     return checked
 
 
-def _word(kind: type[Rule] | type[ReportKind]) -> Hook:
+def _word(kind: type[Rule] | type[ReportKind] | type[State]) -> Hook:
     known = OneOf(tuple(map(str, kind)))
 
     def word(value: object, _: object) -> object:
@@ -182,6 +182,7 @@ _CONVERTER.register_structure_hook(Path, lambda value, _: _path(value))
 _CONVERTER.register_structure_hook(IPv4Network | IPv6Network, lambda value, _: _network(value))
 _CONVERTER.register_structure_hook(Rule, _word(Rule))
 _CONVERTER.register_structure_hook(ReportKind, _word(ReportKind))
+_CONVERTER.register_structure_hook(State, _word(State))
 _CONVERTER.register_structure_hook_factory(is_dataclass)(_table)
 _CONVERTER.register_structure_hook_factory(_made_from(tuple, frozenset))(_list)
 _CONVERTER.register_structure_hook_factory(_made_from(Mapping))(_mapping)

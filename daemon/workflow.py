@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import structlog
 from dbos import DBOS, DBOSConfiguredInstance, SetEnqueueOptions, SetWorkflowID
 
+from daemon.core.delivery import JUDGED, Recipient
 from daemon.core.errors import DeliveryFailed
-from daemon.core.values import ReportKind, Series, State
+from daemon.core.values import Series, State
 from daemon.edge.index import Index
 from daemon.edge.metrics import OTHER_SCANNER, DeliveryOutcome, Metrics, Step, cause_label, reason_label
 from daemon.edge.notifier import Notifier, compose_alert
@@ -38,7 +39,7 @@ class Parts:
     """What the steps work with.
 
     ``judge`` gives the judge, and is asked only by who judges: it takes its bundle, and the memory of that.
-    ``recipients``: destination -> kinds of object that it takes; ``scanners``: calling AE title -> alias; ``page``:
+    ``recipients``: destination -> what it gets; ``scanners``: calling AE title -> alias; ``page``:
     where people reach the live page.
     """
 
@@ -46,7 +47,7 @@ class Parts:
     results: Results
     reports: Reports
     judge: Callable[[], SeriesJudge]
-    recipients: Mapping[str, Collection[ReportKind]]
+    recipients: Mapping[str, Recipient]
     notifiers: Mapping[str, Notifier]
     metrics: Metrics
     scanners: Mapping[str, str]
@@ -113,12 +114,21 @@ class Line(DBOSConfiguredInstance):
         earlier = patiently(lambda: parts.results.sr_before(series_instance_uid, revision))
         self.judging_since = time.monotonic()
         try:
-            judged = parts.judge().judge(series, parts.reports.reference(earlier) if earlier else None, give_up=give_up)
+            predecessor = parts.reports.reference(earlier) if earlier else None
+            reported = self._reported(series_instance_uid, revision)
+            judged = parts.judge().judge(series, predecessor, give_up=give_up, reported=reported)
         finally:
             self.judging_since = None
         if patiently(lambda: self._publish(series, judged)):
             self._count(series, judged)
         return judged.verdict.state is State.RESCAN
+
+    def _reported(self, series_instance_uid: str, revision: int) -> Collection[State]:
+        """The verdicts that are reported: those that some destination wants, all where others were told before."""
+        parts = self._parts
+        if patiently(lambda: parts.results.may_supersede(series_instance_uid, revision)):
+            return tuple(State)
+        return {*JUDGED, *(state for recipient in parts.recipients.values() for state in recipient.verdicts)}
 
     def _publish(self, series: Series, judged: Judged) -> bool:
         parts, uid = self._parts, series.series_instance_uid
@@ -126,13 +136,14 @@ class Line(DBOSConfiguredInstance):
         def write() -> None:
             for report_object in judged.objects:
                 parts.reports.save(report_object)
-            parts.reports.save_picture(parts.index.card_id(uid), series.revision, judged.picture)
+            if judged.picture:
+                parts.reports.save_picture(parts.index.card_id(uid), series.revision, judged.picture)
 
         owed = [
             (o.kind.value, o.sop_instance_uid, name)
-            for name, kinds in parts.recipients.items()
+            for name, recipient in parts.recipients.items()
             for o in judged.objects
-            if o.kind in kinds
+            if o.kind in recipient.objects
         ]
         published = Published(
             verdict=judged.verdict,
@@ -142,6 +153,7 @@ class Line(DBOSConfiguredInstance):
             objects={o.kind.value: o.sop_instance_uid for o in judged.objects},
             bundle=judged.bundle,
             at=time.time(),
+            unasked={name for name, r in parts.recipients.items() if judged.verdict.state not in r.verdicts},
         )
         return parts.results.publish(uid, series.revision, published, owed, write)
 

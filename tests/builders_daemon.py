@@ -21,7 +21,7 @@ from pydicom import Dataset, dcmwrite
 from daemon.commands.push import golden_head
 from daemon.commands.series import list_series
 from daemon.config import Settings, load_settings
-from daemon.core.values import Volume
+from daemon.core.values import State, Volume
 from daemon.dicom.reader import read_volumes
 from daemon.dicom.simulate import corrupted_series, series_from_volume
 
@@ -143,18 +143,20 @@ def wait_until(condition: Callable[[], object], seconds: float = 60) -> None:
 
 
 @contextmanager
-def running_daemon(
+def running_daemon(  # noqa: PLR0913 - each has its default
     folder: Path,
     archive: Archive | None = None,
     extra: str = "",
     options: tuple[str, ...] = (),
     *,
     ready: bool = True,
+    verdicts: Iterable[State] = tuple(State),
 ) -> Iterator[Daemon]:
-    """A started daemon in ``folder`` that reports to ``archive``; stopped in the end, however it stands."""
+    """A started daemon in ``folder`` that reports ``verdicts`` to ``archive``; stopped in the end in any case."""
     daemon = Daemon(folder / "scanside.toml", free_port(), free_port(), options)
     destination = (
         f'[[destinations]]\nname = "orthanc"\nhost = "127.0.0.1"\nport = {archive.dicom_port}\nae_title = "ORTHANC"\n'
+        f"verdicts = {[str(verdict) for verdict in verdicts]}\n"
         if archive
         else ""
     )

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Annotated
 
 from daemon.core.bounds import AeTitle, Distinct, Host, Name, NotEmpty, Port, Range, Timeout, Url
+from daemon.core.delivery import JUDGED
 from daemon.core.ports import Destination
-from daemon.core.values import ReportKind
+from daemon.core.values import ReportKind, State
 from daemon.edge.destinations import Peer, StorageScu
 from daemon.edge.drop import DropFolder, FolderWriter
 from daemon.edge.stow import StowClient, WebArchive
@@ -16,14 +17,16 @@ from daemon.edge.tls import TlsSettings
 _BOTH = (ReportKind.SUMMARY, ReportKind.SR)
 _WEEK_S = 7 * 86400.0
 Kinds = Annotated[tuple[ReportKind, ...], NotEmpty(), Distinct()]
+Verdicts = Annotated[tuple[State, ...], NotEmpty(), Distinct()]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DicomOutlet:
     """``kind = "dicom"``: a peer that takes C-STORE.
 
-    ``objects``: which kinds of object it gets; ``retry_for_s``: how old what it owes an answer for may become before
-    it is parked; ``tls``: without it the connection is plain; ``commitment``: ask it to commit what it stored.
+    ``objects``: which kinds of object it gets; ``verdicts``: of series with which verdicts; ``retry_for_s``: how old
+    what it owes an answer for may become before it is parked; ``tls``: without it the connection is plain;
+    ``commitment``: ask it to commit what it stored.
     """
 
     name: Name
@@ -31,6 +34,7 @@ class DicomOutlet:
     port: Port
     ae_title: AeTitle
     objects: Kinds = _BOTH
+    verdicts: Verdicts = JUDGED
     timeout_s: Timeout = 30.0
     retry_for_s: Annotated[float, Range(1, 366 * 86_400)] = _WEEK_S
     tls: TlsSettings | None = None
@@ -45,6 +49,7 @@ class StowOutlet:
     url: Annotated[str, Url(("http", "https"))]
     authorization_file: Path | None = None
     objects: Kinds = _BOTH
+    verdicts: Verdicts = JUDGED
     timeout_s: Timeout = 30.0
     retry_for_s: Annotated[float, Range(1, 366 * 86_400)] = _WEEK_S
     tls: TlsSettings = field(default_factory=TlsSettings)
@@ -57,6 +62,7 @@ class FolderOutlet:
     name: Name
     path: Path
     objects: Kinds = _BOTH
+    verdicts: Verdicts = JUDGED
     retry_for_s: Annotated[float, Range(1, 366 * 86_400)] = _WEEK_S
 
 

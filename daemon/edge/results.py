@@ -1,7 +1,7 @@
 """What was decided, in SQL: one row a series and revision, and what is owed to which destination."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,7 +50,10 @@ class Record:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Published:
-    """What the judgement of a series adds to its record; ``at``: when."""
+    """What the judgement of a series adds to its record; ``at``: when.
+
+    ``unasked``: destinations that want no such verdict; they get it only where they were told of an earlier revision.
+    """
 
     verdict: Verdict
     assessment: Assessment | None
@@ -59,6 +62,7 @@ class Published:
     objects: dict[str, str]
     bundle: str
     at: float
+    unasked: Collection[str] = ()
 
 
 class Results:
@@ -87,6 +91,7 @@ class Results:
 
         ``write`` puts the report's files in their place, once it is certain that this verdict is the one that counts
         and before anybody can read of it: a worker that was given up but lives on cannot change what is delivered.
+        What a later revision has overtaken is owed to nobody.
         """
         values = {
             "verdict": json.dumps(_CONVERTER.unstructure(published.verdict)),
@@ -95,7 +100,7 @@ class Results:
             "seconds": json.dumps(published.seconds),
             "objects": json.dumps(published.objects),
             "bundle": published.bundle,
-            "stage": (Stage.DELIVERING if owed else Stage.DONE).value,
+            "stage": Stage.DONE.value,
         }
         rows = [
             {
@@ -112,19 +117,34 @@ class Results:
         with self._engine.begin() as connection:
             if not _update(connection, series_instance_uid, revision, values, schema.series.c.verdict.is_(None)):
                 return False
-            if rows:
+            if published.unasked:
+                told = _told_before(connection, series_instance_uid, revision)
+                rows = [
+                    row for row in rows if row["destination"] not in published.unasked or row["destination"] in told
+                ]
+            if rows and not _is_overtaken(connection, series_instance_uid, revision):
                 connection.execute(schema.insert_or_ignore(self._engine, schema.deliveries), rows)
+                delivering = {"stage": Stage.DELIVERING.value}
+                _update(connection, series_instance_uid, revision, delivering)
             write()
         return True
 
     def sr_before(self, series_instance_uid: str, revision: int) -> str | None:
-        """SOP instance UID of the SR of the newest revision before this one: what a revised report supersedes."""
+        """SOP instance UID of the newest SR of a revision before this one: what a revised report supersedes."""
         table = schema.series
         earlier = (table.c.series_instance_uid == series_instance_uid, table.c.revision < revision)
-        query = sa.select(table.c.objects).where(*earlier).order_by(table.c.revision.desc()).limit(1)
+        query = sa.select(table.c.objects).where(*earlier).order_by(table.c.revision.desc())
         with self._engine.connect() as connection:
-            objects: dict[str, str] = json.loads(connection.execute(query).scalar() or "{}")
-        return objects.get(ReportKind.SR)
+            reports = (json.loads(text).get(ReportKind.SR) for text in connection.execute(query).scalars())
+            return next((uid for uid in reports if uid), None)
+
+    def may_supersede(self, series_instance_uid: str, revision: int) -> bool:
+        """Whether somebody was told of an earlier revision, or may yet be: one without a verdict may get it now."""
+        table = schema.series
+        earlier = (table.c.series_instance_uid == series_instance_uid, table.c.revision < revision)
+        told = sa.or_(table.c.verdict.is_(None), table.c.objects != "{}")
+        with self._engine.connect() as connection:
+            return connection.execute(sa.select(table.c.revision).where(*earlier, told).limit(1)).first() is not None
 
     def unjudged(self) -> list[tuple[str, int]]:
         """Series and revision of everything that is closed and has no verdict, oldest first."""
@@ -178,6 +198,19 @@ class Results:
             refused = sa.select(owed).where(owed.c.series_instance_uid.in_(uids), owed.c.parked.is_not(None))
             parked = connection.execute(refused).mappings().all()
         return [_record(row, latest[row["series_instance_uid"]], parked) for row in rows]
+
+
+def _told_before(connection: sa.Connection, series_instance_uid: str, revision: int) -> set[str]:
+    """The destinations that earlier revisions were, or still are to be, delivered to."""
+    owed = schema.deliveries.c
+    earlier = (owed.series_instance_uid == series_instance_uid, owed.revision < revision)
+    return set(connection.execute(sa.select(owed.destination).where(*earlier)).scalars())
+
+
+def _is_overtaken(connection: sa.Connection, series_instance_uid: str, revision: int) -> bool:
+    table = schema.series.c
+    later = (table.series_instance_uid == series_instance_uid, table.revision > revision, table.verdict.is_not(None))
+    return connection.execute(sa.select(table.revision).where(*later).limit(1)).first() is not None
 
 
 def _update(

@@ -3,6 +3,7 @@
 import shutil
 from copy import deepcopy
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from builders_daemon import golden_datasets, write_files
@@ -11,6 +12,8 @@ from builders_series import encoded
 
 from daemon.commands.assess import appraise
 from daemon.config import Settings, load_settings, shipped_bundle
+from daemon.core.delivery import JUDGED
+from daemon.core.errors import NotAssessable, Reason
 from daemon.core.values import State
 from daemon.examination import Examiners
 from daemon.judgement import Judge, SeriesJudge
@@ -89,6 +92,33 @@ def test_what_no_route_takes_is_answered_with_its_reason_and_its_protocol(site):
     assert ("no model for this series: echo-planar images",) == judged.verdict.reasons
     assert "echo-planar images" in judged.verdict.action
     assert "golden head" == judged.description
+
+
+@pytest.mark.parametrize(("reported", "objects"), [(JUDGED, 0), ((*JUDGED, State.NOT_ASSESSED), 2)])
+def test_of_what_its_header_refuses_a_report_and_a_picture_are_made_only_if_somebody_wants_them(
+    site, reported, objects
+):
+    series, read = series_of([replace_sequence(dataset) for dataset in golden_datasets()], "MR1")
+    judge = SeriesJudge(pytest.fail, ALGORITHM, load_settings(site).routes, read, "here")
+    judged = judge.judge(series, None, reported=reported)
+
+    assert (objects, bool(objects)) == (len(judged.objects), bool(judged.picture))
+    assert State.NOT_ASSESSED is judged.verdict.state
+
+
+def test_what_was_read_but_not_judged_has_a_picture_for_the_page(site):
+    def find(_):
+        def examine(*_):
+            raise NotAssessable(Reason.NO_HEAD)
+
+        examiner = SimpleNamespace(examine=examine)
+        return Judge(examiner=examiner, algorithm=ALGORITHM, choose_standard=lambda _: None)
+
+    series, read = series_of(golden_datasets(), "MR1")
+    judged = SeriesJudge(find, ALGORITHM, load_settings(site).routes, read, "here").judge(series, None, reported=JUDGED)
+
+    assert ((), Reason.NO_HEAD) == (judged.objects, judged.verdict.not_assessed)
+    assert judged.picture.startswith(b"\x89PNG")
 
 
 def test_a_series_that_would_fill_the_memory_is_refused_before_it_is_read(site):

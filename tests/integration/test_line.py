@@ -15,9 +15,10 @@ from builders_receiver import encoded
 from dbos import DBOS
 from prometheus_client import CollectorRegistry
 
+from daemon.core.delivery import Recipient
 from daemon.core.errors import NotAssessable, Reason
 from daemon.core.routing import Route
-from daemon.core.values import Algorithm, Arrival, ClosedBy, ReportKind, Series, Stage, State, Volume
+from daemon.core.values import Algorithm, Arrival, ClosedBy, Series, Stage, State, Volume
 from daemon.dicom.headers import read_instance
 from daemon.dicom.simulate import series_from_volume
 from daemon.edge.index import Index
@@ -86,7 +87,7 @@ def made(
             results=results,
             reports=Reports(folder / "reports"),
             judge=lambda: series_judge,
-            recipients={"pacs": tuple(ReportKind)},
+            recipients={"pacs": Recipient(verdicts=tuple(State))},
             notifiers={},
             metrics=make_metrics(CollectorRegistry()),
             scanners={},

@@ -9,6 +9,7 @@ from builders import assessment, association_end, instance
 from daemon.core.values import ClosedBy, Series, Stage, State, Verdict
 from daemon.edge.index import Index
 from daemon.edge.migrations import open_database
+from daemon.edge.outbox import Outbox
 from daemon.edge.results import Published, Results
 from models.artefacts import Artefact
 
@@ -49,7 +50,7 @@ def close(index, count=3, revision=1, first=0):
     return series
 
 
-def publish(results, revision=1, owed=(), write=lambda: None):
+def publish(results, revision=1, owed=(), write=lambda: None, unasked=()):
     published = Published(
         verdict=VERDICT,
         assessment=assessment({Artefact.NOISE: 0.5}),
@@ -58,6 +59,7 @@ def publish(results, revision=1, owed=(), write=lambda: None):
         objects={kind: uid for kind, uid, _ in owed},
         bundle="b1",
         at=103.0,
+        unasked=unasked,
     )
     return results.publish("1.2.115", revision, published, owed, write)
 
@@ -173,6 +175,59 @@ def test_a_revised_report_knows_the_one_it_supersedes(index, results):
 
     assert results.sr_before("1.2.115", 1) is None
     assert "9.1" == results.sr_before("1.2.115", 2)
+
+
+def test_a_revised_report_supersedes_the_newest_that_was_made(index, results):
+    close(index)
+    assert not results.may_supersede("1.2.115", 1)
+    publish(results, owed=[("SR", "9.1", "pacs")])
+    for revision in (2, 3):
+        close(index, count=1, revision=revision, first=2 + revision)
+    assert results.may_supersede("1.2.115", 2)
+    publish(results, revision=2)
+
+    assert "9.1" == results.sr_before("1.2.115", 3)
+    assert results.may_supersede("1.2.115", 3)
+
+
+def test_an_earlier_revision_without_a_verdict_may_yet_be_told_and_one_without_a_report_never(index, results):
+    close(index)
+    close(index, count=1, revision=2, first=3)
+
+    assert results.may_supersede("1.2.115", 2)
+    publish(results)
+    assert not results.may_supersede("1.2.115", 2)
+
+
+@pytest.mark.parametrize("first_owed", [[("SR", "9.1", "pacs")], []])
+def test_an_unasked_verdict_goes_to_those_who_were_told_an_earlier_one(index, results, engine, first_owed):
+    close(index)
+    publish(results, owed=first_owed)
+    close(index, count=1, revision=2, first=3)
+    owed = [("SR", "9.2", "pacs"), ("SR", "9.2", "other"), ("SR", "9.2", "curious")]
+    publish(results, revision=2, owed=owed, unasked={"pacs", "other"})
+    revised = [one for one in Outbox(engine).of_series(["1.2.115"]) if one.revision == 2]
+
+    assert {"curious"} | ({"pacs"} if first_owed else set()) == {one.destination for one in revised}
+    assert Stage.DELIVERING is results.record("1.2.115", 2).stage
+
+
+def test_who_wants_no_such_verdict_is_owed_nothing(index, results, engine):
+    close(index)
+    publish(results, owed=[("SR", "9.1", "pacs")], unasked={"pacs"})
+
+    assert [] == Outbox(engine).of_series(["1.2.115"])
+    assert Stage.DONE is results.record("1.2.115", 1).stage
+
+
+def test_a_verdict_that_a_later_revision_overtook_is_owed_to_nobody(index, results, engine):
+    close(index)
+    close(index, count=1, revision=2, first=3)
+    publish(results, revision=2)
+    publish(results, owed=[("SR", "9.1", "pacs")])
+
+    assert [] == Outbox(engine).of_series(["1.2.115"])
+    assert Stage.DONE is results.record("1.2.115", 1).stage
 
 
 def test_every_change_raises_the_version(index, results):

@@ -141,6 +141,8 @@ FOLDER = "[[destinations]]\nname = 'x'\nkind = 'folder'\npath = '/x'\n"
         ("[[destinations]]\nname = 'x'\nkind = 'ftp'", "kind 'ftp' of a destination is not known, write dicom or stow"),
         (f"{FOLDER}port = 1", "destinations[0]: unknown key 'port', known are name, path"),
         (f"{FOLDER}objects = ['KO']", "destinations[0].objects[0]: 'KO' is not known"),
+        (f"{FOLDER}verdicts = ['BAD']", "destinations[0].verdicts[0]: 'BAD' is not known, write ACCEPT or REVIEW or"),
+        (f"{FOLDER}verdicts = []", "destinations[0].verdicts: empty"),
         (f"{FOLDER}objects = []", "destinations[0].objects: empty"),
         (f"{FOLDER}objects = ['SR', 'SR']", "destinations[0].objects: the same twice"),
         (2 * FOLDER, "destinations: two have one name, 'x'"),
