@@ -30,12 +30,13 @@ from daemon.edge.private import claim_storage
 from daemon.edge.receiver_process import ReceiverProcess, standing_receiver
 from daemon.edge.references import SiteReferences
 from daemon.edge.spool import SpoolReader
+from daemon.edge.supervisor import Loop, Supervisor, Turn
 from daemon.edge.web.server import serve
 from daemon.examination import Examiners
 from daemon.intake import receive
 from daemon.judgement import FindJudge, Judge, SeriesJudge
 from daemon.retention import Warden
-from daemon.worker import Stores, answered_to, at_work, prepared, repeated, site_key, stored, watched
+from daemon.worker import Stores, answered_to, at_work, prepared, repeated, site_key, stored, supervising, watched
 from daemon.workflow import Line, Parts
 
 _LOOK_S = 1.0
@@ -113,10 +114,11 @@ def _running(
         spool = SpoolReader(settings.spool_settings.folder)
         registry, starting = CollectorRegistry(), ["the bundle is being tested"]
         metrics = make_metrics(registry)
+        supervisor = supervising(metrics, stop)
         # Receiving waits neither for the database nor for the bundle: images are safe from the first second on.
         receiver_pid = _receiver(receiver_command, stack)
         examiners = Examiners(settings.bundle_folders, settings.engine)
-        line = Line(_parts(settings, stores, examiners, spool, metrics))
+        line = Line(_parts(settings, stores, examiners, metrics, supervisor))
         assembling = _assembling(settings, stores, spool, line, metrics)
         board = ResultsBoard(
             stores.results,
@@ -126,7 +128,11 @@ def _running(
             stores.index.card_id,
         )
         observer = Observer(metrics, stores.results, settings.spool_settings.folder, receiver_pid)
-        web = serve(board, registry, lambda: starting or observer.obstacles(), settings.web.host, settings.web.port)
+
+        def obstacles() -> list[str]:
+            return starting or [*observer.obstacles(), *supervisor.obstacles()]
+
+        web = serve(board, registry, obstacles, settings.web.host, settings.web.port)
         stack.callback(web.stop)
         if works:
             examiners.prepare(SHIPPED)
@@ -134,14 +140,17 @@ def _running(
         if not prepared(stores.engine, stop):
             yield
             return
-        stack.enter_context(repeated({"observer": _observing(observer)}, stop))
+        stack.enter_context(repeated([Turn(Loop.OBSERVING, "observer", _observing(observer))], supervisor))
         stack.enter_context(answered_to(settings, stores))
-        stack.enter_context(watched(line, settings.work.judging_s, stop))
-        stack.enter_context(at_work(settings, stores, metrics, stop, works=works))
+        stack.enter_context(watched(line, settings.work.judging_s, supervisor))
+        stack.enter_context(at_work(settings, stores, metrics, supervisor, works=works))
         stores.outbox.park_unknown([outlet.name for outlet in settings.destinations])
         warden = Warden(spool, Inventory(stores.engine), settings.retention)
-        turns = {"assembly": assembling.turn, "retention": _pruning(warden)}
-        stack.enter_context(repeated(turns, stop))
+        turns = [
+            Turn(Loop.ASSEMBLY, "assembly", assembling.turn),
+            Turn(Loop.RETENTION, "retention", _pruning(warden)),
+        ]
+        stack.enter_context(repeated(turns, supervisor))
         starting.clear()
         bundle, provider = _named(examiners) if works else (None, None)
         _log.info("ready", port=web.port, bundle=bundle, provider=provider)
@@ -165,9 +174,10 @@ def _working(settings: Settings, stop: threading.Event, metrics_port: int | None
         if not prepared(stores.engine, stop):
             yield
             return
-        line = Line(_parts(settings, stores, examiners, SpoolReader(settings.spool_settings.folder), metrics))
-        stack.enter_context(watched(line, settings.work.judging_s, stop))
-        stack.enter_context(at_work(settings, stores, metrics, stop, works=True))
+        supervisor = supervising(metrics, stop)
+        line = Line(_parts(settings, stores, examiners, metrics, supervisor))
+        stack.enter_context(watched(line, settings.work.judging_s, supervisor))
+        stack.enter_context(at_work(settings, stores, metrics, supervisor, works=True))
         bundle, provider = _named(examiners)
         _log.info("working", bundle=bundle, provider=provider)
         yield
@@ -225,7 +235,8 @@ def _arrival_counter(settings: Settings, metrics: Metrics) -> Callable[[Arrival]
     return count
 
 
-def _parts(settings: Settings, stores: Stores, examiners: Examiners, spool: SpoolReader, metrics: Metrics) -> Parts:
+def _parts(settings: Settings, stores: Stores, examiners: Examiners, metrics: Metrics, supervisor: Supervisor) -> Parts:
+    spool = SpoolReader(settings.spool_settings.folder)
     find_judge = _judges(settings, examiners, metrics)
     metrics.build.labels(version("scanside")).set(1)
 
@@ -242,6 +253,7 @@ def _parts(settings: Settings, stores: Stores, examiners: Examiners, spool: Spoo
         recipients={o.name: Recipient(objects=o.objects, verdicts=o.verdicts) for o in settings.destinations},
         notifiers={notifier.name: notifier for notifier in make_notifiers(settings.alerts.urls)},
         metrics=metrics,
+        supervisor=supervisor,
         scanners=settings.scanners,
         page=settings.alerts.page or f"http://{settings.web.host}:{settings.web.port}/",
     )

@@ -6,9 +6,10 @@ import uuid
 import structlog
 
 from daemon.core.errors import DeliveryError
+from daemon.delivering import Desk
 from daemon.edge.commitment import CommitmentScu, Outcome
 from daemon.edge.pledges import Pledges
-from daemon.edge.reports import Reports
+from daemon.edge.supervisor import Loop
 
 #: Objects delivered within this time are asked about together.
 _LOOK_S = 1.0
@@ -22,9 +23,9 @@ _log = structlog.get_logger()
 class Committer:
     """Asks one archive; after ``retry_for_s`` seconds without an answer it stops asking."""
 
-    def __init__(self, pledges: Pledges, reports: Reports, archive: CommitmentScu, retry_for_s: float) -> None:
+    def __init__(self, desk: Desk, pledges: Pledges, archive: CommitmentScu, retry_for_s: float) -> None:
+        self._desk = desk
         self._pledges = pledges
-        self._reports = reports
         self._archive = archive
         self._retry_for_s = retry_for_s
 
@@ -36,15 +37,32 @@ class Committer:
             _log.error("commitment_unanswered", destination=name, instances=given_up)
         transaction_uid = f"2.25.{uuid.uuid4().int}"
         asked = self._pledges.claim(name, transaction_uid, now, now + _AGAIN_S)
-        if not asked:
-            return _LOOK_S
-        stored = [self._reports.load(uid) for uid in asked]
-        try:
-            self._archive.ask(transaction_uid, [(o.sop_class_uid, o.sop_instance_uid) for o in stored])
-        except DeliveryError as error:
-            _log.warning("commitment_not_asked", destination=name, detail=str(error))
-            self._pledges.ask_again(transaction_uid, now + _TROUBLE_S)
+        stored = [named for uid in asked if (named := self._named(uid)) is not None]
+        if stored:
+            self._desk.supervisor.item(
+                Loop.COMMITTING,
+                lambda: self._ask(transaction_uid, stored),
+                lambda _: self._pledges.ask_again(transaction_uid, now + _TROUBLE_S),
+            )
         return _LOOK_S
+
+    def _ask(self, transaction_uid: str, stored: list[tuple[str, str]]) -> None:
+        try:
+            self._archive.ask(transaction_uid, stored)
+        except DeliveryError as error:
+            _log.warning("commitment_not_asked", destination=self._archive.name, detail=str(error))
+            self._pledges.ask_again(transaction_uid, time.time() + _TROUBLE_S)
+
+    def _named(self, sop_instance_uid: str) -> tuple[str, str] | None:
+        """SOP class and instance; None where the report's file is gone or damaged: that one is asked about no more."""
+
+        def read() -> tuple[str, str]:
+            stored = self._desk.reports.load(sop_instance_uid)
+            return stored.sop_class_uid, stored.sop_instance_uid
+
+        return self._desk.supervisor.item(
+            Loop.COMMITTING, read, lambda reason: self._pledges.drop(self._archive.name, sop_instance_uid, reason)
+        )
 
 
 def take_outcome(pledges: Pledges, outcome: Outcome) -> bool:

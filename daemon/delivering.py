@@ -12,9 +12,11 @@ from daemon.core.ports import Destination
 from daemon.edge.metrics import DeliveryOutcome, Metrics, Step
 from daemon.edge.outbox import Delivery, Outbox
 from daemon.edge.reports import Reports
+from daemon.edge.supervisor import Loop, Supervisor
 
 #: Between two looks at an outbox that owes nothing just now.
 _IDLE_S = 0.1
+_PUT_OFF_S = 3600.0
 
 _log = structlog.get_logger()
 
@@ -26,6 +28,7 @@ class Desk:
     outbox: Outbox
     reports: Reports
     metrics: Metrics
+    supervisor: Supervisor
     worker: str
 
 
@@ -45,19 +48,25 @@ class Deliverer:
 
     def turn(self) -> float:
         """Deliver one object, if one is due; the seconds to wait before the next turn."""
-        desk, name = self._desk, self._destination.name
-        delivery = desk.outbox.claim(name, desk.worker, time.time())
+        desk = self._desk
+        delivery = desk.outbox.claim(self._destination.name, desk.worker, time.time())
         if delivery is None:
             return _IDLE_S
-        began = time.time()
+        return desk.supervisor.item(
+            Loop.DELIVERING,
+            lambda: self._deliver(delivery),
+            lambda reason: self._park(delivery, f"{reason}; then requeue"),
+            lambda reason: self._put_off(delivery, reason),
+        )
+
+    def _deliver(self, delivery: Delivery) -> float:
+        desk, name, began = self._desk, self._destination.name, time.time()
         try:
             remark = self._destination.deliver(desk.reports.load(delivery.sop_instance_uid))
         except DeliveryRefused as error:
-            self._park(delivery, str(error))
-            return 0.0
+            return self._park(delivery, str(error))
         except FileNotFoundError:
-            self._park(delivery, "the report's file is gone from storage/reports: put it back, then requeue")
-            return 0.0
+            return self._park(delivery, "the report's file is gone from storage/reports: put it back, then requeue")
         except DeliveryFailed as error:
             return self._retry(delivery, error)
         self._silent = 0
@@ -82,10 +91,16 @@ class Deliverer:
             desk.outbox.postpone(delivery, str(error), now + pause)
         return pause if absent else 0.0
 
-    def _park(self, delivery: Delivery, reason: str) -> None:
+    def _put_off(self, delivery: Delivery, reason: str) -> float:
+        """What cannot even be parked: the others go first."""
+        self._desk.outbox.postpone(delivery, reason, time.time() + _PUT_OFF_S)
+        return 0.0
+
+    def _park(self, delivery: Delivery, reason: str) -> float:
         self._settled(self._desk.outbox.park(delivery, reason))
         self._desk.metrics.deliveries.labels(delivery.destination, DeliveryOutcome.REFUSED).inc()
         _log.error("delivery_refused", destination=delivery.destination, detail=reason)
+        return 0.0
 
     def _settled(self, seconds: dict[str, float] | None) -> None:
         if seconds is not None and "sr" in seconds:

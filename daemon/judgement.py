@@ -177,11 +177,6 @@ class SeriesJudge:
         except NotAssessable as error:
             _log.info("not_assessed", series=series.series_instance_uid, reason=error.reason.name, detail=error.detail)
             return replace(answer, verdict=decline(error.reason, error.detail))
-        # The one broad except of this process: a fault of ours in one series must neither stop the line nor leave
-        # the radiographer without an answer; it is logged with its trace and counted.
-        except Exception:  # noqa: BLE001 - see above
-            _log.exception("assessment_failed", series=series.series_instance_uid)
-            return answer
         seconds |= examination.seconds
         return replace(answer, verdict=examination.verdict, examination=examination)
 

@@ -4,7 +4,7 @@ import os
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -24,12 +24,13 @@ from daemon.edge.metrics import Metrics
 from daemon.edge.migrations import connect, prepare
 from daemon.edge.outbox import Outbox
 from daemon.edge.outlets import DicomOutlet, Outlet, make_destination, peer_of
-from daemon.edge.patience import GONE, PatientTurn
+from daemon.edge.patience import GONE, PatientTurn, is_gone
 from daemon.edge.pledges import Pledges
 from daemon.edge.private import make_folder
 from daemon.edge.reports import Reports
 from daemon.edge.results import Results
 from daemon.edge.roster import Roster
+from daemon.edge.supervisor import Loop, Supervisor, Turn
 from daemon.workflow import ALERT_QUEUE, JUDGE_QUEUE, WORKFLOW_VERSION
 
 _SITE_KEY_BYTES = 32
@@ -114,29 +115,33 @@ def site_key(settings: Settings) -> bytes:
 
 @contextmanager
 def at_work(
-    settings: Settings, stores: Stores, metrics: Metrics, stop: threading.Event, *, works: bool
+    settings: Settings, stores: Stores, metrics: Metrics, supervisor: Supervisor, *, works: bool
 ) -> Iterator[None]:
     """Everything that takes work from the database; who does not work sees to the lost ones all the same."""
     roster = Roster(stores.engine, settings.work.silence_s)
-    desk = Desk(outbox=stores.outbox, reports=stores.reports, metrics=metrics, worker=roster.worker)
+    desk = Desk(
+        outbox=stores.outbox, reports=stores.reports, metrics=metrics, supervisor=supervisor, worker=roster.worker
+    )
     with ExitStack() as stack:
         stack.enter_context(enrolled(roster))
         stack.enter_context(durable(stores.engine, roster.worker, LINE_QUEUES, works=works))
-        stack.enter_context(watchful(roster, stores.outbox, stop, works=works))
+        stack.enter_context(watchful(roster, stores.outbox, supervisor, works=works))
         # A thread for each destination: one that is slow, or gone, holds up no other.
         turns = [turn for outlet in settings.destinations for turn in _turns(outlet, settings, stores, desk)]
-        stack.enter_context(repeated(dict(turns) if works else {}, stop))
+        stack.enter_context(repeated(turns if works else (), supervisor))
         yield
 
 
-def _turns(outlet: Outlet, settings: Settings, stores: Stores, desk: Desk) -> Iterator[tuple[str, Callable[[], float]]]:
+def _turns(outlet: Outlet, settings: Settings, stores: Stores, desk: Desk) -> Iterator[Turn]:
     """What is done for one destination, again and again."""
     commitment = isinstance(outlet, DicomOutlet) and outlet.commitment
     destination = make_destination(outlet, settings.dicom.ae_title)
-    yield f"to {outlet.name}", Deliverer(desk, destination, outlet.retry_for_s, commitment=commitment).turn
+    deliverer = Deliverer(desk, destination, outlet.retry_for_s, commitment=commitment)
+    yield Turn(Loop.DELIVERING, f"to {outlet.name}", deliverer.turn)
     if isinstance(outlet, DicomOutlet) and outlet.commitment:
         archive = CommitmentScu(peer_of(outlet, settings.commitment.ae_title), partial(take_outcome, stores.pledges))
-        yield f"by {outlet.name}", Committer(stores.pledges, stores.reports, archive, outlet.retry_for_s).turn
+        committer = Committer(desk, stores.pledges, archive, outlet.retry_for_s)
+        yield Turn(Loop.COMMITTING, f"by {outlet.name}", committer.turn)
 
 
 @contextmanager
@@ -186,7 +191,7 @@ def enrolled(roster: Roster) -> Iterator[None]:
 
 
 @contextmanager
-def watchful(roster: Roster, outbox: Outbox, stop: threading.Event, *, works: bool = True) -> Iterator[None]:
+def watchful(roster: Roster, outbox: Outbox, supervisor: Supervisor, *, works: bool = True) -> Iterator[None]:
     """Beating; what the lost had under way is taken over, at once and whenever one is lost.
 
     Who does not work had nothing that the others took over, and simply joins again.
@@ -201,13 +206,13 @@ def watchful(roster: Roster, outbox: Outbox, stop: threading.Event, *, works: bo
         replace_lost(roster, outbox)
         return _BEAT_S
 
-    with repeated({"roster": turn}, stop):
+    with repeated([Turn(Loop.ROSTER, "roster", turn)], supervisor):
         yield
 
 
 @contextmanager
 def watched(
-    line: Judging, limit_s: float, stop: threading.Event, end: Callable[[], None] = end_process
+    line: Judging, limit_s: float, supervisor: Supervisor, end: Callable[[], None] = end_process
 ) -> Iterator[None]:
     """Ends the process by ``end`` when a series is judged for more than ``limit_s``.
 
@@ -222,7 +227,7 @@ def watched(
             end()
         return _WATCH_S
 
-    with repeated({"watch": turn}, stop):
+    with repeated([Turn(Loop.WATCHING, "watch", turn)], supervisor):
         yield
 
 
@@ -239,31 +244,35 @@ def replace_lost(roster: Roster, outbox: Outbox) -> None:
         DBOS._recover_pending_workflows(lost)  # noqa: SLF001 - the public way is DBOS' paid conductor
 
 
-@contextmanager
-def repeated(turns: Mapping[str, Callable[[], float]], stop: threading.Event) -> Iterator[None]:
-    """Each turn again and again in a thread of its name, pausing the seconds that it returns.
+def supervising(metrics: Metrics, stop: threading.Event) -> Supervisor:
+    """The supervisor of a working process, whose faults are counted."""
+    supervisor = Supervisor(stop, lambda loop: metrics.faults.labels(loop).inc(), is_gone)
+    for loop in Loop:
+        metrics.loops_failing.labels(loop).set_function(partial(supervisor.failing, loop))
+    return supervisor
 
-    A database that does not answer is waited for; any other fault stops the process. At the end all get the same
-    grace; whoever is still at it then is left behind: what it does is done again, or not needed.
+
+@contextmanager
+def repeated(turns: Iterable[Turn], supervisor: Supervisor) -> Iterator[None]:
+    """Each turn again and again in a thread of its name.
+
+    A database that does not answer is waited for. At the end all get the same grace; whoever is still at it then is
+    left behind: what it does is done again, or not needed.
     """
 
-    def repeat(turn: Callable[[], float]) -> None:
+    def repeat(turn: Turn) -> None:
         try:
-            while not stop.wait(turn()):
-                pass
+            supervisor.repeat(turn._replace(run=PatientTurn(turn.run)))
         finally:
-            stop.set()
+            supervisor.stop.set()
 
-    threads = [
-        threading.Thread(target=repeat, args=(PatientTurn(turn),), name=name, daemon=True)
-        for name, turn in turns.items()
-    ]
+    threads = [threading.Thread(target=repeat, args=(turn,), name=turn.name, daemon=True) for turn in turns]
     for thread in threads:
         thread.start()
     try:
         yield
     finally:
-        stop.set()
+        supervisor.stop.set()
         end = time.monotonic() + _GRACE_S
         for thread in threads:
             thread.join(max(0.0, end - time.monotonic()))

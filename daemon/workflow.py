@@ -13,14 +13,16 @@ import structlog
 from dbos import DBOS, DBOSConfiguredInstance, SetEnqueueOptions, SetWorkflowID
 
 from daemon.core.delivery import JUDGED, Recipient
-from daemon.core.errors import DeliveryFailed
-from daemon.core.values import Series, State
+from daemon.core.errors import DeliveryFailed, Reason
+from daemon.core.values import ReportReference, Series, State
+from daemon.core.verdict import decline
 from daemon.edge.index import Index
 from daemon.edge.metrics import OTHER_SCANNER, DeliveryOutcome, Metrics, Step, cause_label, reason_label
-from daemon.edge.notifier import Notifier, compose_alert
+from daemon.edge.notifier import Alert, Notifier, compose_alert
 from daemon.edge.patience import patiently
 from daemon.edge.reports import Reports
 from daemon.edge.results import Published, Results
+from daemon.edge.supervisor import Loop, Supervisor
 from daemon.judgement import Judged, SeriesJudge
 
 #: Raise it when the steps change: work that another version left under way is begun anew by this one.
@@ -50,6 +52,7 @@ class Parts:
     recipients: Mapping[str, Recipient]
     notifiers: Mapping[str, Notifier]
     metrics: Metrics
+    supervisor: Supervisor
     scanners: Mapping[str, str]
     page: str
 
@@ -104,19 +107,30 @@ class Line(DBOSConfiguredInstance):
         """Judge one series and publish its verdict, unless that was done before; whether somebody must be alerted.
 
         A step that failed would be a series without an answer: it waits for a database that is gone, with its verdict.
+        A fault of ours is an answer too: NOT_ASSESSED with a report, and without one where none can be made.
         """
+        key = series_instance_uid, revision
+        return self._parts.supervisor.item(
+            Loop.JUDGING,
+            lambda: self._answer(*key),
+            lambda _: self._answer(*key, give_up=True),
+            lambda _: self._answer_bare(*key),
+        )
+
+    def _answer(self, series_instance_uid: str, revision: int, *, give_up: bool = False) -> bool:
         parts = self._parts
         known = patiently(lambda: parts.results.record(series_instance_uid, revision)).verdict
         if known is not None:
             return known.state is State.RESCAN
         series = patiently(lambda: parts.index.series(series_instance_uid, revision))
-        give_up = patiently(lambda: parts.results.begin(series_instance_uid, revision)) > MOST_ATTEMPTS
+        attempts = patiently(lambda: parts.results.begin(series_instance_uid, revision))
         earlier = patiently(lambda: parts.results.sr_before(series_instance_uid, revision))
         self.judging_since = time.monotonic()
         try:
-            predecessor = parts.reports.reference(earlier) if earlier else None
+            predecessor = self._reference(earlier) if earlier else None
             reported = self._reported(series_instance_uid, revision)
-            judged = parts.judge().judge(series, predecessor, give_up=give_up, reported=reported)
+            unseen = give_up or attempts > MOST_ATTEMPTS
+            judged = parts.judge().judge(series, predecessor, give_up=unseen, reported=reported)
         finally:
             self.judging_since = None
         if patiently(lambda: self._publish(series, judged)):
@@ -129,6 +143,25 @@ class Line(DBOSConfiguredInstance):
         if patiently(lambda: parts.results.may_supersede(series_instance_uid, revision)):
             return tuple(State)
         return {*JUDGED, *(state for recipient in parts.recipients.values() for state in recipient.verdicts)}
+
+    def _answer_bare(self, series_instance_uid: str, revision: int) -> bool:
+        """NOT_ASSESSED without a report: whatever makes one fails for this series."""
+        verdict = decline(Reason.FAILED)
+        bare = Published(
+            verdict=verdict, assessment=None, description="", seconds={}, objects={}, bundle="", at=time.time()
+        )
+        if patiently(lambda: self._parts.results.publish(series_instance_uid, revision, bare, ())):
+            self._parts.metrics.series_not_assessed.labels(OTHER_SCANNER, reason_label(Reason.FAILED)).inc()
+            _log.error("series_without_report", series=series_instance_uid, revision=revision, verdict=verdict.state)
+        return False
+
+    def _reference(self, sop_instance_uid: str) -> ReportReference | None:
+        """The earlier report, to be superseded; None where its file is gone or damaged."""
+
+        def read() -> ReportReference | None:
+            return self._parts.reports.reference(sop_instance_uid)
+
+        return self._parts.supervisor.item(Loop.JUDGING, read, lambda _: None)
 
     def _publish(self, series: Series, judged: Judged) -> bool:
         parts, uid = self._parts, series.series_instance_uid
@@ -189,13 +222,16 @@ class Line(DBOSConfiguredInstance):
             return True
         link = f"{parts.page}#card-{record.card_id}"
         alert = compose_alert(scanner=self._alias(record.calling_ae), verdict=record.verdict, link=link)
+        sent = parts.supervisor.item(Loop.ALERTING, lambda: self._send(name, alert), lambda _: False)
+        parts.metrics.alerts.labels(DeliveryOutcome.DELIVERED if sent else DeliveryOutcome.FAILED).inc()
+        return sent
+
+    def _send(self, name: str, alert: Alert) -> bool:
         try:
-            parts.notifiers[name].send(alert)
+            self._parts.notifiers[name].send(alert)
         except DeliveryFailed as error:
-            parts.metrics.alerts.labels(DeliveryOutcome.FAILED).inc()
             _log.warning("alert_failed", destination=name, detail=str(error))
             return False
-        parts.metrics.alerts.labels(DeliveryOutcome.DELIVERED).inc()
         return True
 
     def _alias(self, calling_ae: str) -> str:

@@ -30,8 +30,10 @@ from daemon.edge import logs
 from daemon.edge.cohorts import Changes, Cohort
 from daemon.edge.migrations import open_database
 from daemon.edge.outbox import Outbox
+from daemon.edge.patience import is_gone
 from daemon.edge.progress import Progress
 from daemon.edge.roster import Roster
+from daemon.edge.supervisor import Supervisor
 from daemon.edge.tables import CSV, check_parquet, write_tables
 from daemon.worker import durable, enrolled, watched, watchful
 from models.bundle import load_bundle
@@ -174,13 +176,14 @@ def _work(
         return
     appraiser = Appraiser(settings, proven=True)
     appraiser.prepare()
-    line = CohortLine(cohort, options.folder, partial(appraiser.appraise, scanner=options.scanner))
+    supervisor = Supervisor(stop, passes=is_gone)
+    line = CohortLine(cohort, options.folder, partial(appraiser.appraise, scanner=options.scanner), supervisor)
     roster = Roster(engine, settings.work.silence_s)
     with ExitStack() as stack:
-        stack.enter_context(watched(line, settings.work.judging_s, stop, end=_begin_anew))
+        stack.enter_context(watched(line, settings.work.judging_s, supervisor, end=_begin_anew))
         stack.enter_context(enrolled(roster))
         stack.enter_context(durable(engine, roster.worker, {line.queue: 1}))
-        stack.enter_context(watchful(roster, Outbox(engine), stop))
+        stack.enter_context(watchful(roster, Outbox(engine), supervisor))
         line.begin(stop)
         _wait(cohort, line, stop)
 

@@ -9,6 +9,7 @@ import hashlib
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +21,7 @@ from daemon.commands.finding import Found
 from daemon.core.errors import ConfigError, Reason
 from daemon.core.verdict import decline
 from daemon.edge.cohorts import Cohort, Row
+from daemon.edge.supervisor import Loop, Supervisor
 from daemon.workflow import FAILED, MOST_ATTEMPTS, WORKFLOW_VERSION
 
 _OPEN: Final = ["ENQUEUED", "PENDING"]
@@ -34,17 +36,20 @@ _log = structlog.get_logger()
 class CohortLine(DBOSConfiguredInstance):
     """The durable line of one cohort, whose files lie below ``root``; ``appraise`` judges the files of one series.
 
+    A fault of ours in one series does not end a night's work: the supervisor has it answered unseen.
+
     Attributes:
         queue: The name of its queue.
         judging_since: When the series under way was begun, by ``time.monotonic``; None between two series.
     """
 
-    def __init__(self, cohort: Cohort, root: Path, appraise: Appraise) -> None:
+    def __init__(self, cohort: Cohort, root: Path, appraise: Appraise, supervisor: Supervisor) -> None:
         self.queue = f"cohort.{_token(cohort.name)}"
         self.judging_since: float | None = None
         self._cohort = cohort
         self._root = root
         self._appraise = appraise
+        self._supervisor = supervisor
         super().__init__("cohort")
 
     def begin(self, stop: threading.Event) -> None:
@@ -75,7 +80,10 @@ class CohortLine(DBOSConfiguredInstance):
         found = Found(series=series, files=begun.files)
         self.judging_since = time.monotonic()
         try:
-            row, passing = answer(found, self._root, self._appraise, give_up=begun.attempts > MOST_ATTEMPTS)
+            judge = partial(answer, found, self._root, self._appraise)
+            row, passing = self._supervisor.item(
+                Loop.COHORT, lambda: judge(give_up=begun.attempts > MOST_ATTEMPTS), lambda _: judge(give_up=True)
+            )
         finally:
             self.judging_since = None
         self._cohort.answer(series, revision, row, time.time(), passing=passing)
@@ -93,10 +101,6 @@ def answer(found: Found, root: Path, appraise: Appraise, *, give_up: bool = Fals
         appraisal, passing = _declined(Reason.LOST, error.strerror or ""), True
     except ConfigError as error:  # a NIfTI file that is none
         appraisal = _declined(Reason.UNREADABLE, str(error))
-    # The one broad except of this process: a fault of ours in one series must not end a night's work.
-    except Exception:  # noqa: BLE001 - see above
-        _log.exception("assessment_failed", series=found.series)
-        appraisal = _declined(Reason.FAILED)
     place = {"series": found.series, "path": found.path, "images": found.images}
     return place | summarise(appraisal), passing
 

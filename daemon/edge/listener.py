@@ -36,6 +36,7 @@ from daemon.edge.receiver_status import ListenerCounts, Tally
 from daemon.edge.spool_writer import SpoolWriter
 from daemon.edge.step_book import StepBook
 from daemon.edge.storage_session import Parties, StorageSession
+from daemon.edge.supervisor import Loop, Supervisor
 
 _BACKLOG = 128
 _CONNECTIONS_PER_ASSOCIATION = 2  # the rest may be health checks, port scans and peers still to be refused
@@ -96,6 +97,7 @@ class Listener:
         self._connections: dict[socket.socket, threading.Thread] = {}
         self._lock = threading.Lock()
         self._closing = False
+        self._supervisor = Supervisor(threading.Event())
         self._socket = _bound_socket(settings.host, settings.port)
         self._thread = threading.Thread(target=self._accept_all, name="listener")
         self._thread.start()
@@ -166,12 +168,12 @@ class Listener:
         return self._tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
 
     def _serve(self, connection: socket.socket) -> None:
-        try:
+        def converse() -> None:
             with connection:
                 self._converse(connection)
-        except Exception as error:  # noqa: BLE001 - the one broad except: a fault of ours ends one association, not all
-            self._tally.add(faults=1)
-            structlog.get_logger().error("association_failed", error=type(error).__name__)
+
+        try:
+            self._supervisor.item(Loop.RECEIVING, converse, lambda _: self._tally.add(faults=1))
         finally:
             with self._lock:
                 del self._connections[connection]

@@ -12,6 +12,7 @@ from functools import partial
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
 from daemon.core.errors import Reason
+from daemon.edge.supervisor import Loop
 from models.artefacts import Artefact
 
 #: The scanner label of a calling AE that the configuration does not name.
@@ -77,6 +78,8 @@ class Metrics:
     last_image_to_report: Histogram
     deliveries: Counter  # destination, outcome: DeliveryOutcome
     alerts: Counter  # outcome: DeliveryOutcome
+    faults: Counter  # loop: Loop
+    loops_failing: Gauge  # loop: Loop
     build: Gauge  # version
     bundle: Gauge  # bundle, bundle_version, provider
 
@@ -116,6 +119,10 @@ def make_metrics(registry: CollectorRegistry) -> Metrics:
         ),
         deliveries=count("deliveries", "Attempts to deliver a report object, by end.", ["destination", "outcome"]),
         alerts=count("alerts", "Attempts to send an alert about a rescan, by end.", ["outcome"]),
+        faults=count("faults", "Faults of ours; what met one was set aside with its reason.", ["loop"]),
+        loops_failing=gauge(
+            "loops_failing", "Turns that failed and are tried again, nothing done meanwhile.", ["loop"]
+        ),
         build=gauge("build_info", "The software that runs; always 1.", ["version"]),
         bundle=gauge("bundle_info", "The bundle and provider in use; 1.", ["bundle", "bundle_version", "provider"]),
     )
@@ -141,3 +148,6 @@ def _start_at_zero(metrics: Metrics) -> None:
         metrics.alerts.labels(delivery)
     for step in Step:
         metrics.stage.labels(step)
+    for loop in Loop:
+        metrics.faults.labels(loop)
+        metrics.loops_failing.labels(loop)

@@ -20,6 +20,11 @@ GONE: Final = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutErr
 _log = structlog.get_logger()
 
 
+def is_gone(error: Exception) -> bool:
+    """Whether an error says that the database does not answer just now."""
+    return isinstance(error, GONE)
+
+
 def patiently(transaction: Callable[[], _T]) -> _T:
     """What the transaction gives, once the database answers."""
     for failures in count(1):

@@ -62,6 +62,13 @@ class Pledges:
             asked = (_TABLE.c.transaction_uid == transaction_uid, _TABLE.c.commitment == Commitment.ASKED)
             connection.execute(sa.update(_TABLE).where(*asked).values(commit_at=at))
 
+    def drop(self, destination: str, sop_instance_uid: str, reason: str) -> None:
+        """Ask about one object no more; ``reason`` is kept with it."""
+        one = (*schema.delivery_key(sop_instance_uid, destination), _TABLE.c.commitment == Commitment.ASKED)
+        with self._engine.begin() as connection:
+            dropped = {"commitment": Commitment.UNANSWERED, "trouble": reason}
+            connection.execute(sa.update(_TABLE).where(*one).values(**dropped))
+
     def give_up(self, destination: str, before: float) -> int:
         """Ask no longer about what was owed before then; how many."""
         old = (_TABLE.c.destination == destination, _TABLE.c.owed_at < before)

@@ -29,7 +29,7 @@ FIELDS = UID_FIELDS | {
     *("error", "trace", "caused_by", "errno", "detail", "category"),
     *("scanner", "calling_ae", "called_ae", "peer", "association", "associations", "status", "code", "outcome"),
     *("modality", "sop_class_uid", "transfer_syntax_uid", "images", "instances", "frames", "volumes", "bytes"),
-    *("revision", "closed_by", "partial", "stage", "verdict", "cause", "reason", "kind", "card"),
+    *("revision", "closed_by", "partial", "stage", "loop", "verdict", "cause", "reason", "kind", "card"),
     *("seconds", "duration_s", "age_s", "timeout_s", "attempt", "attempts", "queue"),
     *("destination", "provider", "bundle", "bundle_version", "bundle_digest", "software_version", "config_digest"),
     *("segment", "segments", "offset", "length", "records", "files", "free_bytes"),

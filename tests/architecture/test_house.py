@@ -1,5 +1,6 @@
 """Rules of the house that no linter knows."""
 
+import ast
 import subprocess
 import sys
 from importlib.metadata import packages_distributions
@@ -35,16 +36,42 @@ def test_a_package_holds_nothing_but_its_docstring(path):
     assert isinstance(body[0], str)
 
 
-def test_there_is_one_broad_except_a_process():
-    """The worker's is in judgement.py, the receiver's in its listener or session, a cohort's in cohort.py."""
-    broad = [
-        path.name
-        for path in MODULES
-        for line in path.read_text().splitlines()
-        if line.strip().startswith(("except:", "except Exception", "except BaseException"))
-    ]
+#: Names that an ``except`` or a ``suppress`` may not take: everything would be caught.
+BROAD = {"Exception", "BaseException"}
 
-    assert len(broad) <= 3, broad
+
+def broad_handlers(source: str) -> list[int]:
+    """The lines of a source that catch whatever is raised."""
+
+    def is_broad(caught: ast.expr | None) -> bool:
+        return caught is None or any(isinstance(node, ast.Name) and node.id in BROAD for node in ast.walk(caught))
+
+    def catches(node: ast.AST) -> bool:
+        if isinstance(node, ast.ExceptHandler):
+            return is_broad(node.type)
+        suppresses = isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] == "suppress"
+        return suppresses and any(is_broad(argument) for argument in node.args)
+
+    return [node.lineno for node in ast.walk(ast.parse(source)) if catches(node)]
+
+
+def test_one_place_in_the_house_catches_whatever_is_raised():
+    places = [str(path.relative_to(ROOT)) for path in MODULES for _ in broad_handlers(path.read_text())]
+
+    assert ["daemon/edge/supervisor.py"] == places
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "try: ...\nexcept: ...",
+        "try: ...\nexcept (OSError, Exception): ...",
+        "try: ...\nexcept BaseException as error: ...",
+        "with contextlib.suppress(Exception): ...",
+    ],
+)
+def test_however_it_is_written_a_broad_handler_is_found(source):
+    assert 1 == len(broad_handlers(source))
 
 
 @pytest.mark.parametrize(

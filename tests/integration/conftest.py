@@ -1,5 +1,7 @@
 """What tests of the database and of deliveries share."""
 
+from threading import Event
+
 import pytest
 from builders_database import opened
 from prometheus_client import CollectorRegistry
@@ -8,6 +10,7 @@ from daemon.delivering import Desk
 from daemon.edge.metrics import make_metrics
 from daemon.edge.outbox import Outbox
 from daemon.edge.reports import Reports
+from daemon.edge.supervisor import Supervisor
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -25,5 +28,10 @@ def engine(tmp_path):
 
 @pytest.fixture
 def desk(engine, tmp_path):
-    metrics = make_metrics(CollectorRegistry())
-    return Desk(outbox=Outbox(engine), reports=Reports(tmp_path / "reports"), metrics=metrics, worker="w")
+    return Desk(
+        outbox=Outbox(engine),
+        reports=Reports(tmp_path / "reports"),
+        metrics=make_metrics(CollectorRegistry()),
+        supervisor=Supervisor(Event()),
+        worker="w",
+    )

@@ -2,14 +2,17 @@
 
 import subprocess
 import sys
+import threading
 
 import pytest
 from builders_database import opened
+from dbos import DBOS
 
 from daemon.commands.cohort import CohortLine
 from daemon.core.errors import ConfigError
 from daemon.edge.cohorts import Begun, Changes, Cohort
 from daemon.edge.migrations import open_database
+from daemon.edge.supervisor import Supervisor
 
 FOUND = [(f"1.2.{number}", {"a": [f"{number}.dcm"]}) for number in range(450)]
 
@@ -72,7 +75,7 @@ def test_a_series_that_took_three_workers_down_is_answered_unseen(tmp_path):
         raise SystemExit  # as abrupt as a test may be
 
     cohort.add(FOUND[:1])
-    line = CohortLine(cohort, tmp_path, appraise)
+    line = CohortLine(cohort, tmp_path, appraise, Supervisor(threading.Event()))
     for _ in range(3):
         with pytest.raises(SystemExit):
             line._judge("1.2.0", 1)  # noqa: SLF001 - a step outside of its workflow
@@ -87,10 +90,26 @@ def test_a_series_that_took_three_workers_down_is_answered_unseen(tmp_path):
     engine.dispose()
 
 
+def test_a_fault_of_ours_in_one_series_is_its_answer(tmp_path):
+    def appraise(_files):
+        raise ZeroDivisionError
+
+    engine = open_database(f"sqlite:///{tmp_path}/cohort.sqlite")
+    cohort = Cohort(engine, "one")
+    cohort.add(FOUND[:1])
+    DBOS.destroy(destroy_registry=True)
+    CohortLine(cohort, tmp_path, appraise, Supervisor(threading.Event()))._judge("1.2.0", 1)  # noqa: SLF001 - the step
+    (row,) = cohort.rows()
+
+    assert ("NOT_ASSESSED", True) == (row["verdict"], "failed" in row["action"])
+    engine.dispose()
+
+
 HANGING = """
 import pathlib, threading, time
 from types import SimpleNamespace
 from daemon.commands.batch import _begin_anew
+from daemon.edge.supervisor import Supervisor
 from daemon.worker import watched
 
 with pathlib.Path({starts!r}).open("a+") as file:
@@ -99,7 +118,8 @@ with pathlib.Path({starts!r}).open("a+") as file:
     again = len(file.read().split()) > 1
 if not again:
     threading.Thread(target=time.sleep, args=(600,)).start()
-    with watched(SimpleNamespace(judging_since=time.monotonic() - 61), 60.0, threading.Event(), _begin_anew):
+    line, supervisor = SimpleNamespace(judging_since=time.monotonic() - 61), Supervisor(threading.Event())
+    with watched(line, 60.0, supervisor, _begin_anew):
         time.sleep(60)
 """
 

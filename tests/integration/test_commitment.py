@@ -49,7 +49,7 @@ def test_what_the_archive_keeps_is_committed_and_what_it_lost_is_delivered_again
     ):
         deliverer = Deliverer(desk, StorageScu(peer(archive.dicom_port)), WEEK_S, commitment=True)
         scu = CommitmentScu(peer(archive.dicom_port), partial(take_outcome, pledges))
-        committer = Committer(pledges, desk.reports, scu, WEEK_S)
+        committer = Committer(desk, pledges, scu, WEEK_S)
         while deliverer.turn() == 0.0:
             pass
         archive.forget(sop_uid(1))

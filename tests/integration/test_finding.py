@@ -99,7 +99,6 @@ def test_whatever_goes_wrong_with_a_series_is_its_answer(phantom):
     for error, reason, passing in (
         (OSError(5, "Input/output error"), Reason.LOST, True),
         (ConfigError("torn"), Reason.UNREADABLE, False),
-        (ZeroDivisionError(), Reason.FAILED, False),
     ):
         row, again = answer(found, folder, failing(error))
         assert (passing, "NOT_ASSESSED", True) == (again, row["verdict"], reason in row["action"])

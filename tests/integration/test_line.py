@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
@@ -24,8 +25,10 @@ from daemon.dicom.simulate import series_from_volume
 from daemon.edge.index import Index
 from daemon.edge.metrics import make_metrics
 from daemon.edge.migrations import open_database
+from daemon.edge.patience import is_gone
 from daemon.edge.reports import Reports
 from daemon.edge.results import Results
+from daemon.edge.supervisor import Supervisor
 from daemon.judgement import Judge, SeriesJudge
 from daemon.workflow import Line, Parts
 
@@ -90,6 +93,7 @@ def made(
             recipients={"pacs": Recipient(verdicts=tuple(State))},
             notifiers={},
             metrics=make_metrics(CollectorRegistry()),
+            supervisor=Supervisor(threading.Event(), passes=is_gone),
             scanners={},
             page="",
         )
@@ -148,11 +152,12 @@ def test_a_database_that_goes_away_at_any_statement_costs_no_verdict(tmp_path, m
 HANGING = """
 import threading, time
 from types import SimpleNamespace
+from daemon.edge.supervisor import Supervisor
 from daemon.worker import watched
 
 line = SimpleNamespace(judging_since=time.monotonic() - {judged_for})
 threading.Thread(target=time.sleep, args=(600,)).start()  # keeps the interpreter from ending by itself
-with watched(line, 60.0, threading.Event()):
+with watched(line, 60.0, Supervisor(threading.Event())):
     time.sleep(3)
 print("still there", flush=True)
 """
