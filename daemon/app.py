@@ -10,7 +10,7 @@ from functools import cache
 from importlib.metadata import version
 
 import structlog
-from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client import CollectorRegistry
 
 from daemon.assembly import Assembling, Assembly
 from daemon.config import SHIPPED, Settings
@@ -31,7 +31,7 @@ from daemon.edge.receiver_process import ReceiverProcess, standing_receiver
 from daemon.edge.references import SiteReferences
 from daemon.edge.spool import SpoolReader
 from daemon.edge.supervisor import Loop, Supervisor, Turn
-from daemon.edge.web.server import serve
+from daemon.edge.web.server import Address, serve, serve_metrics
 from daemon.examination import Examiners
 from daemon.intake import receive
 from daemon.judgement import FindJudge, Judge, SeriesJudge
@@ -132,7 +132,7 @@ def _running(
         def obstacles() -> list[str]:
             return starting or [*observer.obstacles(), *supervisor.obstacles()]
 
-        web = serve(board, registry, obstacles, settings.web.host, settings.web.port)
+        web = serve(board, registry, obstacles, _address(settings, settings.web.port))
         stack.callback(web.stop)
         if works:
             examiners.prepare(SHIPPED)
@@ -165,10 +165,7 @@ def _working(settings: Settings, stop: threading.Event, metrics_port: int | None
         registry = CollectorRegistry()
         metrics = make_metrics(registry)
         if metrics_port is not None:
-            server, thread = start_http_server(metrics_port, settings.web.host, registry)
-            stack.callback(thread.join)
-            stack.callback(server.server_close)
-            stack.callback(server.shutdown)
+            stack.enter_context(serve_metrics(registry, _address(settings, metrics_port)))
         examiners = Examiners(settings.bundle_folders, settings.engine)
         examiners.prepare(SHIPPED)
         if not prepared(stores.engine, stop):
@@ -190,6 +187,10 @@ def _receiver(command: Sequence[str] | None, stack: ExitStack) -> FindReceiver:
     process = ReceiverProcess(command)
     stack.callback(process.stop)
     return lambda _: process.pid()
+
+
+def _address(settings: Settings, port: int) -> Address:
+    return Address(host=settings.web.host, port=port, hosts=settings.hosts)
 
 
 def _named(examiners: Examiners) -> tuple[str, str]:

@@ -8,6 +8,7 @@ from functools import cache
 from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Any, Protocol, TypeVar
+from urllib.parse import urlsplit
 
 import tomli
 
@@ -29,6 +30,7 @@ _T = TypeVar("_T")
 
 #: The bundle that ships, and whose folder ``bundle`` names; the default routes go to it.
 SHIPPED = "brain-t1"
+_EVERYWHERE = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with, not bound
 
 
 def default_storage() -> Path:
@@ -66,10 +68,15 @@ class SpoolLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebSettings:
-    """The live page and the metrics; port 0 takes a free one."""
+    """The live page and the metrics; port 0 takes a free one.
+
+    ``hosts``: names and addresses by which browsers and Prometheus reach it, besides ``host``, this machine's own and
+    that of ``alerts.page``: a request that names another one is refused.
+    """
 
     host: Host = "127.0.0.1"
     port: FreePort = 8112
+    hosts: tuple[Host, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,6 +183,12 @@ class Settings:
         return (*self.routing.routes, *(default_routes() if self.routing.defaults else ()))
 
     @property
+    def hosts(self) -> frozenset[str]:
+        """By which names the page is reached from other machines."""
+        page = urlsplit(self.alerts.page).hostname
+        return frozenset({*self.web.hosts, *([page] if page else [])})
+
+    @property
     def ports(self) -> Mapping[str, Listening]:
         """What listens, by the key of its port; for commitment only where a destination is asked for it."""
         asked = any(isinstance(outlet, DicomOutlet) and outlet.commitment for outlet in self.destinations)
@@ -243,6 +256,8 @@ def _contradictions(settings: Settings) -> Iterator[str]:
     names = [outlet.name for outlet in settings.destinations]
     for name in sorted({name for name in names if names.count(name) > 1}):
         yield f"destinations: two have one name, '{name}': name each differently"
+    if settings.web.host in _EVERYWHERE and not settings.hosts:
+        yield "web.hosts: empty, while web.host is every address: list the names and addresses that people use"
     for (key, one), (other_key, other) in combinations(settings.ports.items(), 2):
         if one.port == other.port != 0 and _meet(one.host, other.host):
             yield f"{other_key} is {other.port}, as {key} is: give each a port of its own"
@@ -250,4 +265,4 @@ def _contradictions(settings: Settings) -> Iterator[str]:
 
 def _meet(host: str, other: str) -> bool:
     """Whether one port cannot be had on both: on one address, or on all of them."""
-    return host == other or not {host, other}.isdisjoint({"0.0.0.0", "::", "localhost"})  # noqa: S104 - no binding
+    return host == other or not _EVERYWHERE.isdisjoint({host, other})

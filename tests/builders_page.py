@@ -8,13 +8,13 @@ from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 
-from daemon.edge.web.server import WebServer, serve
+from daemon.edge.web.server import Address, WebServer, serve
 
 PATIENCE_S = 30
 
 
 def start(board: MemoryBoard, port: int = 0, obstacles: tuple[str, ...] = ()) -> WebServer:
-    return serve(board, CollectorRegistry(), lambda: obstacles, "127.0.0.1", port)
+    return serve(board, CollectorRegistry(), lambda: obstacles, Address(port=port))
 
 
 def load(chrome: Chrome, server: WebServer, fragment: str = "") -> None:

@@ -32,6 +32,8 @@ _FIRST: Final = {
     "rating": "int64",
 }
 _ROW_GROUP: Final = 1000
+#: Full-width signs too: some spreadsheets take them for the ASCII ones.
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 def check_parquet() -> None:
@@ -65,11 +67,11 @@ def _write_json(rows: ReadRows, path: Path) -> None:
 
 
 def _write_csv(rows: ReadRows, columns: list[str], path: Path) -> None:
-    """Lists are joined by semicolons; what is missing is empty."""
+    """Lists are joined by semicolons; what is missing is empty; a text that a spreadsheet would compute is quoted."""
     with taking_place(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows({name: _joined(value) for name, value in _flat(row).items()} for row in rows())
+        writer = csv.DictWriter(file, columns)  # lines end as RFC 4180 has it: only then is a lone CR quoted
+        writer.writerow({name: _plain(name) for name in columns})
+        writer.writerows({name: _plain(_joined(value)) for name, value in _flat(row).items()} for row in rows())
 
 
 def _write_parquet(rows: ReadRows, columns: list[str], path: Path) -> None:
@@ -98,6 +100,11 @@ def _flat(row: Row, prefix: str = "") -> dict[str, Any]:
     for name, value in row.items():
         flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {prefix + name: value}
     return flat
+
+
+def _plain(value: object) -> object:
+    """A text is a formula to a spreadsheet by its first letter; an apostrophe in front keeps it a text (OWASP)."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
 def _joined(value: object) -> object:

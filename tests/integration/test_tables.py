@@ -66,6 +66,20 @@ def test_many_rows_make_one_table_whatever_the_first_ones_lack(tmp_path):
     assert [0.0] * 10 == [row["images"] - index for index, row in enumerate(table.slice(0, 10).to_pylist())]
 
 
+@pytest.mark.parametrize("first", ["=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20"])
+def test_no_text_of_the_csv_begins_as_a_formula_and_numbers_stay_numbers(tmp_path, first):
+    formula = f"{first}cmd|'/c calc'!A0"
+    row = {"series": formula, "path": formula, "reasons": [formula, "flat"], "uncertainty": -0.5, formula: formula}
+    files = written(tmp_path, [row])
+    with (tmp_path / "rows.csv").open(newline="", encoding="utf-8") as file:
+        head, line = csv.reader(file)
+
+    assert {f"'{formula}", f"'{formula}; flat"} == {text for text in line if "cmd" in text}
+    assert f"'{formula}" in head
+    assert "-0.5" in line
+    assert [row] == json.loads(files["rows.json"])
+
+
 def test_the_same_rows_give_the_same_bytes_and_none_still_a_table(tmp_path):
     assert written(tmp_path, ROWS, parquet=True) == written(tmp_path, ROWS, parquet=True)
     assert b"series,path,images" in written(tmp_path, [])["rows.csv"]

@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
 from daemon.core.errors import ConfigError
 from daemon.edge.web import app
-from daemon.edge.web.server import WebServer, listen, serve
+from daemon.edge.web.server import Address, WebServer, listen, serve
 
 ROUTES = ["/", "/page.css", "/page.js", "/icon.svg", "/cards", "/metrics", "/livez", "/readyz", "/pictures/c1.png"]
 STATIC = Path(app.__file__).parent / "static"
@@ -36,7 +36,7 @@ def registry() -> CollectorRegistry:
 
 @pytest.fixture
 def server(board: MemoryBoard, registry: CollectorRegistry) -> Iterator[WebServer]:
-    with serve(board, registry, is_ready, "127.0.0.1", 0) as server:
+    with serve(board, registry, is_ready, Address()) as server:
         yield server
 
 
@@ -126,7 +126,7 @@ def test_a_daemon_that_is_not_ready_says_why_and_is_still_alive(
     board: MemoryBoard, registry: CollectorRegistry
 ) -> None:
     obstacles = ["the bundle is warming up", "less than 5 GB free"]
-    with serve(board, registry, lambda: obstacles, "127.0.0.1", 0) as server:
+    with serve(board, registry, lambda: obstacles, Address()) as server:
         url = f"http://127.0.0.1:{server.port}"
         ready, live = httpx.get(f"{url}/readyz"), httpx.get(f"{url}/livez")
         told = httpx.get(f"{url}/cards").json()["obstacles"]
@@ -157,16 +157,16 @@ def test_a_board_that_fails_is_an_error_without_words_and_the_server_lives_on(
 
 
 def test_a_server_can_be_started_again_on_its_port_at_once(board: MemoryBoard, registry: CollectorRegistry) -> None:
-    with serve(board, registry, is_ready, "127.0.0.1", 0) as first:
+    with serve(board, registry, is_ready, Address()) as first:
         port = first.port
         httpx.get(f"http://127.0.0.1:{port}/livez")
-    with serve(board, registry, is_ready, "127.0.0.1", port) as second:
+    with serve(board, registry, is_ready, Address(port=port)) as second:
         assert 200 == httpx.get(f"http://127.0.0.1:{second.port}/livez").status_code
 
 
 def test_a_port_that_is_taken_is_a_configuration_error(server: WebServer, registry: CollectorRegistry) -> None:
     with pytest.raises(ConfigError, match=f"127.0.0.1:{server.port}"):
-        serve(MemoryBoard(), registry, is_ready, "127.0.0.1", server.port)
+        serve(MemoryBoard(), registry, is_ready, Address(port=server.port))
 
 
 def test_an_ipv6_address_can_be_bound() -> None:

@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry
 
 from daemon.edge.web import app
 from daemon.edge.web import server as web_server
-from daemon.edge.web.server import WebServer, listen, serve
+from daemon.edge.web.server import Address, WebServer, listen, serve
 
 
 def is_ready() -> list[str]:
@@ -30,7 +30,7 @@ def board() -> MemoryBoard:
 
 @pytest.fixture
 def server(board: MemoryBoard) -> Iterator[WebServer]:
-    with serve(board, CollectorRegistry(), is_ready, "127.0.0.1", 0) as server:
+    with serve(board, CollectorRegistry(), is_ready, Address()) as server:
         yield server
 
 
@@ -51,7 +51,7 @@ def stream(port: int) -> Iterator[Iterator[dict[str, object]]]:
 def subscribe(port: int) -> socket.socket:
     """A page that has had its first snapshot."""
     page = socket.create_connection(("127.0.0.1", port), timeout=10)
-    page.sendall(b"GET /events HTTP/1.1\r\nHost: scanside\r\n\r\n")
+    page.sendall(b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
     while b"data: " not in page.recv(65536):
         pass
     return page
@@ -128,7 +128,7 @@ def test_pages_beyond_the_bound_are_refused_until_others_leave(
 
 def test_stopping_ends_open_streams_frees_the_port_and_leaves_no_thread(board: MemoryBoard) -> None:
     before = threading.active_count()
-    server = serve(board, CollectorRegistry(), is_ready, "127.0.0.1", 0)
+    server = serve(board, CollectorRegistry(), is_ready, Address())
     with stream(server.port) as snapshots:
         next(snapshots)
         server.stop()
@@ -151,9 +151,9 @@ def test_a_board_that_hangs_does_not_hold_up_the_stop(board: MemoryBoard, monkey
 
     monkeypatch.setattr(board, "version", version)
     monkeypatch.setattr(web_server, "STOP_S", 0.05)
-    server = serve(board, CollectorRegistry(), is_ready, "127.0.0.1", 0)
+    server = serve(board, CollectorRegistry(), is_ready, Address())
     with socket.create_connection(("127.0.0.1", server.port)) as page:
-        page.sendall(b"GET /events HTTP/1.1\r\nHost: scanside\r\n\r\n")
+        page.sendall(b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
         hangs.wait()
         server.stop()
 

@@ -9,14 +9,15 @@ import hashlib
 import re
 import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
@@ -34,6 +35,7 @@ TICK_S = 0.25
 BEAT_S = 5.0
 STREAMS_MAX = 256
 
+_OWN_NAMES = ("localhost", "127.0.0.1", "::1")
 _CARD_ID = re.compile(r"[0-9A-Za-z_-]{1,64}")
 _FILES = {
     "/": ("index.html", "text/html"),
@@ -56,17 +58,32 @@ _HEADERS = {
 
 def make_app(board: Board, registry: CollectorRegistry, ready: Ready, stopping: threading.Event) -> ASGIApp:
     """The ASGI application; streams end when ``stopping`` is set."""
-    page = _Page(board, registry, ready, stopping, _token())
+    page = _Page(board, ready, stopping, _token())
     routes = [
         *(Route(path, _static(name, media_type)) for path, (name, media_type) in _FILES.items()),
         Route("/cards", page.cards),
         Route("/events", page.events),
         Route("/pictures/{card_id}.png", page.picture),
-        Route("/metrics", page.metrics),
+        Route("/metrics", _metrics_of(registry)),
         Route("/livez", page.live),
         Route("/readyz", page.readiness),
     ]
-    return _SecurityHeaders(Starlette(routes=routes))
+    return Starlette(routes=routes)
+
+
+def make_metrics_app(registry: CollectorRegistry) -> ASGIApp:
+    """The metrics alone, for a worker."""
+    return Starlette(routes=[Route("/metrics", _metrics_of(registry))])
+
+
+def guarded(app: ASGIApp, hosts: Collection[str]) -> ASGIApp:
+    """Refuses requests with a body and requests to other hosts than these and this machine's own names.
+
+    A foreign host is how a page of a stranger reads ours through a browser (DNS rebinding).
+    """
+    allowed = [f"[{host}]" if ":" in host else host for host in {*_OWN_NAMES, *hosts}]
+    trusted = TrustedHostMiddleware(_Bodiless(app), allowed_hosts=allowed, www_redirect=False)
+    return _SecurityHeaders(trusted)
 
 
 @dataclass(slots=True)
@@ -74,7 +91,6 @@ class _Page:
     """What the routes share. Cards and pictures may lie on a disk: they are read in a thread, not in the loop."""
 
     board: Board
-    registry: CollectorRegistry
     ready: Ready
     stopping: threading.Event
     token: str
@@ -94,10 +110,6 @@ class _Page:
         known = _CARD_ID.fullmatch(card_id)
         png = await asyncio.to_thread(self.board.picture, card_id) if known else None
         return Response(png, media_type="image/png") if png else PlainTextResponse("no such picture\n", 404)
-
-    async def metrics(self, _request: Request) -> Response:
-        exposition = await asyncio.to_thread(generate_latest, self.registry)
-        return Response(exposition, media_type=CONTENT_TYPE_LATEST)
 
     async def live(self, _request: Request) -> Response:
         return PlainTextResponse("alive\n")
@@ -124,6 +136,21 @@ class _Page:
         return render_snapshot(cards, now=time.time(), obstacles=self.ready(), page=self.token)
 
 
+class _Bodiless:
+    """Refuses what brings a body: there is nothing to send here, and nothing is read that nobody wants."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = Headers(scope=scope)
+        if "transfer-encoding" in headers or headers.get("content-length", "0") != "0":
+            too_large = PlainTextResponse("send no body\n", 413, {"Connection": "close"})
+            await too_large(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
+
+
 class _SecurityHeaders:
     """Adds the security headers to every response, errors included."""
 
@@ -137,6 +164,14 @@ class _SecurityHeaders:
             await send(message)
 
         await self.app(scope, receive, send_with_headers)
+
+
+def _metrics_of(registry: CollectorRegistry) -> Callable[[Request], Awaitable[Response]]:
+    async def send_metrics(_request: Request) -> Response:
+        exposition = await asyncio.to_thread(generate_latest, registry)
+        return Response(exposition, media_type=CONTENT_TYPE_LATEST)
+
+    return send_metrics
 
 
 def _read(name: str) -> bytes:

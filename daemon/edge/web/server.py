@@ -2,15 +2,19 @@
 
 import socket
 import threading
+from collections.abc import Collection
+from dataclasses import dataclass, field
 from typing import Self
 
 import structlog
 import uvicorn
 from prometheus_client import CollectorRegistry
+from starlette.types import ASGIApp
 
 from daemon.core.errors import ConfigError
 from daemon.core.ports import Board
-from daemon.edge.web.app import Ready, make_app
+from daemon.edge.web.app import Ready, guarded, make_app, make_metrics_app
+from daemon.edge.web.connection import Limits, bounded_protocol
 
 #: A tablet that went to sleep without a word is forgotten when nothing was acknowledged for so long.
 _SILENCE_MS = 30_000
@@ -19,25 +23,53 @@ _BACKLOG = 128
 STOP_S = 5
 
 
-def serve(board: Board, registry: CollectorRegistry, ready: Ready, host: str, port: int) -> "WebServer":
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """Where to listen: 127.0.0.1 is for this machine only, port 0 takes a free one, see ``WebServer.port``.
+
+    ``hosts``: by which names it is reached, besides ``host`` and this machine's own; requests to others are refused.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    hosts: Collection[str] = ()
+    limits: Limits = field(default_factory=Limits)
+
+
+def serve(board: Board, registry: CollectorRegistry, ready: Ready, address: Address) -> "WebServer":
     """Serve the page in a thread of its own, until ``stop``.
 
     Args:
         board: The cards; asked from several threads, and often.
         registry: What ``/metrics`` shows.
         ready: What keeps the daemon from judging series; empty when nothing does.
-        host: The address to bind: 127.0.0.1 for this machine only.
-        port: 0 takes a free one, see ``WebServer.port``.
+        address: Where, and for whom.
 
     Raises:
         ConfigError: the address cannot be bound.
     """
     stopping = threading.Event()
     app = make_app(board, registry, ready, stopping)
+    return _serve(app, address, stopping)
+
+
+def serve_metrics(registry: CollectorRegistry, address: Address) -> "WebServer":
+    """Serve ``/metrics`` alone, within the same bounds.
+
+    Raises:
+        ConfigError: the address cannot be bound.
+    """
+    return _serve(make_metrics_app(registry), address, threading.Event())
+
+
+def _serve(app: ASGIApp, address: Address, stopping: threading.Event) -> "WebServer":
+    limits = address.limits
     config = uvicorn.Config(
-        app,
+        guarded(app, {address.host, *address.hosts}),
         loop="asyncio",
-        http="h11",
+        http=bounded_protocol(limits),
+        h11_max_incomplete_event_size=limits.head_bytes_max,
+        timeout_keep_alive=limits.idle_s,
         ws="none",
         lifespan="off",
         log_config=None,
@@ -47,7 +79,7 @@ def serve(board: Board, registry: CollectorRegistry, ready: Ready, host: str, po
         backlog=_BACKLOG,
         timeout_graceful_shutdown=STOP_S,
     )
-    return WebServer(uvicorn.Server(config), listen(host, port), stopping)
+    return WebServer(uvicorn.Server(config), listen(address.host, address.port), stopping)
 
 
 class WebServer:
