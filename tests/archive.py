@@ -28,7 +28,7 @@ class Archive:
 
     def store(self, *paths: Path) -> str:
         """Send files by DCMTK's C-STORE SCU and return what it says; fails unless each is answered with success."""
-        command = [STORESCU, "-v", "-aec", "ORTHANC", "-R", "127.0.0.1", str(self.dicom_port), *map(str, paths)]
+        command = [STORESCU, "-v", "-xt", "-aec", "ORTHANC", "-R", "127.0.0.1", str(self.dicom_port), *map(str, paths)]
         finished = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
         said = finished.stdout + finished.stderr
         assert 0 == finished.returncode, said

@@ -43,6 +43,12 @@ def report_key(evidence: Evidence, algorithm: Algorithm) -> tuple[str, ...]:
     )
 
 
+def source_of(evidence: Evidence) -> str:
+    """The series that is judged, in words: its number and protocol, as far as it says."""
+    number = "" if evidence.series_number is None else str(evidence.series_number)
+    return " ".join(filter(None, ("series", number, evidence.protocol)))
+
+
 def series_attributes(evidence: Evidence, judgement: Judgement, kind: ReportKind) -> dict[str, Any]:
     """The arguments that every highdicom object takes about its series and its equipment."""
     algorithm = judgement.algorithm
@@ -51,7 +57,7 @@ def series_attributes(evidence: Evidence, judgement: Judgement, kind: ReportKind
     return {
         "series_instance_uid": derive_uid("series", kind.value, revision, *report_key(evidence, algorithm)),
         "series_number": series_number(evidence.series_number, kind),
-        "series_description": f"Scanside verdict: {judgement.verdict.state.value}",
+        "series_description": plain(f"Scanside verdict: {judgement.verdict.state.value}, {source_of(evidence)}"),
         "sop_instance_uid": UNSEALED,
         "instance_number": 1,
         "manufacturer": MANUFACTURER,

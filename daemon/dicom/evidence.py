@@ -21,7 +21,7 @@ from pydicom.valuerep import STR_VR, VR
 
 from daemon.core.values import Series
 from daemon.dicom.attributes import Attributes, element_of, items
-from daemon.dicom.text import LONG_STRING
+from daemon.dicom.text import LONG_STRING, plain
 from daemon.dicom.uids import derive_uid
 
 
@@ -47,7 +47,8 @@ class Evidence:
     """The source series as its reports need it.
 
     ``identity``: patient and study attributes as the source encodes them, with its character set and time zone;
-    ``scanner``: its equipment attributes likewise; ``matrix``: rows and columns, None for what is no image.
+    ``scanner``: its equipment attributes likewise; ``matrix``: rows and columns, None for what is no image;
+    ``protocol``: its name, else the series' description, in our own letters.
     """
 
     study_instance_uid: str
@@ -58,6 +59,7 @@ class Evidence:
     scanner: tuple[RawDataElement, ...]
     procedures: tuple[Procedure, ...] = ()
     series_number: int | None = None
+    protocol: str = ""
     frame_of_reference_uid: str | None = None
     matrix: tuple[int, int] | None = None
     body_part: str | None = None
@@ -79,6 +81,7 @@ def gather_evidence(series: Series, header: Dataset) -> Evidence:
         scanner=tuple(_optional(header, _SCANNER)) if _value(header, "Manufacturer") else (),
         procedures=tuple(_procedures(header)),
         series_number=Attributes((header,)).integer("SeriesNumber"),
+        protocol=_protocol(header),
         frame_of_reference_uid=_matching(header, "FrameOfReferenceUID", _UID),
         matrix=_matrix(header),
         body_part=_matching(header, "BodyPartExamined", _CODE_STRING),
@@ -206,6 +209,12 @@ def _encode(dataset: Dataset, element: DataElement) -> bytes:
     buffer.is_little_endian, buffer.is_implicit_VR = True, True
     write_data_element(buffer, element, list(terms) if known else None)
     return buffer.getvalue()[8:]  # tag and length take four bytes each
+
+
+def _protocol(header: Dataset) -> str:
+    attributes = Attributes((header,))
+    texts = (attributes.decoded_text(keyword) for keyword in ("ProtocolName", "SeriesDescription"))
+    return next((words for text in texts if (words := plain(text or ""))), "")
 
 
 def _matrix(header: Dataset) -> tuple[int, int] | None:

@@ -13,13 +13,15 @@ from typing import Final
 import numpy as np
 from highdicom import PhotometricInterpretationValues
 from highdicom.sc import SCImage
+from highdicom.sr import CodedConcept
 from PIL import Image, ImageDraw
-from pydicom import config
-from pydicom.uid import ExplicitVRLittleEndian
+from pydicom import Dataset, config
+from pydicom.sr.codedict import codes
+from pydicom.uid import JPEGLSLossless
 
 from daemon.core.values import Judgement, ReportKind, ReportObject, Verdict, Volume
-from daemon.dicom.document import seal, series_attributes
-from daemon.dicom.evidence import Evidence
+from daemon.dicom.document import seal, series_attributes, source_of
+from daemon.dicom.evidence import Evidence, Source
 from daemon.dicom.picture.charts import ARTEFACT_NAMES, Frame, draw_artefacts, draw_legend, draw_volumes, ratio
 from daemon.dicom.picture.lettering import Style, fit, width_of, wrap, write, write_over
 from daemon.dicom.picture.palette import BACKGROUND, BANDS, QUIET_TEXT
@@ -58,7 +60,7 @@ def render_summary(judgement: Judgement, prediction: Prediction | None = None, v
 def build_summary(
     evidence: Evidence, judgement: Judgement, picture: Picture, *, shows_head: bool = True
 ) -> ReportObject:
-    """``picture``, uint8 RGB (rows, columns, 3), as Secondary Capture: identical for identical arguments.
+    """``picture``, uint8 RGB (rows, columns, 3), as Secondary Capture in JPEG-LS: identical for identical arguments.
 
     ``shows_head`` is said in (0028,0302) Recognizable Visual Features: a profile can be recognised.
     """
@@ -70,11 +72,12 @@ def build_summary(
             coordinate_system="PATIENT",
             patient_orientation=("L", "P"),
             study_instance_uid=evidence.study_instance_uid,
-            transfer_syntax_uid=ExplicitVRLittleEndian,
+            transfer_syntax_uid=JPEGLSLossless,
             **series_attributes(evidence, judgement, ReportKind.SUMMARY),
         )
         _describe(image, shows_head=shows_head)
         _place_in_body(image, evidence, judgement)
+        _refer(image, evidence, judgement)
         return seal(image, ReportKind.SUMMARY, evidence, judgement)
 
 
@@ -87,6 +90,7 @@ def _describe(image: SCImage, *, shows_head: bool) -> None:
     image.LossyImageCompression = "00"
     image.PatientOrientation = []  # several slices, several orientations
     image["PixelData"].VR = "OB"
+    image["PixelData"].is_undefined_length = True  # encapsulated (PS3.5, A.4)
 
 
 def _place_in_body(image: SCImage, evidence: Evidence, judgement: Judgement) -> None:
@@ -96,6 +100,39 @@ def _place_in_body(image: SCImage, evidence: Evidence, judgement: Judgement) -> 
         image.Laterality = ""
     else:
         image.BodyPartExamined = body_part
+
+
+def _refer(image: SCImage, evidence: Evidence, judgement: Judgement) -> None:
+    """Which series it is about: in words, and by its instances (PS3.3, C.7.6.1.1.4, C.12.2, C.12.4)."""
+    image.ImageComments = plain(f"Scanside on {source_of(evidence)}: {_told(judgement.verdict)}", 1024)
+    image.DerivationDescription = "Verdict on the source images, with some of their slices"
+    image.ReferencedSeriesSequence = [_series_item(evidence)]
+    if evidence.matrix is not None:
+        image.SourceImageSequence = [_source_item(source) for source in evidence.sources]
+
+
+def _told(verdict: Verdict) -> str:
+    cause = f" ({verdict.cause.value})" if verdict.cause else ""
+    return f"{verdict.state.value}{cause}. {verdict.action}"
+
+
+def _series_item(evidence: Evidence) -> Dataset:
+    item = Dataset()
+    item.SeriesInstanceUID = evidence.series_instance_uid
+    item.ReferencedInstanceSequence = [_instance_item(source) for source in evidence.sources]
+    return item
+
+
+def _source_item(source: Source) -> Dataset:
+    item = _instance_item(source)
+    item.PurposeOfReferenceCodeSequence = [CodedConcept.from_code(codes.DCM.SourceImageForImageProcessingOperation)]
+    return item
+
+
+def _instance_item(source: Source) -> Dataset:
+    item = Dataset()
+    item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = source.sop_class_uid, source.sop_instance_uid
+    return item
 
 
 _MARGIN: Final = 28

@@ -7,6 +7,7 @@ from ssl import SSLContext
 
 from pydicom import dcmread
 from pydicom.dataset import Dataset
+from pydicom.uid import UID
 from pynetdicom import AE, build_context, evt
 from pynetdicom.association import Association
 from pynetdicom.pdu_primitives import A_ASSOCIATE
@@ -14,6 +15,7 @@ from pynetdicom.presentation import PresentationContext
 
 from daemon.core.errors import DeliveryFailed, DeliveryRefused, DestinationUnreachable
 from daemon.core.values import ReportObject
+from daemon.dicom.recoding import COMPRESSED, recoded, syntaxes_for
 from daemon.edge.reactor import parked_reactor
 from daemon.edge.tls import TlsSettings, client_context
 
@@ -32,7 +34,10 @@ TlsArguments = tuple[SSLContext, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Peer:
-    """A DICOM node: where it listens, its AE title, ours, how long to wait in seconds; TLS where it is set."""
+    """A DICOM node: where it listens, its AE title, ours, how long to wait in seconds; TLS where it is set.
+
+    ``compressed``: offer it pictures compressed without loss, too.
+    """
 
     name: str
     host: str
@@ -41,6 +46,7 @@ class Peer:
     calling_ae: str
     timeout_s: float = 30.0
     tls: TlsSettings | None = None
+    compressed: bool = True
 
 
 class StorageScu:
@@ -63,9 +69,12 @@ class StorageScu:
             DestinationUnreachable: no association.
             DeliveryFailed: no answer, or the peer is short of resources.
         """
-        dataset = dcmread(BytesIO(report_object.payload))
-        association = self._associate(dataset)
+        syntaxes = self._syntaxes(report_object.payload)
+        association = self._associate(report_object.sop_class_uid, syntaxes)
         try:
+            accepted = [context.transfer_syntax[0] for context in association.accepted_contexts]
+            syntax = next(syntax for syntax in syntaxes if syntax in accepted)
+            dataset = dcmread(BytesIO(recoded(report_object.payload, syntax)))
             with parked_reactor(association):
                 answer = association.send_c_store(dataset)
         finally:
@@ -73,15 +82,21 @@ class StorageScu:
                 association.release()
         return self._judge(answer)
 
-    def _associate(self, dataset: Dataset) -> Association:
-        context = build_context(dataset.SOPClassUID, dataset.file_meta.TransferSyntaxUID)
-        association = request_association(self._peer, [context], self._tls)
+    def _syntaxes(self, payload: bytes) -> list[UID]:
+        """What is offered, the best first."""
+        offered = syntaxes_for(payload)
+        return [syntax for syntax in offered if self._peer.compressed or syntax not in COMPRESSED]
+
+    def _associate(self, sop_class_uid: str, syntaxes: Sequence[UID]) -> Association:
+        # a context each: of one with several, the peer would choose (PS3.8, 9.3.2.2)
+        contexts = [build_context(sop_class_uid, syntax) for syntax in syntaxes]
+        association = request_association(self._peer, contexts, self._tls)
         if association.is_established:
             return association
         if association.is_rejected and not _is_transient(association.acceptor.primitive):
             raise DeliveryRefused(f"{self.name} rejected the association: check the AE titles on both sides")
         if association.rejected_contexts:  # pynetdicom then aborts the association itself
-            raise DeliveryRefused(f"{self.name} does not accept {dataset.SOPClassUID.name}: enable the SOP class there")
+            raise DeliveryRefused(f"{self.name} does not accept {UID(sop_class_uid).name}: enable the SOP class there")
         wanted = " and speaks TLS with a certificate that we trust, and trusts ours" if self._tls else ""
         raise DestinationUnreachable(f"{self.name} cannot be reached: check that it runs, listens on its port{wanted}")
 

@@ -3,18 +3,28 @@
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 
 import pytest
 from archive import free_port, running_archive
 from builders_report import make_header, make_judgement, make_series
-from pydicom.uid import Comprehensive3DSRStorage, ExplicitVRLittleEndian, SecondaryCaptureImageStorage
+from pydicom import dcmread
+from pydicom.uid import (
+    Comprehensive3DSRStorage,
+    ExplicitVRLittleEndian,
+    JPEGLSLossless,
+    RLELossless,
+    SecondaryCaptureImageStorage,
+)
 from pynetdicom import AE, evt
 
 from daemon.core.errors import DeliveryFailed, DeliveryRefused
 from daemon.core.values import ReportObject
 from daemon.dicom.evidence import gather_evidence
 from daemon.dicom.sr import build_sr
+from daemon.dicom.summary import build_summary, render_summary
 from daemon.edge.destinations import Peer, StorageScu
+from daemon.edge.outlets import FolderOutlet, make_destination
 
 
 @pytest.fixture(scope="module")
@@ -22,9 +32,11 @@ def report() -> ReportObject:
     return build_sr(gather_evidence(make_series(24), make_header()), make_judgement())
 
 
-def scu(port: int, ae_title: str = "ARCHIVE") -> StorageScu:
+def scu(port: int, ae_title: str = "ARCHIVE", **settings) -> StorageScu:
     return StorageScu(
-        Peer(name="pacs", host="127.0.0.1", port=port, ae_title=ae_title, calling_ae="SCANSIDE", timeout_s=5)
+        Peer(
+            name="pacs", host="127.0.0.1", port=port, ae_title=ae_title, calling_ae="SCANSIDE", timeout_s=5, **settings
+        )
     )
 
 
@@ -45,6 +57,62 @@ def peer(status: int = 0x0000, sop_class: str = Comprehensive3DSRStorage) -> Ite
         yield server.socket.getsockname()[1], came
     finally:
         server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def picture() -> ReportObject:
+    judgement = make_judgement()
+    return build_summary(gather_evidence(make_series(3), make_header()), judgement, render_summary(judgement))
+
+
+@pytest.mark.parametrize(
+    ("taken", "compressed", "expected"),
+    [
+        ([JPEGLSLossless, RLELossless, ExplicitVRLittleEndian], True, JPEGLSLossless),
+        ([ExplicitVRLittleEndian, RLELossless], True, RLELossless),
+        ([ExplicitVRLittleEndian], True, ExplicitVRLittleEndian),
+        ([JPEGLSLossless, RLELossless, ExplicitVRLittleEndian], False, ExplicitVRLittleEndian),
+    ],
+)
+def test_a_peer_gets_a_picture_in_the_smallest_syntax_that_it_takes(picture, taken, compressed, expected):
+    came = []
+
+    def store(event: evt.Event) -> int:
+        came.append(dcmread(BytesIO(event.encoded_dataset())))
+        return 0x0000
+
+    ae = AE(ae_title="ARCHIVE")
+    ae.add_supported_context(SecondaryCaptureImageStorage, taken)
+    server = ae.start_server(("127.0.0.1", 0), block=False, evt_handlers=[(evt.EVT_C_STORE, store)])
+    try:
+        scu(server.socket.getsockname()[1], compressed=compressed).deliver(picture)
+    finally:
+        server.shutdown()
+    (received,) = came
+
+    assert expected == received.file_meta.TransferSyntaxUID
+    assert picture.sop_instance_uid == received.SOPInstanceUID
+    assert (dcmread(BytesIO(picture.payload)).pixel_array == received.pixel_array).all()
+
+
+def test_a_real_archive_keeps_a_picture_compressed(picture, tmp_path):
+    with running_archive(tmp_path) as archive:
+        scu(archive.dicom_port, "ORTHANC").deliver(picture)
+        kept = dcmread(BytesIO(archive.instance(picture.sop_instance_uid)))
+
+    assert JPEGLSLossless == kept.file_meta.TransferSyntaxUID
+    assert dcmread(BytesIO(picture.payload)) == kept
+
+
+@pytest.mark.parametrize(("compressed", "expected"), [(False, ExplicitVRLittleEndian), (True, JPEGLSLossless)])
+def test_a_folder_gets_pictures_as_its_setting_says_again_and_again(picture, tmp_path, compressed, expected):
+    destination = make_destination(FolderOutlet(name="share", path=tmp_path, compressed=compressed), "SCANSIDE")
+    for _ in range(2):
+        destination.deliver(picture)
+    (path,) = tmp_path.iterdir()
+
+    assert expected == dcmread(path).file_meta.TransferSyntaxUID
+    assert "share" == destination.name
 
 
 def test_a_real_archive_takes_the_report(report, tmp_path):

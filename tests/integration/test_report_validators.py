@@ -17,10 +17,12 @@ from PIL import Image
 from pydicom import dcmread
 from pydicom.config import strict_reading
 from pydicom.dataelem import RawDataElement
+from pydicom.uid import JPEGLSLossless, RLELossless
 
 from daemon.core.values import Measure, ReportReference, State
 from daemon.dicom.codes import measure_concept
 from daemon.dicom.evidence import gather_evidence
+from daemon.dicom.recoding import PLAIN, recoded, syntaxes_for
 from daemon.dicom.sr import SRClass, build_sr
 from daemon.dicom.summary import build_summary, render_summary
 from daemon.dicom.text import plain
@@ -244,9 +246,73 @@ def test_every_picture_is_clean_and_dcmtk_sees_the_same_pixels(state, circumstan
     judgement = make_judgement(state, **CIRCUMSTANCES[circumstances])
     picture = render_summary(judgement, make_prediction() if judgement.assessment else None)
     path = keep(build_summary(evidence_of(), judgement, picture))
-    seen = path.with_suffix(".ppm")
-    validators.run("/usr/bin/dcm2pnm", "+op", path, seen)
 
     assert [] == validators.unexpected_dciodvfy(path)
+    assert (picture == dcmtk_pixels(path, "/usr/bin/dcml2pnm")).all()
+
+
+def dcmtk_pixels(path, tool):
+    """The picture as DCMTK decodes it: JPEG-LS by a tool of its own."""
+    seen = path.with_suffix(".ppm")
+    validators.run(tool, "+op", path, seen)
     with Image.open(seen) as opened:
-        assert (picture == np.asarray(opened)).all()
+        return np.asarray(opened)
+
+
+@pytest.mark.parametrize(
+    ("syntax", "tool"),
+    [(RLELossless, "/usr/bin/dcm2pnm"), (PLAIN, "/usr/bin/dcm2pnm"), (JPEGLSLossless, "/usr/bin/dcml2pnm")],
+    ids=["RLE", "plain", "JPEG-LS"],
+)
+def test_in_every_transfer_syntax_a_picture_is_the_same_object_and_clean(syntax, tool, keep):
+    judgement = make_judgement(State.RESCAN)
+    picture = render_summary(judgement, make_prediction())
+    report = build_summary(evidence_of(), judgement, picture)
+    payload = recoded(report.payload, syntax)
+    path = keep(replace(report, payload=payload))
+    stored, sent = dcmread(BytesIO(report.payload)), dcmread(path)
+    apart = {"PixelData", "PlanarConfiguration"}
+
+    assert encoded(stored, "PatientName") == encoded(sent, "PatientName")
+    assert syntax == sent.file_meta.TransferSyntaxUID
+    assert recoded(report.payload, syntax) == payload
+    assert [] == validators.unexpected_dciodvfy(path)
+    assert (picture == dcmtk_pixels(path, tool)).all()
+    assert [one for one in stored if one.keyword not in apart] == [one for one in sent if one.keyword not in apart]
+
+
+def test_a_picture_is_stored_small_and_a_document_as_it_is():
+    judgement = make_judgement(State.RESCAN)
+    picture = render_summary(judgement, make_prediction())
+    report, document = build_summary(evidence_of(), judgement, picture), build_sr(evidence_of(), judgement)
+
+    assert len(report.payload) < len(recoded(report.payload, RLELossless)) < picture.nbytes / 2
+    assert (PLAIN,) == syntaxes_for(document.payload)
+    assert document.payload == recoded(document.payload, PLAIN)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "words"),
+    [
+        ({}, "series 7"),
+        ({"ProtocolName": "t1_mprage"}, "series 7 t1_mprage"),
+        ({"ProtocolName": None, "SeriesDescription": "T1 sag", "SeriesNumber": None}, "series T1 sag"),
+        ({"ProtocolName": "头部".encode("gb18030"), "SpecificCharacterSet": "GB18030"}, "series 7"),
+        ({"ProtocolName": "é" * 64}, f"series 7 {'e' * 64}"),
+    ],
+)
+def test_a_picture_says_which_series_it_judges_in_words_and_by_reference(attributes, words, keep):
+    judgement = make_judgement(State.RESCAN)
+    header = make_header(**attributes)
+    evidence = gather_evidence(make_series(24, header=header), header)
+    path = keep(build_summary(evidence, judgement, render_summary(judgement)))
+    written = dcmread(path)
+    (series,) = written.ReferencedSeriesSequence
+    sources = [source.sop_instance_uid for source in evidence.sources]
+
+    assert f"Scanside verdict: RESCAN, {words}"[:64] == written.SeriesDescription
+    assert written.ImageComments.startswith(f"Scanside on {words}: RESCAN (")
+    assert evidence.series_instance_uid == series.SeriesInstanceUID
+    assert sources == [item.ReferencedSOPInstanceUID for item in series.ReferencedInstanceSequence]
+    assert sources == [item.ReferencedSOPInstanceUID for item in written.SourceImageSequence]
+    assert [] == validators.unexpected_dciodvfy(path)
