@@ -43,7 +43,7 @@ def measure(daemon: Daemon, folder: Path, name: str) -> str:
     began = time.monotonic()
     daemon.start()
     ready = time.monotonic() - began
-    status = Path(f"/proc/{daemon.process.pid}/status").read_text()
+    status = Path(f"/proc/{daemon.working_pid()}/status").read_text()
     memory = int(status.split("VmRSS:")[1].split()[0]) / 1024
     began = time.monotonic()
     daemon.get("cards")

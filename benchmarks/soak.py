@@ -118,7 +118,7 @@ def soak(daemon: Daemon, archive: Archive, folder: Path, minutes: int) -> None:
 def usage(daemon: Daemon) -> tuple[float, float, int]:
     """Memory of receiver and daemon in MiB, and the open files of both."""
     assert daemon.process is not None
-    processes = [Path("/proc") / str(pid) for pid in (daemon.receiver_pid(), daemon.process.pid)]
+    processes = [Path("/proc") / str(pid) for pid in (daemon.receiver_pid(), daemon.working_pid())]
     receiver, judge = (int((process / "statm").read_text().split()[1]) * PAGE / 2**20 for process in processes)
     files = sum(len(list((process / "fd").iterdir())) for process in processes)
     return receiver, judge, files

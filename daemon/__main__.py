@@ -1,7 +1,6 @@
 """scanside: the command line; each command brings its options, and is imported when it is asked for."""
 
 import argparse
-import os
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -31,8 +30,8 @@ defaults: DICOM on port {port} as {ae_title}; live page, /metrics, /livez and /r
 _INTERRUPTED = 130
 #: What each command does; those that stand in daemon/commands are modules by their name.
 _COMMANDS = {
-    "run": "run the daemon until SIGTERM",
-    "receive": "run the receiver alone (the daemon starts it by itself)",
+    "run": "run the daemon until SIGTERM: a receiver and a working half, each started again whenever it ends",
+    "receive": "run the receiver alone (`scanside run` starts one by itself)",
     "work": "judge and deliver only, beside other workers of the same database, until SIGTERM",
     "series": "list the series and their verdicts",
     "parked": "list what could not be delivered, and why",
@@ -118,6 +117,12 @@ def _add_config(parser: argparse.ArgumentParser, default: str | None) -> None:
     parser.add_argument("--config", type=Path, default=default, help="scanside.toml; the defaults without it")
 
 
+def _add_parent(parser: argparse.ArgumentParser) -> None:
+    """What ``scanside run`` starts its two halves with."""
+    parser.add_argument("--parent", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--restarts", type=int, default=0, help=argparse.SUPPRESS)
+
+
 def _where() -> str:
     defaults = Settings()
     return _WHERE.format(
@@ -140,33 +145,29 @@ class _Run:
         parser.add_argument(
             "--no-receive",
             action="store_true",
-            help="start no receiver: `scanside receive` stands beside, and stays up",
+            help="start no receiver: `scanside receive` stands beside, as a service of its own",
         )
+        _add_parent(parser)
 
     def run(self, options: argparse.Namespace) -> int:
         """Until SIGTERM."""
-        from daemon.app import run
+        from daemon.starting import run_as_asked
 
-        command = [sys.executable, "-m", "daemon", "receive", "--parent", str(os.getpid())]
-        if options.config:
-            command += ["--config", str(options.config.resolve())]
-        run(load_settings(options.config), None if options.no_receive else command, works=not options.no_work)
-        return 0
+        return run_as_asked(options)
 
 
 class _Receive:
     """The receiver."""
 
     def add_options(self, parser: argparse.ArgumentParser) -> None:
-        """Whom to live with."""
-        parser.add_argument("--parent", type=int, help="process id: end when it does")
+        """Nothing that a person gives."""
+        _add_parent(parser)
 
     def run(self, options: argparse.Namespace) -> int:
         """Until SIGTERM."""
-        from daemon.app import run_receiver
+        from daemon.starting import receive_as_asked
 
-        run_receiver(load_settings(options.config), options.parent)
-        return 0
+        return receive_as_asked(options)
 
 
 class _Work:

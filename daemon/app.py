@@ -4,7 +4,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import cache
 from importlib.metadata import version
@@ -23,20 +23,19 @@ from daemon.dicom.procedure_step import read_report
 from daemon.edge import logs
 from daemon.edge.board import ResultsBoard
 from daemon.edge.inventory import Inventory
-from daemon.edge.metrics import OTHER_SCANNER, Metrics, make_metrics
+from daemon.edge.metrics import OTHER_SCANNER, Metrics, Process, make_metrics
 from daemon.edge.notifier import make_notifiers
-from daemon.edge.observer import FindReceiver, Observer
+from daemon.edge.observer import Observer
 from daemon.edge.private import claim_storage
-from daemon.edge.receiver_process import ReceiverProcess, standing_receiver
 from daemon.edge.references import SiteReferences
+from daemon.edge.site_key import site_key
 from daemon.edge.spool import SpoolReader
 from daemon.edge.supervisor import Loop, Supervisor, Turn
 from daemon.edge.web.server import Address, serve, serve_metrics
 from daemon.examination import Examiners
-from daemon.intake import receive
 from daemon.judgement import FindJudge, Judge, SeriesJudge
 from daemon.retention import Warden
-from daemon.worker import Stores, answered_to, at_work, prepared, repeated, site_key, stored, supervising, watched
+from daemon.worker import Stores, answered_to, at_work, prepared, repeated, stored, supervising, watched
 from daemon.workflow import Line, Parts
 
 _LOOK_S = 1.0
@@ -46,25 +45,17 @@ _PRUNE_S = 60.0
 _log = structlog.get_logger()
 
 
-def run_receiver(settings: Settings, parent: int | None) -> None:
-    """The receiver process: receives until SIGTERM or the end of ``parent``, and does nothing else."""
-    logs.configure(settings.log_level, site_key(settings))
-    claim_storage(settings.storage)
-    receive(settings.spool_settings, settings.dicom, parent)
+def run(settings: Settings, *, works: bool = True, restarts: int = 0) -> None:
+    """The daemon beside its receiver: assemble, judge, report, show, until SIGTERM or SIGINT.
 
-
-def run(settings: Settings, receiver_command: Sequence[str] | None, *, works: bool = True) -> None:
-    """The daemon: receive, judge, report, until SIGTERM or SIGINT.
-
-    Without ``receiver_command`` it starts no receiver: one stands beside it. Without ``works`` it leaves work to the
-    workers.
+    Without ``works`` it leaves work to the workers. ``restarts``: how often it was started again before.
 
     Raises:
         ConfigError: something configured is not so.
         BundleError: the bundle is not whole, or does not pass its golden test on this machine.
         ThreadEndedError: one of its threads ended by a fault; its trace is in the log.
     """
-    _until_told(settings, lambda stop: _running(settings, receiver_command, stop, works=works))
+    _until_told(settings, lambda stop: _running(settings, stop, works=works, restarts=restarts))
 
 
 def run_worker(settings: Settings, metrics_port: int | None = None) -> None:
@@ -81,7 +72,7 @@ def run_worker(settings: Settings, metrics_port: int | None = None) -> None:
 
 
 def _until_told(settings: Settings, running: Callable[[threading.Event], AbstractContextManager[None]]) -> None:
-    logs.configure(settings.log_level, site_key(settings))
+    logs.configure(settings.log_level, site_key(settings.site_key))
     claim_storage(settings.storage)
     signals: list[int] = []
     stop = threading.Event()
@@ -105,18 +96,15 @@ def _until_told(settings: Settings, running: Callable[[threading.Event], Abstrac
 
 
 @contextmanager
-def _running(
-    settings: Settings, receiver_command: Sequence[str] | None, stop: threading.Event, *, works: bool
-) -> Iterator[None]:
+def _running(settings: Settings, stop: threading.Event, *, works: bool, restarts: int) -> Iterator[None]:
     """Everything started in the order of need, and stopped in the reverse order."""
     with ExitStack() as stack:
         stores = stack.enter_context(stored(settings))
         spool = SpoolReader(settings.spool_settings.folder)
         registry, starting = CollectorRegistry(), ["the bundle is being tested"]
         metrics = make_metrics(registry)
+        metrics.restarts.labels(Process.WORKING_HALF).inc(restarts)
         supervisor = supervising(metrics, stop)
-        # Receiving waits neither for the database nor for the bundle: images are safe from the first second on.
-        receiver_pid = _receiver(receiver_command, stack)
         examiners = Examiners(settings.bundle_folders, settings.engine)
         line = Line(_parts(settings, stores, examiners, metrics, supervisor))
         assembling = _assembling(settings, stores, spool, line, metrics)
@@ -127,7 +115,7 @@ def _running(
             lambda: (assembling.changes, assembling.incoming),
             stores.index.card_id,
         )
-        observer = Observer(metrics, stores.results, settings.spool_settings.folder, receiver_pid)
+        observer = Observer(metrics, stores.results, settings.spool_settings.folder)
 
         def obstacles() -> list[str]:
             return starting or [*observer.obstacles(), *supervisor.obstacles()]
@@ -178,15 +166,6 @@ def _working(settings: Settings, stop: threading.Event, metrics_port: int | None
         bundle, provider = _named(examiners)
         _log.info("working", bundle=bundle, provider=provider)
         yield
-
-
-def _receiver(command: Sequence[str] | None, stack: ExitStack) -> FindReceiver:
-    """Tells the receiver's process id: of the one that ``command`` starts, or of the one that stands beside."""
-    if command is None:
-        return standing_receiver
-    process = ReceiverProcess(command)
-    stack.callback(process.stop)
-    return lambda _: process.pid()
 
 
 def _address(settings: Settings, port: int) -> Address:

@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,24 +18,23 @@ import structlog
 
 from daemon.core.errors import SpoolError
 from daemon.edge.listener import Listener, ListenerSettings
-from daemon.edge.receiver_status import ReceiverStatus, write_status
+from daemon.edge.receiver_status import ReceiverStatus, beat, write_status
 from daemon.edge.spool_writer import SpoolSettings, SpoolWriter
 
 _STATUS_S = 1.0  # how old the status file may be
 
 
-def receive(spool: SpoolSettings, listening: ListenerSettings, parent: int | None = None) -> None:
+def receive(spool: SpoolSettings, listening: ListenerSettings, restarts: int = 0) -> None:
     """Receive until SIGTERM or SIGINT; the bound port stands in the status file of the spool.
 
     Args:
         spool: Where the instances go.
         listening: Where to listen, and to whom.
-        parent: The process to live with. A daemon that was killed leaves its receiver behind, which would keep port
-            and spool from the next one.
+        restarts: How often a receiver was started again before this one; the status says so.
 
     Raises:
         SpoolError: the spool cannot be used.
-        ConfigError: the listener cannot be set up as configured.
+        ConfigError: the listener cannot be set up as configured, or another receiver uses the spool.
     """
     pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE  # its warnings quote what a peer sent
     stop = threading.Event()
@@ -42,26 +42,25 @@ def receive(spool: SpoolSettings, listening: ListenerSettings, parent: int | Non
         signal.signal(number, lambda *_: stop.set())
     writer = SpoolWriter(spool)
     try:
-        _listen(writer, spool.folder, listening, stop, parent)
+        _listen(writer, spool.folder, listening, stop, restarts)
     finally:
         writer.close()
 
 
 def _listen(
-    writer: SpoolWriter, folder: Path, listening: ListenerSettings, stop: threading.Event, parent: int | None
+    writer: SpoolWriter, folder: Path, listening: ListenerSettings, stop: threading.Event, restarts: int
 ) -> None:
     listener = Listener(listening, writer)
-    status = ReceiverStatus(pid=os.getpid(), port=listener.port, started_at=time.time())
+    status = ReceiverStatus(pid=os.getpid(), port=listener.port, started_at=time.time(), restarts=restarts)
     structlog.get_logger().info("receiver_started", port=listener.port)
     try:
         _report(folder, status)
         while not stop.wait(_STATUS_S):
-            if parent is not None and os.getppid() != parent:
-                structlog.get_logger().warning("daemon_gone")
-                break
             if status.counts != listener.counts:
                 status = replace(status, counts=listener.counts)
                 _report(folder, status)
+            with suppress(OSError):  # no folder, no status; ``_report`` says so
+                beat(folder)
             if not listener.alive:
                 raise SpoolError("the listener has ended: see the log, then start the receiver again")
     finally:

@@ -1,7 +1,6 @@
 """What every working process has: stores, workflow engine, deliverers, and a place on the roster of workers."""
 
 import os
-import secrets
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -26,14 +25,13 @@ from daemon.edge.outbox import Outbox
 from daemon.edge.outlets import DicomOutlet, Outlet, make_destination, peer_of
 from daemon.edge.patience import GONE, PatientTurn, is_gone
 from daemon.edge.pledges import Pledges
-from daemon.edge.private import make_folder
 from daemon.edge.reports import Reports
 from daemon.edge.results import Results
 from daemon.edge.roster import Roster
+from daemon.edge.site_key import site_key
 from daemon.edge.supervisor import Loop, Supervisor, Turn
 from daemon.workflow import ALERT_QUEUE, JUDGE_QUEUE, WORKFLOW_VERSION
 
-_SITE_KEY_BYTES = 32
 _QUEUE_POLL_S = 0.05
 #: How long a stop waits for the steps under way; what is not done by then is resumed at the next start.
 _GRACE_S = 20
@@ -75,7 +73,7 @@ def stored(settings: Settings) -> Iterator[Stores]:
     """The stores of a configuration; the database need not answer yet."""
     engine = connect(settings.database_url)
     try:
-        index = Index(engine, site_key(settings))
+        index = Index(engine, site_key(settings.site_key))
         yield Stores(engine, index, Results(engine), Reports(settings.reports), Outbox(engine), Pledges(engine))
     finally:
         engine.dispose()
@@ -98,19 +96,6 @@ def prepared(engine: Engine, stop: threading.Event) -> bool:
         else:
             return True
     return False
-
-
-def site_key(settings: Settings) -> bytes:
-    """The site's secret; made at the first start, readable by its owner only."""
-    make_folder(settings.storage)
-    try:
-        descriptor = os.open(settings.site_key, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return settings.site_key.read_bytes()
-    key = secrets.token_bytes(_SITE_KEY_BYTES)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(key)
-    return key
 
 
 @contextmanager

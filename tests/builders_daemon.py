@@ -9,7 +9,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -42,7 +42,7 @@ class Daemon:
     def start(self, *, ready: bool = True) -> None:
         """Start it and wait until it is ready, if that is wanted."""
         with self.config.with_name("daemon.log").open("ab") as log:
-            # a process group of its own: killing it takes the receiver along
+            # a process group of its own: killing it takes its children along
             self.process = subprocess.Popen(
                 [*SCANSIDE, "run", *self.options, "--config", str(self.config)], stderr=log, start_new_session=True
             )
@@ -70,10 +70,27 @@ class Daemon:
         return self.process.wait(90)
 
     def kill(self) -> None:
-        """SIGKILL for the daemon and its receiver at once."""
+        """SIGKILL for the parent, its receiver and its working half at once."""
         assert self.process is not None
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(30)
+
+    def working_pid(self) -> int | None:
+        """The process id of the working half; None while the parent has none."""
+        return next((pid for pid, command in self._children().items() if b"run" in command), None)
+
+    def living_receiver_pid(self) -> int | None:
+        """The process id of the parent's receiver, listening or not; None while it has none."""
+        return next((pid for pid, command in self._children().items() if b"receive" in command), None)
+
+    def _children(self) -> dict[int, list[bytes]]:
+        """The command lines of the parent's children by process id."""
+        assert self.process is not None
+        found = {}
+        for pid in Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split():
+            with suppress(OSError):  # it has just ended
+                found[int(pid)] = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        return found
 
     def receiver_pid(self) -> int:
         """The receiver's process id, from its status file."""

@@ -34,6 +34,13 @@ class AssociationOutcome(StrEnum):
     REJECTED = "rejected"
 
 
+class Process(StrEnum):
+    """What ``scanside run`` starts, and starts again."""
+
+    RECEIVER = "receiver"
+    WORKING_HALF = "working_half"
+
+
 class DeliveryOutcome(StrEnum):
     """How one attempt to deliver a report object, or an alert, ended."""
 
@@ -67,6 +74,8 @@ class Metrics:
     last_image: Gauge  # scanner
     own_objects: Gauge
     associations: Counter  # outcome: AssociationOutcome
+    receiver_up: Gauge
+    restarts: Counter  # process: Process
     spool_free: Gauge
     database_up: Gauge
     series_waiting: Gauge
@@ -100,6 +109,8 @@ def make_metrics(registry: CollectorRegistry) -> Metrics:
         last_image=gauge("last_image_timestamp_seconds", "When a scanner's last image came.", ["scanner"]),
         own_objects=gauge("own_objects_ignored", "Scanside's own objects that came back since the start; ignored."),
         associations=count("associations", "DICOM associations, by how they ended.", ["outcome"]),
+        receiver_up=gauge("receiver_up", "Whether a receiver runs and answers; 0 or 1."),
+        restarts=count("restarts", "Processes that ended and were started again by their parent.", ["process"]),
         spool_free=gauge("spool_free_bytes", "Free space on the file system of the spool."),
         database_up=gauge("database_up", "Whether the database answered when it was last asked; 0 or 1."),
         series_waiting=gauge("series_waiting", "Complete series that have no verdict yet."),
@@ -144,6 +155,8 @@ def _start_at_zero(metrics: Metrics) -> None:
     """A rate needs a sample before the first event: label values that are known exist from the start."""
     for association in AssociationOutcome:
         metrics.associations.labels(association)
+    for process in Process:
+        metrics.restarts.labels(process)
     for delivery in DeliveryOutcome:
         metrics.alerts.labels(delivery)
     for step in Step:

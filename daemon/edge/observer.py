@@ -2,40 +2,28 @@
 
 import shutil
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from daemon.core.values import Stage
-from daemon.edge.metrics import AssociationOutcome, Metrics
+from daemon.edge.metrics import AssociationOutcome, Metrics, Process
 from daemon.edge.patience import GONE
-from daemon.edge.receiver_status import ListenerCounts, ReceiverStatus, read_status
+from daemon.edge.receiver_status import ListenerCounts, ReceiverStatus, read_status, running_pid
 from daemon.edge.results import Results
 
 _HANGS_S = 10.0
 _GONE = "the database does not answer: images are received and kept, and judged when it is back"
-
-#: From the status that a receiver left to the process id of the one that runs, None while none does.
-FindReceiver = Callable[[ReceiverStatus | None], int | None]
+_DEAF = "the receiver does not run, or hangs: no image can come in; it is started again and again, the log says why not"
 
 
 class Observer:
-    """Keeps the gauges and the receiver's counters current, and says what keeps the daemon from working.
+    """Keeps the gauges and the receiver's counters current, and says what keeps the daemon from working."""
 
-    ``receiver_pid`` finds the running receiver.
-    """
-
-    def __init__(
-        self,
-        metrics: Metrics,
-        results: Results,
-        spool: Path,
-        receiver_pid: FindReceiver,
-    ) -> None:
+    def __init__(self, metrics: Metrics, results: Results, spool: Path) -> None:
         self._metrics = metrics
         self._results = results
         self._spool = spool
-        self._receiver_pid = receiver_pid
         self._counts = ListenerCounts()
+        self._restarts = 0
         self._looking_since: float | None = None
         self._found: list[str] = []
         self._waiting: list[float] = []  # as last seen: whoever asks for metrics waits for no database
@@ -53,16 +41,17 @@ class Observer:
         self._looking_since = time.monotonic()
         status = read_status(self._spool)
         if status is not None:
-            self._count(status.counts)
-        obstacles, pid = [] if self._answers() else [_GONE], self._receiver_pid(status)
-        if pid is None:
-            obstacles.append("the receiver does not run: see the log")
-        elif status is None or status.pid != pid:
-            obstacles.append("the receiver does not listen yet")
+            self._count(status)
+        obstacles, up = [] if self._answers() else [_GONE], running_pid(self._spool, status) is not None
+        self._metrics.receiver_up.set(up)
+        if not up:
+            obstacles.append(_DEAF)
         self._found, self._looking_since = obstacles, None
 
-    def _count(self, counts: ListenerCounts) -> None:
+    def _count(self, status: ReceiverStatus) -> None:
         """Add what the receiver's counts have grown by; a restarted receiver counts from zero again."""
+        self._metrics.restarts.labels(Process.RECEIVER).inc(max(0, status.restarts - self._restarts))
+        counts, self._restarts = status.counts, status.restarts
         before = self._counts if counts.connections >= self._counts.connections else ListenerCounts()
         for outcome, name in _OUTCOMES.items():
             self._metrics.associations.labels(outcome).inc(max(0, getattr(counts, name) - getattr(before, name)))

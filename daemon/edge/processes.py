@@ -1,6 +1,10 @@
-"""Whether another process of this machine runs."""
+"""Processes of this machine: whether another runs, and whose end is ours as well."""
 
+import ctypes
 import os
+import signal
+
+_PR_SET_PDEATHSIG = 1
 
 
 def runs(pid: int) -> bool:
@@ -14,3 +18,10 @@ def runs(pid: int) -> bool:
     except PermissionError:  # another user's
         return True
     return True
+
+
+def end_with(parent: int, number: signal.Signals) -> None:
+    """Let the kernel send us a signal when ``parent``, which started us, ends in whatever way (prctl(2), Linux)."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(number), 0, 0, 0)
+    if os.getppid() != parent:  # it ended before we asked
+        os.kill(os.getpid(), number)

@@ -1,14 +1,19 @@
 """How the receiver is doing, told to the other processes through one small file in the spool."""
 
 import json
+import os
 import threading
+import time
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from daemon.core.errors import SpoolError
 from daemon.edge.private import create
+from daemon.edge.processes import runs
 
 STATUS = "receiver.json"
+
+_SILENT_S = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,11 +43,15 @@ class ListenerCounts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReceiverStatus:
-    """One look at the receiver: where it listens and what it has counted."""
+    """One look at the receiver: where it listens and what it has counted.
+
+    ``restarts``: how often its parent has started a receiver again.
+    """
 
     pid: int
     port: int
     started_at: float
+    restarts: int = 0
     counts: ListenerCounts = field(default_factory=ListenerCounts)
 
 
@@ -88,3 +97,18 @@ def read_status(folder: Path) -> ReceiverStatus | None:
         raise SpoolError(
             f"the spool's file '{STATUS}' is damaged: restart the receiver, which writes it anew"
         ) from error
+
+
+def beat(folder: Path) -> None:
+    """Touch the status file: its writer lives. It takes no room: a full disk is not to look like a dead receiver."""
+    now = time.time()
+    os.utime(folder / STATUS, (now, now))
+
+
+def running_pid(folder: Path, status: ReceiverStatus | None) -> int | None:
+    """The process id of the receiver that wrote ``status``, whoever started it; None while none runs, or it hangs."""
+    try:
+        silent_s = abs(time.time() - (folder / STATUS).stat().st_mtime)  # either way, where the clock was set
+    except OSError:
+        return None
+    return status.pid if status is not None and silent_s < _SILENT_S and runs(status.pid) else None

@@ -12,6 +12,7 @@ import fcntl
 import os
 import shutil
 import threading
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from pathlib import Path
 
 import structlog
 
-from daemon.core.errors import SpoolError
+from daemon.core.errors import ConfigError, SpoolError
 from daemon.edge.draft import Draft, write_fully
 from daemon.edge.durable import flush_folder
 from daemon.edge.private import make_folder
@@ -39,6 +40,9 @@ from daemon.edge.segments import (
     segment_number,
     segment_paths,
 )
+
+#: A receiver that was told to end, or whose parent was killed, takes until then to finish what it is storing.
+_CLAIM_S, _CLAIM_AGAIN_S = 12.0, 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +77,8 @@ class SpoolWriter:
     """The one writer of a spool; its methods may be called from any thread.
 
     Raises:
-        SpoolError: the folder cannot be used, or another receiver is using it.
+        SpoolError: the folder cannot be used.
+        ConfigError: another receiver is using it.
     """
 
     def __init__(self, settings: SpoolSettings) -> None:
@@ -236,19 +241,26 @@ def _cut_torn_tail(descriptor: int, whole: int) -> int:
 
 
 def _claim(folder: Path) -> int:
-    """Make the folder and take its mark, open and locked: one spool has one receiver."""
+    """Make the folder and take its mark, open and locked: one spool has one receiver; one that ends is awaited."""
     if not folder.exists():
         make_folder(folder)
         flush_folder(folder.parent)
     mark = os.open(folder / COMMITTED, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        os.close(mark)
-        raise SpoolError(
-            f"another receiver is using the spool {folder}: stop it, or configure another folder"
-        ) from error
+    end = time.monotonic() + _CLAIM_S
+    while not _locked(mark):
+        if time.monotonic() > end:
+            os.close(mark)
+            raise ConfigError(f"another receiver is using the spool {folder}: stop it, or configure another folder")
+        time.sleep(_CLAIM_AGAIN_S)
     return mark
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _create_file(path: Path) -> int:

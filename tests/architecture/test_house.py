@@ -78,9 +78,17 @@ def test_however_it_is_written_a_broad_handler_is_found(source):
     ("module", "heavy"),
     [
         ("daemon.app", {"torch", "training", "export", "matplotlib"}),
-        ("daemon.intake", {"torch", "onnxruntime", "scipy", "nibabel", "dbos", "highdicom", "sqlalchemy"}),
+        ("daemon.receiving", {"torch", "onnxruntime", "scipy", "nibabel", "dbos", "highdicom", "sqlalchemy"}),
     ],
 )
+def test_the_parent_imports_the_standard_library_alone():
+    code = "import sys; before = {*sys.modules}; import daemon.parent; print(*({*sys.modules} - before))"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    foreign = {name.partition(".")[0] for name in found.stdout.split()} - {*sys.stdlib_module_names}
+
+    assert {"daemon"} == foreign
+
+
 def test_a_process_imports_only_what_it_needs(module, heavy):
     code = f"import sys, {module}, daemon.config; print(*(set(sys.modules) & {heavy!r}))"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)

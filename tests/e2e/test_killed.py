@@ -1,5 +1,5 @@
-"""kill -9 of receiver, daemon and worker at random moments while a scanner pushes: nothing acknowledged is lost or told
-twice.
+"""kill -9 of receiver, working half, parent and worker at random moments while a scanner pushes: nothing acknowledged
+is lost or told twice.
 
 ``SCANSIDE_PUSHES`` and ``SCANSIDE_KILLS`` set how many series and kills there are at least (a short run by default),
 ``SCANSIDE_KILL_SEED`` the moments; ``SCANSIDE_KILL_DATABASE=postgresql`` takes another database than SQLite, with a
@@ -11,7 +11,7 @@ import random
 import signal
 import threading
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -54,7 +54,7 @@ class Killer(threading.Thread):
         self._daemon, self._worker = daemon, worker
         self._rng = random.Random(SEED)
         self.enough = threading.Event()
-        self.kills = {"receiver": 0, "daemon": 0, "both": 0} | ({"worker": 0} if worker else {})
+        self.kills = {"receiver": 0, "working half": 0, "parent": 0, "all": 0} | ({"worker": 0} if worker else {})
 
     @property
     def count(self) -> int:
@@ -67,13 +67,13 @@ class Killer(threading.Thread):
 
     def _kill(self, victim: str) -> bool:
         """Whether there was one to kill."""
-        if victim == "receiver":
-            return self._kill_receiver()
+        if victim in {"receiver", "working half"}:
+            return self._kill_child(victim)
         if victim == "worker":
             self._worker.kill()
             self._worker.start()
             return True
-        if victim == "daemon":
+        if victim == "parent":  # its children end with it
             self._daemon.process.kill()
             self._daemon.process.wait()
         else:
@@ -81,11 +81,14 @@ class Killer(threading.Thread):
         self._daemon.start(ready=self._rng.random() < PATIENCE)
         return True
 
-    def _kill_receiver(self) -> bool:
-        try:
-            os.kill(self._daemon.receiver_pid(), signal.SIGKILL)
-        except ProcessLookupError:  # it has just died with its daemon
+    def _kill_child(self, victim: str) -> bool:
+        """Its parent starts it again."""
+        daemon = self._daemon
+        pid = daemon.living_receiver_pid() if victim == "receiver" else daemon.working_pid()
+        if pid is None:
             return False
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
         return True
 
 

@@ -1,6 +1,9 @@
 """What the daemon says of itself, whatever its database does."""
 
+import os
+import subprocess
 import threading
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -10,6 +13,7 @@ from daemon.core.values import Stage
 from daemon.edge.metrics import make_metrics
 from daemon.edge.migrations import connect
 from daemon.edge.observer import Observer
+from daemon.edge.receiver_status import STATUS, ReceiverStatus, write_status
 from daemon.edge.results import Results
 
 RECEIVER = "the receiver does not run"
@@ -23,19 +27,20 @@ def registry():
 
 def test_a_database_that_refuses_is_an_obstacle_and_no_fault(registry, tmp_path):
     engine = connect("postgresql://tester@127.0.0.1:1/none")
-    observer = Observer(make_metrics(registry), Results(engine), tmp_path, lambda _: None)
+    observer = Observer(make_metrics(registry), Results(engine), tmp_path)
     observer.look()
 
     assert [True, True] == [
         said.startswith(start) for said, start in zip(observer.obstacles(), (GONE, RECEIVER), strict=True)
     ]
     assert 0.0 == registry.get_sample_value("scanside_database_up")
+    assert 0.0 == registry.get_sample_value("scanside_receiver_up")
     assert 0.0 == registry.get_sample_value("scanside_series_waiting")
     engine.dispose()
 
 
 def test_before_the_first_image_the_free_space_is_that_of_the_storage(registry, tmp_path):
-    Observer(make_metrics(registry), SimpleNamespace(), tmp_path / "spool", lambda _: None)
+    Observer(make_metrics(registry), SimpleNamespace(), tmp_path / "spool")
 
     assert 0 < registry.get_sample_value("scanside_spool_free_bytes")
 
@@ -49,7 +54,7 @@ def test_a_database_that_hangs_is_an_obstacle_too_and_holds_up_no_metrics(regist
         assert answer.wait(30)
         return [1.0]
 
-    observer = Observer(make_metrics(registry), SimpleNamespace(closed_times=closed_times), tmp_path, lambda _: None)
+    observer = Observer(make_metrics(registry), SimpleNamespace(closed_times=closed_times), tmp_path)
     looking = threading.Thread(target=observer.look)
     looking.start()
     assert asked.wait(30)
@@ -63,3 +68,38 @@ def test_a_database_that_hangs_is_an_obstacle_too_and_holds_up_no_metrics(regist
     looking.join()
     assert 1.0 == registry.get_sample_value("scanside_series_waiting")
     assert [True] == [said.startswith(RECEIVER) for said in observer.obstacles()]
+
+
+@pytest.fixture
+def looked(registry, tmp_path):
+    """What is said after a look at the status that a receiver of this process id left, silent for so many seconds."""
+    observer = Observer(make_metrics(registry), SimpleNamespace(closed_times=lambda _: []), tmp_path)
+
+    def look(pid: int, silent_s: float = 0.0, restarts: int = 0) -> list[str]:
+        write_status(tmp_path, ReceiverStatus(pid=pid, port=1, started_at=0.0, restarts=restarts))
+        then = time.time() - silent_s
+        os.utime(tmp_path / STATUS, (then, then))
+        observer.look()
+        return observer.obstacles()
+
+    return look
+
+
+def test_a_receiver_that_is_gone_or_silent_is_an_obstacle_and_down(looked, registry):
+    process = subprocess.Popen(["/usr/bin/sleep", "60"])
+    seen = []
+    for silent_s in (0.0, 30.0, -30.0):
+        said = looked(process.pid, silent_s)
+        seen.append((len(said), registry.get_sample_value("scanside_receiver_up")))
+    process.kill()
+    process.wait()
+
+    assert [(0, 1.0), (1, 0.0), (1, 0.0)] == seen
+    assert [True] == [said.startswith(RECEIVER) for said in looked(process.pid)]
+
+
+def test_restarts_of_the_receiver_are_counted_once(looked, registry):
+    for restarts in (0, 2, 2, 3):
+        looked(1, restarts=restarts)
+
+    assert 3.0 == registry.get_sample_value("scanside_restarts_total", {"process": "receiver"})

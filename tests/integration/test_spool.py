@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 
-from daemon.core.errors import SpoolError
+from daemon.core.errors import ConfigError, SpoolError
 from daemon.core.values import Arrival, AssociationEnd
 from daemon.edge.segments import COMMITTED, SEGMENT_HEAD, START, Cursor, segment_name
 from daemon.edge.spool import SpoolReader
@@ -320,11 +320,19 @@ def test_a_foreign_newest_segment_stops_the_start_with_advice(folder, opened):
         opened()
 
 
-def test_one_spool_has_one_receiver(opened):
+def test_one_spool_has_one_receiver(opened, monkeypatch):
+    monkeypatch.setattr("daemon.edge.spool_writer._CLAIM_S", 0.2)
     opened()
 
-    with pytest.raises(SpoolError, match="another receiver"):
+    with pytest.raises(ConfigError, match="another receiver"):
         opened()
+
+
+def test_a_receiver_waits_for_one_that_is_ending(opened):
+    ending = opened()
+    threading.Timer(0.3, ending.close).start()
+
+    store(opened(), 1, b"x")
 
 
 def test_a_folder_that_cannot_be_made_is_a_named_error(tmp_path):
