@@ -74,13 +74,6 @@ def test_however_it_is_written_a_broad_handler_is_found(source):
     assert 1 == len(broad_handlers(source))
 
 
-@pytest.mark.parametrize(
-    ("module", "heavy"),
-    [
-        ("daemon.app", {"torch", "training", "export", "matplotlib"}),
-        ("daemon.receiving", {"torch", "onnxruntime", "scipy", "nibabel", "dbos", "highdicom", "sqlalchemy"}),
-    ],
-)
 def test_the_parent_imports_the_standard_library_alone():
     code = "import sys; before = {*sys.modules}; import daemon.parent; print(*({*sys.modules} - before))"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
@@ -89,6 +82,13 @@ def test_the_parent_imports_the_standard_library_alone():
     assert {"daemon"} == foreign
 
 
+@pytest.mark.parametrize(
+    ("module", "heavy"),
+    [
+        ("daemon.app", {"torch", "training", "export", "matplotlib"}),
+        ("daemon.receiving", {"torch", "onnxruntime", "scipy", "nibabel", "dbos", "highdicom", "sqlalchemy"}),
+    ],
+)
 def test_a_process_imports_only_what_it_needs(module, heavy):
     code = f"import sys, {module}, daemon.config; print(*(set(sys.modules) & {heavy!r}))"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)

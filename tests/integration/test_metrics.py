@@ -25,7 +25,7 @@ from models.artefacts import Artefact
 
 PROMTOOL = Path("/usr/bin/promtool")
 LABELS = {"scanner", "verdict", "cause", "reason", "closed_by", "stage", "destination", "outcome", "provider"}
-LABELS |= {"bundle", "bundle_version", "version", "le", "loop"}
+LABELS |= {"bundle", "bundle_version", "version", "le", "loop", "process"}
 
 
 @pytest.fixture
