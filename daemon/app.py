@@ -12,7 +12,7 @@ from importlib.metadata import version
 import structlog
 from prometheus_client import CollectorRegistry
 
-from daemon.assembly import Assembling, Assembly
+from daemon.assembly import Assembling, Assembly, Reading
 from daemon.config import SHIPPED, Settings
 from daemon.core.completion import Completion
 from daemon.core.delivery import Recipient
@@ -107,7 +107,7 @@ def _running(settings: Settings, stop: threading.Event, *, works: bool, restarts
         supervisor = supervising(metrics, stop)
         examiners = Examiners(settings.bundle_folders, settings.engine)
         line = Line(_parts(settings, stores, examiners, metrics, supervisor))
-        assembling = _assembling(settings, stores, spool, line, metrics)
+        assembling = _assembling(settings, stores, line, metrics, supervisor)
         board = ResultsBoard(
             stores.results,
             stores.reports,
@@ -178,13 +178,14 @@ def _named(examiners: Examiners) -> tuple[str, str]:
     return examiner.bundle.manifest.name, examiner.provider
 
 
-def _assembling(settings: Settings, stores: Stores, spool: SpoolReader, line: Line, metrics: Metrics) -> Assembling:
-    readers, count = (read_instance, read_report), _arrival_counter(settings, metrics)
+def _assembling(settings: Settings, stores: Stores, line: Line, metrics: Metrics, supervisor: Supervisor) -> Assembling:
+    reading = Reading(SpoolReader(settings.spool_settings.folder), read_instance, read_report, supervisor)
+    count = _arrival_counter(settings, metrics)
 
     def make() -> Assembly:
-        return Assembly(spool, stores.index, Completion(settings.completion), readers, count)
+        return Assembly(reading, stores.index, Completion(settings.completion), count, supervisor)
 
-    assembling = Assembling(make, line.begin, stores.results.unjudged)
+    assembling = Assembling(make, line.begin, stores.results.unjudged, supervisor)
     metrics.own_objects.set_function(lambda: assembling.own_objects)
     return assembling
 

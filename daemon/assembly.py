@@ -5,17 +5,21 @@ belong to a series that is still open, and which series were closed.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from itertools import islice
 
 from daemon.core.completion import Completion
 from daemon.core.ports import ReadInstance, ReadReport
 from daemon.core.steps import StepArrival, StepReport
 from daemon.core.values import Arrival, AssociationEnd, Incoming, Instance, Series, SpoolEvent
+from daemon.dicom.headers import unread_instance
 from daemon.edge.index import Index
 from daemon.edge.inventory import parse_position
 from daemon.edge.segments import Cursor
 from daemon.edge.spool import SpoolReader
+from daemon.edge.supervisor import Loop, Supervisor
 
 #: Events read between two looks at what is due: closes series in time while a long backlog is read.
 _BATCH = 200
@@ -25,6 +29,46 @@ _REPORTS_S, _CLOSED_S = 86400.0, 600.0
 _FORGET_EVERY_S = 60.0
 #: A turn that found nothing to do is followed by this pause.
 _IDLE_S = 0.02
+#: When everything without a verdict is begun again, because one could not be begun.
+_BEGIN_AGAIN_S = 60.0
+
+_Value = Instance | AssociationEnd | StepReport
+
+
+class Reading:
+    """Events to values, whatever state an event is in: every arrival becomes an instance, so every one is answered."""
+
+    def __init__(
+        self, spool: SpoolReader, read_instance: ReadInstance, read_report: ReadReport, supervisor: Supervisor
+    ) -> None:
+        self._spool = spool
+        self._read_instance = read_instance
+        self._read_report = read_report
+        self._supervisor = supervisor
+
+    def events(self, cursor: Cursor, most: int) -> list[tuple[SpoolEvent, Cursor]]:
+        """At most so many events behind the cursor, each with the cursor behind it."""
+        return list(islice(self._spool.follow(cursor), most)) if self._spool.committed() > cursor else []
+
+    def read(self, event: SpoolEvent) -> _Value | None:
+        """The value of an event; None for the report of a step that nobody can read, which is only a hint."""
+        if isinstance(event, AssociationEnd):
+            return event
+        if isinstance(event, StepArrival):
+            return self._supervisor.item(Loop.ASSEMBLY, lambda: self._report(event), lambda _: None)
+        return self._supervisor.item(
+            Loop.ASSEMBLY,
+            lambda: self._read_instance(event, self._spool.dataset_bytes(event)),
+            lambda _: self._damaged(event),
+            lambda _: unread_instance(event),
+        )
+
+    def _report(self, event: StepArrival) -> StepReport:
+        return self._read_report(event, self._spool.dataset_bytes(event))
+
+    def _damaged(self, arrival: Arrival) -> Instance:
+        """What the header says in spite of the damage, which is mostly in the pixels."""
+        return replace(self._read_instance(arrival, self._spool.unchecked_bytes(arrival)), own=False, damaged=True)
 
 
 class Assembly:
@@ -41,17 +85,17 @@ class Assembly:
 
     def __init__(
         self,
-        spool: SpoolReader,
+        reading: Reading,
         index: Index,
         completion: Completion,
-        readers: tuple[ReadInstance, ReadReport],
         note: Callable[[Arrival], None],
+        supervisor: Supervisor,
     ) -> None:
         self._note = note
-        self._spool = spool
+        self._reading = reading
         self._index = index
         self._completion = completion
-        self._read_instance, self._read_report = readers
+        self._supervisor = supervisor
         self._forgot_at = 0.0
         self._cursor = parse_position(index.position())
         self.incoming: tuple[Incoming, ...] = ()
@@ -63,28 +107,24 @@ class Assembly:
         for calling_ae, rhythm in self._index.rhythms().items():
             self._completion.recall(calling_ae, rhythm)
         instances, ends = self._index.unclosed()
-        for instance in instances:
-            self._receive(instance)
-        for end in ends:
-            self._completion.end(end)
-        for report in self._index.reports(now - _REPORTS_S):
-            self._report(report)
+        known = [
+            *(partial(self._receive, instance) for instance in instances),
+            *(partial(self._completion.end, end) for end in ends),
+            *(partial(self._report, report) for report in self._index.reports(now - _REPORTS_S)),
+        ]
+        for tell in known:
+            self._supervisor.item(Loop.ASSEMBLY, tell, lambda _: None)
 
     def turn(self, now: float) -> tuple[bool, tuple[Series, ...]]:
         """Read what has arrived, close what is complete at ``now``.
 
         Returns whether anything was read, and the series that were closed; they are recorded already.
         """
-        events = []
-        if self._spool.committed() > self._cursor:
-            events = list(islice(self._spool.follow(self._cursor), _BATCH))
+        events = self._reading.events(self._cursor, _BATCH)
         if events:
-            self._take([event for event, _ in events], events[-1][1])
+            self._supervisor.item(Loop.ASSEMBLY, lambda: self._take(events), lambda _: self._take_singly(events))
         # while a backlog is read, the time is that of what was read: behind it the rest of a series may follow
-        closed = self._completion.due(min(now, _time(events[-1][0])) if len(events) == _BATCH else now)
-        for series in closed:
-            scanner = series.instances[0].arrival.calling_ae
-            self._index.close_series(series, self._completion.rhythm(scanner))
+        closed = self._close(min(now, _time(events[-1][0])) if len(events) == _BATCH else now)
         if now - self._forgot_at > _FORGET_EVERY_S:
             self._completion.forget(now - _CLOSED_S, now - _REPORTS_S)
             self._forgot_at = now
@@ -93,30 +133,52 @@ class Assembly:
             self.changes += 1
         return bool(events), closed
 
-    def _take(self, events: list[SpoolEvent], cursor: Cursor) -> None:
-        read = [self._read(event) for event in events]
+    def _close(self, now: float) -> tuple[Series, ...]:
+        """The series that are complete at ``now``, recorded; one that cannot be looked at holds up no other."""
+        return tuple(series for series in self._completion.due(now, self._attempt) if self._recorded(series))
+
+    def _attempt(self, look: Callable[[], Series | None], give_up: Callable[[], Series | None]) -> Series | None:
+        return self._supervisor.item(Loop.ASSEMBLY, look, lambda _: give_up())
+
+    def _recorded(self, series: Series) -> bool:
+        return self._supervisor.item(Loop.ASSEMBLY, lambda: self._record(series), lambda _: False)
+
+    def _record(self, series: Series) -> bool:
+        scanner = series.instances[0].arrival.calling_ae
+        self._index.close_series(series, self._completion.rhythm(scanner))
+        return True
+
+    def _take_singly(self, events: Sequence[tuple[SpoolEvent, Cursor]]) -> None:
+        """One at a time, for one of them cannot be recorded: that one is passed over."""
+        for one in events:
+            self._supervisor.item(Loop.ASSEMBLY, partial(self._take, [one]), partial(self._pass_over, one[1]))
+
+    def _pass_over(self, cursor: Cursor, _reason: str) -> None:
+        self._index.record([], [], _position(cursor))
+        self._cursor = cursor
+
+    def _take(self, events: Sequence[tuple[SpoolEvent, Cursor]]) -> None:
+        cursor = events[-1][1]
+        read = [value for event, _ in events if (value := self._reading.read(event)) is not None]
         instances = [value for value in read if isinstance(value, Instance) and not value.own]
         ends = [value for value in read if isinstance(value, AssociationEnd)]
         reports = [value for value in read if isinstance(value, StepReport)]
-        self._index.record(instances, ends, f"{cursor.segment}:{cursor.offset}", reports)
+        self._index.record(instances, ends, _position(cursor), reports)
         self._cursor = cursor
         self.own_objects += sum(isinstance(value, Instance) and value.own for value in read)
         for value in read:
-            if isinstance(value, AssociationEnd):
-                self._completion.end(value)
-            elif isinstance(value, StepReport):
-                self._report(value)
-            else:
-                self._note(value.arrival)
-                if not value.own:
-                    self._receive(value)
+            self._supervisor.item(Loop.ASSEMBLY, partial(self._tell, value), lambda _: None)
 
-    def _read(self, event: SpoolEvent) -> Instance | AssociationEnd | StepReport:
-        if isinstance(event, AssociationEnd):
-            return event
-        if isinstance(event, StepArrival):
-            return self._read_report(event, self._spool.dataset_bytes(event))
-        return self._read_instance(event, self._spool.dataset_bytes(event))
+    def _tell(self, value: _Value) -> None:
+        """Let completion know."""
+        if isinstance(value, AssociationEnd):
+            self._completion.end(value)
+        elif isinstance(value, StepReport):
+            self._report(value)
+        else:
+            self._note(value.arrival)
+            if not value.own:
+                self._receive(value)
 
     def _report(self, report: StepReport) -> None:
         for uid in report.images or ():
@@ -150,10 +212,13 @@ class Assembling:
         make: Callable[[], Assembly],
         begin: Callable[[str, int], None],
         unjudged: Callable[[], list[tuple[str, int]]],
+        supervisor: Supervisor,
     ) -> None:
         self._make = make
         self._begin = begin
         self._unjudged = unjudged
+        self._supervisor = supervisor
+        self._again_at: float | None = None
         self._sound: Assembly | None = None
         self.incoming: tuple[Incoming, ...] = ()
         self.changes = 0
@@ -164,8 +229,10 @@ class Assembling:
         assembly, self._sound = self._sound or self._restored(), None
         own_objects, changes = assembly.own_objects, assembly.changes
         read, closed = assembly.turn(time.time())
-        for series in closed:
-            self._begin(series.series_instance_uid, series.revision)
+        self._begin_all([(series.series_instance_uid, series.revision) for series in closed])
+        if self._again_at is not None and time.monotonic() >= self._again_at:
+            self._again_at = None
+            self._begin_all(self._unjudged())
         self.own_objects += assembly.own_objects - own_objects
         self.incoming = assembly.incoming
         self.changes += assembly.changes - changes
@@ -175,10 +242,20 @@ class Assembling:
     def _restored(self) -> Assembly:
         assembly = self._make()
         assembly.restore(time.time())
-        for uid, revision in self._unjudged():
-            self._begin(uid, revision)
+        self._begin_all(self._unjudged())
         return assembly
+
+    def _begin_all(self, closed: Sequence[tuple[str, int]]) -> None:
+        for uid, revision in closed:
+            self._supervisor.item(Loop.ASSEMBLY, partial(self._begin, uid, revision), lambda _: self._begin_later())
+
+    def _begin_later(self) -> None:
+        self._again_at = time.monotonic() + _BEGIN_AGAIN_S
 
 
 def _time(event: SpoolEvent) -> float:
     return event.ended_at if isinstance(event, AssociationEnd) else event.received_at
+
+
+def _position(cursor: Cursor) -> str:
+    return f"{cursor.segment}:{cursor.offset}"

@@ -4,16 +4,13 @@ import time
 from pathlib import Path
 from typing import Self
 
+from builders_assembly import assembled
 from builders_receiver import Receiver
 
-from daemon.assembly import Assembly
 from daemon.core.completion import Completion, Patience
 from daemon.core.values import Series
-from daemon.dicom.headers import read_instance
-from daemon.dicom.procedure_step import read_report
 from daemon.edge.index import Index
 from daemon.edge.migrations import open_database
-from daemon.edge.spool import SpoolReader
 
 _IDLE_S = 0.02  # as in daemon.app
 
@@ -37,10 +34,7 @@ class Intake:
         self.engine = open_database(f"sqlite:///{self.folder}/scanside.sqlite")
         self.index = Index(self.engine, b"key")
         self.completion = Completion(self.patience)
-        readers = (read_instance, read_report)
-        self.assembly = Assembly(
-            SpoolReader(self.folder / "spool"), self.index, self.completion, readers, lambda _: None
-        )
+        self.assembly = assembled(self.folder / "spool", self.index, self.completion)
         self.assembly.restore(time.time())
 
     def restart(self) -> None:

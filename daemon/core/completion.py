@@ -11,6 +11,7 @@ association was aborted), and where nothing but silence said that it was all. Wh
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from daemon.core.bounds import Pause, Timeout
 from daemon.core.geometry import Coverage, cover
@@ -89,6 +90,14 @@ _RULES = (
 )
 
 
+#: Does the first, and the second where the first raises.
+Attempt = Callable[[Callable[[], Series | None], Callable[[], Series | None]], Series | None]
+
+
+def _simply(look: Callable[[], Series | None], _: Callable[[], Series | None]) -> Series | None:
+    return look()
+
+
 class Completion:
     """All series that are being received or may be re-opened.
 
@@ -131,7 +140,7 @@ class Completion:
         """Take one instance."""
         uid, sop = instance.series_instance_uid, instance.arrival.sop_instance_uid
         known = self._find(uid, sop)
-        if known is not None:
+        if known is not None and (instance.damaged or not known.damaged):
             self.duplicates += known.digest == instance.digest
             self.conflicts += known.digest != instance.digest
             return
@@ -162,10 +171,13 @@ class Completion:
             elif announced is not None and uid in self._closed and _contradicts(announced, self._closed[uid]):
                 self._reopen(uid, self._closed[uid].instances[0])
 
-    def due(self, now: float) -> tuple[Series, ...]:
-        """The series found complete by ``now``; they are closed from here on."""
-        found = [(uid, self._closing(series, now)) for uid, series in self._open.items()]
-        return tuple(self._close(uid, closed_by, now) for uid, closed_by in found if closed_by)
+    def due(self, now: float, attempt: Attempt = _simply) -> tuple[Series, ...]:
+        """The series found complete by ``now``; they are closed from here on.
+
+        ``attempt`` looks at one series, and where that fails closes it as it is, so that it holds up no other.
+        """
+        looks = [(partial(self._due, uid, now), partial(self._give_up, uid, now)) for uid in self._open]
+        return tuple(closed for look, give_up in looks if (closed := attempt(look, give_up)))
 
     def incoming(self) -> tuple[Incoming, ...]:
         """The series that are still being received."""
@@ -204,7 +216,24 @@ class Completion:
                 return rule.closed_by
         return None
 
-    def _close(self, uid: str, closed_by: ClosedBy, now: float) -> Series:
+    def _due(self, uid: str, now: float) -> Series | None:
+        series = self._open[uid]
+        closed_by = self._closing(series, now)
+        if closed_by is None:
+            return None
+        closed = self._close(uid, closed_by, now, partial=series.partial(closed_by))
+        scanner = closed.instances[0].arrival.calling_ae
+        self._rhythms[scanner] = self.rhythm(scanner).learn(i.arrival.received_at for i in closed.instances)
+        return closed
+
+    def _give_up(self, uid: str, now: float) -> Series | None:
+        """The series as it is, partial: no rule can be asked of it. None where it has no image."""
+        if not self._open[uid].instances:
+            del self._open[uid]
+            return None
+        return self._close(uid, ClosedBy.QUIET, now, partial=True)
+
+    def _close(self, uid: str, closed_by: ClosedBy, now: float, *, partial: bool) -> Series:
         series = self._open.pop(uid)
         closed = Series(
             series_instance_uid=uid,
@@ -213,10 +242,8 @@ class Completion:
             instances=tuple(series.instances.values()),
             closed_by=closed_by,
             closed_at=now,
-            partial=series.partial(closed_by),
+            partial=partial,
         )
-        scanner = closed.instances[0].arrival.calling_ae
-        self._rhythms[scanner] = self.rhythm(scanner).learn(i.arrival.received_at for i in closed.instances)
         self._closed[uid] = closed
         return closed
 

@@ -67,7 +67,8 @@ class Instance:
     """An arrival whose header was read. ``place`` is None for what is no single-frame image with a geometry.
 
     ``expected`` is the header's own count of images in the series or acquisition (an upper hint), None if silent;
-    ``digest`` is the SHA-256 of the encoded data set. ``own``: Scanside made it; it was forwarded back.
+    ``digest`` is the SHA-256 of the encoded data set. ``own``: Scanside made it; it was forwarded back. ``damaged``:
+    nobody can read it, or its stored bytes are not those received; the same image sent again takes its place.
     """
 
     arrival: Arrival
@@ -79,6 +80,7 @@ class Instance:
     place: Place | None = None
     expected: int | None = None
     own: bool = False
+    damaged: bool = False
 
 
 class ClosedBy(StrEnum):

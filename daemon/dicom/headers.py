@@ -68,10 +68,24 @@ def read_instance(arrival: Arrival, dataset: bytes) -> Instance:
     )
 
 
+def unread_instance(arrival: Arrival) -> Instance:
+    """An arrival of which nothing can be read; all such of one association are one series."""
+    return Instance(
+        arrival=arrival,
+        series_instance_uid=_surrogate("SeriesInstanceUID", "", arrival.association),
+        study_instance_uid=_surrogate("StudyInstanceUID", "", arrival.association),
+        modality="",
+        digest="",
+        damaged=True,
+    )
+
+
 def _uid(header: Attributes, keyword: str, association: str) -> str:
     stated = header.text(keyword)
-    if stated and _UID.fullmatch(stated):
-        return stated
+    return stated if stated and _UID.fullmatch(stated) else _surrogate(keyword, stated or "", association)
+
+
+def _surrogate(keyword: str, stated: str, association: str) -> str:
     return generate_uid(entropy_srcs=["surrogate", keyword, "text" if stated else "association", stated or association])
 
 

@@ -48,11 +48,9 @@ class Index:
         gone = [{"association": e.association, "ended_at": e.ended_at, "aborted": e.aborted} for e in ends]
         told = [_report_row(report) for report in reports]
         with self._engine.begin() as connection:
-            for table, values in (
-                (schema.instances, rows),
-                (schema.associations, gone),
-                (schema.step_reports, told),
-            ):
+            if rows:
+                connection.execute(schema.insert_or_mend(self._engine), rows)
+            for table, values in ((schema.associations, gone), (schema.step_reports, told)):
                 if values:
                     connection.execute(schema.insert_or_ignore(self._engine, table), values)
             connection.execute(sa.delete(schema.position))

@@ -161,6 +161,17 @@ def insert_or_ignore(engine: sa.Engine, table: sa.Table) -> sa.Insert:
     return postgresql.insert(table).on_conflict_do_nothing()
 
 
+def insert_or_mend(engine: sa.Engine) -> sa.Insert:
+    """An insert of instances that leaves those alone that are there, but for damaged ones: they are received anew."""
+    insert = sqlite.insert(instances) if engine.dialect.name == "sqlite" else postgresql.insert(instances)
+    damaged, sound = (f'"damaged": {word}' for word in ("true", "false"))
+    return insert.on_conflict_do_update(
+        index_elements=list(instances.primary_key),
+        set_={"body": insert.excluded.body, "revision": None},
+        where=instances.c.body.contains(damaged) & insert.excluded.body.contains(sound),
+    )
+
+
 def series_key(series_instance_uid: str, revision: int) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
     """What picks the row of one series and revision."""
     return (series.c.series_instance_uid == series_instance_uid, series.c.revision == revision)

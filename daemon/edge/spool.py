@@ -26,6 +26,7 @@ from daemon.edge.segments import (
     decode_event,
     decode_mark,
     find_record,
+    read_exactly,
     read_payload,
     scan,
     segment_number,
@@ -118,6 +119,15 @@ class SpoolReader:
         """
         with _opened(self._folder / arrival.segment) as descriptor:
             return read_payload(descriptor, arrival.offset, arrival.length)
+
+    def unchecked_bytes(self, arrival: Arrival) -> bytes:
+        """What lies where the data set was written, damaged or not.
+
+        Raises:
+            SpoolError: its segment was removed.
+        """
+        with _opened(self._folder / arrival.segment) as descriptor:
+            return read_exactly(descriptor, arrival.length, arrival.offset)
 
     def part10(self, arrival: Arrival) -> bytes:
         """The instance as a DICOM file: preamble, file meta information, data set (PS3.10 section 7.1).

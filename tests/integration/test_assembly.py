@@ -1,23 +1,25 @@
 """From the spool on disk to complete series, across restarts at any moment."""
 
+import threading
 from contextlib import suppress
 from itertools import count
 
 import pytest
 from builders import instance
+from builders_assembly import assembled
 from builders_database import gone_at
 from builders_spool import association_end, spool_settings, store
 
-from daemon.assembly import Assembling, Assembly
+from daemon.assembly import Assembling
 from daemon.core.completion import Completion, Patience
 from daemon.core.values import ClosedBy
 from daemon.dicom.procedure_step import read_report
 from daemon.edge.index import Index
 from daemon.edge.migrations import open_database
-from daemon.edge.patience import GONE
+from daemon.edge.patience import GONE, is_gone
 from daemon.edge.results import Results
-from daemon.edge.spool import SpoolReader
 from daemon.edge.spool_writer import SpoolWriter
+from daemon.edge.supervisor import Supervisor
 
 PATIENCE = Patience(geometry_s=0.0, release_s=0.5, stray_s=10.0, quiet_s=60.0)
 LATE = 1e12
@@ -37,9 +39,9 @@ def world(tmp_path):
     engine = open_database(f"sqlite:///{tmp_path}/scanside.sqlite")
 
     def begin(noted=None, completion=None):
-        spool, index = SpoolReader(tmp_path / "spool"), Index(engine, b"key")
-        note = (noted if noted is not None else []).append
-        assembly = Assembly(spool, index, completion or Completion(PATIENCE), (read_instance, read_report), note)
+        note, index = (noted if noted is not None else []).append, Index(engine, b"key")
+        readers = (read_instance, read_report)
+        assembly = assembled(tmp_path / "spool", index, completion or Completion(PATIENCE), readers, note)
         assembly.restore(0.0)
         return assembly
 
@@ -137,12 +139,13 @@ def begun_despite(folder, statement):
     writer, engine = SpoolWriter(spool_settings(folder / "spool")), open_database(f"sqlite:///{folder}/scanside.sqlite")
     push(writer, range(5))
     writer.append(association_end())
-    spool, index, begun = SpoolReader(folder / "spool"), Index(engine, b"key"), set()
+    index, begun = Index(engine, b"key"), set()
 
     def make():
-        return Assembly(spool, index, Completion(PATIENCE), (read_instance, read_report), lambda _: None)
+        return assembled(folder / "spool", index, Completion(PATIENCE), (read_instance, read_report))
 
-    assembling = Assembling(make, lambda uid, revision: begun.add((uid, revision)), Results(engine).unjudged)
+    supervisor = Supervisor(threading.Event(), passes=is_gone)
+    assembling = Assembling(make, lambda *series: begun.add(series), Results(engine).unjudged, supervisor)
     with gone_at(engine, statement) as broken:
         for _ in range(5):
             with suppress(*GONE):

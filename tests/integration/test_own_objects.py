@@ -3,11 +3,11 @@
 from io import BytesIO
 
 import pytest
+from builders_assembly import assembled
 from builders_receiver import Receiver, storescu, write_series
 from builders_report import make_header, make_judgement, make_series
 from pydicom import dcmread, dcmwrite
 
-from daemon.assembly import Assembly
 from daemon.core.completion import Completion, Patience
 from daemon.core.values import State
 from daemon.dicom.evidence import gather_evidence
@@ -17,7 +17,6 @@ from daemon.dicom.sr import SRClass, build_sr
 from daemon.dicom.summary import build_summary, render_summary
 from daemon.edge.index import Index
 from daemon.edge.migrations import open_database
-from daemon.edge.spool import SpoolReader
 
 LATE = 1e12
 READERS = (read_instance, read_report)
@@ -37,7 +36,7 @@ def begin(tmp_path):
 
     def make():
         index = Index(engine, b"key")
-        made = Assembly(SpoolReader(tmp_path / "spool"), index, Completion(Patience()), READERS, lambda _: None)
+        made = assembled(tmp_path / "spool", index, Completion(Patience()))
         made.restore(0.0)
         return made
 

@@ -10,12 +10,12 @@ from dataclasses import replace
 import pytest
 import sqlalchemy as sa
 from builders import assessment
+from builders_assembly import assembled
 from builders_daemon import SCANSIDE
 from builders_series import classic, encoded
 from builders_spool import association_end, receipt, spool_settings
 from pydicom import dcmread
 
-from daemon.assembly import Assembly
 from daemon.commands.spool import export_spool, list_spool, prune_spool
 from daemon.config import load_settings
 from daemon.core.completion import Completion, Patience
@@ -53,7 +53,7 @@ class Site:
         self.index, self.results = Index(self.engine, b"key"), Results(self.engine)
         self.outbox = Outbox(self.engine)
         self.reader = SpoolReader(self.spool_folder)
-        self.assembly = Assembly(self.reader, self.index, Completion(Patience()), READERS, lambda _: None)
+        self.assembly = assembled(self.spool_folder, self.index, Completion(Patience()))
         self.instances = 0
 
     def store(self, series, images=3, association="a", **header):
