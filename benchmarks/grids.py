@@ -15,6 +15,7 @@ import numpy as np
 from daemon.config import Settings
 from daemon.core.errors import NotAssessable
 from daemon.core.values import Volume
+from daemon.edge.engines import engine_maker
 from daemon.examination import load_examiner
 from training.data import real_people
 from training.grids import on_other_grids
@@ -27,7 +28,7 @@ def main() -> None:
     options.add_argument("--bundle", type=Path, default=Settings().bundle)
     options.add_argument("--people", type=int, default=6)
     chosen = options.parse_args()
-    examiner = load_examiner(chosen.bundle, Settings().engine)
+    examiner = load_examiner(chosen.bundle, engine_maker(Settings().engine, Settings().compiled))
     dices, verdicts = defaultdict(list), defaultdict(Counter)
     for person in islice(real_people(chosen.data), chosen.people):
         for case in on_other_grids(person):

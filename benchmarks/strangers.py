@@ -12,6 +12,7 @@ from builders_strangers import volumes
 from daemon.config import Settings
 from daemon.core.errors import NotAssessable
 from daemon.core.values import State, Volume
+from daemon.edge.engines import engine_maker
 from daemon.examination import load_examiner
 
 
@@ -20,7 +21,7 @@ def main() -> None:
     options.add_argument("--data", type=Path, required=True)
     options.add_argument("--bundle", type=Path, default=Settings().bundle)
     chosen = options.parse_args()
-    examiner = load_examiner(chosen.bundle, Settings().engine)
+    examiner = load_examiner(chosen.bundle, engine_maker(Settings().engine, Settings().compiled))
     answers: defaultdict[str, Counter[State]] = defaultdict(Counter)
     others = []
     for kind, name, voxels, affine in volumes(chosen.data):

@@ -20,6 +20,7 @@ from daemon.core.reference import Cell, Origin, References, Standard, choose
 from daemon.core.rule import Rule
 from daemon.core.values import State, Verdict, Volume
 from daemon.core.verdict import decide
+from daemon.edge.engines import engine_maker
 from daemon.examination import Examiner, load_examiner
 from models.artefacts import ARTEFACTS
 from models.familiarity import COMPONENTS
@@ -54,7 +55,7 @@ def main() -> None:
     options.add_argument("--repeats", type=int, default=2)
     options.add_argument("--simulator", choices=("own", "torchio"), default="own")
     plan = EvaluationPlan(**vars(options.parse_args()))
-    examiner = load_examiner(plan.bundle, Settings().engine)
+    examiner = load_examiner(plan.bundle, engine_maker(Settings().engine, Settings().compiled))
     standards = standards_of(examiner, plan)
     cases = [judge(examiner, truth, standards[truth.name]) for truth in cases_of(plan)]
     plan.out.mkdir(parents=True, exist_ok=True)

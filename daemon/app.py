@@ -22,6 +22,7 @@ from daemon.dicom.headers import read_instance
 from daemon.dicom.procedure_step import read_report
 from daemon.edge import logs
 from daemon.edge.board import ResultsBoard
+from daemon.edge.engines import MakeEngine, engine_maker
 from daemon.edge.inventory import Inventory
 from daemon.edge.metrics import OTHER_SCANNER, Metrics, Process, make_metrics
 from daemon.edge.notifier import make_notifiers
@@ -105,7 +106,7 @@ def _running(settings: Settings, stop: threading.Event, *, works: bool, restarts
         metrics = make_metrics(registry)
         metrics.restarts.labels(Process.WORKING_HALF).inc(restarts)
         supervisor = supervising(metrics, stop)
-        examiners = Examiners(settings.bundle_folders, settings.engine)
+        examiners = Examiners(settings.bundle_folders, _engines(settings, starting))
         line = Line(_parts(settings, stores, examiners, metrics, supervisor))
         assembling = _assembling(settings, stores, line, metrics, supervisor)
         board = ResultsBoard(
@@ -154,7 +155,7 @@ def _working(settings: Settings, stop: threading.Event, metrics_port: int | None
         metrics = make_metrics(registry)
         if metrics_port is not None:
             stack.enter_context(serve_metrics(registry, _address(settings, metrics_port)))
-        examiners = Examiners(settings.bundle_folders, settings.engine)
+        examiners = Examiners(settings.bundle_folders, _engines(settings))
         examiners.prepare(SHIPPED)
         if not prepared(stores.engine, stop):
             yield
@@ -170,6 +171,17 @@ def _working(settings: Settings, stop: threading.Event, metrics_port: int | None
 
 def _address(settings: Settings, port: int) -> Address:
     return Address(host=settings.web.host, port=port, hosts=settings.hosts)
+
+
+def _engines(settings: Settings, starting: list[str] | None = None) -> MakeEngine:
+    """Makes what runs a graph; what takes minutes is said in the log, and as the obstacle ``starting``."""
+
+    def tell(what: str) -> None:
+        _log.info("engine", detail=what)
+        if starting:
+            starting[:] = [what]
+
+    return engine_maker(settings.engine, settings.compiled, tell)
 
 
 def _named(examiners: Examiners) -> tuple[str, str]:

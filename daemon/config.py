@@ -19,7 +19,7 @@ from daemon.core.retention import Retention
 from daemon.core.routing import Route, faults
 from daemon.core.rule import Rule
 from daemon.edge.commitment import CommitmentSettings
-from daemon.edge.engine import EngineSettings
+from daemon.edge.engines import EngineSettings, default_engine, kind_of
 from daemon.edge.listener import ListenerSettings
 from daemon.edge.logs import LEVELS
 from daemon.edge.outlets import DicomOutlet, Outlet
@@ -137,7 +137,7 @@ class Settings:
     retention: Retention = field(default_factory=Retention)
     completion: Patience = field(default_factory=Patience)
     routing: RoutingSettings = field(default_factory=RoutingSettings)
-    engine: EngineSettings = field(default_factory=EngineSettings)
+    engine: EngineSettings = field(default_factory=default_engine)
     judgement: JudgementSettings = field(default_factory=JudgementSettings)
     web: WebSettings = field(default_factory=WebSettings)
     destinations: tuple[Outlet, ...] = ()
@@ -162,6 +162,11 @@ class Settings:
     def database_file(self) -> Path:
         """Where SQLite keeps them."""
         return self.storage / "scanside.sqlite"
+
+    @property
+    def compiled(self) -> Path:
+        """What an engine compiles once for this host."""
+        return self.storage / "compiled"
 
     @property
     def references(self) -> Path:
@@ -204,7 +209,8 @@ class Settings:
     def digest(self) -> str:
         """First 12 hex digits of the SHA-256 of the settings that can change a number or a verdict."""
         routes = [asdict(route) for route in self.routes]
-        deciding = sorted((asdict(self.engine) | {"rule": self.judgement.rule.value, "routes": routes}).items())
+        engine = asdict(self.engine) | {"kind": kind_of(self.engine)}
+        deciding = sorted((engine | {"rule": self.judgement.rule.value, "routes": routes}).items())
         return hashlib.sha256(repr(deciding).encode()).hexdigest()[:12]
 
 

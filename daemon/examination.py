@@ -12,15 +12,25 @@ from nibabel.filebasedimages import ImageFileError
 
 from daemon.core.assessment import assess
 from daemon.core.errors import ConfigError, NotAssessable, Reason
-from daemon.core.ports import Engine
 from daemon.core.reference import Standard, of_manifest
 from daemon.core.values import Assessment, Verdict, Volume
 from daemon.core.verdict import decide
-from daemon.edge.engine import EngineSettings, OnnxEngine
+from daemon.edge.engines import MakeEngine
 from models.bundle import Bundle, BundleError, load_bundle
 from models.familiarity import distances, load_spaces
-from models.prediction import NoHeadFound, Outputs, Prediction, predict, prepare
-from models.preprocess import FloatArray, coarsest_mm
+from models.golden import Recorder, check_outputs
+from models.graphs import Engine, Graph, Run
+from models.prediction import (
+    JUDGE_GRAPH,
+    LOCATOR_GRAPH,
+    NoHeadFound,
+    Prediction,
+    judge_by,
+    locate_by,
+    predict,
+    prepare,
+)
+from models.preprocess import coarsest_mm
 from models.scores import JUDGED, NEIGHBOUR, tissue_contrast
 
 #: More grey and white matter than any brain has (the largest have about 1700 mL): what was segmented is no brain.
@@ -43,26 +53,29 @@ class Examination:
 
 
 class Examiner:
-    """A bundle and the engines that run its graphs."""
+    """A bundle, and what runs its graphs: by their names."""
 
-    def __init__(self, bundle: Bundle, locator: Engine, judge: Engine) -> None:
+    def __init__(self, bundle: Bundle, engines: Mapping[str, Engine]) -> None:
         self.bundle = bundle
+        self.engines = engines
         self._spaces = load_spaces(bundle.file(bundle.manifest.familiarity))
-        self._locator = locator
-        self._judge = judge
 
     @property
     def provider(self) -> str:
-        """The execution provider that judges."""
-        return self._judge.provider
+        """What really runs the graph that judges."""
+        return self.engines[JUDGE_GRAPH].provider
 
-    def examine(self, volume: Volume, standard: Standard | None = None) -> Examination:
+    def examine(
+        self, volume: Volume, standard: Standard | None = None, graphs: Mapping[str, Run] | None = None
+    ) -> Examination:
         """Judge one volume against ``standard``, or against the bundle's own reference; deterministic.
+
+        ``graphs``: run in place of the engines.
 
         Raises:
             NotAssessable: the images hold no signal, another contrast, or no head.
         """
-        manifest = self.bundle.manifest
+        manifest, runs = self.bundle.manifest, graphs or self.engines
         clock = _Stopwatch()
         if float(np.ptp(volume.voxels)) == 0.0:
             raise NotAssessable(Reason.FLAT)
@@ -70,11 +83,11 @@ class Examiner:
         if echo is not None and echo > manifest.longest_echo_ms:
             raise NotAssessable(Reason.CONTRAST, f"echo time {echo:.0f} ms")
         try:
-            prepared = prepare(volume.voxels, volume.affine, manifest.network, self._locate)
+            prepared = prepare(volume.voxels, volume.affine, manifest.network, locate_by(runs))
         except NoHeadFound as error:
             raise NotAssessable(Reason.NO_HEAD) from error
         clock.lap("preprocess")
-        prediction = predict(prepared, self._run_judge)
+        prediction = predict(prepared, judge_by(runs))
         clock.lap("infer")
         fluid, grey = tissue_contrast(prediction, manifest.labels)
         if fluid < DARK_FLUID and grey > BRIGHT_GREY:
@@ -88,23 +101,26 @@ class Examiner:
         clock.lap("assess")
         return Examination(prediction=prediction, assessment=assessment, verdict=verdict, seconds=clock.laps)
 
-    def _locate(self, image: FloatArray) -> FloatArray:
-        return self._locator.run({"image": image})["brain"]
 
-    def _run_judge(self, image: FloatArray, features: FloatArray) -> Outputs:
-        return Outputs(**self._judge.run({"image": image, "features": features}))
-
-
-def load_examiner(folder: Path, settings: EngineSettings) -> Examiner:
+def load_examiner(folder: Path, make: MakeEngine) -> Examiner:
     """The examiner of a bundle on disk.
 
     Raises:
         BundleError: the bundle is not whole, or a graph cannot be loaded.
-        ConfigError: the configured provider is not the active one.
+        ConfigError: the configured engine is not the active one.
     """
     bundle = load_bundle(folder)
-    engines = [OnnxEngine(bundle.file(name), settings) for name in (bundle.manifest.locator, bundle.manifest.judge)]
-    return Examiner(bundle, *engines)
+    return Examiner(bundle, {graph.name: make(graph) for graph in graphs_of(bundle)})
+
+
+def graphs_of(bundle: Bundle) -> tuple[Graph, ...]:
+    """The graphs of a bundle, by the names that its method calls them."""
+    manifest = bundle.manifest
+    files = {LOCATOR_GRAPH: manifest.locator, JUDGE_GRAPH: manifest.judge}
+    return tuple(
+        Graph(bundle=manifest.name, digest=bundle.digest, name=name, file=bundle.file(file))
+        for name, file in files.items()
+    )
 
 
 class Examiners:
@@ -113,9 +129,9 @@ class Examiners:
     ``folders``: bundle name -> its folder; ``proven``: each must pass its golden test before it judges anything.
     """
 
-    def __init__(self, folders: Mapping[str, Path], settings: EngineSettings, *, proven: bool = True) -> None:
+    def __init__(self, folders: Mapping[str, Path], make: MakeEngine, *, proven: bool = True) -> None:
         self._folders = folders
-        self._settings = settings
+        self._make = make
         self._proven = proven
         self._loaded: dict[str, Examiner] = {}
 
@@ -124,7 +140,7 @@ class Examiners:
 
         Raises:
             BundleError: one is not whole, or the loaded one gets other numbers than its maker on this machine.
-            ConfigError: the configured provider is not the active one.
+            ConfigError: the configured engine is not the active one.
         """
         for other, folder in self._folders.items():
             if other != name:
@@ -136,10 +152,10 @@ class Examiners:
 
         Raises:
             BundleError: the bundle is not whole, or gets other numbers than its maker on this machine.
-            ConfigError: the configured provider is not the active one.
+            ConfigError: the configured engine is not the active one.
         """
         if name not in self._loaded:
-            examiner = load_examiner(self._folders[name], self._settings)
+            examiner = load_examiner(self._folders[name], self._make)
             if self._proven:
                 check_golden(examiner)
             self._loaded[name] = examiner
@@ -147,20 +163,23 @@ class Examiners:
 
 
 def check_golden(examiner: Examiner) -> None:
-    """Judge the head that ships with the bundle, and compare with what its maker got.
+    """Examine the series that ships with the bundle, and compare every output and number with what its maker got.
 
     Raises:
-        BundleError: this machine gets other numbers.
+        BundleError: this machine gets other numbers, or the bundle is not for the precision of its engines.
     """
-    golden = examiner.bundle.manifest.golden
-    volume = read_nifti(examiner.bundle.file(golden.series))
-    assessment = examiner.examine(volume).assessment
+    bundle, engines = examiner.bundle, examiner.engines
+    golden = bundle.manifest.golden
+    tolerance = max(golden.tolerance_of(engine.precision).numbers for engine in engines.values())
+    recorders = {name: Recorder(engine) for name, engine in engines.items()}
+    assessment = examiner.examine(read_nifti(bundle.file(golden.series)), graphs=recorders).assessment
+    check_outputs(bundle, engines, recorders)
     found = {name: measure.value for name, measure in assessment.measures.items()} | dict(assessment.volumes_ml)
     for name, expected in golden.expected.items():
-        if not math.isclose(found[name], expected, rel_tol=golden.tolerance, abs_tol=1e-4):
+        if not math.isclose(found[name], expected, rel_tol=tolerance, abs_tol=1e-4):
             raise BundleError(
                 f"the golden test failed on this machine: {name} is {found[name]:.4g}, its maker got {expected:.4g}; "
-                f"try another provider or export the bundle here"
+                f"configure another engine or export the bundle here"
             )
 
 

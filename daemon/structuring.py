@@ -18,6 +18,7 @@ from daemon.core.errors import ConfigError
 from daemon.core.routing import Condition
 from daemon.core.rule import Rule
 from daemon.core.values import ReportKind, State
+from daemon.edge.engines import ENGINES, EngineSettings, default_kind
 from daemon.edge.outlets import OUTLETS, Outlet
 
 _T = TypeVar("_T")
@@ -142,6 +143,16 @@ def _outlet(value: object) -> Outlet:
     return _CONVERTER.structure(content, OUTLETS[kind])
 
 
+def _engine(value: object) -> EngineSettings:
+    if not isinstance(value, dict):
+        raise ConfigError("write a table: [engine]")
+    content = dict(value)
+    kind = content.pop("kind", default_kind())
+    if not isinstance(kind, str) or kind not in ENGINES:
+        raise ConfigError(f"kind {kind!r} of an engine is not known, write {' or '.join(ENGINES)}")
+    return _CONVERTER.structure(content, ENGINES[kind])
+
+
 def _path(value: object) -> Path:
     text = _scalar(value, str)
     if not text or "\0" in str(text):
@@ -190,3 +201,4 @@ _CONVERTER.register_structure_hook_factory(_made_from(Annotated))(_bounded)
 _STRUCTURE_CONDITION = make_dict_structure_fn(Condition, _CONVERTER, _cattrs_forbid_extra_keys=True)
 _CONVERTER.register_structure_hook(Condition, lambda value, _: _condition(value))
 _CONVERTER.register_structure_hook_func(lambda wanted: wanted == Outlet, lambda value, _: _outlet(value))
+_CONVERTER.register_structure_hook_func(lambda wanted: wanted == EngineSettings, lambda value, _: _engine(value))

@@ -8,16 +8,15 @@ from functools import partial
 from itertools import chain, islice, zip_longest
 from pathlib import Path
 
-import onnxruntime
-
-from export.golden import SERIES, expect, write_golden_head
+from export.golden import OUTPUTS, SERIES, expect, write_golden_head
 from export.graphs import export_judge, export_locator
 from export.parity import check_parity, measure_parity
 from export.reference import Judged, familiarity_of, margins_of, references_of, thresholds_of
 from models.artefacts import ARTEFACTS
 from models.bundle import Bundle, Manifest, Parity, Training, file_digest, load_bundle, write_manifest
 from models.familiarity import describe, save_spaces
-from models.prediction import NoHeadFound, prepare
+from models.graphs import Run
+from models.prediction import JUDGE_GRAPH, NoHeadFound, locate_by, prepare
 from models.preprocess import coarsest_mm
 from models.spectrum import feature_names
 from training.data import SyntheticPeople, real_people
@@ -33,7 +32,8 @@ from training.networks import (
     Networks,
     load_judge,
     load_locator,
-    onnx_networks,
+    networks_by,
+    onnx_graphs,
     torch_networks,
 )
 from training.scene import DrawSize
@@ -93,27 +93,27 @@ def export_brain(plan: ExportPlan) -> Bundle:
     checkpoints = _checkpoints(plan)
     export_locator(load_locator(checkpoints.locator), draft / LOCATOR)
     export_judge(load_judge(checkpoints), draft / JUDGE)
-    networks = onnx_networks(draft)
-    parity = _parity(plan, checkpoints, networks, draft)
+    graphs = onnx_graphs(draft)
+    parity = _parity(plan, checkpoints, graphs)
     check_parity(parity)
     write_golden_head(min(plan.bank.glob("*.npy")), plan.label_maps, plan.golden_seed, draft / SERIES)
-    write_manifest(draft, _manifest(plan, networks, parity, draft))
+    write_manifest(draft, _manifest(plan, graphs, parity, draft))
     load_bundle(draft)
     shutil.rmtree(plan.out, ignore_errors=True)
     draft.rename(plan.out)
     return load_bundle(plan.out)
 
 
-def _parity(plan: ExportPlan, checkpoints: Checkpoints, networks: Networks, draft: Path) -> Parity:
+def _parity(plan: ExportPlan, checkpoints: Checkpoints, graphs: Mapping[str, Run]) -> Parity:
     drawn = _heads(plan, _PARITY_SEED, Mishaps(probability=0.5))
     people = real_people(plan.people) if plan.people else ()
     both = chain(map(drawn.head, range(_PARITY_HEADS)), islice(people, _PARITY_HEADS))
-    heads = [prepare(head.voxels, head.affine, BRAIN_GRID, networks.locate) for head in both]
-    session = onnxruntime.InferenceSession(draft / JUDGE, providers=["CPUExecutionProvider"])
-    return measure_parity(load_judge(checkpoints), session, heads)
+    heads = [prepare(head.voxels, head.affine, BRAIN_GRID, locate_by(graphs)) for head in both]
+    return measure_parity(load_judge(checkpoints), graphs[JUDGE_GRAPH], heads)
 
 
-def _manifest(plan: ExportPlan, networks: Networks, parity: Parity, draft: Path) -> Manifest:
+def _manifest(plan: ExportPlan, graphs: Mapping[str, Run], parity: Parity, draft: Path) -> Manifest:
+    networks = networks_by(graphs)
     clean = _judged_clean(plan, networks)
     corrupted = _judged(networks, _heads(plan, _CORRUPTED_SEED, Mishaps(probability=1.0)), plan.corrupted)
     source = f"{len(clean)} clean synthetic heads of the contrasts of scans, seeds {', '.join(map(str, _SIZES))}"
@@ -138,7 +138,7 @@ def _manifest(plan: ExportPlan, networks: Networks, parity: Parity, draft: Path)
         known=known,
         interval_margins=margins_of(_judged_for_margins(plan, networks)),
         thresholds=thresholds_of(clean, corrupted),
-        golden=expect(draft / SERIES, networks, spaces),
+        golden=expect(draft, graphs, spaces),
         parity=parity,
         training=Training(
             data=_data(plan),
@@ -147,7 +147,7 @@ def _manifest(plan: ExportPlan, networks: Networks, parity: Parity, draft: Path)
             "(C) 1993-2004 Louis Collins, McConnell Brain Imaging Centre, Montreal Neurological Institute, McGill "
             "University.",
         ),
-        files={name: file_digest(draft / name) for name in (LOCATOR, JUDGE, FAMILIARITY, SERIES)},
+        files={name: file_digest(draft / name) for name in (LOCATOR, JUDGE, FAMILIARITY, SERIES, OUTPUTS)},
     )
 
 

@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 
 import numpy as np
-import onnxruntime
 import torch
 
 from models.bundle import Parity
+from models.graphs import Run
 from models.nets.judge import Judge
 from models.prediction import Outputs, Prepared
 
@@ -27,9 +27,9 @@ class ParityError(Exception):
     """ONNX and torch disagree: the bundle was not written."""
 
 
-def measure_parity(judge: Judge, session: onnxruntime.InferenceSession, heads: Iterable[Prepared]) -> Parity:
+def measure_parity(judge: Judge, run: Run, heads: Iterable[Prepared]) -> Parity:
     """The largest differences between torch and ONNX Runtime over several prepared heads."""
-    found = [_compare(judge, session, head) for head in heads]
+    found = [_compare(judge, run, head) for head in heads]
     largest = {name: max(getattr(parity, name) for parity in found) for name in Outputs._fields}
     return Parity(**largest, labels_equal=min(parity.labels_equal for parity in found))
 
@@ -45,11 +45,11 @@ def check_parity(parity: Parity) -> None:
         raise ParityError(f"ONNX differs from torch: {parity}; tolerated: {TOLERANCE}")
 
 
-def _compare(judge: Judge, session: onnxruntime.InferenceSession, head: Prepared) -> Parity:
+def _compare(judge: Judge, run: Run, head: Prepared) -> Parity:
     image, features = head.image[None, None], head.features[None]
     with torch.no_grad():
         expected = Outputs(*(t.numpy() for t in judge(torch.from_numpy(image), torch.from_numpy(features))))
-    found = Outputs(*session.run(list(Outputs._fields), {"image": image, "features": features}))
+    found = Outputs(**run({"image": image, "features": features}))
     differences = {
         name: float(np.abs(a - b).max()) for name, a, b in zip(Outputs._fields, expected, found, strict=True)
     }

@@ -63,12 +63,41 @@ class Thresholds:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Tolerance:
+    """How far a host may be from the bundle's maker in one precision.
+
+    ``numbers``: of each golden number, relative to it; ``outputs``: of each output of a graph, the Euclidean norm of
+    the difference relative to that of the output.
+    """
+
+    numbers: float
+    outputs: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Golden:
-    """A series that ships with the bundle and what the host must get for it, within ``tolerance``."""
+    """A series that ships with the bundle, and what the host must get for it.
+
+    ``outputs``: the file of what each graph gives (``models/golden.py``); ``expected``: the numbers of the examination;
+    ``tolerances``: precision (f32, bf16, f16) -> how near; the bundle is not for a precision that is not there.
+    """
 
     series: str
+    outputs: str
     expected: Mapping[str, float]
-    tolerance: float
+    tolerances: Mapping[str, Tolerance]
+
+    def tolerance_of(self, precision: str) -> Tolerance:
+        """How near an engine of this precision must come.
+
+        Raises:
+            BundleError: nobody has shown that the bundle is good for it.
+        """
+        if precision not in self.tolerances:
+            raise BundleError(
+                f"the bundle is for {' or '.join(self.tolerances)}, not for {precision}: configure engine.precision so"
+            )
+        return self.tolerances[precision]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

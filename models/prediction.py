@@ -15,6 +15,7 @@ from scipy.special import softmax
 
 from models.artefacts import ARTEFACTS, Artefact
 from models.bundle import NetworkGrid
+from models.graphs import Run
 from models.preprocess import (
     Affine,
     FloatArray,
@@ -51,6 +52,9 @@ class Outputs(NamedTuple):
 Locate = Callable[[FloatArray], FloatArray]
 #: Image (1, 1, D, H, W) and spectral features (1, F) -> outputs.
 Judge = Callable[[FloatArray, FloatArray], Outputs]
+
+#: What the graphs are called.
+LOCATOR_GRAPH, JUDGE_GRAPH = "locator", "judge"
 
 #: Less brain than this in the field of view is no head: the smallest adult brains have about 900 mL.
 LEAST_BRAIN_ML = 250.0
@@ -90,6 +94,16 @@ class Prepared:
     image: FloatArray
     grid: Grid
     features: FloatArray
+
+
+def locate_by(graphs: Mapping[str, Run]) -> Locate:
+    """The locator among some graphs."""
+    return lambda image: graphs[LOCATOR_GRAPH]({"image": image})["brain"]
+
+
+def judge_by(graphs: Mapping[str, Run]) -> Judge:
+    """The judge among some graphs."""
+    return lambda image, features: Outputs(**graphs[JUDGE_GRAPH]({"image": image, "features": features}))
 
 
 def prepare(voxels: npt.NDArray[np.floating], affine: Affine, network: NetworkGrid, locate: Locate) -> Prepared:

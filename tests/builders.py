@@ -112,7 +112,7 @@ def manifest():
         known=Reference(source="none", scores={}),
         interval_margins={},
         thresholds=Thresholds(alpha=0.05, impaired=1.0, dice_loss=0.1, unfamiliar=0.02),
-        golden=Golden(series="head.nii.gz", expected={}, tolerance=0.02),
+        golden=Golden(series="head.nii.gz", outputs="outputs.npz", expected={}, tolerances={}),
         parity=Parity(logits=0, variances=0, causes=0, factor=0, deviation=0, embedding=0, entropy=0, labels_equal=1),
         training=Training(data=("none",), licence="none", notice=""),
         files={},

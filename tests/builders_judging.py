@@ -4,6 +4,7 @@ from builders_series import encoded
 
 from daemon.config import Settings
 from daemon.core.values import Algorithm, Arrival, ClosedBy, Instance, Series
+from daemon.edge.engines import OnnxRuntimeSettings, engine_maker
 from daemon.examination import Examiners
 from daemon.judgement import Judge, SeriesJudge
 
@@ -45,9 +46,9 @@ def series_of(datasets, scanner):
 
 
 def judge_of(datasets, scanner="MR1"):
-    """What the daemon's own line says of a series, with the bundles that ship."""
+    """What the daemon's own line says of a series, with the bundles that ship, in the engine that made the record."""
     settings = Settings()
-    examiners = Examiners(settings.bundle_folders, settings.engine, proven=False)
+    examiners = Examiners(settings.bundle_folders, engine_maker(OnnxRuntimeSettings(), settings.compiled), proven=False)
 
     def find(bundle):
         return Judge(examiner=examiners.get(bundle), algorithm=ALGORITHM, choose_standard=lambda _: None)

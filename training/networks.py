@@ -1,21 +1,31 @@
 """The networks as the callables that models/prediction.py takes: from torch checkpoints or from an exported bundle."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import onnxruntime
 import torch
 
 from models.artefacts import ARTEFACTS
 from models.bundle import NetworkGrid
+from models.engines.onnxruntime import OnnxRuntimeEngine
+from models.graphs import Engine, Graph, Run
 from models.nets.brain import BrainConfig, BrainNet
 from models.nets.cause import CauseHead
 from models.nets.judge import Borders, Judge
 from models.nets.locator import LOCATOR_TRUNK, Locator
 from models.nets.stochastic import StochasticHead
-from models.prediction import Locate, Outputs, Prediction, predict, prepare
+from models.prediction import (
+    JUDGE_GRAPH,
+    LOCATOR_GRAPH,
+    Locate,
+    Outputs,
+    Prediction,
+    judge_by,
+    locate_by,
+    predict,
+    prepare,
+)
 from models.preprocess import Affine, FloatArray
 from models.spectrum import feature_names
 from training.run import load_weights
@@ -94,15 +104,20 @@ def torch_networks(judge: Judge, locator: Locator, *, alone: bool = False) -> Ne
     return Networks(locator_of(locator), run)
 
 
+def onnx_graphs(bundle: Path) -> Mapping[str, Engine]:
+    """The graphs in a bundle's folder, in ONNX Runtime on the CPU; no manifest is needed yet."""
+    files = {LOCATOR_GRAPH: LOCATOR, JUDGE_GRAPH: JUDGE}
+    return {
+        name: OnnxRuntimeEngine(Graph(bundle=bundle.name, digest="", name=name, file=bundle / file))
+        for name, file in files.items()
+    }
+
+
+def networks_by(graphs: Mapping[str, Run]) -> Networks:
+    """Networks that run by engines."""
+    return Networks(locate_by(graphs), judge_by(graphs))
+
+
 def onnx_networks(bundle: Path) -> Networks:
-    """The networks of a bundle's folder in ONNX Runtime on the CPU; no manifest is needed yet."""
-    providers = ["CPUExecutionProvider"]
-    sessions = [onnxruntime.InferenceSession(bundle / name, providers=providers) for name in (LOCATOR, JUDGE)]
-
-    def locate(image: FloatArray) -> FloatArray:
-        return np.asarray(sessions[0].run(["brain"], {"image": image})[0])
-
-    def run(image: FloatArray, features: FloatArray) -> Outputs:
-        return Outputs(*sessions[1].run(list(Outputs._fields), {"image": image, "features": features}))
-
-    return Networks(locate, run)
+    """The networks of a bundle's folder in ONNX Runtime on the CPU."""
+    return networks_by(onnx_graphs(bundle))

@@ -22,6 +22,7 @@ from daemon.core.reference import choose
 from daemon.core.routing import Route
 from daemon.core.values import Verdict, Volume
 from daemon.core.verdict import decline
+from daemon.edge.engines import engine_maker
 from daemon.edge.references import load_references
 from daemon.examination import Examination, Examiners, read_nifti
 from daemon.selection import Candidate, check_size, select, select_volume
@@ -70,7 +71,9 @@ class Appraiser:
 
     def __init__(self, settings: Settings, *, proven: bool = False) -> None:
         self._settings = settings
-        self._examiners = Examiners(settings.bundle_folders, settings.engine, proven=proven)
+        self._examiners = Examiners(
+            settings.bundle_folders, engine_maker(settings.engine, settings.compiled), proven=proven
+        )
 
     def prepare(self) -> None:
         """Check all bundles, and load the shipped one, before the first series rather than with it.

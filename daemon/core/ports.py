@@ -1,24 +1,10 @@
 """The seams: where two shipped implementations exist, the inner floors know only these."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Protocol
-
-import numpy as np
-import numpy.typing as npt
 
 from daemon.core.steps import StepArrival, StepReport
 from daemon.core.values import Arrival, Card, Instance, ReportObject
-
-
-class Engine(Protocol):
-    """Runs one exported graph; deterministic: the same inputs give the same outputs."""
-
-    @property
-    def provider(self) -> str:
-        """The execution provider that is really active."""
-
-    def run(self, inputs: Mapping[str, npt.NDArray[np.float32]]) -> Mapping[str, npt.NDArray[np.float32]]:
-        """Outputs by name for inputs by name."""
 
 
 class ReadInstance(Protocol):

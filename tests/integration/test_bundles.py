@@ -15,10 +15,13 @@ from daemon.config import Settings, load_settings, shipped_bundle
 from daemon.core.delivery import JUDGED
 from daemon.core.errors import NotAssessable, Reason
 from daemon.core.values import State
+from daemon.edge.engines import engine_maker
 from daemon.examination import Examiners
 from daemon.judgement import Judge, SeriesJudge
 from daemon.selection import BYTES_MAX
 from models.bundle import BundleError
+
+MAKE = engine_maker(Settings().engine, Settings().compiled)
 
 
 @pytest.fixture
@@ -44,7 +47,7 @@ def head(folder):
 
 
 def test_a_bundle_is_loaded_when_it_is_first_needed_and_once(site):
-    examiners = Examiners(load_settings(site).bundle_folders, Settings().engine, proven=False)
+    examiners = Examiners(load_settings(site).bundle_folders, MAKE, proven=False)
 
     assert examiners.get("second") is examiners.get("second")
     with pytest.raises(BundleError):
@@ -67,7 +70,7 @@ def test_the_scanner_decides_which_bundle_judges(site, tmp_path, monkeypatch):
 
 def test_a_verdict_names_the_bundle_that_gave_it_and_a_broken_one_still_gets_an_answer(site):
     settings = load_settings(site)
-    examiners = Examiners(settings.bundle_folders, settings.engine, proven=False)
+    examiners = Examiners(settings.bundle_folders, MAKE, proven=False)
 
     def find(name):
         examiner = examiners.get(name)

@@ -10,6 +10,7 @@ from builders_strangers import AFFINE, phantoms
 from daemon.config import Settings
 from daemon.core.errors import NotAssessable, Reason
 from daemon.core.values import Acquisition, State, Volume
+from daemon.edge.engines import engine_maker
 from daemon.examination import check_golden, load_examiner, read_nifti
 
 FLAIR = sorted(DICOM.parent.glob("brain/sub-*/anat/*_FLAIR.nii.gz"))
@@ -17,7 +18,7 @@ FLAIR = sorted(DICOM.parent.glob("brain/sub-*/anat/*_FLAIR.nii.gz"))
 
 @pytest.fixture(scope="module")
 def examiner():
-    return load_examiner(Settings().bundle, Settings().engine)
+    return load_examiner(Settings().bundle, engine_maker(Settings().engine, Settings().compiled))
 
 
 @pytest.fixture(scope="module")

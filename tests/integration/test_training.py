@@ -8,7 +8,8 @@ import pytest
 import torch
 from builders_reader_table import DICOM
 
-from daemon.edge.engine import EngineSettings
+from daemon.config import Settings
+from daemon.edge.engines import engine_maker
 from daemon.examination import check_golden, load_examiner
 from export.brain import ExportPlan, export_brain
 from export.parity import ParityError, check_parity, measure_parity
@@ -245,7 +246,8 @@ def test_a_bundle_comes_out_that_the_daemon_takes_and_training_goes_on_from(runs
         corrupted=2,
     )
     bundle = export_brain(plan)
-    examiner = load_examiner(bundle.folder, EngineSettings())
+    make = engine_maker(Settings().engine, tmp_path)
+    examiner = load_examiner(bundle.folder, make)
     check_golden(examiner)
     again = tmp_path / "again"
     train_student(
@@ -258,7 +260,7 @@ def test_a_bundle_comes_out_that_the_daemon_takes_and_training_goes_on_from(runs
     manifest["golden"]["expected"]["task"] *= 1.5
     (bundle.folder / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(BundleError, match="golden test failed"):
-        check_golden(load_examiner(bundle.folder, EngineSettings()))
+        check_golden(load_examiner(bundle.folder, make))
 
 
 def weak_locator_that_finds_everything(runs, folder):
@@ -269,16 +271,16 @@ def weak_locator_that_finds_everything(runs, folder):
     return folder / "locator.pt"
 
 
-class _Session:
+class _Shifted:
     """A runtime whose graph lost the last bit of one weight: what the gate is there to see."""
 
     def __init__(self, judge: Judge, shift: float) -> None:
         self._judge, self._shift = judge, shift
 
-    def run(self, _names, inputs):
+    def __call__(self, inputs):
         outputs = self._judge(*(torch.from_numpy(inputs[name]) for name in ("image", "features")))
-        logits, *others = (output.detach().numpy() for output in outputs)
-        return [logits + self._shift, *others]
+        found = {name: output.detach().numpy() for name, output in outputs._asdict().items()}
+        return found | {"logits": found["logits"] + self._shift}
 
 
 @pytest.mark.parametrize(("shift", "passes"), [(0.0, True), (1e-3, True), (0.1, False), (float("nan"), False)])
@@ -287,7 +289,7 @@ def test_the_gate_lets_rounding_through_and_nothing_else(runs, shift, passes):
     rng = np.random.default_rng(0)
     image = rng.random((32, 32, 32)).astype(np.float32)
     features = rng.random(len(judge.cause.centre)).astype(np.float32)
-    parity = measure_parity(judge, _Session(judge, shift), [Prepared(image, Grid(image.shape, np.eye(4)), features)])
+    parity = measure_parity(judge, _Shifted(judge, shift), [Prepared(image, Grid(image.shape, np.eye(4)), features)])
 
     if passes:
         check_parity(parity)

@@ -16,6 +16,7 @@ from daemon.core.bounds import Range
 from daemon.core.errors import ConfigError
 from daemon.core.rule import Rule
 from daemon.core.values import ReportKind
+from daemon.edge.engines import ENGINES
 from daemon.edge.outlets import OUTLETS, DicomOutlet, FolderOutlet, StowOutlet
 from daemon.structuring import structure
 
@@ -130,8 +131,15 @@ FOLDER = "[[destinations]]\nname = 'x'\nkind = 'folder'\npath = '/x'\n"
         ("[bundles]\n'a/b' = '/x'", "bundles.a/b: no plain name"),
         ("database = 'mysql://u:secret@h/x'", "database: not an address, write postgresql://..."),
         ("log_level = 'loud'", "log_level: not known, write debug or info or warning or error"),
-        ("[engine]\nprovider = 'gpu'", "engine.provider: not known, write cpu or cuda or tensorrt"),
-        ("[engine]\nstrict = 1", "engine.strict: write true or false"),
+        ("[engine]\nkind = 'onnx'", "engine: kind 'onnx' of an engine is not known, write onnxruntime or openvino or"),
+        (
+            "[engine]\nkind = 'onnxruntime'\nprovider = 'gpu'",
+            "engine.provider: not known, write cpu or cuda or tensorrt",
+        ),
+        ("[engine]\nprecision = 'f64'", "engine.precision: not known, write f32 or bf16 or f16"),
+        ("[engine]\nkind = 'triton'", "engine.host: missing, write it"),
+        ("[engine]\nkind = 'triton'\nhost = 'http://gpu:8001'", "engine.host: not a host"),
+        ("engine = 'openvino'", "engine: write a table: [engine]"),
         ('[judgement]\nrule = "gut"', "judgement.rule: 'gut' is not known, write conformal or iqr"),
         ("[judgement]\nrule = 3", "judgement.rule: 3 is not known"),
         ("[[routing.routes]]\nname = 'x'\nwhen = { EchoTime = { mn = 3 } }", "when.EchoTime: unknown key 'mn'"),
@@ -187,10 +195,10 @@ NUMBERS = list(bounded_numbers(Settings))
 
 
 def test_every_number_of_the_configuration_has_its_bounds():
-    outlets = [number for outlet in OUTLETS.values() for number in bounded_numbers(outlet)]
+    kinds = [number for kind in (*OUTLETS.values(), *ENGINES.values()) for number in bounded_numbers(kind)]
 
     assert len(NUMBERS) > 20
-    assert [] == [key for key, _, bounds in (*NUMBERS, *outlets) if not any(isinstance(b, Range) for b in bounds)]
+    assert [] == [key for key, _, bounds in (*NUMBERS, *kinds) if not any(isinstance(b, Range) for b in bounds)]
 
 
 @pytest.mark.parametrize(("key", "kind", "bounds"), NUMBERS, ids=[key for key, _, _ in NUMBERS])
