@@ -188,14 +188,18 @@ class SeriesJudge:
             arrival = instance.arrival
             try:
                 encoded = self._read_dataset(arrival)
-            except SpoolError as error:  # retention removed it before a late image re-opened the series, or bad sectors
+            except SpoolError as error:  # retention removed it before a late image re-opened the series, or damage
                 raise NotAssessable(Reason.LOST, str(error)) from error
+            except OSError as error:  # a bad sector
+                raise NotAssessable(Reason.LOST, error.strerror or "") from error
+            if instance.damaged:  # as it was sent, and nothing can be made of its header
+                raise NotAssessable(Reason.UNREADABLE)
             yield parse(encoded, arrival.transfer_syntax_uid)
 
     def _header(self, series: Series) -> Dataset:
         """Any of the series' headers; an empty one where none can be read."""
         for instance in series.instances:
-            with suppress(SpoolError):
+            with suppress(SpoolError, OSError, NotAssessable):
                 return parse(self._read_dataset(instance.arrival), instance.arrival.transfer_syntax_uid)
         return Dataset()
 

@@ -2,8 +2,7 @@
 
 ``Prediction``, what the networks said, lives in models/prediction.py because training makes it too.
 
-Conventions: arrays are indexed (i, j, k); affines map an index to RAS millimetres; times are UTC seconds since the
-epoch; variances have no unit.
+Arrays are indexed (i, j, k); affines map an index to RAS mm; times are UTC seconds since the epoch.
 """
 
 from collections.abc import Mapping
@@ -67,8 +66,8 @@ class Instance:
     """An arrival whose header was read. ``place`` is None for what is no single-frame image with a geometry.
 
     ``expected`` is the header's own count of images in the series or acquisition (an upper hint), None if silent;
-    ``digest`` is the SHA-256 of the encoded data set. ``own``: Scanside made it; it was forwarded back. ``damaged``:
-    nobody can read it, or its stored bytes are not those received; the same image sent again takes its place.
+    ``digest`` is the SHA-256 of the encoded data set. ``own``: Scanside made it; it was forwarded back. ``damaged``: it
+    cannot be read as it was received; the same image sent again takes its place.
     """
 
     arrival: Arrival

@@ -1,0 +1,12 @@
+"""What tests of faults share."""
+
+import pytest
+import structlog
+
+
+@pytest.fixture(autouse=True)
+def short_log():
+    """Traces in colours, with every local, would take longer than the faults."""
+    structlog.configure(processors=[structlog.processors.JSONRenderer(default=str)])
+    yield
+    structlog.reset_defaults()
