@@ -23,7 +23,6 @@ from daemon.dicom.procedure_step import read_report
 from daemon.edge import logs
 from daemon.edge.board import ResultsBoard
 from daemon.edge.engines import MakeEngine, engine_maker
-from daemon.edge.inventory import Inventory
 from daemon.edge.metrics import OTHER_SCANNER, Metrics, Process, make_metrics
 from daemon.edge.notifier import make_notifiers
 from daemon.edge.observer import Observer
@@ -35,7 +34,7 @@ from daemon.edge.supervisor import Loop, Supervisor, Turn
 from daemon.edge.web.server import Address, serve, serve_metrics
 from daemon.examination import Examiners
 from daemon.judgement import FindJudge, Judge, SeriesJudge
-from daemon.retention import Warden
+from daemon.retention import Warden, make_warden
 from daemon.worker import Stores, answered_to, at_work, prepared, repeated, stored, supervising, watched
 from daemon.workflow import Line, Parts
 
@@ -101,7 +100,6 @@ def _running(settings: Settings, stop: threading.Event, *, works: bool, restarts
     """Everything started in the order of need, and stopped in the reverse order."""
     with ExitStack() as stack:
         stores = stack.enter_context(stored(settings))
-        spool = SpoolReader(settings.spool_settings.folder)
         registry, starting = CollectorRegistry(), ["the bundle is being tested"]
         metrics = make_metrics(registry)
         metrics.restarts.labels(Process.WORKING_HALF).inc(restarts)
@@ -134,7 +132,7 @@ def _running(settings: Settings, stop: threading.Event, *, works: bool, restarts
         stack.enter_context(watched(line, settings.work.judging_s, supervisor))
         stack.enter_context(at_work(settings, stores, metrics, supervisor, works=works))
         stores.outbox.park_unknown([outlet.name for outlet in settings.destinations])
-        warden = Warden(spool, Inventory(stores.engine), settings.retention)
+        warden = make_warden(settings, stores.engine)
         turns = [
             Turn(Loop.ASSEMBLY, "assembly", assembling.turn),
             Turn(Loop.RETENTION, "retention", _pruning(warden)),

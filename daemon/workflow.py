@@ -7,6 +7,7 @@ recorded first counts, and report objects are files whose name is their UID.
 
 import time
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 import structlog
@@ -127,7 +128,7 @@ class Line(DBOSConfiguredInstance):
         earlier = patiently(lambda: parts.results.sr_before(series_instance_uid, revision))
         self.judging_since = time.monotonic()
         try:
-            predecessor = self._reference(earlier) if earlier else None
+            predecessor = self._reference(series_instance_uid, earlier) if earlier else None
             reported = self._reported(series_instance_uid, revision)
             unseen = give_up or attempts > MOST_ATTEMPTS
             judged = parts.judge().judge(series, predecessor, give_up=unseen, reported=reported)
@@ -155,11 +156,13 @@ class Line(DBOSConfiguredInstance):
             _log.error("series_without_report", series=series_instance_uid, revision=revision, verdict=verdict.state)
         return False
 
-    def _reference(self, sop_instance_uid: str) -> ReportReference | None:
-        """The earlier report, to be superseded; None where its file is gone or damaged."""
+    def _reference(self, series_instance_uid: str, sop_instance_uid: str) -> ReportReference | None:
+        """The earlier report, to be superseded; None where its file is lost or damaged."""
 
         def read() -> ReportReference | None:
-            return self._parts.reports.reference(sop_instance_uid)
+            with suppress(FileNotFoundError):  # retention keeps the reference before it removes the file
+                return self._parts.reports.reference(sop_instance_uid)
+            return patiently(lambda: self._parts.results.kept_reference(series_instance_uid, sop_instance_uid))
 
         return self._parts.supervisor.item(Loop.JUDGING, read, lambda _: None)
 

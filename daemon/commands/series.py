@@ -64,8 +64,9 @@ def _entry(record: Record, reports: Reports, deliveries: list[Delivery]) -> dict
         "superseded": record.superseded,
         "images": record.images,
         "seconds": record.seconds,
-        "sr": str(reports.path(sr)) if sr else None,
-        "picture": str(reports.picture(record.card_id, record.revision)) if verdict else None,
+        "sr": str(reports.path(sr)) if sr and not record.cleared else None,
+        "picture": str(reports.picture(record.card_id, record.revision)) if verdict and not record.cleared else None,
+        "cleared": record.cleared,
         "parked": record.parked,
         "deliveries": [
             {

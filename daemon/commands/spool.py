@@ -1,4 +1,4 @@
-"""scanside spool: what was received and is kept, listed, exported and pruned by hand."""
+"""scanside spool: what was received, and what was reported, listed, exported and pruned by hand."""
 
 import argparse
 import json
@@ -11,16 +11,19 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from sqlalchemy import Engine
+
 from daemon.config import Settings, load_settings
 from daemon.core.errors import ConfigError, SpoolError
-from daemon.core.retention import Stock
+from daemon.core.retention import Kind, Stock
 from daemon.core.values import Arrival
 from daemon.dicom.headers import read_instance
 from daemon.dicom.uids import derive_uid
-from daemon.edge.inventory import Inventory, Standing
+from daemon.edge.inventory import Inventory, Issued, Standing
 from daemon.edge.migrations import open_existing
+from daemon.edge.reports import Reports
 from daemon.edge.spool import SpoolReader
-from daemon.retention import Warden
+from daemon.retention import make_warden
 
 #: The state of images that no series has: not read yet, Scanside's own that came back, or sent once more.
 UNCLAIMED = "UNCLAIMED"
@@ -29,13 +32,17 @@ _UID = re.compile(r"(?=.{1,64}$)[0-9]+(\.[0-9]+)*")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holding:
-    """What the spool holds of one series. ``state``: as ``Standing``, or UNCLAIMED; ``age_s``: since the last image."""
+    """What the spool holds of one series, and what its reports take.
+
+    ``state``: as ``Standing``, or UNCLAIMED; ``age_s``: since the last image, or the last report where none is left.
+    """
 
     series_instance_uid: str
     state: str
     settled: bool
     instances: int
     size_bytes: int
+    report_bytes: int
     age_s: float
 
 
@@ -55,7 +62,9 @@ class Exported:
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Give ``parser`` what can be done with the spool."""
     actions = parser.add_subparsers(dest="action", required=True, parser_class=argparse.ArgumentParser)
-    listed = actions.add_parser("list", help="series, state, size and age of what the spool holds")
+    listed = actions.add_parser(
+        "list", help="series, state, size and age of what the spool holds, and the size of its reports"
+    )
     listed.add_argument("--json", action="store_true", help="one JSON object a series")
     export = actions.add_parser("export", help="write DICOM files, <series UID>/<instance UID>.dcm; overwrites nothing")
     export.add_argument("folder", type=Path, help="where to; made if need be")
@@ -79,8 +88,10 @@ def run(options: argparse.Namespace) -> int:
     else:
         gone = prune_spool(settings, dry_run=options.dry_run)
         for stock in gone:
-            print(f"{stock.name} {stock.size_bytes / 1e6:10.1f} MB")
-        print(f"{'would remove' if options.dry_run else 'removed'} {len(gone)} segments")
+            print(f"{stock.kind:8} {stock.name} {stock.size_bytes / 1e6:10.1f} MB")
+        segments = sum(stock.kind is Kind.SEGMENT for stock in gone)
+        verb = "would remove" if options.dry_run else "removed"
+        print(f"{verb} {segments} segments, {len(gone) - segments} reports")
     return 0
 
 
@@ -90,20 +101,30 @@ def _print_holdings(holdings: Iterable[Holding], *, as_json: bool) -> None:
             print(json.dumps(asdict(one)))
             continue
         days, uid = one.age_s / 86_400, one.series_instance_uid[-24:] or "-"
-        print(f"{uid:24} {one.instances:6} {one.state:12} {one.size_bytes / 1e6:10.1f} MB {days:7.1f} days")
+        print(
+            f"{uid:24} {one.instances:6} {one.state:12} {one.size_bytes / 1e6:10.1f} MB "
+            f"{one.report_bytes / 1e6:8.1f} MB {days:7.1f} days"
+        )
 
 
 def list_spool(settings: Settings, now: float | None = None) -> list[Holding]:
-    """What the spool holds, series by series, oldest first."""
+    """What the spool holds, and the reports, series by series, oldest first."""
     with _inventory(settings) as inventory:
         places = inventory.places() if inventory else {}
         standings = inventory.standings() if inventory else {}
+        issued = inventory.issued() if inventory else []
+    reports = _report_sizes(settings, issued)
     found: dict[str, list[Arrival]] = {}
     for event, _ in SpoolReader(settings.spool_settings.folder).follow():
         if isinstance(event, Arrival):
             found.setdefault(places.get((event.segment, event.offset), ""), []).append(event)
     at = time.time() if now is None else now
-    holdings = [_holding(uid, arrivals, standings.get(uid), at) for uid, arrivals in found.items()]
+    answered = {one.series_instance_uid: one.since for one in issued if one.series_instance_uid in reports}
+    last = answered | {uid: max(arrival.received_at for arrival in arrivals) for uid, arrivals in found.items()}
+    holdings = [
+        _holding(uid, found.get(uid, []), standings.get(uid), reports.get(uid, 0), at - since)
+        for uid, since in last.items()
+    ]
     return sorted(holdings, key=lambda holding: -holding.age_s)
 
 
@@ -140,37 +161,54 @@ def _export(spool: SpoolReader, arrival: Arrival, folder: Path, series: frozense
 
 
 def prune_spool(settings: Settings, *, dry_run: bool) -> tuple[Stock, ...]:
-    """Remove from the spool what may go, also while a daemon runs; what went, or would go.
+    """Remove the segments and reports that may go, also while a daemon runs; what went, or would go.
 
     Raises:
         ConfigError: no daemon has run with this configuration yet, so that nobody knows what is needed.
     """
-    with _inventory(settings) as inventory:
-        if inventory is None:
+    with _database(settings) as engine:
+        if engine is None:
             raise ConfigError(
                 f"no {settings.database_file}: without it nobody knows what is still needed; nothing is pruned"
             )
-        warden = Warden(SpoolReader(settings.spool_settings.folder), inventory, settings.retention)
+        warden = make_warden(settings, engine)
         return warden.removable(time.time()) if dry_run else warden.prune(time.time())
 
 
 @contextmanager
 def _inventory(settings: Settings) -> Iterator[Inventory | None]:
+    with _database(settings) as engine:
+        yield None if engine is None else Inventory(engine)
+
+
+@contextmanager
+def _database(settings: Settings) -> Iterator[Engine | None]:
     if not settings.database and not settings.database_file.exists():
         yield None
         return
     with open_existing(settings.database_url) as engine:
-        yield Inventory(engine)
+        yield engine
 
 
-def _holding(uid: str, arrivals: list[Arrival], standing: Standing | None, now: float) -> Holding:
+def _report_sizes(settings: Settings, issued: Iterable[Issued]) -> Counter[str]:
+    """Bytes of report files by series."""
+    reports, found = Reports(settings.reports), Counter[str]()
+    sizes = reports.sizes()
+    for one in issued:
+        names = reports.names(one.card_id, one.revision, one.objects.values())
+        found[one.series_instance_uid] += sum(sizes[name][0] for name in names if name in sizes)
+    return +found
+
+
+def _holding(uid: str, arrivals: list[Arrival], standing: Standing | None, report_bytes: int, age_s: float) -> Holding:
     return Holding(
         series_instance_uid=uid,
         state=standing.state if standing else UNCLAIMED,
         settled=standing is not None and standing.settled,
         instances=len(arrivals),
         size_bytes=sum(arrival.length for arrival in arrivals),
-        age_s=now - max(arrival.received_at for arrival in arrivals),
+        report_bytes=report_bytes,
+        age_s=age_s,
     )
 
 

@@ -283,7 +283,8 @@ class Card:
     """One series as the live page shows it; ``card_id`` is an opaque token, never a UID.
 
     ``scanner`` is the configured alias of the calling AE, ``description`` the protocol's name. ``seconds`` counts
-    from the last image to the verdict. ``superseded`` marks a verdict that a later image has overtaken.
+    from the last image to the verdict. ``superseded`` marks a verdict that a later image has overtaken,
+    ``cleared`` one whose picture is no longer kept.
     """
 
     card_id: str
@@ -297,3 +298,4 @@ class Card:
     partial: bool = False
     superseded: bool = False
     revision: int = 1
+    cleared: bool = False

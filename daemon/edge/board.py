@@ -84,4 +84,5 @@ class ResultsBoard:
             partial=record.partial,
             superseded=record.superseded,
             revision=record.revision,
+            cleared=record.cleared,
         )

@@ -1,13 +1,14 @@
-"""What of the spool is still needed, asked of the database: the spool says what is there, this says for whom."""
+"""What of spool and reports is still needed, asked of the database: the disk says what is there, this says for whom."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 
 import sqlalchemy as sa
 
-from daemon.core.values import Stage
+from daemon.core.values import ReportReference, Stage
 from daemon.edge import schema
+from daemon.edge.pledges import Commitment
 from daemon.edge.segments import START, Cursor
 
 #: Ends of associations are kept so long even where no open series came on them.
@@ -25,8 +26,24 @@ class Standing:
     settled: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Issued:
+    """The report of one series and revision, whose files were not cleared away yet.
+
+    ``objects``: report kind -> SOP instance UID; ``since``: when it was answered, or the last of it delivered;
+    ``needed``: something of it is owed, parked, or is to be committed yet.
+    """
+
+    series_instance_uid: str
+    revision: int
+    card_id: str
+    objects: Mapping[str, str]
+    since: float
+    needed: bool
+
+
 class Inventory:
-    """Which segments and association ends are still needed. Every method is one transaction."""
+    """Which segments, reports and association ends are still needed. Every method is one transaction."""
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
@@ -74,6 +91,52 @@ class Inventory:
             for uid, stage in stages.items()
         }
         return found | {uid: Standing(state="OPEN", settled=False) for uid in opened}
+
+    def issued(self) -> list[Issued]:
+        """Every report that was not cleared away yet."""
+        table, owed = schema.series, schema.deliveries
+        of_one = (owed.c.series_instance_uid, owed.c.revision)
+        columns = (
+            table.c.series_instance_uid,
+            table.c.revision,
+            table.c.card_id,
+            table.c.objects,
+            table.c.closed_at,
+            table.c.stage,
+        )
+        answered = sa.select(*columns).where(table.c.verdict.is_not(None), table.c.cleared_at.is_(None))
+        pending = sa.or_(owed.c.delivered_at.is_(None), owed.c.commitment.in_((Commitment.OWED, Commitment.ASKED)))
+        with self._engine.connect() as connection:
+            rows = connection.execute(answered).all()  # first: what is answered in between is not among them
+            waiting = {(uid, revision) for uid, revision in connection.execute(sa.select(*of_one).where(pending))}
+            last = sa.select(*of_one, sa.func.max(owed.c.delivered_at)).group_by(*of_one)
+            delivered = {(uid, revision): at for uid, revision, at in connection.execute(last)}
+        return [
+            Issued(
+                series_instance_uid=uid,
+                revision=revision,
+                card_id=card_id,
+                objects=json.loads(objects),
+                since=max(closed_at, delivered.get((uid, revision)) or 0.0),
+                needed=stage != Stage.DONE or (uid, revision) in waiting,
+            )
+            for uid, revision, card_id, objects, closed_at, stage in rows
+        ]
+
+    def keep_references(self, references: Sequence[tuple[Issued, ReportReference]]) -> None:
+        """Keep how to refer to each SR, for a later revision: its file is about to go."""
+        with self._engine.begin() as connection:
+            for issued, reference in references:
+                kept = sa.update(schema.series).where(*schema.series_key(issued.series_instance_uid, issued.revision))
+                connection.execute(kept.values(reference=json.dumps(asdict(reference))))
+
+    def clear(self, cleared: Iterable[Issued], at: float) -> None:
+        """Record that the files of these reports are gone; ``at`` 0: that there were none."""
+        with self._engine.begin() as connection:
+            version = schema.next_version(connection)
+            for issued in cleared:
+                key = schema.series_key(issued.series_instance_uid, issued.revision)
+                connection.execute(sa.update(schema.series).where(*key).values(cleared_at=at, version=version))
 
     def forget_ends(self, now: float) -> int:
         """Delete the ends of associations that no open series came on; how many."""

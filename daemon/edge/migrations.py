@@ -166,6 +166,12 @@ def _cohorts(connection: sa.Connection) -> None:
     connection.exec_driver_sql("CREATE INDEX cohort_series_answered ON cohort_series (cohort, answered_at)")
 
 
+def _cleared(connection: sa.Connection) -> None:
+    """8: reports leave the disk."""
+    _add(connection, "series", "reference TEXT NOT NULL DEFAULT ''")
+    _add(connection, "series", "cleared_at FLOAT")
+
+
 _STEPS: tuple[Callable[[sa.Connection], None], ...] = (
     _unnumbered,
     _outbox,
@@ -174,6 +180,7 @@ _STEPS: tuple[Callable[[sa.Connection], None], ...] = (
     _steps,
     _turns,
     _cohorts,
+    _cleared,
 )
 
 

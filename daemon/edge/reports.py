@@ -1,5 +1,7 @@
 """Report objects and summary pictures on disk: durable before anything says that they exist."""
 
+import os
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from pydicom import dcmread
@@ -30,6 +32,20 @@ class Reports:
         """Where the picture of one verdict lies."""
         return self._folder / f"{card_id}-{revision}.png"
 
+    def sizes(self) -> dict[str, tuple[int, float]]:
+        """Size in bytes and time of writing of every file, by its name."""
+        with os.scandir(self._folder) as entries:
+            return {name: (stat.st_size, stat.st_mtime) for name, stat in _stats(entries)}
+
+    def names(self, card_id: str, revision: int, objects: Iterable[str]) -> list[str]:
+        """The files of one verdict: its picture and its objects, there or not."""
+        return [self.picture(card_id, revision).name, *(self.path(uid).name for uid in objects)]
+
+    def remove(self, names: Iterable[str]) -> None:
+        """Remove files; those that are not there are removed."""
+        for name in names:
+            (self._folder / name).unlink(missing_ok=True)
+
     def load(self, sop_instance_uid: str) -> ReportObject:
         """Read one object back."""
         path = self.path(sop_instance_uid)
@@ -59,3 +75,11 @@ class Reports:
         path = self._folder / name
         write_whole(path, content)
         return path
+
+
+def _stats(entries: Iterable[os.DirEntry[str]]) -> Iterator[tuple[str, os.stat_result]]:
+    for entry in entries:
+        try:
+            yield entry.name, entry.stat()
+        except FileNotFoundError:  # a draft that has taken its place
+            continue

@@ -10,7 +10,7 @@ from cattrs import Converter
 
 from daemon.core.calibration import Scored
 from daemon.core.delivery import URGENCY
-from daemon.core.values import Assessment, ClosedBy, ReportKind, Stage, State, Verdict
+from daemon.core.values import Assessment, ClosedBy, ReportKind, ReportReference, Stage, State, Verdict
 from daemon.edge import schema
 
 _CONVERTER = Converter()
@@ -25,6 +25,7 @@ class Record:
     ``objects``: report kind -> SOP instance UID. ``seconds``: durations by stage, and ``verdict`` and ``sr``, counted
     from the last image. ``superseded``: a later revision exists. ``parked``: destination -> why it refused.
     ``bundle``: digest of the one that judged; empty before the verdict, and where an older version recorded none.
+    ``cleared``: its files, report and picture, have left the disk.
     """
 
     series_instance_uid: str
@@ -46,6 +47,7 @@ class Record:
     superseded: bool
     parked: dict[str, str]
     bundle: str
+    cleared: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,6 +148,17 @@ class Results:
         with self._engine.connect() as connection:
             return connection.execute(sa.select(table.c.revision).where(*earlier, told).limit(1)).first() is not None
 
+    def kept_reference(self, series_instance_uid: str, sop_instance_uid: str) -> ReportReference | None:
+        """How to refer to an SR of a series whose file has left the disk; None where it has not."""
+        table = schema.series
+        kept = (table.c.series_instance_uid == series_instance_uid, table.c.reference != "")
+        with self._engine.connect() as connection:
+            found = [
+                json.loads(text) for text in connection.execute(sa.select(table.c.reference).where(*kept)).scalars()
+            ]
+        references = (ReportReference(**one) for one in found)
+        return next((one for one in references if one.sop_instance_uid == sop_instance_uid), None)
+
     def unjudged(self) -> list[tuple[str, int]]:
         """Series and revision of everything that is closed and has no verdict, oldest first."""
         query = sa.select(schema.series.c.series_instance_uid, schema.series.c.revision)
@@ -245,7 +258,7 @@ def _scored(row: sa.RowMapping) -> Scored:
 
 
 def _record(row: sa.RowMapping, latest: int, parked: Sequence[sa.RowMapping]) -> Record:
-    values = {name: row[name] for name in row if name not in {"version", "attempts", "turn"}}
+    values = {name: row[name] for name in row if name in Record.__slots__}
     values.update(
         stage=Stage(row["stage"]),
         closed_by=ClosedBy(row["closed_by"]),
@@ -254,6 +267,7 @@ def _record(row: sa.RowMapping, latest: int, parked: Sequence[sa.RowMapping]) ->
         seconds=json.loads(row["seconds"]),
         objects=json.loads(row["objects"]),
         superseded=row["revision"] < latest,
+        cleared=bool(row["cleared_at"]),
         parked={
             refusal["destination"]: refusal["parked"]
             for refusal in parked

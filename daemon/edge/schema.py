@@ -85,6 +85,8 @@ series = sa.Table(
     sa.Column("bundle", Words, nullable=False, server_default=""),  # digest of the one that judged
     sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),  # workers that began to judge it
     sa.Column("turn", sa.Integer, nullable=False, server_default="1"),  # the lower, the sooner: core.turns
+    sa.Column("reference", Words, nullable=False, server_default=""),  # to its SR, once the file has gone
+    sa.Column("cleared_at", sa.Float),  # when its files went; 0 where there were none
 )
 deliveries = sa.Table(
     "deliveries",

@@ -16,6 +16,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
 
 import structlog
@@ -59,6 +60,15 @@ class SpoolSettings:
     memory_bytes: int = 16 << 20
     free_bytes_min: int = 5 * 10**9
     used_fraction_max: float = 0.95
+
+
+def shortage(settings: SpoolSettings, margin: float = 0.0) -> int:
+    """Bytes that the disk is short of; 0 where it has room. ``margin``: share of the disk that is wanted besides."""
+    usage = shutil.disk_usage(settings.folder)
+    whole = usage.used + usage.free
+    over = usage.used - settings.used_fraction_max * whole
+    under = settings.free_bytes_min - usage.free
+    return max(0, ceil(max(over, under) + margin * whole))
 
 
 class _Waiting:
@@ -129,9 +139,7 @@ class SpoolWriter:
 
     def has_room(self) -> bool:
         """Whether the disk is still above the configured floor."""
-        usage = shutil.disk_usage(self._settings.folder)
-        used_fraction = usage.used / (usage.used + usage.free)
-        return usage.free >= self._settings.free_bytes_min and used_fraction <= self._settings.used_fraction_max
+        return shortage(self._settings) == 0
 
     def close(self) -> None:
         """Stop, after the records that are being committed; one that comes later is refused."""

@@ -14,6 +14,10 @@ from daemon.edge.results import Results
 
 #: What later steps added, newest first; taking it away gives the database of a time before.
 STEPS = (
+    (
+        *(f"ALTER TABLE series DROP COLUMN {name}" for name in ("reference", "cleared_at")),
+        "UPDATE schema_number SET number = 7",
+    ),
     ("DROP TABLE cohorts", "DROP TABLE cohort_series", "UPDATE schema_number SET number = 6"),
     ("ALTER TABLE series DROP COLUMN turn", "UPDATE schema_number SET number = 5"),
     ("DROP TABLE rhythms", "DROP TABLE step_reports", "UPDATE schema_number SET number = 4"),

@@ -28,6 +28,7 @@ from daemon.edge.index import Index
 from daemon.edge.inventory import Inventory
 from daemon.edge.migrations import open_database
 from daemon.edge.outbox import Outbox
+from daemon.edge.reports import Reports
 from daemon.edge.results import Published, Results
 from daemon.edge.segments import segment_name
 from daemon.edge.spool import SpoolReader
@@ -158,7 +159,7 @@ def test_what_is_young_stays_unless_the_spool_is_too_large(site):
         os.utime(site.spool_folder / name, (time.time() - 100 + number, time.time() - 100 + number))
     sizes = sum(segment.size_bytes for segment in site.reader.segments())
     retention = replace(site.settings.retention, max_bytes=sizes - 1)
-    warden = Warden(site.reader, Inventory(site.engine), retention)
+    warden = Warden(site.reader, Reports(site.settings.reports), Inventory(site.engine), retention)
 
     assert () == prune_spool(site.settings, dry_run=False)
     assert [segment_name(1)] == [stock.name for stock in warden.prune(time.time())]
@@ -202,7 +203,7 @@ def test_a_running_prune_and_reader_may_meet_another_ones_removal(site, monkeypa
     site.close()
     site.answer("1.1")
     site.age()
-    warden = Warden(site.reader, Inventory(site.engine), site.settings.retention)
+    warden = Warden(site.reader, Reports(site.settings.reports), Inventory(site.engine), site.settings.retention)
     due = warden.removable(time.time())
     prune_spool(site.settings, dry_run=False)
     monkeypatch.setattr(warden, "removable", lambda _: due)
@@ -304,4 +305,4 @@ def test_the_command_lists_exports_and_prunes(site, tmp_path):
     assert {"1.1", "1.2"} == {json.loads(line)["series_instance_uid"] for line in say("list", "--json").splitlines()}
     assert "1 written" in say("export", tmp_path / "out", "--series", "1.2")
     assert "would remove 3 segments" in say("prune", "--dry-run")
-    assert "removed 3 segments" in say("prune")
+    assert "removed 3 segments, 0 reports" in say("prune")

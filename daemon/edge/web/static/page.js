@@ -59,6 +59,7 @@ function fill(item, card) {
   text(".scanner", card.scanner, item);
   text(".description", card.description, item);
   text(".images", verdict ? amount(card) : "", item);
+  find(".cleared", item).hidden = !card.cleared;
   text(".seconds", verdict ? seconds(card) : "", item);
   const button = find(".picture", item), image = find("img", button);
   button.setAttribute("aria-label", `Enlarge the picture: ${WORDS[kind]}, ${card.scanner}`);
