@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry
 
 from daemon.assembly import Assembling, Assembly, Reading
 from daemon.config import SHIPPED, Settings
+from daemon.core.alerts import AlertOutcome
 from daemon.core.completion import Completion
 from daemon.core.delivery import Recipient
 from daemon.core.errors import ThreadEndedError
@@ -24,7 +25,7 @@ from daemon.edge import logs
 from daemon.edge.board import ResultsBoard
 from daemon.edge.engines import MakeEngine, engine_maker
 from daemon.edge.metrics import OTHER_SCANNER, Metrics, Process, make_metrics
-from daemon.edge.notifier import make_notifiers
+from daemon.edge.notifier import target_names
 from daemon.edge.observer import Observer
 from daemon.edge.private import claim_storage
 from daemon.edge.references import SiteReferences
@@ -114,12 +115,12 @@ def _running(settings: Settings, stop: threading.Event, *, works: bool, restarts
             lambda: (assembling.changes, assembling.incoming),
             stores.index.card_id,
         )
-        observer = Observer(metrics, stores.results, settings.spool_settings.folder)
+        observer = Observer(metrics, stores.results, stores.alerts, settings.spool_settings.folder)
 
         def obstacles() -> list[str]:
             return starting or [*observer.obstacles(), *supervisor.obstacles()]
 
-        web = serve(board, registry, obstacles, _address(settings, settings.web.port))
+        web = serve(board, registry, obstacles, _address(settings, settings.web.port), notices=observer.notices)
         stack.callback(web.stop)
         if works:
             examiners.prepare(SHIPPED)
@@ -132,6 +133,8 @@ def _running(settings: Settings, stop: threading.Event, *, works: bool, restarts
         stack.enter_context(watched(line, settings.work.judging_s, supervisor))
         stack.enter_context(at_work(settings, stores, metrics, supervisor, works=works))
         stores.outbox.park_unknown([outlet.name for outlet in settings.destinations])
+        given_up = stores.alerts.give_up_unknown(target_names(settings.alerts.urls), time.time())
+        metrics.alerts.labels(AlertOutcome.GIVEN_UP).inc(given_up)
         warden = make_warden(settings, stores.engine)
         turns = [
             Turn(Loop.ASSEMBLY, "assembly", assembling.turn),
@@ -242,11 +245,10 @@ def _parts(settings: Settings, stores: Stores, examiners: Examiners, metrics: Me
         reports=stores.reports,
         judge=judge,
         recipients={o.name: Recipient(objects=o.objects, verdicts=o.verdicts) for o in settings.destinations},
-        notifiers={notifier.name: notifier for notifier in make_notifiers(settings.alerts.urls)},
+        alerted=target_names(settings.alerts.urls),
         metrics=metrics,
         supervisor=supervisor,
         scanners=settings.scanners,
-        page=settings.alerts.page or f"http://{settings.web.host}:{settings.web.port}/",
     )
 
 

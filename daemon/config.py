@@ -81,10 +81,15 @@ class WebSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlertSettings:
-    """Whom to alert about a RESCAN: apprise URLs, and the page's address as the reader reaches it."""
+    """Whom to alert about a RESCAN: apprise URLs, and the page's address as the reader reaches it.
+
+    ``expire_s``: an alert that has not arrived so long after the last image of its series is tried no more; nor is it
+    once the next study has come from that scanner.
+    """
 
     urls: tuple[Annotated[str, NotEmpty()], ...] = ()
     page: Annotated[str, Url(("http", "https"), optional=True)] = ""
+    expire_s: Annotated[float, Range(60, 7 * 86_400)] = 3600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +152,11 @@ class Settings:
     def spool_settings(self) -> SpoolSettings:
         """The spool in the storage folder."""
         return SpoolSettings(folder=self.storage / "spool", **asdict(self.spool))
+
+    @property
+    def page(self) -> str:
+        """Where people reach the live page."""
+        return self.alerts.page or f"http://{self.web.host}:{self.web.port}/"
 
     @property
     def reports(self) -> Path:

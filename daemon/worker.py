@@ -3,7 +3,7 @@
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -13,14 +13,17 @@ import structlog
 from dbos import DBOS
 from sqlalchemy import Engine
 
+from daemon.alerting import alert_turns
 from daemon.committing import Committer, take_outcome
 from daemon.config import Settings
 from daemon.core.errors import DatabaseGone, ThreadEndedError
 from daemon.delivering import Deliverer, Desk
+from daemon.edge.alerts import Alerts
 from daemon.edge.commitment import CommitmentScu, listening
 from daemon.edge.index import Index
 from daemon.edge.metrics import Metrics
 from daemon.edge.migrations import connect, prepare
+from daemon.edge.notifier import target_names
 from daemon.edge.outbox import Outbox
 from daemon.edge.outlets import DicomOutlet, Outlet, make_destination, peer_of
 from daemon.edge.patience import GONE, PatientTurn, is_gone
@@ -30,7 +33,7 @@ from daemon.edge.results import Results
 from daemon.edge.roster import Roster
 from daemon.edge.site_key import site_key
 from daemon.edge.supervisor import Loop, Supervisor, Turn
-from daemon.workflow import ALERT_QUEUE, JUDGE_QUEUE, WORKFLOW_VERSION
+from daemon.workflow import JUDGE_QUEUE, WORKFLOW_VERSION, adopt_alerts
 
 _QUEUE_POLL_S = 0.05
 #: How long a stop waits for the steps under way; what is not done by then is resumed at the next start.
@@ -39,8 +42,8 @@ _AGAIN_S = 2.0
 _BEAT_S = 2.0
 _WATCH_S = 1.0
 
-#: One volume in memory at a time; alerts wait on the network, so several may.
-LINE_QUEUES = {JUDGE_QUEUE: 1, ALERT_QUEUE: 8}
+#: One volume in memory at a time.
+LINE_QUEUES = {JUDGE_QUEUE: 1}
 
 _log = structlog.get_logger()
 
@@ -49,6 +52,13 @@ class Judging(Protocol):
     """Whoever judges one series at a time; ``judging_since``: see ``workflow.Line``."""
 
     judging_since: float | None
+
+
+class Claims(Protocol):
+    """Rows that workers claim."""
+
+    def release(self, workers: Collection[str]) -> None:
+        """Void the claims of all workers but these."""
 
 
 def end_process() -> None:
@@ -66,6 +76,7 @@ class Stores:
     reports: Reports
     outbox: Outbox
     pledges: Pledges
+    alerts: Alerts
 
 
 @contextmanager
@@ -74,7 +85,8 @@ def stored(settings: Settings) -> Iterator[Stores]:
     engine = connect(settings.database_url)
     try:
         index = Index(engine, site_key(settings.site_key))
-        yield Stores(engine, index, Results(engine), Reports(settings.reports), Outbox(engine), Pledges(engine))
+        results, reports = Results(engine), Reports(settings.reports)
+        yield Stores(engine, index, results, reports, Outbox(engine), Pledges(engine), Alerts(engine))
     finally:
         engine.dispose()
 
@@ -110,9 +122,11 @@ def at_work(
     with ExitStack() as stack:
         stack.enter_context(enrolled(roster))
         stack.enter_context(durable(stores.engine, roster.worker, LINE_QUEUES, works=works))
-        stack.enter_context(watchful(roster, stores.outbox, supervisor, works=works))
-        # A thread for each destination: one that is slow, or gone, holds up no other.
+        adopt_alerts(stores.alerts, target_names(settings.alerts.urls), time.time())
+        stack.enter_context(watchful(roster, [stores.outbox, stores.alerts], supervisor, works=works))
+        # A thread for each destination and target: one that is slow, or gone, holds up no other.
         turns = [turn for outlet in settings.destinations for turn in _turns(outlet, settings, stores, desk)]
+        turns += alert_turns(settings, desk, stores.alerts, stores.results)
         stack.enter_context(repeated(turns if works else (), supervisor))
         yield
 
@@ -176,7 +190,7 @@ def enrolled(roster: Roster) -> Iterator[None]:
 
 
 @contextmanager
-def watchful(roster: Roster, outbox: Outbox, supervisor: Supervisor, *, works: bool = True) -> Iterator[None]:
+def watchful(roster: Roster, claims: Sequence[Claims], supervisor: Supervisor, *, works: bool = True) -> Iterator[None]:
     """Beating; what the lost had under way is taken over, at once and whenever one is lost.
 
     Who does not work had nothing that the others took over, and simply joins again.
@@ -188,7 +202,7 @@ def watchful(roster: Roster, outbox: Outbox, supervisor: Supervisor, *, works: b
                 roster.enter()
                 return 0.0
             raise ThreadEndedError("the other workers have given this one up: it was silent too long; start it again")
-        replace_lost(roster, outbox)
+        replace_lost(roster, claims)
         return _BEAT_S
 
     with repeated([Turn(Loop.ROSTER, "roster", turn)], supervisor):
@@ -216,10 +230,11 @@ def watched(
         yield
 
 
-def replace_lost(roster: Roster, outbox: Outbox) -> None:
+def replace_lost(roster: Roster, claims: Sequence[Claims]) -> None:
     """Hand out again what belongs to no living worker; doing it twice, or two doing it, is doing it once."""
     living = roster.living()
-    outbox.release(living)
+    for claimed in claims:
+        claimed.release(living)
     started = DBOS.list_workflows(
         status="PENDING", app_version=WORKFLOW_VERSION, load_input=False, load_output=False
     )  # what another version left is begun anew, not gone on with

@@ -1,12 +1,13 @@
-"""One complete series: judge -> publish -> alert, durable (DBOS). What it owes goes to the outbox with its verdict.
+"""One complete series: judged and published, durable (DBOS). Reports and alerts are owed together with its verdict.
 
 A workflow's id is (series, revision), so starting it twice is starting it once; each step is checkpointed, so a
-process that is killed anywhere goes on at the step it was in. What a step does is idempotent: the verdict that is
-recorded first counts, and report objects are files whose name is their UID.
+process that is killed anywhere begins it again. What it does is idempotent: the verdict that is recorded first counts,
+and report objects are files whose name is their UID.
 """
 
+import re
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -14,12 +15,12 @@ import structlog
 from dbos import DBOS, DBOSConfiguredInstance, SetEnqueueOptions, SetWorkflowID
 
 from daemon.core.delivery import JUDGED, Recipient
-from daemon.core.errors import DeliveryFailed, Reason
+from daemon.core.errors import Reason
 from daemon.core.values import ReportReference, Series, State
 from daemon.core.verdict import decline
+from daemon.edge.alerts import Alerts
 from daemon.edge.index import Index
-from daemon.edge.metrics import OTHER_SCANNER, DeliveryOutcome, Metrics, Step, cause_label, reason_label
-from daemon.edge.notifier import Alert, Notifier, compose_alert
+from daemon.edge.metrics import OTHER_SCANNER, Metrics, Step, cause_label, reason_label
 from daemon.edge.patience import patiently
 from daemon.edge.reports import Reports
 from daemon.edge.results import Published, Results
@@ -27,12 +28,14 @@ from daemon.edge.supervisor import Loop, Supervisor
 from daemon.judgement import Judged, SeriesJudge
 
 #: Raise it when the steps change: work that another version left under way is begun anew by this one.
-WORKFLOW_VERSION = "2"
+WORKFLOW_VERSION = "3"
 #: A series that took this many workers down with it (memory, a codec's crash) is answered unseen.
 MOST_ATTEMPTS = 3
 #: Ends of a workflow that leave its series without an answer.
 FAILED = ["ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
-JUDGE_QUEUE, ALERT_QUEUE = "judge", "alert"
+JUDGE_QUEUE = "judge"
+#: How an older version called its workflows; its alerts were workflows, too.
+_LEFT = re.compile(r"(?P<card>[^.]+)\.(?P<revision>\d+)\.(v\d+|alert\.(?P<target>.+))")
 
 _log = structlog.get_logger()
 
@@ -42,8 +45,8 @@ class Parts:
     """What the steps work with.
 
     ``judge`` gives the judge, and is asked only by who judges: it takes its bundle, and the memory of that.
-    ``recipients``: destination -> what it gets; ``scanners``: calling AE title -> alias; ``page``:
-    where people reach the live page.
+    ``recipients``: destination -> what it gets; ``alerted``: the targets of alerts; ``scanners``: calling AE title ->
+    alias.
     """
 
     index: Index
@@ -51,11 +54,10 @@ class Parts:
     reports: Reports
     judge: Callable[[], SeriesJudge]
     recipients: Mapping[str, Recipient]
-    notifiers: Mapping[str, Notifier]
+    alerted: Collection[str]
     metrics: Metrics
     supervisor: Supervisor
     scanners: Mapping[str, str]
-    page: str
 
 
 @DBOS.dbos_class()
@@ -89,40 +91,29 @@ class Line(DBOSConfiguredInstance):
 
     @DBOS.workflow(name="judge_series")
     def judge_series(self, series_instance_uid: str, revision: int) -> None:
-        """Judge and publish, then hand each alert to a workflow of its own."""
-        alert = self._judge(series_instance_uid, revision)
-        for name in self._parts.notifiers if alert else ():
-            with SetWorkflowID(f"{self._name(series_instance_uid, revision)}.alert.{name}"):
-                DBOS.enqueue_workflow(ALERT_QUEUE, self.alert, series_instance_uid, revision, name)
-
-    @DBOS.workflow(name="alert")
-    def alert(self, series_instance_uid: str, revision: int, name: str) -> None:
-        """Try until the alert is out, or nobody can be reached within some minutes: an old alert helps nobody."""
-        for attempt in range(6):
-            if self._notify(series_instance_uid, revision, name):
-                return
-            DBOS.sleep(2.0**attempt)
+        """Judge and publish."""
+        self._judge(series_instance_uid, revision)
 
     @DBOS.step(name="judge")
-    def _judge(self, series_instance_uid: str, revision: int) -> bool:
-        """Judge one series and publish its verdict, unless that was done before; whether somebody must be alerted.
+    def _judge(self, series_instance_uid: str, revision: int) -> None:
+        """Judge one series and publish its verdict, unless that was done before.
 
         A step that failed would be a series without an answer: it waits for a database that is gone, with its verdict.
         A fault of ours is an answer too: NOT_ASSESSED with a report, and without one where none can be made.
         """
         key = series_instance_uid, revision
-        return self._parts.supervisor.item(
+        self._parts.supervisor.item(
             Loop.JUDGING,
             lambda: self._answer(*key),
             lambda _: self._answer(*key, give_up=True),
             lambda _: self._answer_bare(*key),
         )
 
-    def _answer(self, series_instance_uid: str, revision: int, *, give_up: bool = False) -> bool:
+    def _answer(self, series_instance_uid: str, revision: int, *, give_up: bool = False) -> None:
         parts = self._parts
         known = patiently(lambda: parts.results.record(series_instance_uid, revision)).verdict
         if known is not None:
-            return known.state is State.RESCAN
+            return
         series = patiently(lambda: parts.index.series(series_instance_uid, revision))
         attempts = patiently(lambda: parts.results.begin(series_instance_uid, revision))
         earlier = patiently(lambda: parts.results.sr_before(series_instance_uid, revision))
@@ -136,7 +127,6 @@ class Line(DBOSConfiguredInstance):
             self.judging_since = None
         if patiently(lambda: self._publish(series, judged)):
             self._count(series, judged)
-        return judged.verdict.state is State.RESCAN
 
     def _reported(self, series_instance_uid: str, revision: int) -> Collection[State]:
         """The verdicts that are reported: those that some destination wants, all where others were told before."""
@@ -145,7 +135,7 @@ class Line(DBOSConfiguredInstance):
             return tuple(State)
         return {*JUDGED, *(state for recipient in parts.recipients.values() for state in recipient.verdicts)}
 
-    def _answer_bare(self, series_instance_uid: str, revision: int) -> bool:
+    def _answer_bare(self, series_instance_uid: str, revision: int) -> None:
         """NOT_ASSESSED without a report: whatever makes one fails for this series."""
         verdict = decline(Reason.FAILED)
         bare = Published(
@@ -154,7 +144,6 @@ class Line(DBOSConfiguredInstance):
         if patiently(lambda: self._parts.results.publish(series_instance_uid, revision, bare, ())):
             self._parts.metrics.series_not_assessed.labels(OTHER_SCANNER, reason_label(Reason.FAILED)).inc()
             _log.error("series_without_report", series=series_instance_uid, revision=revision, verdict=verdict.state)
-        return False
 
     def _reference(self, series_instance_uid: str, sop_instance_uid: str) -> ReportReference | None:
         """The earlier report, to be superseded; None where its file is lost or damaged."""
@@ -190,6 +179,7 @@ class Line(DBOSConfiguredInstance):
             bundle=judged.bundle,
             at=time.time(),
             unasked={name for name, r in parts.recipients.items() if judged.verdict.state not in r.verdicts},
+            alerted=parts.alerted,
         )
         return parts.results.publish(uid, series.revision, published, owed, write)
 
@@ -216,29 +206,19 @@ class Line(DBOSConfiguredInstance):
             seconds=judged.seconds["verdict"],
         )
 
-    @DBOS.step(name="notify")
-    def _notify(self, series_instance_uid: str, revision: int, name: str) -> bool:
-        """One attempt to alert one target."""
-        parts = self._parts
-        record = patiently(lambda: parts.results.record(series_instance_uid, revision))
-        if record.verdict is None:  # never: the alert is started after the verdict was published
-            return True
-        link = f"{parts.page}#card-{record.card_id}"
-        alert = compose_alert(scanner=self._alias(record.calling_ae), verdict=record.verdict, link=link)
-        sent = parts.supervisor.item(Loop.ALERTING, lambda: self._send(name, alert), lambda _: False)
-        parts.metrics.alerts.labels(DeliveryOutcome.DELIVERED if sent else DeliveryOutcome.FAILED).inc()
-        return sent
-
-    def _send(self, name: str, alert: Alert) -> bool:
-        try:
-            self._parts.notifiers[name].send(alert)
-        except DeliveryFailed as error:
-            _log.warning("alert_failed", destination=name, detail=str(error))
-            return False
-        return True
-
-    def _alias(self, calling_ae: str) -> str:
-        return self._parts.scanners.get(calling_ae, calling_ae)
-
     def _name(self, series_instance_uid: str, revision: int) -> str:
         return f"{self._parts.index.card_id(series_instance_uid)}.{revision}"
+
+
+def adopt_alerts(alerts: Alerts, targets: Sequence[str], at: float) -> None:
+    """Owe the alerts that workflows of an older version were to send; doing it twice is doing it once."""
+    left = DBOS.list_workflows(
+        name=["alert", "judge_series"], status=["PENDING", "ENQUEUED"], load_input=False, load_output=False
+    )
+    for workflow in left:
+        named = _LEFT.fullmatch(workflow.workflow_id)
+        if named is None or workflow.app_version == WORKFLOW_VERSION:
+            continue
+        alerts.adopt(named["card"], int(named["revision"]), [named["target"]] if named["target"] else targets, at)
+        if named["target"]:
+            DBOS.cancel_workflow(workflow.workflow_id)

@@ -108,7 +108,7 @@ def main(url: str, killed_at: int = -1, fails: int = 0, version: int = 0) -> Non
         judge = Judge(index, results, killed_at, fails)
         parts = Parts(
             index=index, results=results, reports=Reports(Path(mkdtemp())), judge=lambda: judge, recipients={},
-            notifiers={}, metrics=make_metrics(CollectorRegistry()), scanners={}, page="",
+            alerted=(), metrics=make_metrics(CollectorRegistry()), scanners={},
         )  # fmt: skip
         line = Line(parts)
         judge.begin = line.begin
@@ -119,7 +119,7 @@ def main(url: str, killed_at: int = -1, fails: int = 0, version: int = 0) -> Non
                 close(index, "RARE", "1.2", number)
         stack.enter_context(enrolled(roster))
         stack.enter_context(durable(engine, roster.worker, LINE_QUEUES))
-        replace_lost(roster, Outbox(engine))
+        replace_lost(roster, [Outbox(engine)])
         for uid, revision in results.unjudged():
             line.begin(uid, revision)
         judge.begun.set()

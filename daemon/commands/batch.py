@@ -27,6 +27,7 @@ from daemon.commands.finding import Finds, find_series
 from daemon.config import Settings, load_settings
 from daemon.core.errors import ConfigError, StoppedEarly
 from daemon.edge import logs
+from daemon.edge.alerts import Alerts
 from daemon.edge.cohorts import Changes, Cohort
 from daemon.edge.migrations import open_database
 from daemon.edge.outbox import Outbox
@@ -183,7 +184,7 @@ def _work(
         stack.enter_context(watched(line, settings.work.judging_s, supervisor, end=_begin_anew))
         stack.enter_context(enrolled(roster))
         stack.enter_context(durable(engine, roster.worker, {line.queue: 1}))
-        stack.enter_context(watchful(roster, Outbox(engine), supervisor))
+        stack.enter_context(watchful(roster, [Outbox(engine), Alerts(engine)], supervisor))
         line.begin(stop)
         _wait(cohort, line, stop)
 

@@ -1,12 +1,16 @@
-"""scanside parked: what could not be delivered, and why."""
+"""scanside parked: what could not be delivered, alerts that did not arrive, and why."""
 
 import argparse
 import json
+import time
 from typing import Any
 
 from daemon.config import Settings, load_settings
+from daemon.edge.alerts import Alerts, LateAlert
 from daemon.edge.migrations import open_existing
 from daemon.edge.outbox import Delivery, Outbox
+
+_DAY_S = 86_400.0
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -15,22 +19,22 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print a line for each delivery that waits for a person, oldest first."""
-    for delivery in list_parked(load_settings(options.config)):
-        entry = describe(delivery)
-        line = f"{entry['series'][-24:]:24} {entry['kind']:3} {entry['destination']:12} {entry['reason']}"
+    """Print a line for each delivery that waits for a person, oldest first, then for each late alert."""
+    for entry in list_parked(load_settings(options.config), time.time()):
+        line = f"{entry['series'][-24:]:24} {entry['kind']:5} {entry['destination']:12} {entry['reason']}"
         print(json.dumps(entry) if options.json else line)
     return 0
 
 
-def list_parked(settings: Settings) -> list[Delivery]:
-    """Every delivery that waits for a person.
+def list_parked(settings: Settings, now: float) -> list[dict[str, Any]]:
+    """Every delivery that waits for a person, and every alert that failed or, within a day, never arrived.
 
     Raises:
         ConfigError: no daemon has run with this configuration yet.
     """
     with open_existing(settings.database_url) as engine:
-        return Outbox(engine).parked()
+        parked, late = Outbox(engine).parked(), Alerts(engine).late(now - _DAY_S)
+    return [*map(describe, parked), *map(describe_alert, late)]
 
 
 def describe(delivery: Delivery) -> dict[str, Any]:
@@ -42,4 +46,16 @@ def describe(delivery: Delivery) -> dict[str, Any]:
         "destination": delivery.destination,
         "owed_at": delivery.owed_at,
         "reason": delivery.parked,
+    }
+
+
+def describe_alert(alert: LateAlert) -> dict[str, Any]:
+    """The same of an alert; it is tried again while it has no outcome."""
+    return {
+        "series": alert.series_instance_uid,
+        "revision": alert.revision,
+        "kind": "ALERT",
+        "destination": alert.target,
+        "owed_at": alert.owed_at,
+        "reason": f"{alert.outcome or 'tried again'}: {alert.trouble or 'too old when it was made'}",
     }

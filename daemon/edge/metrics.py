@@ -11,6 +11,7 @@ from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
+from daemon.core.alerts import AlertOutcome
 from daemon.core.errors import Reason
 from daemon.edge.supervisor import Loop
 from models.artefacts import Artefact
@@ -42,7 +43,7 @@ class Process(StrEnum):
 
 
 class DeliveryOutcome(StrEnum):
-    """How one attempt to deliver a report object, or an alert, ended."""
+    """How one attempt to deliver a report object ended."""
 
     DELIVERED = "delivered"
     FAILED = "failed"
@@ -86,7 +87,7 @@ class Metrics:
     last_image_to_verdict: Histogram
     last_image_to_report: Histogram
     deliveries: Counter  # destination, outcome: DeliveryOutcome
-    alerts: Counter  # outcome: DeliveryOutcome
+    alerts: Counter  # outcome: AlertOutcome
     faults: Counter  # loop: Loop
     loops_failing: Gauge  # loop: Loop
     build: Gauge  # version
@@ -129,7 +130,7 @@ def make_metrics(registry: CollectorRegistry) -> Metrics:
             "last_image_to_report", "Time from the last image to the delivered SR.", buckets=ANSWER_BUCKETS_S
         ),
         deliveries=count("deliveries", "Attempts to deliver a report object, by end.", ["destination", "outcome"]),
-        alerts=count("alerts", "Attempts to send an alert about a rescan, by end.", ["outcome"]),
+        alerts=count("alerts", "Alerts about a rescan, by their end; failed: attempts.", ["outcome"]),
         faults=count("faults", "Faults of ours; what met one was set aside with its reason.", ["loop"]),
         loops_failing=gauge(
             "loops_failing", "Turns that failed and are tried again, nothing done meanwhile.", ["loop"]
@@ -157,8 +158,8 @@ def _start_at_zero(metrics: Metrics) -> None:
         metrics.associations.labels(association)
     for process in Process:
         metrics.restarts.labels(process)
-    for delivery in DeliveryOutcome:
-        metrics.alerts.labels(delivery)
+    for alert in AlertOutcome:
+        metrics.alerts.labels(alert)
     for step in Step:
         metrics.stage.labels(step)
     for loop in Loop:

@@ -172,6 +172,17 @@ def _cleared(connection: sa.Connection) -> None:
     _add(connection, "series", "cleared_at FLOAT")
 
 
+def _alerts(connection: sa.Connection) -> None:
+    """9: alerts are owed until their end; what an older version left under way is adopted by the workers."""
+    connection.exec_driver_sql(
+        "CREATE TABLE alerts (series_instance_uid TEXT NOT NULL, revision INTEGER NOT NULL, target TEXT NOT NULL, "
+        "withdrawal BOOLEAN NOT NULL, owed_at FLOAT NOT NULL, attempts INTEGER NOT NULL DEFAULT 0, "
+        "due_at FLOAT NOT NULL DEFAULT 0, claimed_by TEXT, trouble TEXT NOT NULL DEFAULT '', outcome TEXT, "
+        "settled_at FLOAT, PRIMARY KEY (series_instance_uid, revision, target))"
+    )
+    connection.exec_driver_sql("CREATE INDEX alerts_owed ON alerts (target, outcome)")
+
+
 _STEPS: tuple[Callable[[sa.Connection], None], ...] = (
     _unnumbered,
     _outbox,
@@ -181,6 +192,7 @@ _STEPS: tuple[Callable[[sa.Connection], None], ...] = (
     _turns,
     _cohorts,
     _cleared,
+    _alerts,
 )
 
 

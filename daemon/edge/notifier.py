@@ -1,8 +1,8 @@
 """Alerts: when a series should be repeated, somebody hears of it where they are, by Apprise.
 
 An alert leaves the house's protected systems, so it says where, why and what to do, and nothing about whom. One
-``Notifier`` is one target: sending is a step of the durable workflow, which retries it and sends it once; were
-several targets one step, the one that works would be told again whenever another fails.
+``Notifier`` is one target, and each target is owed its own: were several one, the one that works would be told again
+whenever another fails.
 """
 
 from collections.abc import Sequence
@@ -19,10 +19,11 @@ _DESCRIPTION_LENGTH_MAX = 64
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alert:
-    """What is sent: a title for the lock screen, and a few lines."""
+    """What is sent: a title for the lock screen, and a few lines; ``calls``: somebody has to do something."""
 
     title: str
     body: str
+    calls: bool = True
 
 
 def compose_alert(*, scanner: str, verdict: Verdict, link: str, description: str = "") -> Alert:
@@ -43,6 +44,13 @@ def compose_alert(*, scanner: str, verdict: Verdict, link: str, description: str
     cause = f": {verdict.cause}" if verdict.cause else ""
     lines = (description[:_DESCRIPTION_LENGTH_MAX], verdict.action, link)
     return Alert(title=f"RESCAN on {scanner}{cause}", body="\n".join(line for line in lines if line))
+
+
+def compose_withdrawal(*, scanner: str, verdict: Verdict, link: str) -> Alert:
+    """Takes an alert back: a later image changed the verdict of the series."""
+    lines = ("A later image changed the verdict of the series.", verdict.action, link)
+    title = f"RESCAN on {scanner} withdrawn: now {verdict.state.value.replace('_', ' ')}"
+    return Alert(title=title, body="\n".join(line for line in lines if line), calls=False)
 
 
 class Notifier:
@@ -75,7 +83,7 @@ class Notifier:
         result = self._apprise.notify(
             title=alert.title,
             body=alert.body,
-            notify_type=NotifyType.FAILURE,
+            notify_type=NotifyType.FAILURE if alert.calls else NotifyType.INFO,
             body_format=NotifyFormat.TEXT,
             timeout=self._timeout_s,
         )
@@ -83,10 +91,15 @@ class Notifier:
             raise DeliveryFailed(f"{self.name}: alert not accepted ({result.status.name.lower()}): check the service")
 
 
+def target_names(urls: Sequence[str]) -> tuple[str, ...]:
+    """How the targets are called: by their place in the configuration, ``alert-1``, ``alert-2`` ..."""
+    return tuple(f"alert-{place}" for place in range(1, len(urls) + 1))
+
+
 def make_notifiers(urls: Sequence[str], timeout_s: float = TIMEOUT_S) -> tuple[Notifier, ...]:
-    """One notifier a URL, named by its place in the configuration: ``alert-1``, ``alert-2`` ...
+    """One notifier a URL, named by its place in the configuration.
 
     Raises:
         ConfigError: one of the URLs cannot be used.
     """
-    return tuple(Notifier(f"alert-{place}", url, timeout_s) for place, url in enumerate(urls, start=1))
+    return tuple(Notifier(name, url, timeout_s) for name, url in zip(target_names(urls), urls, strict=True))

@@ -2,15 +2,20 @@
 
 import shutil
 import time
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 from daemon.core.values import Stage
+from daemon.edge.alerts import Alerts, LateAlert
 from daemon.edge.metrics import AssociationOutcome, Metrics, Process
 from daemon.edge.patience import GONE
 from daemon.edge.receiver_status import ListenerCounts, ReceiverStatus, read_status, running_pid
 from daemon.edge.results import Results
 
 _HANGS_S = 10.0
+#: How long the page tells of an alert that did not arrive.
+_LOST_S = 3600.0
 _GONE = "the database does not answer: images are received and kept, and judged when it is back"
 _DEAF = "the receiver does not run, or hangs: no image can come in; it is started again and again, the log says why not"
 
@@ -18,14 +23,16 @@ _DEAF = "the receiver does not run, or hangs: no image can come in; it is starte
 class Observer:
     """Keeps the gauges and the receiver's counters current, and says what keeps the daemon from working."""
 
-    def __init__(self, metrics: Metrics, results: Results, spool: Path) -> None:
+    def __init__(self, metrics: Metrics, results: Results, alerts: Alerts, spool: Path) -> None:
         self._metrics = metrics
         self._results = results
+        self._alerts = alerts
         self._spool = spool
         self._counts = ListenerCounts()
         self._restarts = 0
         self._looking_since: float | None = None
         self._found: list[str] = []
+        self._late: list[LateAlert] = []
         self._waiting: list[float] = []  # as last seen: whoever asks for metrics waits for no database
         metrics.spool_free.set_function(lambda: shutil.disk_usage(spool if spool.exists() else spool.parent).free)
         metrics.series_waiting.set_function(lambda: len(self._waiting))
@@ -35,6 +42,10 @@ class Observer:
         """What the last look found, in words for people; a look that does not end waits for the database."""
         since = self._looking_since
         return [_GONE] if since is not None and time.monotonic() - since > _HANGS_S else self._found
+
+    def notices(self) -> list[str]:
+        """What keeps no series from being judged, but somebody should know: alerts that did not arrive."""
+        return list(words(self._late))
 
     def look(self) -> None:
         """Take one look."""
@@ -61,6 +72,7 @@ class Observer:
         """Whether the database does; then what waits is known."""
         try:
             self._waiting = self._results.closed_times((Stage.WAITING, Stage.ASSESSING))
+            self._late = self._alerts.late(time.time() - _LOST_S)
         except GONE:
             self._metrics.database_up.set(0)
             return False
@@ -69,6 +81,19 @@ class Observer:
 
     def _oldest(self) -> float:
         return max((time.time() - closed for closed in self._waiting), default=0.0)
+
+
+def words(late: list[LateAlert]) -> Iterator[str]:
+    """What late alerts come to: a sentence for each target and outcome, with its last trouble."""
+    counts = Counter((alert.target, alert.outcome) for alert in late)
+    troubles = {(alert.target, alert.outcome): alert.trouble for alert in late}
+    for (target, outcome), count in counts.items():
+        what = f"{count} alert{'s' if count > 1 else ''} about a RESCAN"
+        why = f"({troubles[target, outcome]})" if troubles[target, outcome] else "(too old)"
+        if outcome is None:
+            yield f"{what} cannot be sent to {target} {why}: tried again; call the scanner's room"
+        else:
+            yield f"{what} never reached {target} {why}: scanside parked shows which"
 
 
 _OUTCOMES = {

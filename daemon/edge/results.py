@@ -12,6 +12,7 @@ from daemon.core.calibration import Scored
 from daemon.core.delivery import URGENCY
 from daemon.core.values import Assessment, ClosedBy, ReportKind, ReportReference, Stage, State, Verdict
 from daemon.edge import schema
+from daemon.edge.alerts import owe_alerts
 
 _CONVERTER = Converter()
 #: Kind, SOP instance UID and destination of one object that is owed.
@@ -55,6 +56,7 @@ class Published:
     """What the judgement of a series adds to its record; ``at``: when.
 
     ``unasked``: destinations that want no such verdict; they get it only where they were told of an earlier revision.
+    ``alerted``: the targets of alerts.
     """
 
     verdict: Verdict
@@ -65,6 +67,7 @@ class Published:
     bundle: str
     at: float
     unasked: Collection[str] = ()
+    alerted: Collection[str] = ()
 
 
 class Results:
@@ -128,6 +131,9 @@ class Results:
                 connection.execute(schema.insert_or_ignore(self._engine, schema.deliveries), rows)
                 delivering = {"stage": Stage.DELIVERING.value}
                 _update(connection, series_instance_uid, revision, delivering)
+            rescan = published.verdict.state is State.RESCAN
+            key = (series_instance_uid, revision)
+            owe_alerts(connection, key, published.alerted, rescan=rescan, at=published.at)
             write()
         return True
 

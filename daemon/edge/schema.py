@@ -110,6 +110,22 @@ deliveries = sa.Table(
     sa.Column("commit_at", sa.Float, nullable=False, server_default="0"),
 )
 owed_index = sa.Index("deliveries_owed", deliveries.c.destination, deliveries.c.delivered_at, deliveries.c.parked)
+alerts = sa.Table(
+    "alerts",
+    METADATA,
+    sa.Column("series_instance_uid", Words, primary_key=True),
+    sa.Column("revision", sa.Integer, primary_key=True),
+    sa.Column("target", Words, primary_key=True),
+    sa.Column("withdrawal", sa.Boolean, nullable=False),  # takes an earlier alert back
+    sa.Column("owed_at", sa.Float, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("due_at", sa.Float, nullable=False, server_default="0"),
+    sa.Column("claimed_by", Words),  # the worker that is at it
+    sa.Column("trouble", Words, nullable=False, server_default=""),  # what went wrong last
+    sa.Column("outcome", Words),  # core.alerts.AlertOutcome at its end
+    sa.Column("settled_at", sa.Float),
+)
+alerts_index = sa.Index("alerts_owed", alerts.c.target, alerts.c.outcome)
 changes = sa.Table(
     "changes",
     METADATA,

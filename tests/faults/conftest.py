@@ -10,3 +10,9 @@ def short_log():
     structlog.configure(processors=[structlog.processors.JSONRenderer(default=str)])
     yield
     structlog.reset_defaults()
+
+
+@pytest.fixture
+def url(tmp_path):
+    """Of an empty database."""
+    return f"sqlite:///{tmp_path}/scanside.sqlite"

@@ -1,5 +1,6 @@
 """What deploy/ ships is accepted by those who read it."""
 
+import json
 import re
 import subprocess
 import sys
@@ -74,6 +75,41 @@ def test_the_whole_line_works_under_what_the_units_forbid(tmp_path):
 def test_prometheus_takes_the_rules():
     rules = DEPLOY / "prometheus-rules.yml"
     subprocess.run([PROMTOOL, "check", "rules", rules], check=True, capture_output=True)
+
+
+@pytest.mark.skipif(not PROMTOOL.exists(), reason="no promtool: apt install prometheus")
+@pytest.mark.parametrize(
+    ("outcome", "per_minute", "fires"),
+    [
+        ("failed", 1, ["ScansideAlertFails"]),
+        ("expired", 1, ["ScansideAlertExpired"]),
+        ("given_up", 1, ["ScansideAlertGivenUp"]),
+        ("withdrawn", 1, ["ScansideAlertsWithdrawn"]),
+        ("delivered", 1, []),
+        ("failed", 0, []),
+    ],
+)
+def test_a_rule_fires_for_each_end_of_an_alert_that_somebody_must_know(tmp_path, outcome, per_minute, fires):
+    names = ["ScansideAlertFails", "ScansideAlertExpired", "ScansideAlertGivenUp", "ScansideAlertsWithdrawn"]
+    severity = "ticket" if outcome == "withdrawn" else "page"
+    loud = [{"exp_labels": {"severity": severity}}]
+    series = {"series": f'scanside_alerts_total{{outcome="{outcome}"}}', "values": f"0+{per_minute}x10"}
+    asked = [{"eval_time": "10m", "alertname": name, "exp_alerts": loud if name in fires else []} for name in names]
+    for question in asked:
+        for expected in question["exp_alerts"]:
+            expected["exp_annotations"] = {"summary": summary_of(question["alertname"])}
+    test = {"interval": "1m", "input_series": [series], "alert_rule_test": asked}
+    file = tmp_path / "test.json"  # which is YAML too
+    file.write_text(json.dumps({"rule_files": [str(DEPLOY / "prometheus-rules.yml")], "tests": [test]}))
+    done = subprocess.run([PROMTOOL, "test", "rules", file], capture_output=True, text=True, check=False)
+
+    assert 0 == done.returncode, done.stdout + done.stderr
+
+
+def summary_of(name: str) -> str:
+    """What a rule of one line tells."""
+    rule = (DEPLOY / "prometheus-rules.yml").read_text().partition(f"alert: {name}\n")[2]
+    return rule.partition("summary: ")[2].partition("\n")[0]
 
 
 def test_the_rules_ask_for_metrics_that_exist():

@@ -91,11 +91,10 @@ def made(
             reports=Reports(folder / "reports"),
             judge=lambda: series_judge,
             recipients={"pacs": Recipient(verdicts=tuple(State))},
-            notifiers={},
+            alerted=("alert-1",),
             metrics=make_metrics(CollectorRegistry()),
             supervisor=Supervisor(threading.Event(), passes=is_gone),
             scanners={},
-            page="",
         )
     )
 
@@ -113,7 +112,7 @@ def test_a_series_that_no_worker_survives_is_answered_unseen(engine, tmp_path):
     for _ in range(3):
         with pytest.raises(Died):
             line._judge(series.series_instance_uid, 1)  # noqa: SLF001 - the step, as its engine calls it
-    assert not line._judge(series.series_instance_uid, 1)  # noqa: SLF001 - the same
+    line._judge(series.series_instance_uid, 1)  # noqa: SLF001 - the same
     record = results.record(series.series_instance_uid, 1)
 
     assert [Stage.ASSESSING] * 3 == looks
@@ -121,7 +120,7 @@ def test_a_series_that_no_worker_survives_is_answered_unseen(engine, tmp_path):
     assert (Stage.DELIVERING, 12) == (record.stage, record.images)
     assert {"SC", "SR"} == set(record.objects)
     assert line.judging_since is None
-    assert not line._judge(series.series_instance_uid, 1)  # noqa: SLF001 - done is done
+    line._judge(series.series_instance_uid, 1)  # noqa: SLF001 - done is done
     assert record == results.record(series.series_instance_uid, 1)
 
 
@@ -138,7 +137,7 @@ def test_a_database_that_goes_away_at_any_statement_costs_no_verdict(tmp_path, m
 
         line = made(index, results, examine, contents, tmp_path)
         with gone_at(engine, statement) as broken:
-            assert not line._judge(series.series_instance_uid, 1)  # noqa: SLF001 - the step, as its engine calls it
+            line._judge(series.series_instance_uid, 1)  # noqa: SLF001 - the step, as its engine calls it
         record = results.record(series.series_instance_uid, 1)
         engine.dispose()
 

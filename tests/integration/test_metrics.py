@@ -8,6 +8,7 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from daemon.core.alerts import AlertOutcome
 from daemon.core.errors import Reason
 from daemon.core.values import ClosedBy, State
 from daemon.edge.metrics import (
@@ -51,7 +52,7 @@ def metrics(registry: CollectorRegistry) -> Metrics:
     metrics.last_image_to_verdict.observe(4.2)
     metrics.last_image_to_report.observe(4.4)
     metrics.deliveries.labels("pacs", DeliveryOutcome.DELIVERED).inc()
-    metrics.alerts.labels(DeliveryOutcome.FAILED).inc()
+    metrics.alerts.labels(AlertOutcome.FAILED).inc()
     metrics.build.labels("0.1.0").set(1)
     metrics.bundle.labels("brain", "1", "CPUExecutionProvider").set(1)
     return metrics
@@ -120,13 +121,13 @@ def test_known_label_values_exist_before_the_first_event(registry: CollectorRegi
     assert {0.0} == {
         registry.get_sample_value("scanside_associations_total", {"outcome": o}) for o in AssociationOutcome
     }
-    assert {0.0} == {registry.get_sample_value("scanside_alerts_total", {"outcome": o}) for o in DeliveryOutcome}
+    assert {0.0} == {registry.get_sample_value("scanside_alerts_total", {"outcome": o}) for o in AlertOutcome}
     assert {0.0} == {registry.get_sample_value("scanside_stage_seconds_count", {"stage": s}) for s in Step}
 
 
 def test_two_registries_do_not_share_a_count() -> None:
     first, second = CollectorRegistry(), CollectorRegistry()
-    make_metrics(first).alerts.labels(DeliveryOutcome.DELIVERED).inc()
+    make_metrics(first).alerts.labels(AlertOutcome.DELIVERED).inc()
     make_metrics(second)
 
     assert 0 == second.get_sample_value("scanside_alerts_total", {"outcome": "delivered"})

@@ -10,6 +10,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from daemon.core.values import Stage
+from daemon.edge.alerts import Alerts
 from daemon.edge.metrics import make_metrics
 from daemon.edge.migrations import connect
 from daemon.edge.observer import Observer
@@ -18,6 +19,7 @@ from daemon.edge.results import Results
 
 RECEIVER = "the receiver does not run"
 GONE = "the database does not answer"
+NO_ALERTS = SimpleNamespace(late=lambda _since: [])
 
 
 @pytest.fixture
@@ -27,7 +29,7 @@ def registry():
 
 def test_a_database_that_refuses_is_an_obstacle_and_no_fault(registry, tmp_path):
     engine = connect("postgresql://tester@127.0.0.1:1/none")
-    observer = Observer(make_metrics(registry), Results(engine), tmp_path)
+    observer = Observer(make_metrics(registry), Results(engine), Alerts(engine), tmp_path)
     observer.look()
 
     assert [True, True] == [
@@ -40,7 +42,7 @@ def test_a_database_that_refuses_is_an_obstacle_and_no_fault(registry, tmp_path)
 
 
 def test_before_the_first_image_the_free_space_is_that_of_the_storage(registry, tmp_path):
-    Observer(make_metrics(registry), SimpleNamespace(), tmp_path / "spool")
+    Observer(make_metrics(registry), SimpleNamespace(), NO_ALERTS, tmp_path / "spool")
 
     assert 0 < registry.get_sample_value("scanside_spool_free_bytes")
 
@@ -54,7 +56,7 @@ def test_a_database_that_hangs_is_an_obstacle_too_and_holds_up_no_metrics(regist
         assert answer.wait(30)
         return [1.0]
 
-    observer = Observer(make_metrics(registry), SimpleNamespace(closed_times=closed_times), tmp_path)
+    observer = Observer(make_metrics(registry), SimpleNamespace(closed_times=closed_times), NO_ALERTS, tmp_path)
     looking = threading.Thread(target=observer.look)
     looking.start()
     assert asked.wait(30)
@@ -73,7 +75,7 @@ def test_a_database_that_hangs_is_an_obstacle_too_and_holds_up_no_metrics(regist
 @pytest.fixture
 def looked(registry, tmp_path):
     """What is said after a look at the status that a receiver of this process id left, silent for so many seconds."""
-    observer = Observer(make_metrics(registry), SimpleNamespace(closed_times=lambda _: []), tmp_path)
+    observer = Observer(make_metrics(registry), SimpleNamespace(closed_times=lambda _: []), NO_ALERTS, tmp_path)
 
     def look(pid: int, silent_s: float = 0.0, restarts: int = 0) -> list[str]:
         write_status(tmp_path, ReceiverStatus(pid=pid, port=1, started_at=0.0, restarts=restarts))

@@ -56,9 +56,11 @@ _HEADERS = {
 }
 
 
-def make_app(board: Board, registry: CollectorRegistry, ready: Ready, stopping: threading.Event) -> ASGIApp:
+def make_app(
+    board: Board, registry: CollectorRegistry, ready: Ready, notices: Ready, stopping: threading.Event
+) -> ASGIApp:
     """The ASGI application; streams end when ``stopping`` is set."""
-    page = _Page(board, ready, stopping, _token())
+    page = _Page(board, ready, notices, stopping, _token())
     routes = [
         *(Route(path, _static(name, media_type)) for path, (name, media_type) in _FILES.items()),
         Route("/cards", page.cards),
@@ -92,6 +94,7 @@ class _Page:
 
     board: Board
     ready: Ready
+    notices: Ready
     stopping: threading.Event
     token: str
     streams: int = 0
@@ -116,7 +119,8 @@ class _Page:
 
     async def readiness(self, _request: Request) -> Response:
         obstacles = await asyncio.to_thread(self.ready)
-        return PlainTextResponse("\n".join(obstacles or ["ready"]) + "\n", 503 if obstacles else 200)
+        lines = [*(obstacles or ["ready"]), *self.notices()]
+        return PlainTextResponse("\n".join(lines) + "\n", 503 if obstacles else 200)
 
     async def _messages(self) -> AsyncIterator[str]:
         self.streams += 1
@@ -133,7 +137,8 @@ class _Page:
 
     def _snapshot(self) -> str:
         cards = self.board.cards(CARDS_MAX)
-        return render_snapshot(cards, now=time.time(), obstacles=self.ready(), page=self.token)
+        told = {"obstacles": self.ready(), "notices": self.notices()}
+        return render_snapshot(cards, now=time.time(), page=self.token, **told)
 
 
 class _Bodiless:

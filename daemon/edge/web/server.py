@@ -36,7 +36,9 @@ class Address:
     limits: Limits = field(default_factory=Limits)
 
 
-def serve(board: Board, registry: CollectorRegistry, ready: Ready, address: Address) -> "WebServer":
+def serve(
+    board: Board, registry: CollectorRegistry, ready: Ready, address: Address, *, notices: Ready = tuple
+) -> "WebServer":
     """Serve the page in a thread of its own, until ``stop``.
 
     Args:
@@ -44,12 +46,13 @@ def serve(board: Board, registry: CollectorRegistry, ready: Ready, address: Addr
         registry: What ``/metrics`` shows.
         ready: What keeps the daemon from judging series; empty when nothing does.
         address: Where, and for whom.
+        notices: What somebody should know besides.
 
     Raises:
         ConfigError: the address cannot be bound.
     """
     stopping = threading.Event()
-    app = make_app(board, registry, ready, stopping)
+    app = make_app(board, registry, ready, notices, stopping)
     return _serve(app, address, stopping)
 
 

@@ -11,17 +11,21 @@ CARDS_MAX = 40
 ATTENTION_S = 30 * 60.0
 
 
-def render_snapshot(cards: Sequence[Card], *, now: float, obstacles: Sequence[str], page: str) -> str:
+def render_snapshot(
+    cards: Sequence[Card], *, now: float, obstacles: Sequence[str], notices: Sequence[str] = (), page: str
+) -> str:
     """Everything that the page shows, at one moment.
 
     Args:
         cards: Newest first; each is written with the field names of ``Card``.
         now: The daemon's clock, UTC seconds: the page tells ages by it, whatever the console's clock says.
         obstacles: Why series are not being judged; empty when all is well.
+        notices: What somebody should know besides.
         page: A token of the page's own files: one that runs for months loads itself again after an upgrade.
     """
     shown = [asdict(card) for card in arrange(cards, now)]
-    snapshot = {"now": now, "page": page, "obstacles": list(obstacles), "cards": shown}
+    told = {"obstacles": list(obstacles), "notices": list(notices)}
+    snapshot = {"now": now, "page": page, **told, "cards": shown}
     return json.dumps(snapshot, allow_nan=False, separators=(",", ":"))
 
 

@@ -120,7 +120,8 @@ function show(snapshot) {
   items.forEach((item) => item.remove());
   if (focused !== document.activeElement) focused.focus();
   find("#empty").hidden = cards.length > 0;
-  text("#obstacles", snapshot.obstacles.length ? `Series are not judged now: ${snapshot.obstacles.join("; ")}` : "");
+  const told = snapshot.obstacles.length ? [`Series are not judged now: ${snapshot.obstacles.join("; ")}`] : [];
+  text("#obstacles", [...told, ...snapshot.notices].join(". "));
   document.title = [cards.length && WORDS[face(cards[0])], "Scanside"].filter(Boolean).join(" | ");
   announce();
   if (find("#closer").open) enlarge();
