@@ -237,7 +237,7 @@ def _parts(settings: Settings, stores: Stores, examiners: Examiners, metrics: Me
     @cache
     def judge() -> SeriesJudge:
         spokesman = find_judge(SHIPPED).algorithm
-        return SeriesJudge(find_judge, spokesman, settings.routes, spool.dataset_bytes, settings.station)
+        return SeriesJudge(find_judge, spokesman, settings.routes, spool.dataset, settings.station)
 
     return Parts(
         index=stores.index,

@@ -58,7 +58,7 @@ class Reading:
             return self._supervisor.item(Loop.ASSEMBLY, lambda: self._report(event), lambda _: None)
         return self._supervisor.item(
             Loop.ASSEMBLY,
-            lambda: self._read_instance(event, self._spool.dataset_bytes(event)),
+            lambda: self._read_instance(event, self._spool.dataset(event)),
             lambda _: self._damaged(event),
             lambda _: unread_instance(event),
         )
@@ -68,7 +68,9 @@ class Reading:
 
     def _damaged(self, arrival: Arrival) -> Instance:
         """What the header says in spite of the damage, which is mostly in the pixels."""
-        return replace(self._read_instance(arrival, self._spool.unchecked_bytes(arrival)), own=False, damaged=True)
+        return replace(
+            self._read_instance(arrival, self._spool.dataset(arrival, checked=False)), own=False, damaged=True
+        )
 
 
 class Assembly:

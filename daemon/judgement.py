@@ -5,12 +5,14 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from io import BytesIO
+from typing import Final
 
 import structlog
 from PIL import Image
 from pydicom import Dataset
 
 from daemon.core.errors import NotAssessable, Reason, SpoolError
+from daemon.core.ports import Content
 from daemon.core.reference import Origin, Standard
 from daemon.core.routing import Route
 from daemon.core.values import (
@@ -28,10 +30,11 @@ from daemon.core.values import (
 )
 from daemon.core.verdict import decline
 from daemon.dicom.attributes import Attributes
-from daemon.dicom.evidence import gather_evidence
+from daemon.dicom.evidence import EVIDENCE, gather_evidence
 from daemon.dicom.parsing import parse
 from daemon.dicom.picture.slices import Picture
 from daemon.dicom.reader import acquisition_of
+from daemon.dicom.reading.objects import read_image
 from daemon.dicom.sr import build_sr
 from daemon.dicom.summary import build_summary, render_summary
 from daemon.examination import Examination, Examiner
@@ -39,8 +42,12 @@ from daemon.selection import check_size, select
 
 _log = structlog.get_logger()
 
-#: The encoded data set of an arrival.
-ReadDataset = Callable[[Arrival], bytes]
+#: The encoded data set of an arrival, where it lies.
+OpenDataset = Callable[[Arrival], Content]
+
+#: Objects up to this size are compared with their checksum before their header is believed; larger ones before their
+#: pixels are, so that what is refused by its header is never read whole.
+_SMALL_BYTES: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,14 +103,14 @@ class SeriesJudge:
         find_judge: FindJudge,
         spokesman: Algorithm,
         routes: Sequence[Route],
-        read_dataset: ReadDataset,
+        open_dataset: OpenDataset,
         station: str,
     ) -> None:
         self._find_judge = find_judge
         self._spokesman = spokesman
         self._routes = routes
         self._station = station
-        self._read_dataset = read_dataset
+        self._open_dataset = open_dataset
 
     def judge(
         self,
@@ -177,6 +184,9 @@ class SeriesJudge:
         except NotAssessable as error:
             _log.info("not_assessed", series=series.series_instance_uid, reason=error.reason.name, detail=error.detail)
             return replace(answer, verdict=decline(error.reason, error.detail))
+        except SpoolError as error:  # retention removed it before a late image re-opened the series, or bad sectors
+            _log.info("not_assessed", series=series.series_instance_uid, reason=Reason.LOST.name, detail=str(error))
+            return replace(answer, verdict=decline(Reason.LOST, str(error)))
         seconds |= examination.seconds
         return replace(answer, verdict=examination.verdict, examination=examination)
 
@@ -185,23 +195,24 @@ class SeriesJudge:
 
     def _datasets(self, series: Series) -> Iterator[Dataset]:
         for instance in series.instances:
-            arrival = instance.arrival
-            try:
-                encoded = self._read_dataset(arrival)
-            except SpoolError as error:  # retention removed it before a late image re-opened the series, or damage
-                raise NotAssessable(Reason.LOST, str(error)) from error
-            except OSError as error:  # a bad sector
-                raise NotAssessable(Reason.LOST, error.strerror or "") from error
+            content = self._opened(instance.arrival)
             if instance.damaged:  # as it was sent, and nothing can be made of its header
+                content.check()
                 raise NotAssessable(Reason.UNREADABLE)
-            yield parse(encoded, arrival.transfer_syntax_uid)
+            yield read_image(content, instance.arrival.transfer_syntax_uid)
 
     def _header(self, series: Series) -> Dataset:
-        """Any of the series' headers; an empty one where none can be read."""
+        """Any of the series' headers, as far as a report takes it over; an empty one where none can be read."""
         for instance in series.instances:
-            with suppress(SpoolError, OSError, NotAssessable):
-                return parse(self._read_dataset(instance.arrival), instance.arrival.transfer_syntax_uid)
+            with suppress(SpoolError, NotAssessable):
+                return parse(self._opened(instance.arrival), instance.arrival.transfer_syntax_uid, EVIDENCE)
         return Dataset()
+
+    def _opened(self, arrival: Arrival) -> Content:
+        content = self._open_dataset(arrival)
+        if content.length <= _SMALL_BYTES:
+            content.check()
+        return content
 
 
 def _png(picture: Picture) -> bytes:

@@ -7,15 +7,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from pydicom.dataset import Dataset
-
 from daemon.core.choice import Labels, choose
 from daemon.core.errors import NotAssessable, Reason
 from daemon.core.reference import Origin
 from daemon.core.routing import Facts, Route, Trial, find_route, try_routes
 from daemon.core.values import Volume
 from daemon.dicom.facts import facts_of, geometry_facts
-from daemon.dicom.reader import Stack, arrange, decode
+from daemon.dicom.reader import FRAMES_MAX, Object, Stack, arrange, decode
 from models.preprocess import coarsest_mm
 
 #: Encoded series above this are time series of some kind: a volume of the largest size takes a quarter of it.
@@ -73,11 +71,11 @@ def check_size(lengths: Sequence[int]) -> None:
     Raises:
         NotAssessable: TOO_LARGE.
     """
-    if sum(lengths) > BYTES_MAX:
+    if sum(lengths) > BYTES_MAX or len(lengths) > FRAMES_MAX:
         raise NotAssessable(Reason.TOO_LARGE, f"{len(lengths)} objects of {sum(lengths) / 1e9:.1f} GB")
 
 
-def select(objects: Iterable[Dataset | bytes], routes: Sequence[Route], scanner: str = "") -> Candidate:
+def select(objects: Iterable[Object], routes: Sequence[Route], scanner: str = "") -> Candidate:
     """The volume to judge of a series that ``scanner`` (calling AE title) sent.
 
     Raises:

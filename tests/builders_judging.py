@@ -4,6 +4,7 @@ from builders_series import encoded
 
 from daemon.config import Settings
 from daemon.core.values import Algorithm, Arrival, ClosedBy, Instance, Series
+from daemon.dicom.content import InMemory
 from daemon.edge.engines import OnnxRuntimeSettings, engine_maker
 from daemon.examination import Examiners
 from daemon.judgement import Judge, SeriesJudge
@@ -42,7 +43,7 @@ def series_of(datasets, scanner):
         closed_at=2.0,
         partial=False,
     )
-    return series, lambda arrival: stored[arrival.sop_instance_uid]
+    return series, lambda arrival: InMemory(stored[arrival.sop_instance_uid])
 
 
 def judge_of(datasets, scanner="MR1"):

@@ -22,6 +22,7 @@ from daemon.core.reference import choose
 from daemon.core.routing import Route
 from daemon.core.values import Verdict, Volume
 from daemon.core.verdict import decline
+from daemon.edge.content import FileContent
 from daemon.edge.engines import engine_maker
 from daemon.edge.references import load_references
 from daemon.examination import Examination, Examiners, read_nifti
@@ -134,7 +135,7 @@ def _candidate(files: Sequence[Path], routes: Sequence[Route], scanner: str) -> 
     check_size([file.stat().st_size for file in files])
     if len(files) == 1 and files[0].name.endswith(NIFTI):
         return select_volume(read_nifti(files[0]), routes, scanner)
-    return select((file.read_bytes() for file in files), routes, scanner)
+    return select(map(FileContent, files), routes, scanner)
 
 
 def summarise(appraisal: Appraisal) -> dict[str, Any]:

@@ -20,8 +20,9 @@ from daemon.core.errors import NotAssessable
 from daemon.core.routing import FREE_TEXT, Check, Trial
 from daemon.dicom.attributes import Attributes
 from daemon.dicom.own import is_own
-from daemon.dicom.parsing import parse_file
 from daemon.dicom.reader import arrange, is_image, kind_of
+from daemon.dicom.reading.objects import read_file
+from daemon.edge.content import FileContent
 from daemon.selection import Outlook, consider
 
 
@@ -152,7 +153,7 @@ def _series(files: Sequence[Path]) -> dict[str, list[Dataset]]:
     found: dict[str, list[Dataset]] = {}
     for file in files:
         with suppress(NotAssessable):
-            dataset = parse_file(file.read_bytes())
+            dataset = read_file(FileContent(file))
             found.setdefault(_uid(dataset), []).append(dataset)
     return found
 

@@ -152,7 +152,7 @@ def export_spool(settings: Settings, folder: Path, series: frozenset[str] = froz
 def _export(spool: SpoolReader, arrival: Arrival, folder: Path, series: frozenset[str]) -> str:
     """Export one image; which count it belongs to, none where it is of another series."""
     try:
-        uid = read_instance(arrival, spool.dataset_bytes(arrival)).series_instance_uid
+        uid = read_instance(arrival, spool.dataset(arrival)).series_instance_uid
     except SpoolError:
         return "damaged"
     if series and uid not in series:

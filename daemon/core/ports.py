@@ -1,17 +1,50 @@
 """The seams: where two shipped implementations exist, the inner floors know only these."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from daemon.core.steps import StepArrival, StepReport
 from daemon.core.values import Arrival, Card, Instance, ReportObject
 
 
-class ReadInstance(Protocol):
-    """Reads the header of an arrival; never raises for content."""
+class Content(Protocol):
+    """The bytes of one encoded object, wherever they lie; nobody needs all of them in memory at once."""
 
-    def __call__(self, arrival: Arrival, dataset: bytes) -> Instance:
-        """The instance, from the encoded data set."""
+    @property
+    def length(self) -> int:
+        """In bytes."""
+
+    def read(self, offset: int, length: int) -> bytes:
+        """``length`` bytes from ``offset``, fewer only at the end.
+
+        Raises:
+            SpoolError: they can no longer be read.
+        """
+
+    def pieces(self) -> Iterator[bytes]:
+        """All of it, piece by piece.
+
+        Raises:
+            SpoolError: they can no longer be read, or, at their end, are not those that were received.
+        """
+
+    def check(self) -> None:
+        """See to it, once, that the bytes are those that were received; reads all of them, piece by piece.
+
+        Raises:
+            SpoolError: they are not, or can no longer be read.
+        """
+
+
+class ReadInstance(Protocol):
+    """Reads the header of an arrival; never raises for what it says."""
+
+    def __call__(self, arrival: Arrival, dataset: Content) -> Instance:
+        """The instance, from the encoded data set.
+
+        Raises:
+            SpoolError: the data set can no longer be read, or is not what was received.
+        """
 
 
 class ReadReport(Protocol):

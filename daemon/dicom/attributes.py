@@ -20,7 +20,8 @@ from pydicom.sequence import Sequence
 from pydicom.tag import BaseTag, Tag
 from pydicom.valuerep import TEXT_VR_DELIMS
 
-from daemon.dicom.parsing import parse_items, quietly
+from daemon.dicom.content import Limits
+from daemon.dicom.parsing import LIMITS, parse_items, quietly
 
 #: Binary value representations (PS3.5, 6.2) as struct formats.
 _BINARY: Final = {"US": "H", "SS": "h", "UL": "I", "SL": "i", "FL": "f", "FD": "d", "US or SS": "H"}
@@ -133,11 +134,18 @@ def private_element(dataset: Dataset, name: PrivateName) -> RawDataElement | Dat
     return None
 
 
-def items(dataset: Dataset, keyword: str) -> tuple[Dataset, ...]:
-    """The items of a sequence; none if it is absent or cannot be parsed."""
+def private_tags(name: PrivateName) -> Iterator[int]:
+    """Every tag at which the element may stand, and those of the creators of its group."""
+    for block in _BLOCKS:
+        yield name.group << 16 | block
+        yield name.group << 16 | block << 8 | name.element
+
+
+def items(dataset: Dataset, keyword: str, limits: Limits = LIMITS) -> tuple[Dataset, ...]:
+    """The items of a sequence; none if it is absent, cannot be parsed or is beyond ``limits``."""
     element = element_of(dataset, keyword)
     if isinstance(element, RawDataElement):
-        return parse_items(element)
+        return parse_items(element, limits)
     return tuple(element.value) if element is not None and isinstance(element.value, Sequence) else ()
 
 

@@ -39,12 +39,12 @@ STORAGE_SOP_CLASSES = (
 )
 
 #: In order of preference: of those a scanner proposes, the first in this list is taken. Uncompressed first, so that
-#: the scanner decodes what it can; lossless before lossy, which is stored and not judged.
+#: the scanner decodes what it can; lossless before lossy, which is stored and not judged. Not deflated: inflating has
+#: no bound of its own, and whoever can deflate must offer an uncompressed syntax beside it (PS3.5, 10.1).
 TRANSFER_SYNTAXES = (
     uid.ExplicitVRLittleEndian,
     uid.ImplicitVRLittleEndian,
     uid.ExplicitVRBigEndian,
-    uid.DeflatedExplicitVRLittleEndian,
     uid.JPEGLosslessSV1,
     uid.JPEGLossless,
     uid.JPEGLSLossless,

@@ -44,6 +44,7 @@ _B_VALUES: Final = {
     "philips": PrivateName(0x2001, "Philips Imaging DD 001", 0x03, "FL"),
 }
 _DIRECTIONS: Final = {"siemens": PrivateName(0x0019, "SIEMENS MR HEADER", 0x0E, "FD")}
+PRIVATE_NAMES: Final = (*_B_VALUES.values(), *_DIRECTIONS.values())
 #: Newer GE software adds this to a b-value; the values behind it are its own affair.
 _GE_OFFSET: Final = 1e9
 

@@ -168,6 +168,15 @@ _SCANNER: Final[dict[str, Callable[[bytes], bytes]]] = {
     "SoftwareVersions": _as_it_is,
 }
 
+#: What a report takes over, and the name of the protocol, which the page shows.
+EVIDENCE: Final = tuple(
+    int(Tag(keyword))
+    for keyword in (
+        *(*_REQUIRED, *_OPTIONAL, *_SCANNER, "ProcedureCodeSequence", "SeriesNumber", "FrameOfReferenceUID"),
+        *("Rows", "Columns", "BodyPartExamined", "Modality", "ProtocolName"),
+    )
+)
+
 
 def _required(header: Dataset) -> list[RawDataElement]:
     return [_raw(keyword, valid(_value(header, keyword))) for keyword, valid in _REQUIRED.items()]

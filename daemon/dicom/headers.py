@@ -8,6 +8,7 @@ import numpy as np
 from pydicom.tag import Tag
 from pydicom.uid import generate_uid
 
+from daemon.core.ports import Content
 from daemon.core.values import Arrival, Instance, Place
 from daemon.dicom.attributes import Attributes
 from daemon.dicom.dimensions import DIMENSIONS, label
@@ -47,12 +48,18 @@ _COSINES: Final = 6
 _COORDINATES: Final = 3
 
 
-def read_instance(arrival: Arrival, dataset: bytes) -> Instance:
-    """What the header of the encoded ``dataset`` says; never raises for its content.
+def read_instance(arrival: Arrival, dataset: bytes | Content) -> Instance:
+    """What the header of the encoded ``dataset`` says; never raises for what it says.
 
     What the header does not say stays unknown. A series or study UID that is no UID is replaced by a surrogate: the
     same for the same text, or, where there is none, for the same association, so that every image has its series.
+
+    Raises:
+        SpoolError: the data set can no longer be read, or is not what was received.
     """
+    digest = hashlib.sha256()
+    for piece in [dataset] if isinstance(dataset, bytes) else dataset.pieces():
+        digest.update(piece)
     header = Attributes((parse(dataset, arrival.transfer_syntax_uid, _TAGS),))
     frames = _frames(header)
     return Instance(
@@ -60,7 +67,7 @@ def read_instance(arrival: Arrival, dataset: bytes) -> Instance:
         series_instance_uid=_uid(header, "SeriesInstanceUID", arrival.association),
         study_instance_uid=_uid(header, "StudyInstanceUID", arrival.association),
         modality=header.text("Modality") or "",
-        digest=hashlib.sha256(dataset).hexdigest(),
+        digest=digest.hexdigest(),
         frames=frames,
         place=_place(header) if frames == 1 else None,
         expected=_expected(header, frames),

@@ -5,28 +5,35 @@ stack into a volume. ``read_volumes`` does both.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 from pydicom.dataset import Dataset
-from pydicom.uid import EnhancedMRImageStorage, LegacyConvertedEnhancedMRImageStorage, MRImageStorage
 
 from daemon.core.errors import NotAssessable, Reason
+from daemon.core.ports import Content
 from daemon.core.values import Acquisition, Volume
 from daemon.dicom.attributes import Attributes
-from daemon.dicom.parsing import parse_file, uid
+from daemon.dicom.content import InMemory
+from daemon.dicom.parsing import data_set_of, uid
 from daemon.dicom.reading.frames import Frame, frames_of
 from daemon.dicom.reading.geometry import affine_of, partition
 from daemon.dicom.reading.mosaic import is_mosaic, mosaic_frames
+from daemon.dicom.reading.objects import IMAGES, read_image
 from daemon.dicom.reading.stacks import first_taken, split
-
-_IMAGES: Final = frozenset({MRImageStorage, EnhancedMRImageStorage, LegacyConvertedEnhancedMRImageStorage})
+from daemon.dicom.reading.values import values_of
 
 #: 1 GiB of float32: more than any scanner's single volume, less than a small host's memory.
 VOXELS_MAX: Final = 2**28
+
+
+#: More images than any series has that is one volume.
+FRAMES_MAX: Final = 20_000
+
+#: A parsed data set, or a DICOM file.
+Object = Dataset | bytes | Content
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -46,11 +53,11 @@ class Stack:
         return *self.frames[0].shape, len(self.frames)
 
 
-def read_volumes(objects: Iterable[Dataset | bytes], voxels_max: int = VOXELS_MAX) -> tuple[Volume, ...]:
+def read_volumes(objects: Iterable[Object], voxels_max: int = VOXELS_MAX) -> tuple[Volume, ...]:
     """The volumes of one series, in the order in which they were taken; the order of the objects does not matter.
 
-    An object is a data set that knows its transfer syntax (``parse`` and ``dcmread`` see to that), or the bytes of a
-    DICOM file. One that comes twice counts once; what is no MR image, or no DICOM at all, is left out.
+    An object is a data set that knows its transfer syntax (``read_image`` and ``dcmread`` see to that), or a DICOM
+    file. One that comes twice counts once; what is no MR image, or no DICOM at all, is left out.
 
     Raises:
         NotAssessable: there is no volume that could be judged; the reason says why. TOO_LARGE: ``voxels_max`` in all.
@@ -64,13 +71,17 @@ def read_volumes(objects: Iterable[Dataset | bytes], voxels_max: int = VOXELS_MA
     return volumes
 
 
-def arrange(objects: Iterable[Dataset | bytes], voxels_max: int = VOXELS_MAX) -> tuple[Stack, ...]:
+def arrange(objects: Iterable[Object], voxels_max: int = VOXELS_MAX) -> tuple[Stack, ...]:
     """The stacks of one series, without decoding a pixel.
 
     Raises:
         NotAssessable: as :func:`read_volumes`, but for what only the pixels show.
     """
-    frames = [frame for dataset in _images(objects) for frame in _frames(dataset)]
+    frames: list[Frame] = []
+    for dataset in _images(objects):
+        frames.extend(_frames(dataset))
+        if len(frames) > FRAMES_MAX:
+            raise NotAssessable(Reason.TOO_LARGE, f"more than {FRAMES_MAX} images")
     if len(frames) == 1:
         raise NotAssessable(Reason.TOO_FEW, "1 slice")
     groups = sorted(partition(frames), key=first_taken)
@@ -93,14 +104,11 @@ def decode(stack: Stack) -> Volume:
     """The voxels of a stack, decoded slice by slice into one float32 array.
 
     Raises:
-        NotAssessable: UNREADABLE, pixel data are damaged.
+        NotAssessable: UNREADABLE, pixel data are damaged; UNSUPPORTED, only some images are inverted.
+        SpoolError: the objects are not what was received, or can no longer be read.
     """
-    columns, rows, slices = stack.shape
-    voxels = np.empty((slices, rows, columns), np.float32)
-    for k, image in enumerate(_decoded_images(stack.frames)):
-        voxels[k] = image
     return Volume(
-        voxels=voxels.transpose(2, 1, 0),
+        voxels=values_of(stack.frames).transpose(2, 1, 0),
         affine=stack.affine,
         acquisition=acquisition_of(stack.frames[0].attributes),
         dimension=stack.dimension,
@@ -123,24 +131,13 @@ def acquisition_of(header: Attributes) -> Acquisition:
     )
 
 
-def _decoded_images(frames: Sequence[Frame]) -> Iterator[npt.NDArray[np.float32]]:
-    """Values of each frame, float32 (rows, columns); a mosaic is decoded once for all its tiles."""
-    source, index, stored = None, -1, None
-    for frame in frames:
-        if stored is None or frame.source is not source or frame.index != index:
-            source, index = frame.source, frame.index
-            stored = source.image(index)
-        image = stored if frame.tile is None else stored[frame.tile.rows, frame.tile.columns]
-        yield image.astype(np.float32) * np.float32(frame.slope) + np.float32(frame.intercept)
-
-
 def _frames(dataset: Dataset) -> Iterator[Frame]:
     return mosaic_frames(dataset) if is_mosaic(Attributes((dataset,))) else frames_of(dataset)
 
 
 def is_image(header: Attributes) -> bool:
     """Whether an object is an MR image, as this reader takes them."""
-    return header.text("SOPClassUID") in _IMAGES
+    return header.text("SOPClassUID") in IMAGES
 
 
 def kind_of(header: Attributes) -> str:
@@ -148,7 +145,7 @@ def kind_of(header: Attributes) -> str:
     return uid(header.text("SOPClassUID") or "").keyword or "private or unknown SOP class"
 
 
-def _images(objects: Iterable[Dataset | bytes]) -> list[Dataset]:
+def _images(objects: Iterable[Object]) -> list[Dataset]:
     """The MR images among the objects of a series, each once.
 
     Raises:
@@ -161,14 +158,17 @@ def _images(objects: Iterable[Dataset | bytes]) -> list[Dataset]:
     raise _refusal(Attributes((datasets[0],))) if datasets else NotAssessable(Reason.EMPTY)
 
 
-def _parsed(objects: Iterable[Dataset | bytes]) -> Iterator[Dataset]:
+def _parsed(objects: Iterable[Object]) -> Iterator[Dataset]:
     """Data sets; of bytes, those that are DICOM files."""
     for found in objects:
         if isinstance(found, Dataset):
             yield found
             continue
-        with suppress(NotAssessable):
-            yield parse_file(found)
+        try:
+            encoded, syntax = data_set_of(InMemory(found) if isinstance(found, bytes) else found)
+        except NotAssessable:
+            continue
+        yield read_image(encoded, syntax)
 
 
 def _refusal(header: Attributes) -> NotAssessable:

@@ -42,6 +42,8 @@ _STALE: Final = frozenset(
         "LargestImagePixelValue",
         "LargestPixelValueInSeries",
         "MACParametersSequence",
+        "PixelPaddingRangeLimit",
+        "PixelPaddingValue",
         "ModalityLUTSequence",
         "PixelData",
         "PixelPaddingRangeLimit",

@@ -20,6 +20,7 @@ import json
 import os
 import struct
 import zlib
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from enum import IntEnum
@@ -192,26 +193,28 @@ def _read_record(descriptor: int, offset: int, limit: int) -> Record | None:
     return Record(kind, covered[_HEAD.size :], offset + front_length, end)
 
 
-def read_payload(descriptor: int, offset: int, length: int) -> bytes:
-    """The payload at ``offset``, checked.
+def read_pieces(descriptor: int, offset: int, length: int, *, checked: bool = True) -> Iterator[bytes]:
+    """The payload at ``offset``, piece by piece, ``checked`` at its end.
 
     Raises:
         SpoolError: the bytes are not those that were written.
     """
-    framed = memoryview(read_exactly(descriptor, _CHECKSUM.size + length, offset - _CHECKSUM.size))
-    payload = framed[_CHECKSUM.size :]
-    if len(payload) != length or zlib.crc32(payload) != _CHECKSUM.unpack_from(framed)[0]:
+    expected, checksum, end = os.pread(descriptor, _CHECKSUM.size, offset - _CHECKSUM.size), 0, offset + length
+    while offset < end and (piece := os.pread(descriptor, min(_STRIDE, end - offset), offset)):
+        checksum = zlib.crc32(piece, checksum)
+        offset += len(piece)
+        yield piece
+    if checked and (offset < end or _CHECKSUM.pack(checksum) != expected):
         raise SpoolError("a stored data set does not match its checksum: check this disk, then send the series again")
-    return bytes(payload)
 
 
 def is_intact(descriptor: int, record: Record) -> bool:
     """Whether the payload of a complete record matches its checksum; read piece by piece."""
-    expected = os.pread(descriptor, _CHECKSUM.size, record.payload - _CHECKSUM.size)
-    checksum = 0
-    for offset in range(record.payload, record.end, _STRIDE):
-        checksum = zlib.crc32(os.pread(descriptor, min(_STRIDE, record.end - offset), offset), checksum)
-    return _CHECKSUM.pack(checksum) == expected
+    try:
+        deque(read_pieces(descriptor, record.payload, record.payload_length), maxlen=0)
+    except SpoolError:
+        return False
+    return True
 
 
 def read_exactly(descriptor: int, length: int, offset: int) -> bytes:

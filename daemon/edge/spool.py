@@ -1,6 +1,7 @@
 """The spool as other processes read it: the truth about what was received, while the receiver goes on appending."""
 
 import os
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ from daemon.edge.segments import (
     decode_mark,
     find_record,
     read_exactly,
-    read_payload,
+    read_pieces,
     scan,
     segment_number,
     segment_paths,
@@ -44,6 +45,53 @@ class Segment:
     size_bytes: int
     last_received_at: float
     newest: bool
+
+
+class StoredDataSet:
+    """One encoded data set in a segment; as :class:`daemon.core.ports.Content`."""
+
+    def __init__(self, segment: Path, offset: int, length: int, *, checked: bool = True) -> None:
+        self._segment = segment
+        self._offset = offset
+        self._is_checked = checked
+        self._is_sound = False
+        self.length = length
+
+    def read(self, offset: int, length: int) -> bytes:
+        """``length`` bytes from ``offset``, fewer only at the end; not checked.
+
+        Raises:
+            SpoolError: its segment was removed, or a sector is bad.
+        """
+        with self._opened() as descriptor:
+            return read_exactly(descriptor, max(min(length, self.length - offset), 0), self._offset + offset)
+
+    def pieces(self) -> Iterator[bytes]:
+        """All of it, a MiB at a time.
+
+        Raises:
+            SpoolError: its segment was removed, a sector is bad, or, at the end, the bytes are damaged.
+        """
+        with self._opened() as descriptor:
+            yield from read_pieces(descriptor, self._offset, self.length, checked=self._is_checked)
+        self._is_sound = True
+
+    def check(self) -> None:
+        """Read all of it, unless that was done before, and compare with its checksum.
+
+        Raises:
+            SpoolError: as ``pieces``.
+        """
+        if not self._is_sound:
+            deque(self.pieces(), maxlen=0)
+
+    @contextmanager
+    def _opened(self) -> Iterator[int]:
+        try:
+            with _opened(self._segment) as descriptor:
+                yield descriptor
+        except OSError as error:
+            raise SpoolError(f"a segment cannot be read ({error.strerror}): check this disk") from error
 
 
 class SpoolReader:
@@ -111,23 +159,17 @@ class SpoolReader:
             )
         return self._skips[damaged]
 
+    def dataset(self, arrival: Arrival | StepArrival, *, checked: bool = True) -> StoredDataSet:
+        """The encoded data set as it was received, to be read where it lies; unless ``checked``, damaged or not."""
+        return StoredDataSet(self._folder / arrival.segment, arrival.offset, arrival.length, checked=checked)
+
     def dataset_bytes(self, arrival: Arrival | StepArrival) -> bytes:
         """The encoded data set, byte for byte as it was received.
 
         Raises:
             SpoolError: its segment was removed, or the bytes are damaged.
         """
-        with _opened(self._folder / arrival.segment) as descriptor:
-            return read_payload(descriptor, arrival.offset, arrival.length)
-
-    def unchecked_bytes(self, arrival: Arrival) -> bytes:
-        """What lies where the data set was written, damaged or not.
-
-        Raises:
-            SpoolError: its segment was removed.
-        """
-        with _opened(self._folder / arrival.segment) as descriptor:
-            return read_exactly(descriptor, arrival.length, arrival.offset)
+        return b"".join(self.dataset(arrival).pieces())
 
     def part10(self, arrival: Arrival) -> bytes:
         """The instance as a DICOM file: preamble, file meta information, data set (PS3.10 section 7.1).

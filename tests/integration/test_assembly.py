@@ -27,7 +27,7 @@ LATE = 1e12
 
 def read_instance(arrival, data):
     """A slice whose number is its payload."""
-    number = int(data.decode())
+    number = int(b"".join(data.pieces()))
     made = instance(number, at=arrival.received_at)
     return type(made)(**{name: getattr(made, name) for name in made.__slots__} | {"arrival": arrival})
 

@@ -15,6 +15,7 @@ from daemon.config import Settings, load_settings, shipped_bundle
 from daemon.core.delivery import JUDGED
 from daemon.core.errors import NotAssessable, Reason
 from daemon.core.values import State
+from daemon.dicom.content import InMemory
 from daemon.edge.engines import engine_maker
 from daemon.examination import Examiners
 from daemon.judgement import Judge, SeriesJudge
@@ -130,7 +131,7 @@ def test_a_series_that_would_fill_the_memory_is_refused_before_it_is_read(site):
 
     def read(arrival):
         assert arrival is large[0].arrival, "only a header, for the report"
-        return encoded(golden_datasets()[0])
+        return InMemory(encoded(golden_datasets()[0]))
 
     judge = SeriesJudge(pytest.fail, ALGORITHM, load_settings(site).routes, read, "here")
     judged = judge.judge(replace(series, instances=tuple(large)), None)

@@ -20,6 +20,7 @@ from daemon.core.delivery import Recipient
 from daemon.core.errors import NotAssessable, Reason
 from daemon.core.routing import Route
 from daemon.core.values import Algorithm, Arrival, ClosedBy, Series, Stage, State, Volume
+from daemon.dicom.content import InMemory
 from daemon.dicom.headers import read_instance
 from daemon.dicom.simulate import series_from_volume
 from daemon.edge.index import Index
@@ -83,7 +84,9 @@ def made(
     """A line over one database; DBOS knows one a process, so that it has to forget the last."""
     DBOS.destroy(destroy_registry=True)
     judge = Judge(examiner=SimpleNamespace(examine=examine), algorithm=ALGORITHM, choose_standard=lambda *_: None)
-    series_judge = SeriesJudge(lambda _: judge, ALGORITHM, [EVERYTHING], lambda a: contents[a.sop_instance_uid], "here")
+    series_judge = SeriesJudge(
+        lambda _: judge, ALGORITHM, [EVERYTHING], lambda a: InMemory(contents[a.sop_instance_uid]), "here"
+    )
     return Line(
         Parts(
             index=index,

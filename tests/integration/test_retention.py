@@ -176,9 +176,7 @@ def test_a_late_image_of_a_series_that_has_gone_is_answered_with_that(site):
     site.store("1.1", images=1)
     (series,) = site.close()
     algorithm = Algorithm(bundle="b", bundle_version="1", bundle_digest="d", software_version="1", config_digest="c")
-    judged = SeriesJudge(pytest.fail, algorithm, site.settings.routes, site.reader.dataset_bytes, "here").judge(
-        series, None
-    )
+    judged = SeriesJudge(pytest.fail, algorithm, site.settings.routes, site.reader.dataset, "here").judge(series, None)
 
     assert (2, 4) == (series.revision, len(series.instances))
     assert Reason.LOST is judged.verdict.not_assessed

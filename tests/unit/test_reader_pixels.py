@@ -4,7 +4,7 @@ import base64
 
 import numpy as np
 import pytest
-from builders_series import Lattice, classic, describe_pixels, encoded, enhanced, with_syntax
+from builders_series import Lattice, classic, describe_pixels, encoded, enhanced, part10, with_syntax
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom.encaps import encapsulate
@@ -178,12 +178,87 @@ def test_a_transfer_syntax_without_decoder_is_refused():
     assert Reason.UNREADABLE is refusal(images).reason
 
 
-def test_deflated_data_sets_are_not_inflated():
-    images = [parse(encoded(image), DeflatedExplicitVRLittleEndian) for image in classic()]
+def test_deflated_data_sets_are_refused_as_such_and_not_inflated():
+    files = [part10(with_syntax(image, DeflatedExplicitVRLittleEndian)) for image in classic()]
 
-    with pytest.raises(NotAssessable):
-        read_volumes(images)
+    assert "a deflated data set" == refusal(files).detail
 
 
 def test_colour_images_are_refused():
     assert Reason.UNSUPPORTED is refusal(classic(SamplesPerPixel=3)).reason
+
+
+@pytest.mark.parametrize("photometric", ["PALETTE COLOR", "RGB", "YBR_FULL"])
+def test_images_that_are_no_shades_of_grey_are_refused(photometric):
+    assert Reason.UNSUPPORTED is refusal(classic(PhotometricInterpretation=photometric)).reason
+
+
+def padded(value, representation, stated, vr, limit=None):
+    """Images whose first pixels hold ``value``, as their header ``stated`` it."""
+    images = classic()
+    for image in images:
+        pixels = np.frombuffer(image.PixelData, "<u2").astype(np.int64) + 5
+        pixels[:3] = value if limit is None else (value, limit, (value + limit) // 2)
+        image.PixelData = pixels.astype("<i2" if representation else "<u2").tobytes()
+        image.PixelRepresentation = representation
+        image.add_new("PixelPaddingValue", vr, stated)
+        if limit is not None:
+            image.add_new("PixelPaddingRangeLimit", vr, limit)
+    return images
+
+
+@pytest.mark.parametrize(
+    "padding",
+    [
+        (-32768, 1, -32768, "SS", None),
+        (-2000, 1, 63536, "US", None),
+        (65535, 0, 65535, "US", None),
+        (65535, 0, -1, "SS", None),
+        (60000, 0, 60000, "US", 60900),
+        (-2000, 1, -2000, "SS", -3000),
+    ],
+)
+@pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
+def test_padding_is_background_and_nothing_else_changes(padding, syntax):
+    images = over_the_network(padded(*padding), syntax)
+    expected = voxels(classic()) + 5
+    expected[:3, 0] = 0
+
+    assert np.array_equal(expected, voxels(images))
+
+
+def test_padding_is_no_darker_than_the_darkest_where_values_are_shifted():
+    images = padded(65535, 0, 65535, "US")
+    for image in images:
+        image.RescaleSlope, image.RescaleIntercept = "2", "-100"
+
+    assert -100.0 == voxels(images).min()
+
+
+def test_a_series_of_padding_alone_is_flat():
+    images = classic(PixelPaddingValue=0, PixelPaddingRangeLimit=65535)
+
+    assert Reason.FLAT is refusal(images).reason
+
+
+def test_an_inverted_series_is_turned_over():
+    plain = voxels(classic())
+
+    assert np.array_equal(plain.max() - plain, voxels(classic(PhotometricInterpretation="MONOCHROME1")))
+
+
+def test_padding_of_an_inverted_series_is_background():
+    images = padded(65535, 0, 65535, "US")
+    for image in images:
+        image.PhotometricInterpretation = "MONOCHROME1"
+    expected = (voxels(classic()) + 5).max() - (voxels(classic()) + 5)
+    expected[:3, 0] = 0
+
+    assert np.array_equal(expected, voxels(images))
+
+
+def test_a_series_that_is_inverted_in_part_is_refused():
+    images = classic()
+    images[2].PhotometricInterpretation = "MONOCHROME1"
+
+    assert "images of two photometric interpretations" == refusal(images).detail

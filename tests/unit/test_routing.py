@@ -1,5 +1,9 @@
 """Which bundle a series gets: the first route whose conditions hold, and what is said of routes that cannot be."""
 
+import json
+from dataclasses import replace
+from importlib.resources import files
+
 import pytest
 from builders_series import Lattice, classic, enhanced
 from hypothesis import given
@@ -57,6 +61,10 @@ def test_t1_weighted_heads_go_to_the_brain_bundle(header):
     ("header", "why"),
     [
         (MPRAGE | {"ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"]}, "a localizer"),
+        (MPRAGE | {"ProtocolName": "AAHead_Scout_64ch"}, "a localizer"),
+        (MPRAGE | {"SeriesDescription": "3-pl T2* FGRE"}, "a localizer"),
+        (MPRAGE | {"SeriesDescription": "3Plane Loc SSFSE"}, "a localizer"),
+        (MPRAGE | {"ProtocolName": "LOC"}, "a localizer"),
         (MPRAGE | {"ImageType": ["DERIVED", "SECONDARY", "MPR"]}, "images computed from others"),
         (MPRAGE | {"ImageType": ["DERIVED", "PRIMARY", "T1 MAP"]}, "images computed from others"),
         (MPRAGE | {"ImageType": ["ORIGINAL", "PRIMARY", "P"]}, "phase, real or imaginary images"),
@@ -80,6 +88,60 @@ def test_everything_else_is_answered_with_its_reason(header, why):
     refusal = outlook(**header).refusal
 
     assert (Reason.UNROUTED, why) == (refusal.reason, refusal.detail)
+
+
+#: AutoAlign's scout as Siemens sends it, without a word that says so.
+SCOUT = {
+    "ImageType": ["ORIGINAL", "PRIMARY", "M", "NORM", "DIS3D", "MFSPLIT"],
+    "ScanningSequence": "GR",
+    "SequenceVariant": "SP",
+    "RepetitionTime": 3.15,
+    "EchoTime": 1.37,
+}
+COARSE = replace(LATTICE, spacing=(1.6, 1.6, 1.6))
+
+
+def test_a_scout_is_known_by_its_speed():
+    refusal = consider(arrange(classic(COARSE, **SCOUT)), default_routes()).refusal
+
+    assert "a localizer" == refusal.detail
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"RepetitionTime": 5.5, "EchoTime": 1.7},  # SPGR at 1.5 T
+        {"RepetitionTime": 6.5, "EchoTime": 2.9},  # the repetition that Philips states of its MPRAGE
+        {"RepetitionTime": 3.3, "EchoTime": 0.07, "InversionTime": 1300},  # PETRA
+        {"RepetitionTime": 2300, "EchoTime": 1.4, "InversionTime": 900},
+        {"RepetitionTime": 3.3, "EchoTime": 1.5, "ScanningSequence": ["GR", "IR"]},
+        {"ProtocolName": "t1_block_velocity", "SeriesDescription": "locked"},
+    ],
+)
+def test_no_fast_head_is_taken_for_a_scout(header):
+    found = consider(
+        arrange(classic(COARSE, **SCOUT | {"RepetitionTime": 8, "EchoTime": 3} | header)), default_routes()
+    )
+
+    assert "brain-t1" == found.route.bundle
+
+
+#: Terms of PS3.16, annex L, as highdicom has them, that lie in the head.
+IN_THE_HEAD = """
+3RDVENTRICLE 4THVENTRICLE ACA ANTCOMMA BASILARA BRAIN CEREBELLUM CEREBHEMISPHERE CEREBRALA CHEEK CHOROIDPLEXUS
+CIRCLEOFWILLIS CORNEA EAC EAR ENDONASAL ENDONASOPHARYNYX EYE EYELID FACE FACIALA FONTANEL HEAD HEADNECK IAC
+INTRACRANIAL JAW LACRIMALA LATVENTRICLE LINGUALA MANDIBLE MASTOID MAXILLA MCA MOUTH NASOPHARYNX NOSE OCCIPTALV
+OCCPITALA OPHTHALMICA OPTICCANAL ORBIT PAROTID PCA POSCOMMA SCALP SCLERA SELLA SKULL THALAMUS TMJ TONGUE
+ZYGOMA
+"""
+
+
+def test_of_the_standards_body_parts_those_in_the_head_are_judged():
+    terms = json.loads((files("highdicom") / "_standard" / "anatomic_regions.json").read_text())
+    routes, facts = default_routes(), facts_of(arrange(classic(LATTICE, **MPRAGE))[0], 1)
+    judged = {term for term in terms if find_route(routes, facts | {"BodyPartExamined": (term,)}).bundle}
+
+    assert set(IN_THE_HEAD.split()) == judged
 
 
 def test_enhanced_images_are_routed_by_the_facts_that_they_state_otherwise():

@@ -24,7 +24,7 @@ from daemon.edge.segments import (
     encode_mark,
     find_record,
     is_intact,
-    read_payload,
+    read_pieces,
     scan,
     segment_name,
 )
@@ -65,7 +65,7 @@ def test_what_was_written_is_read_back(entries):
     content = SEGMENT_HEAD + b"".join(encode(*entry) for entry in entries)
     with in_memory(content) as descriptor:
         records = list(scan(descriptor, len(SEGMENT_HEAD), len(content)))
-        payloads = [read_payload(descriptor, record.payload, record.payload_length) for record in records]
+        payloads = [b"".join(read_pieces(descriptor, record.payload, record.payload_length)) for record in records]
 
     assert [payload for _, payload in entries] == payloads
     assert [_described(entry, record) for (entry, _), record in zip(entries, records, strict=True)] == [
@@ -111,7 +111,7 @@ def test_a_damaged_payload_is_not_handed_out():
     content = bytearray(SEGMENT_HEAD + encode(receipt(), b"voxels"))
     content[-1] ^= 1
     with in_memory(bytes(content)) as descriptor, pytest.raises(SpoolError, match="checksum"):
-        read_payload(descriptor, len(content) - 6, 6)
+        list(read_pieces(descriptor, len(content) - 6, 6))
 
 
 def test_the_record_behind_damage_is_found():

@@ -10,6 +10,8 @@ from pydicom.dataset import Dataset
 
 from daemon.core.errors import NotAssessable, Reason
 from daemon.dicom.attributes import Attributes, items
+from daemon.dicom.parsing import HEADER_LIMITS
+from daemon.dicom.reading.objects import limits_of, reduced, without_groups
 from daemon.dicom.reading.pixels import PixelSource, pixel_source, stated
 
 Vector = npt.NDArray[np.float64]
@@ -150,16 +152,19 @@ def _vector(attributes: Attributes, keyword: str, length: int) -> Vector:
 
 def _headers(dataset: Dataset, frames: int) -> list[Attributes]:
     """One header a frame."""
-    groups = items(dataset, "PerFrameFunctionalGroupsSequence")
+    limits = limits_of(dataset)
+    groups = items(dataset, "PerFrameFunctionalGroupsSequence", limits)
     if not groups and frames == 1:
         return [Attributes((dataset,))]
     if len(groups) != frames:
         raise NotAssessable(Reason.GEOMETRY, f"functional groups of {len(groups)} frames, {frames} stated")
-    shared = [layer for group in items(dataset, "SharedFunctionalGroupsSequence") for layer in _layers(group)]
-    return [Attributes((*_layers(group), *shared, dataset)) for group in groups]
+    shared = [layer for group in items(dataset, "SharedFunctionalGroupsSequence", limits) for layer in _layers(group)]
+    rest = without_groups(dataset)
+    return [Attributes((*_layers(group), *shared, rest)) for group in groups]
 
 
 def _layers(group: Dataset) -> list[Dataset]:
-    """The items of a functional group's macros."""
-    found = [item for macro in _MACROS for item in items(group, macro)]
-    return found + [item for layer in found for nested in _NESTED for item in items(layer, nested)]
+    """The items of a functional group's macros, one each (PS3.3, C.7.6.16.1.1), with what the reader asks for."""
+    found = [item for macro in _MACROS for item in items(group, macro, HEADER_LIMITS)[:1]]
+    nested = [item for layer in found for name in _NESTED for item in items(layer, name, HEADER_LIMITS)[:1]]
+    return [reduced(item) for item in (*found, *nested)]

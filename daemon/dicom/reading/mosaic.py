@@ -14,11 +14,10 @@ import numpy as np
 from pydicom.dataset import Dataset
 
 from daemon.core.errors import NotAssessable, Reason
-from daemon.dicom.attributes import Attributes, PrivateName, private_element
+from daemon.dicom.attributes import Attributes, private_element
 from daemon.dicom.reading.csa import csa_values
 from daemon.dicom.reading.frames import Frame, Plane, Tile, Vector, frames_of
-
-_CSA_HEADER: Final = PrivateName(0x0029, "SIEMENS CSA HEADER", 0x10, "OB")
+from daemon.dicom.reading.objects import CSA_HEADER
 
 #: Beyond any mosaic: 32 x 32 tiles.
 _TILES_MAX: Final = 1024
@@ -98,7 +97,7 @@ def _layout(dataset: Dataset) -> tuple[int, Vector]:
 
 
 def _csa_header(dataset: Dataset) -> bytes:
-    element = private_element(dataset, _CSA_HEADER)
+    element = private_element(dataset, CSA_HEADER)
     if element is not None and isinstance(element.value, bytes):
         return element.value
     raise NotAssessable(Reason.UNSUPPORTED, "mosaic without a CSA header")

@@ -4,8 +4,8 @@ Which decoder reads which transfer syntax is fixed, so that the same bytes alway
 permissively licensed: python-gdcm (Apache-2.0), pyjpegls and pylibjpeg-openjpeg (MIT); pylibjpeg-libjpeg is GPL.
 """
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
@@ -30,9 +30,12 @@ from pydicom.uid import (
 )
 
 from daemon.core.errors import NotAssessable, Reason
+from daemon.core.ports import Content
 from daemon.dicom.attributes import Attributes, element_of
+from daemon.dicom.content import InMemory, Limits, Stream
 from daemon.dicom.parsing import MALFORMED, quietly, uid
 from daemon.dicom.reading.codestreams import image_size
+from daemon.dicom.reading.objects import ImageHeader
 
 Stored = npt.NDArray[np.integer]
 
@@ -52,17 +55,24 @@ _HTJ2K: Final = UID("1.2.840.10008.1.2.4.203")
 _LOSSY: Final = frozenset({JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossless, JPEG2000, _HTJ2K})
 
 _ALLOCATED: Final = (8, 16, 32)
+_GREY, _INVERTED = "MONOCHROME2", "MONOCHROME1"
 
 #: A lossless frame is never longer than this many times its raw size, plus room for headers: a bound for bombs.
 _EXPANSION_MAX: Final = 2
 _HEADERS_MAX: Final = 4096
+#: Reads that finding one frame among its fragments may take, and finding how many fragments there are.
+_FRAGMENTS_MAX: Final = 500_000
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PixelSource:
-    """The pixel data of one data set, their description checked (PS3.3, C.7.6.3)."""
+    """The pixel data of one data set, their description checked (PS3.3, C.7.6.3); read a frame at a time.
 
-    encoded: bytes
+    ``padding``: the lowest and the highest stored value that is no image (C.7.5.1.1.2); ``inverted``: the lowest
+    value is the brightest (C.7.6.3.1.2).
+    """
+
+    encoded: Content
     syntax: UID
     frames: int
     rows: int
@@ -70,37 +80,62 @@ class PixelSource:
     bits_allocated: int
     bits_stored: int
     signed: bool
+    padding: tuple[int, int] | None = None
+    inverted: bool = False
 
     def image(self, index: int) -> Stored:
         """The stored values of one frame: integers (rows, columns), bits outside BitsStored cleared.
 
         Raises:
             NotAssessable: UNREADABLE, the pixel data are damaged or too short.
+            SpoolError: they can no longer be read.
         """
-        try:
-            with quietly():
-                return self._decoded(self._buffers[index] if self.syntax.is_encapsulated else self._slice(index))
-        except (*MALFORMED, RuntimeError) as error:  # RuntimeError: pydicom wraps what a decoder raises in it
-            raise NotAssessable(Reason.UNREADABLE, f"pixel data, {type(error).__name__}") from error
+        (image,) = self.images([index])
+        return image
+
+    def images(self, indices: Iterable[int]) -> Iterator[Stored]:
+        """The same for several frames, in ascending order; one compressed frame is in memory at a time."""
+        buffers = self._compressed(indices) if self.syntax.is_encapsulated else map(self._slice, indices)
+        while True:
+            try:
+                with quietly():
+                    image = self._decoded(next(buffers))
+            except StopIteration:
+                return
+            except (*MALFORMED, RuntimeError) as error:  # RuntimeError: pydicom wraps what a decoder raises in it
+                raise NotAssessable(Reason.UNREADABLE, f"pixel data, {type(error).__name__}") from error
+            yield image
 
     @property
     def _length(self) -> int:
         """Bytes of one frame, uncompressed."""
         return self.rows * self.columns * self.bits_allocated // 8
 
-    def _slice(self, index: int) -> bytes:
-        start = index * self._length
-        return self.encoded[start : start + self._length + self._length % 2]
+    @property
+    def _longest(self) -> int:
+        """Bytes that one frame may have, compressed."""
+        return _EXPANSION_MAX * self._length + _HEADERS_MAX
 
-    @cached_property
-    def _buffers(self) -> tuple[bytes, ...]:
+    def _slice(self, index: int) -> bytes:
+        return self.encoded.read(index * self._length, self._length + self._length % 2)
+
+    def _compressed(self, indices: Iterable[int]) -> Iterator[bytes]:
         """Each compressed frame, its fragments joined, as an encapsulated pixel data of its own."""
-        frames = generate_frames(self.encoded, number_of_frames=self.frames)
-        return tuple(encapsulate([frame], has_bot=False) for frame in map(self._checked, frames))
+        stream = Stream(self.encoded, Limits(_FRAGMENTS_MAX, 1 << 60))
+        frames, at = generate_frames(stream, number_of_frames=self.frames), 0
+        for index in indices:
+            for _ in range(at, index + 1):
+                stream.allow(Limits(_FRAGMENTS_MAX, 2 * self._longest))  # a frame, and the first fragment of the next
+                frame = next(frames, None)
+            stream.check()
+            if frame is None:
+                raise EOFError("fewer frames than stated")
+            at = index + 1
+            yield encapsulate([self._checked(frame)], has_bot=False)
 
     def _checked(self, frame: bytes) -> bytes:
         """The compressed frame, if it will not grow beyond the size its header states."""
-        if len(frame) > _EXPANSION_MAX * self._length + _HEADERS_MAX:
+        if len(frame) > self._longest:
             raise ValueError("the compressed frame is far longer than its image")
         if self.syntax != RLELossless and image_size(frame) != (self.rows, self.columns):
             raise ValueError("the compressed frame is of another size than its header says")
@@ -112,7 +147,7 @@ class PixelSource:
             "rows": self.rows,
             "columns": self.columns,
             "samples_per_pixel": 1,
-            "photometric_interpretation": "MONOCHROME2",
+            "photometric_interpretation": _GREY,
             "bits_allocated": self.bits_allocated,
             "bits_stored": self.bits_stored,
             "pixel_representation": int(self.signed),
@@ -134,9 +169,11 @@ def pixel_source(dataset: Dataset) -> PixelSource:
     """
     header = Attributes((dataset,))
     syntax = _lossless_syntax(dataset, header)
-    if stated(header, "SamplesPerPixel", 1) != 1:
+    photometric = header.text("PhotometricInterpretation") or _GREY
+    if stated(header, "SamplesPerPixel", 1) != 1 or photometric not in (_GREY, _INVERTED):
         raise NotAssessable(Reason.UNSUPPORTED, "colour images")
     bits_allocated = _bits_allocated(header)
+    signed = header.integer("PixelRepresentation") == 1
     return PixelSource(
         encoded=_encoded(dataset),
         syntax=syntax,
@@ -145,8 +182,26 @@ def pixel_source(dataset: Dataset) -> PixelSource:
         columns=_positive(header, "Columns"),
         bits_allocated=bits_allocated,
         bits_stored=header.integer("BitsStored") or bits_allocated,
-        signed=header.integer("PixelRepresentation") == 1,
+        signed=signed,
+        padding=_padding(header, bits_allocated, signed=signed),
+        inverted=photometric == _INVERTED,
     )
+
+
+def _padding(header: Attributes, bits: int, *, signed: bool) -> tuple[int, int] | None:
+    """PixelPaddingValue, and whatever lies between it and PixelPaddingRangeLimit, as the pixels are stored.
+
+    Both are stated as signed or unsigned, and often not as the pixels are.
+    """
+    value = header.integer("PixelPaddingValue")
+    if value is None:
+        return None
+    limit = header.integer("PixelPaddingRangeLimit")
+    half = 1 << (bits - 1)
+    ends = [
+        (end + half) % (2 * half) - half if signed else end % (2 * half) for end in (value, limit) if end is not None
+    ]
+    return min(ends), max(ends)
 
 
 def stated(header: Attributes, keyword: str, default: float) -> float:
@@ -191,8 +246,12 @@ def _lossless_syntax(dataset: Dataset, header: Attributes) -> UID:
     return syntax
 
 
-def _encoded(dataset: Dataset) -> bytes:
-    element = element_of(dataset, "PixelData")
-    if element is None or not isinstance(element.value, bytes):
+def _encoded(dataset: Dataset) -> Content:
+    if isinstance(dataset, ImageHeader):
+        content = dataset.pixels
+    else:
+        element = element_of(dataset, "PixelData")
+        content = InMemory(element.value) if element is not None and isinstance(element.value, bytes) else None
+    if content is None:
         raise NotAssessable(Reason.UNREADABLE, "no pixel data")
-    return element.value
+    return content
