@@ -67,7 +67,7 @@ class Site:
         def no_bundle(_name):
             raise NotAssessable(Reason.UNROUTED)
 
-        routes, read = [Route(name="all", bundle="b")], SpoolReader(self.spool).dataset_bytes
+        routes, read = [Route(name="all", bundle="b")], SpoolReader(self.spool).dataset
         return SeriesJudge(no_bundle, ALGORITHM, routes, read, "s").judge(series, None).verdict.not_assessed
 
 
