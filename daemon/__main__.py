@@ -33,6 +33,7 @@ _COMMANDS = {
     "run": "run the daemon until SIGTERM: a receiver and a working half, each started again whenever it ends",
     "receive": "run the receiver alone (`scanside run` starts one by itself)",
     "work": "judge and deliver only, beside other workers of the same database, until SIGTERM",
+    "check": "try the configuration and everything that it names: disk, bundle, database, every peer; a line each",
     "series": "list the series and their verdicts",
     "parked": "list what could not be delivered, and why",
     "requeue": "deliver what was parked once more",

@@ -87,14 +87,7 @@ def make_destination(outlet: Outlet, calling_ae: str) -> Destination:
         case DicomOutlet():
             return StorageScu(peer_of(outlet, calling_ae))
         case StowOutlet():
-            archive = WebArchive(
-                name=outlet.name,
-                url=outlet.url,
-                authorization_file=outlet.authorization_file,
-                timeout_s=outlet.timeout_s,
-                tls=outlet.tls,
-            )
-            return _encoded_for(outlet, StowClient(archive))
+            return _encoded_for(outlet, StowClient(web_archive(outlet)))
         case FolderOutlet():
             return _encoded_for(outlet, FolderWriter(DropFolder(name=outlet.name, path=outlet.path)))
 
@@ -131,4 +124,15 @@ def peer_of(outlet: DicomOutlet, calling_ae: str) -> Peer:
         timeout_s=outlet.timeout_s,
         tls=outlet.tls,
         compressed=outlet.compressed,
+    )
+
+
+def web_archive(outlet: StowOutlet) -> WebArchive:
+    """The DICOMweb service behind an outlet."""
+    return WebArchive(
+        name=outlet.name,
+        url=outlet.url,
+        authorization_file=outlet.authorization_file,
+        timeout_s=outlet.timeout_s,
+        tls=outlet.tls,
     )

@@ -25,6 +25,8 @@ from daemon.edge.tls import TlsSettings, client_context
 _PASSING = frozenset({302, 303, 307, 408, 425, 429, 500, 502, 504, 507, 511})
 _UNAVAILABLE, _CONFLICT = 503, 409
 _SUCCESSFUL = range(200, 300)
+#: What a service may say to a request of no object: bad request, conflict, unprocessable.
+_NOTHING_TO_STORE = frozenset({400, 409, 422})
 _UNAUTHORISED = frozenset({401, 403})
 #: An answer to one object takes some hundred bytes; its head, a proxy's headers.
 _ANSWER_BYTES = 1 << 17
@@ -85,14 +87,27 @@ class StowClient:
             return _remark(outcome.warning)
         raise self._trouble(status)
 
-    def _post(self, payload: bytes) -> tuple[int, bytes]:
+    def ask(self) -> str:
+        """Whether the service is there and lets us in: a request of no object, which stores nothing.
+
+        Raises:
+            DeliveryError: it does not, or something else answers.
+        """
+        status, body = self._post(None)
+        if status in _SUCCESSFUL and body.lstrip()[:64].lower().startswith((b"<html", b"<!doctype html")):
+            raise DeliveryRefused(f"{self.name} answers with a web page: no DICOMweb, or a login in front")
+        if status not in _SUCCESSFUL and status not in _NOTHING_TO_STORE:
+            raise self._trouble(status)
+        return f"answers requests to store (HTTP {status} to one of no object)"
+
+    def _post(self, payload: bytes | None) -> tuple[int, bytes]:
         boundary = secrets.token_hex(16)
         headers = {
             "Content-Type": f'multipart/related; type="application/dicom"; boundary={boundary}',
             "Accept": "application/dicom+json",
         } | self._authorization()
         part = f"--{boundary}\r\nContent-Type: application/dicom\r\n\r\n".encode()
-        body = part + payload + f"\r\n--{boundary}--\r\n".encode()
+        body = (b"" if payload is None else part + payload + b"\r\n") + f"--{boundary}--\r\n".encode()
         with closing(self._connected()) as connection:
             return self._exchange(connection, body, headers)
 
