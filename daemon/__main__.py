@@ -181,8 +181,11 @@ class _Work:
     def run(self, options: argparse.Namespace) -> int:
         """Until SIGTERM."""
         from daemon.app import run_worker
+        from daemon.checks import demand, own_checks
 
-        run_worker(load_settings(options.config), options.metrics_port)
+        settings = load_settings(options.config)
+        demand(own_checks(settings))
+        run_worker(settings, options.metrics_port)
         return 0
 
 

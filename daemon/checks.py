@@ -49,15 +49,17 @@ def find(check: Check) -> Finding:
         return Finding(name=check.name, good=True, detail=check.act())
     except (ScansideError, BundleError) as error:
         return Finding(name=check.name, good=False, detail=str(error))
+    except OSError as error:
+        return Finding(name=check.name, good=False, detail=f"{error.strerror}: {error.filename}")
 
 
 def demand(checks: Iterable[Check]) -> None:
-    """Carry out checks that must be good before anything is started.
+    """Carry out checks that must be good before anything is started; of one name, one.
 
     Raises:
         ConfigError: some are not; all of them are told, a line each.
     """
-    bad = [finding for finding in map(find, checks) if not finding.good]
+    bad = [finding for finding in map(find, {check.name: check for check in checks}.values()) if not finding.good]
     if bad:
         raise ConfigError("\n  ".join(f"{finding.name}: {finding.detail}" for finding in bad))
 
@@ -72,7 +74,6 @@ def receiving_checks(settings: Settings) -> Iterator[Check]:
 
 def working_checks(settings: Settings, *, works: bool = True) -> Iterator[Check]:
     """What the daemon needs beside its receiver; ``works``: that it judges and delivers itself."""
-    yield Check("storage", partial(_write, settings.storage))
     yield from own_checks(settings, works=works)
     for key, place in settings.ports.items():
         if key != "dicom.port":
@@ -80,7 +81,8 @@ def working_checks(settings: Settings, *, works: bool = True) -> Iterator[Check]
 
 
 def own_checks(settings: Settings, *, works: bool = True) -> Iterator[Check]:
-    """What files and addresses say by themselves; nobody is asked."""
+    """What a worker needs too: what files and addresses say by themselves; nobody is asked."""
+    yield Check("storage", partial(_write, settings.storage))
     yield Check("database", partial(_name_database, settings.database_url))
     yield Check("alerts.urls", partial(_make_notifiers, settings.alerts.urls))
     if works:
@@ -118,8 +120,8 @@ def listen_once(place: Listening) -> str:
 def _write(folder: Path) -> str:
     """Tried by writing, where the folder is there; what is not there yet is made at the start."""
     user = getpass.getuser()
-    there = next(path for path in (folder, *folder.parents) if path.exists())
     try:
+        there = next(path for path in (folder, *folder.parents) if path.exists())
         if there != folder:
             _may_make(there)
             return f"{folder} can be made by {user}"

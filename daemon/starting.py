@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Callable
 
+from daemon.checks import demand, receiving_checks, working_checks
 from daemon.config import Settings, load_settings
 from daemon.core.errors import ConfigError, DatabaseGone
 from daemon.edge import logs
@@ -23,7 +24,10 @@ def run_as_asked(options: argparse.Namespace) -> int:
         ConfigError: something configured is not so; said before anything is started.
     """
     if options.parent is None:
-        _claim(load_settings(options.config))
+        settings = load_settings(options.config)
+        receiving = () if options.no_receive else receiving_checks(settings)
+        demand([*receiving, *working_checks(settings, works=not options.no_work)])
+        _claim(settings)
         _become_parent(options)
 
     def work(settings: Settings) -> None:
@@ -44,6 +48,7 @@ def receive_as_asked(options: argparse.Namespace) -> int:
 
     if options.parent is None:
         settings = load_settings(options.config)
+        demand(receiving_checks(settings))
         _claim(settings)
         run_receiver(settings)
         return 0

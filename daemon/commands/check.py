@@ -10,13 +10,14 @@ from contextlib import suppress
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryFile
+from tempfile import TemporaryDirectory, TemporaryFile
 
 import sqlalchemy as sa
 
 from daemon.checks import Check, Finding, find, listen_once, own_checks, receiving_checks
 from daemon.config import Listening, Settings, load_settings
 from daemon.core.errors import ConfigError, SpoolError
+from daemon.edge.engines import engine_maker
 from daemon.edge.migrations import connect
 from daemon.edge.notifier import Alert, Notifier, make_notifiers
 from daemon.edge.outlets import DicomOutlet, FolderOutlet, Outlet, StowOutlet, peer_of, web_archive
@@ -59,14 +60,14 @@ def _findings(options: argparse.Namespace) -> Iterator[Finding]:
 
 
 def _checks(settings: Settings, *, alert: bool) -> Iterator[Check]:
-    for check in receiving_checks(settings):
-        yield Check("dicom.port", partial(_receiver_port, settings)) if check.name == "dicom.port" else check
+    checks = {check.name: check for check in (*receiving_checks(settings), *own_checks(settings))}
+    checks["dicom.port"] = Check("dicom.port", partial(_receiver_port, settings))
+    yield from checks.values()
     yield Check("disk", partial(_room, settings))
     yield Check("permissions", partial(_permissions, settings.storage))
     for key, place in settings.ports.items():
         if key != "dicom.port":
             yield Check(key, partial(_page_port, place) if key == "web.port" else partial(listen_once, place))
-    yield from own_checks(settings)
     yield Check("database answers", partial(_ask_database, settings))
     for name, folder in settings.bundle_folders.items():
         yield Check(f"bundle {name} here", partial(_judge_golden, folder, settings))
@@ -138,9 +139,10 @@ def _ask_database(settings: Settings) -> str:
 
 
 def _judge_golden(folder: Path, settings: Settings) -> str:
-    examiner = load_examiner(folder, settings.engine)
-    check_golden(examiner)
-    return f"gives its maker's numbers on {examiner.provider}"
+    with TemporaryDirectory() as compiled:  # the daemon's own is its user's
+        examiner = load_examiner(folder, engine_maker(settings.engine, Path(compiled)))
+        check_golden(examiner)
+        return f"gives its maker's numbers on {examiner.provider}"
 
 
 def _ask(outlet: Outlet, calling_ae: str) -> str:

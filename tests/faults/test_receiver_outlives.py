@@ -184,7 +184,7 @@ def test_a_key_that_does_not_exist_ends_the_start_with_its_sentence(tmp_path):
 
 def test_a_storage_folder_that_is_a_file_ends_the_start_with_its_sentence(tmp_path):
     (tmp_path / "file").write_text("")
-    assert_ends_with("cannot be used", write_config(tmp_path, storage="file"))
+    assert_ends_with("cannot write to", write_config(tmp_path, storage="file"))
 
 
 def test_a_port_in_use_ends_the_start_of_both_with_its_sentence(tmp_path):
