@@ -67,6 +67,7 @@ def _become_parent(options: argparse.Namespace) -> None:
     command += [name for name, given in (("--no-receive", options.no_receive), ("--no-work", options.no_work)) if given]
     if options.config:
         command += ["--config", str(options.config.resolve())]
+    logs.drain()
     os.execv(command[0], command)  # noqa: S606 - our own interpreter and module
 
 

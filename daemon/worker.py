@@ -18,6 +18,7 @@ from daemon.committing import Committer, take_outcome
 from daemon.config import Settings
 from daemon.core.errors import DatabaseGone, ThreadEndedError
 from daemon.delivering import Deliverer, Desk
+from daemon.edge import logs
 from daemon.edge.alerts import Alerts
 from daemon.edge.commitment import CommitmentScu, listening
 from daemon.edge.index import Index
@@ -63,6 +64,7 @@ class Claims(Protocol):
 
 def end_process() -> None:
     """End this process at once: no clean-up waits for a thread that hangs. Whoever started it starts it again."""
+    logs.drain()
     os._exit(os.EX_SOFTWARE)
 
 

@@ -204,3 +204,4 @@ if __name__ == "__main__":
         sys.stdout.flush()
         sys.stderr.write(f"@@@ {leak.__name__}\n")
         leak()
+        logs.drain()

@@ -207,4 +207,5 @@ def _wait(cohort: Cohort, line: CohortLine, stop: threading.Event) -> None:
 def _begin_anew() -> None:
     """This process in the place of itself: a series that hangs must not end a night's work."""
     sys.stderr.flush()
+    logs.drain()
     os.execv(sys.executable, sys.orig_argv)  # noqa: S606 - our own command, as we were started

@@ -6,21 +6,26 @@ to say is kept as where it was said (``pydicom/valuerep.py:442``), never as its 
 """
 
 import logging
+import os
 import sys
 import threading
 import time
 import warnings
 from collections.abc import Callable
+from functools import cache
+from typing import TextIO, cast
 
 import structlog
 from pynetdicom import _config as pynetdicom_config
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from daemon.core.errors import ConfigError
+from daemon.edge.log_pipe import LogPipe
 from daemon.edge.redaction import Redaction, place
 
 LEVELS = ("debug", "info", "warning", "error")
 SITE_KEY_BYTES_MIN = 16
+_STDERR = 2
 _AGAIN_S = 60.0
 
 
@@ -43,12 +48,25 @@ def configure(level: str, site_key: bytes) -> None:
     structlog.configure(
         processors=_chain(logging.getLevelNamesMapping()[level.upper()], site_key),
         wrapper_class=structlog.stdlib.BoundLogger,
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(file=cast("TextIO", _pipe())),
         cache_logger_on_first_use=False,
     )
     _route_libraries()
     _route_warnings()
     _route_uncaught()
+
+
+def drain() -> None:
+    """Wait a little until what was said is written: before this process ends or is replaced without a clean-up."""
+    _pipe().drain()
+
+
+@cache
+def _pipe() -> LogPipe:
+    """Standard error, which nobody waits for: a reader that hangs must hold up no image and no verdict."""
+    if sys.stderr is None:  # closed by who started us: the number must not become that of another file
+        os.dup2(os.open(os.devnull, os.O_WRONLY), _STDERR)
+    return LogPipe(_STDERR)
 
 
 def _chain(lowest: int, site_key: bytes) -> list[Processor]:
