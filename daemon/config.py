@@ -111,8 +111,8 @@ class RoutingSettings:
 class WorkSettings:
     """``silence_s``: after how many seconds without a sign of life a worker is lost, and others take its series.
 
-    ``judging_s``: a process that judges one series for longer hangs, and ends; after three such ends the series is
-    NOT_ASSESSED.
+    ``judging_s``: a process that gives one series more CPU seconds than that, or ten times as many of all seconds,
+    hangs, and ends; after three such ends the series is NOT_ASSESSED.
     """
 
     silence_s: Annotated[float, Range(5, 3600)] = 30.0

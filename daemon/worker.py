@@ -21,6 +21,7 @@ from daemon.delivering import Deliverer, Desk
 from daemon.edge import logs
 from daemon.edge.alerts import Alerts
 from daemon.edge.commitment import CommitmentScu, listening
+from daemon.edge.effort import Effort
 from daemon.edge.index import Index
 from daemon.edge.metrics import Metrics
 from daemon.edge.migrations import connect, prepare
@@ -42,6 +43,8 @@ _GRACE_S = 20
 _AGAIN_S = 2.0
 _BEAT_S = 2.0
 _WATCH_S = 1.0
+#: A host may give a series a tenth of a core.
+_WALL_TIMES = 10
 
 #: One volume in memory at a time.
 LINE_QUEUES = {JUDGE_QUEUE: 1}
@@ -50,9 +53,9 @@ _log = structlog.get_logger()
 
 
 class Judging(Protocol):
-    """Whoever judges one series at a time; ``judging_since``: see ``workflow.Line``."""
+    """Whoever judges one series at a time; ``judging``: see ``workflow.Line``."""
 
-    judging_since: float | None
+    judging: Effort | None
 
 
 class Claims(Protocol):
@@ -215,16 +218,17 @@ def watchful(roster: Roster, claims: Sequence[Claims], supervisor: Supervisor, *
 def watched(
     line: Judging, limit_s: float, supervisor: Supervisor, end: Callable[[], None] = end_process
 ) -> Iterator[None]:
-    """Ends the process by ``end`` when a series is judged for more than ``limit_s``.
+    """Ends the process by ``end`` when a series takes more than ``limit_s``.
 
-    A thread that hangs in a codec or a network cannot be stopped otherwise. Whoever starts the process again lets the
-    series be tried again; after some attempts it is answered unseen.
+    CPU seconds count, so that a busy host ends no good work; of all seconds a series gets some times as many, for what
+    hangs without working. A thread that hangs in a codec or a network cannot be stopped otherwise. Whoever starts the
+    process again lets the series be tried again; after some attempts it is answered unseen.
     """
 
     def turn() -> float:
-        since = line.judging_since
-        if since is not None and time.monotonic() - since > limit_s:
-            _log.critical("judging_hangs", seconds=limit_s)
+        judging = line.judging
+        if judging is not None and (judging.cpu_s > limit_s or judging.wall_s > limit_s * _WALL_TIMES):
+            _log.critical("judging_hangs", seconds=judging.wall_s)
             end()
         return _WATCH_S
 

@@ -19,6 +19,7 @@ from daemon.core.errors import Reason
 from daemon.core.values import ReportReference, Series, State
 from daemon.core.verdict import decline
 from daemon.edge.alerts import Alerts
+from daemon.edge.effort import Effort
 from daemon.edge.index import Index
 from daemon.edge.metrics import OTHER_SCANNER, Metrics, Step, cause_label, reason_label
 from daemon.edge.patience import patiently
@@ -65,12 +66,12 @@ class Line(DBOSConfiguredInstance):
     """The durable line behind a complete series.
 
     Attributes:
-        judging_since: When the series under way was begun, by ``time.monotonic``; None between two series.
+        judging: What the series under way has taken so far; None between two series.
     """
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self.judging_since: float | None = None
+        self.judging: Effort | None = None
         super().__init__("line")
 
     def begin(self, series_instance_uid: str, revision: int) -> None:
@@ -117,14 +118,14 @@ class Line(DBOSConfiguredInstance):
         series = patiently(lambda: parts.index.series(series_instance_uid, revision))
         attempts = patiently(lambda: parts.results.begin(series_instance_uid, revision))
         earlier = patiently(lambda: parts.results.sr_before(series_instance_uid, revision))
-        self.judging_since = time.monotonic()
+        self.judging = Effort()
         try:
             predecessor = self._reference(series_instance_uid, earlier) if earlier else None
             reported = self._reported(series_instance_uid, revision)
             unseen = give_up or attempts > MOST_ATTEMPTS
             judged = parts.judge().judge(series, predecessor, give_up=unseen, reported=reported)
         finally:
-            self.judging_since = None
+            self.judging = None
         if patiently(lambda: self._publish(series, judged)):
             self._count(series, judged)
 

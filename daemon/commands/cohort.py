@@ -21,6 +21,7 @@ from daemon.commands.finding import Found
 from daemon.core.errors import ConfigError, Reason
 from daemon.core.verdict import decline
 from daemon.edge.cohorts import Cohort, Row
+from daemon.edge.effort import Effort
 from daemon.edge.supervisor import Loop, Supervisor
 from daemon.workflow import FAILED, MOST_ATTEMPTS, WORKFLOW_VERSION
 
@@ -40,12 +41,12 @@ class CohortLine(DBOSConfiguredInstance):
 
     Attributes:
         queue: The name of its queue.
-        judging_since: When the series under way was begun, by ``time.monotonic``; None between two series.
+        judging: What the series under way has taken so far; None between two series.
     """
 
     def __init__(self, cohort: Cohort, root: Path, appraise: Appraise, supervisor: Supervisor) -> None:
         self.queue = f"cohort.{_token(cohort.name)}"
-        self.judging_since: float | None = None
+        self.judging: Effort | None = None
         self._cohort = cohort
         self._root = root
         self._appraise = appraise
@@ -78,14 +79,14 @@ class CohortLine(DBOSConfiguredInstance):
         if begun is None:
             return
         found = Found(series=series, files=begun.files)
-        self.judging_since = time.monotonic()
+        self.judging = Effort()
         try:
             judge = partial(answer, found, self._root, self._appraise)
             row, passing = self._supervisor.item(
                 Loop.COHORT, lambda: judge(give_up=begun.attempts > MOST_ATTEMPTS), lambda _: judge(give_up=True)
             )
         finally:
-            self.judging_since = None
+            self.judging = None
         self._cohort.answer(series, revision, row, time.time(), passing=passing)
 
 

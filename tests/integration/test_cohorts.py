@@ -84,7 +84,7 @@ def test_a_series_that_took_three_workers_down_is_answered_unseen(tmp_path):
 
     assert [[tmp_path / "a" / "0.dcm"]] * 3 == seen
     assert ("NOT_ASSESSED", True) == (row["verdict"], "failed" in row["action"])
-    assert line.judging_since is None
+    assert line.judging is None
     line._judge("1.2.0", 1)  # noqa: SLF001 - done is done
     assert [row] == list(cohort.rows())
     engine.dispose()
@@ -118,7 +118,7 @@ with pathlib.Path({starts!r}).open("a+") as file:
     again = len(file.read().split()) > 1
 if not again:
     threading.Thread(target=time.sleep, args=(600,)).start()
-    line, supervisor = SimpleNamespace(judging_since=time.monotonic() - 61), Supervisor(threading.Event())
+    line, supervisor = SimpleNamespace(judging=SimpleNamespace(cpu_s=61.0, wall_s=61.0)), Supervisor(threading.Event())
     with watched(line, 60.0, supervisor, _begin_anew):
         time.sleep(60)
 """

@@ -108,7 +108,7 @@ def test_a_series_that_no_worker_survives_is_answered_unseen(engine, tmp_path):
 
     def examine(*_: object) -> None:
         looks.append(results.record(series.series_instance_uid, 1).stage)
-        assert line.judging_since is not None
+        assert line.judging is not None
         raise Died
 
     line = made(index, results, examine, contents, tmp_path)
@@ -122,7 +122,7 @@ def test_a_series_that_no_worker_survives_is_answered_unseen(engine, tmp_path):
     assert (State.NOT_ASSESSED, Reason.FAILED) == (record.verdict.state, record.verdict.not_assessed)
     assert (Stage.DELIVERING, 12) == (record.stage, record.images)
     assert {"SC", "SR"} == set(record.objects)
-    assert line.judging_since is None
+    assert line.judging is None
     line._judge(series.series_instance_uid, 1)  # noqa: SLF001 - done is done
     assert record == results.record(series.series_instance_uid, 1)
 
@@ -157,7 +157,7 @@ from types import SimpleNamespace
 from daemon.edge.supervisor import Supervisor
 from daemon.worker import watched
 
-line = SimpleNamespace(judging_since=time.monotonic() - {judged_for})
+line = SimpleNamespace(judging=SimpleNamespace(cpu_s={cpu_s}, wall_s={wall_s}))
 threading.Thread(target=time.sleep, args=(600,)).start()  # keeps the interpreter from ending by itself
 with watched(line, 60.0, Supervisor(threading.Event())):
     time.sleep(3)
@@ -165,9 +165,13 @@ print("still there", flush=True)
 """
 
 
-@pytest.mark.parametrize(("judged_for", "status"), [(61.0, os.EX_SOFTWARE), (50.0, None)])
-def test_a_process_that_hangs_in_one_series_ends(judged_for, status):
-    command = [sys.executable, "-c", HANGING.format(judged_for=judged_for)]
+@pytest.mark.parametrize(
+    ("cpu_s", "wall_s", "status"),
+    [(61.0, 61.0, os.EX_SOFTWARE), (0.0, 601.0, os.EX_SOFTWARE), (50.0, 590.0, None)],
+    ids=["it works for ever", "it waits for ever", "the host is busy"],
+)
+def test_a_process_that_hangs_in_one_series_ends(cpu_s, wall_s, status):
+    command = [sys.executable, "-c", HANGING.format(cpu_s=cpu_s, wall_s=wall_s)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         said = process.stdout.readline()
         try:
