@@ -14,6 +14,7 @@ from daemon.core.delivery import Recipient
 from daemon.core.errors import NotAssessable, Reason
 from daemon.core.routing import Route
 from daemon.core.values import Algorithm, Arrival, ClosedBy, Series, Stage, State, Volume
+from daemon.dicom.content import InMemory
 from daemon.dicom.headers import read_instance
 from daemon.dicom.simulate import series_from_volume
 from daemon.edge.index import Index
@@ -48,7 +49,7 @@ class Site:
             lambda _: judge,
             ALGORITHM,
             [Route(name="all", bundle="b")],
-            lambda a: self.contents[a.sop_instance_uid],
+            lambda a: InMemory(self.contents[a.sop_instance_uid]),
             "s",
         )
         DBOS.destroy(destroy_registry=True)
@@ -59,11 +60,10 @@ class Site:
                 reports=self.reports,
                 judge=lambda: self.judge,
                 recipients={"pacs": Recipient(verdicts=tuple(State))},
-                notifiers={},
+                alerted=(),
                 metrics=metrics,
                 supervisor=supervisor,
                 scanners={},
-                page="",
             )
         )
 
