@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,24 +14,32 @@ import numpy as np
 import pytest
 from builders_database import gone_at
 from builders_receiver import encoded
+from builders_spool import spool_settings
 from dbos import DBOS
 from prometheus_client import CollectorRegistry
+from pydicom import dcmread
 
 from daemon.core.delivery import Recipient
 from daemon.core.errors import NotAssessable, Reason
+from daemon.core.retention import Retention
 from daemon.core.routing import Route
 from daemon.core.values import Algorithm, Arrival, ClosedBy, Series, Stage, State, Volume
 from daemon.dicom.content import InMemory
 from daemon.dicom.headers import read_instance
 from daemon.dicom.simulate import series_from_volume
 from daemon.edge.index import Index
+from daemon.edge.inventory import Inventory
 from daemon.edge.metrics import make_metrics
 from daemon.edge.migrations import open_database
+from daemon.edge.outbox import Outbox
 from daemon.edge.patience import is_gone
 from daemon.edge.reports import Reports
 from daemon.edge.results import Results
+from daemon.edge.spool import SpoolReader
+from daemon.edge.spool_writer import SpoolWriter
 from daemon.edge.supervisor import Supervisor
 from daemon.judgement import Judge, SeriesJudge
+from daemon.retention import Warden
 from daemon.workflow import Line, Parts
 
 ALGORITHM = Algorithm(bundle="b", bundle_version="1", bundle_digest="d", software_version="1", config_digest="c")
@@ -125,6 +134,32 @@ def test_a_series_that_no_worker_survives_is_answered_unseen(engine, tmp_path):
     assert line.judging is None
     line._judge(series.series_instance_uid, 1)  # noqa: SLF001 - done is done
     assert record == results.record(series.series_instance_uid, 1)
+
+
+def test_a_revision_supersedes_a_report_whose_file_has_left_the_disk(engine, tmp_path):
+    index, results, reports = Index(engine, b"key"), Results(engine), Reports(tmp_path / "reports")
+    series, contents = received(index)
+
+    def examine(*_: object) -> None:
+        raise NotAssessable(Reason.NO_HEAD)
+
+    line = made(index, results, examine, contents, tmp_path)
+    line._judge(series.series_instance_uid, 1)  # noqa: SLF001 - the step, as its engine calls it
+    while delivery := Outbox(engine).claim("pacs", "w", 1e9):
+        Outbox(engine).delivered(delivery, 1e9)
+    earlier = reports.reference(results.record(series.series_instance_uid, 1).objects["SR"])
+    SpoolWriter(spool_settings(tmp_path / "spool")).close()
+    Warden(SpoolReader(tmp_path / "spool"), reports, Inventory(engine), Retention()).prune(1e12)
+    left = list((tmp_path / "reports").iterdir())
+    index.close_series(replace(series, revision=2))
+    line._judge(series.series_instance_uid, 2)  # noqa: SLF001 - the same
+    sr = dcmread(reports.path(results.record(series.series_instance_uid, 2).objects["SR"]))
+    (study,) = sr.PredecessorDocumentsSequence
+    (document,) = study.ReferencedSeriesSequence
+
+    assert [] == left
+    assert earlier.series_instance_uid == document.SeriesInstanceUID
+    assert earlier.sop_instance_uid == document.ReferencedSOPSequence[0].ReferencedSOPInstanceUID
 
 
 def test_a_database_that_goes_away_at_any_statement_costs_no_verdict(tmp_path, monkeypatch):
