@@ -97,7 +97,7 @@ class Examiner:
         tissue = sum(assessment.volumes_ml[name] for name in (JUDGED, NEIGHBOUR))
         if tissue > MOST_TISSUE_ML and max(assessment.causes.values()) < PLAIN:
             raise NotAssessable(Reason.NO_HEAD, f"{tissue:.0f} mL of tissue")
-        verdict = decide(assessment, manifest.thresholds)
+        verdict = decide(assessment, manifest.thresholds, volume.remark)
         clock.lap("assess")
         return Examination(prediction=prediction, assessment=assessment, verdict=verdict, seconds=clock.laps)
 

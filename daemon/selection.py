@@ -12,7 +12,7 @@ from daemon.core.errors import NotAssessable, Reason
 from daemon.core.reference import Origin
 from daemon.core.routing import Facts, Route, Trial, find_route, try_routes
 from daemon.core.values import Volume
-from daemon.dicom.facts import facts_of, geometry_facts
+from daemon.dicom.facts import facts_of, geometry_facts, mixed_facts
 from daemon.dicom.reader import FRAMES_MAX, Object, Stack, arrange, decode
 from models.preprocess import coarsest_mm
 
@@ -51,11 +51,14 @@ class Outlook:
     several: str
     facts: Facts
     route: Route | None
+    mixed: tuple[str, ...] = ()
 
     @property
     def refusal(self) -> NotAssessable | None:
         """Why the series is not judged; None where it is."""
         if self.route is not None and self.route.bundle:
+            if self.mixed:
+                return NotAssessable(Reason.MIXED, ", ".join(self.mixed))
             return None if self.chosen is not None else NotAssessable(Reason.SEVERAL, self.several)
         why = self.route.refuse if self.route is not None else "no route applies"
         return NotAssessable(Reason.UNROUTED, "; ".join(part for part in (why, self.several) if part))
@@ -107,8 +110,16 @@ def consider(stacks: Sequence[Stack], routes: Sequence[Route], scanner: str = ""
         chosen = choose(volumes)
     except NotAssessable as error:
         several = error.detail
-    facts = facts_of(stacks[chosen or 0], len(stacks), scanner)
-    return Outlook(volumes=volumes, chosen=chosen, several=several, facts=facts, route=find_route(routes, facts))
+    stack = stacks[chosen or 0]
+    facts = facts_of(stack, len(stacks), scanner)
+    return Outlook(
+        volumes=volumes,
+        chosen=chosen,
+        several=several,
+        facts=facts,
+        route=find_route(routes, facts),
+        mixed=mixed_facts(stack),
+    )
 
 
 def _candidate(stacks: Sequence[Stack], outlook: Outlook) -> Candidate:

@@ -72,6 +72,7 @@ class Reason(StrEnum):
     UNREADABLE = "image data cannot be decoded"
     GEOMETRY = "slice positions do not form one regular volume"
     INCOMPLETE = "slices are missing"
+    MIXED = "images of several kinds in one volume"
     TOO_FEW = "too few slices for a volume"
     TOO_LARGE = "volume too large"
     FLAT = "images hold no signal"

@@ -130,13 +130,14 @@ class Volume:
     """One volume of a series: ``voxels`` float32 (i, j, k), ``affine`` (4, 4) index to RAS mm.
 
     ``dimension`` says what sets it apart from the other volumes of its series, such as ``("EchoTime=4.92",)``; it is
-    empty where the series is one volume.
+    empty where the series is one volume. ``remark``: what the verdict shall say of how it was read.
     """
 
     voxels: npt.NDArray[np.float32]
     affine: npt.NDArray[np.float64]
     acquisition: Acquisition = field(default_factory=Acquisition)
     dimension: tuple[str, ...] = ()
+    remark: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,17 +26,19 @@ _LOOK = "Look at the images before the patient leaves."
 _DOUBTFUL = "Look at the images before the patient leaves: the segmentation is in doubt, and no artefact explains it."
 
 
-def decide(assessment: Assessment, thresholds: Thresholds) -> Verdict:
+def decide(assessment: Assessment, thresholds: Thresholds, remark: str = "") -> Verdict:
     """ACCEPT, REVIEW or RESCAN.
 
     A signal counts when it is abnormal: its p-value is at most alpha over the number of signals (Bonferroni). Artefact
     variances ask for a rescan when the task is impaired as well and the image shows an artefact, for a review
     otherwise; signals of the segmentation alone ask for a review (they cannot tell a bad image from an unusual
     person). What is unlike every known head, with no artefact to explain it, is a review with that reason: its other
-    numbers mean little.
+    numbers mean little. A ``remark`` is told with the reasons, and counts as none.
     """
     reasons = _reasons(assessment)
-    verdict = partial(Verdict, reasons=reasons, rating=_rating(assessment, thresholds))
+    verdict = partial(
+        Verdict, reasons=(*reasons, *([remark] if remark else [])), rating=_rating(assessment, thresholds)
+    )
     fired = [artefact for artefact, measure in assessment.artefacts.items() if measure.abnormal]
     total = assessment.uncertainty
     if _strange(assessment):

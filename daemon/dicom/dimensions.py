@@ -16,13 +16,15 @@ Key = tuple[str, ...] | tuple[float, ...]
 class Dimension:
     """One fact: its name, the keywords that may hold it, and whether it is a number.
 
-    ``private``: finds a number that scanners stated before the standard had a place for it.
+    ``private``: finds a number that scanners stated before the standard had a place for it. ``contrast``: images that
+    differ by it do not show the same.
     """
 
     name: str
     keywords: tuple[str, ...]
     numeric: bool = True
     private: Callable[[Attributes], tuple[float, ...]] | None = None
+    contrast: bool = True
 
     def key(self, attributes: Attributes) -> Key:
         """The value in a form that sorts and compares; empty where the header is silent.
@@ -74,9 +76,9 @@ DIMENSIONS: Final = (
     Dimension("FlipAngle", ("FlipAngle",)),
     Dimension("DiffusionBValue", ("DiffusionBValue",), private=_b_value),
     Dimension("DiffusionGradientOrientation", ("DiffusionGradientOrientation",), private=_direction),
-    Dimension("TemporalPositionIdentifier", ("TemporalPositionIndex", "TemporalPositionIdentifier")),
-    Dimension("TriggerTime", ("NominalCardiacTriggerDelayTime", "TriggerTime")),
-    Dimension("AcquisitionNumber", ("FrameAcquisitionNumber", "AcquisitionNumber")),
+    Dimension("TemporalPositionIdentifier", ("TemporalPositionIndex", "TemporalPositionIdentifier"), contrast=False),
+    Dimension("TriggerTime", ("NominalCardiacTriggerDelayTime", "TriggerTime"), contrast=False),
+    Dimension("AcquisitionNumber", ("FrameAcquisitionNumber", "AcquisitionNumber"), contrast=False),
 )
 
 

@@ -3,6 +3,8 @@
 A fact goes by the DICOM keyword of classic images; Enhanced MR states some of them otherwise (PS3.3, C.8.13).
 """
 
+from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from typing import Final
 
 import numpy as np
@@ -10,6 +12,7 @@ import numpy.typing as npt
 
 from daemon.core.routing import FREE_TEXT, NUMBERS, WORDS, Facts, Value
 from daemon.dicom.attributes import Attributes
+from daemon.dicom.dimensions import DIMENSIONS
 from daemon.dicom.reader import Stack
 
 #: Where else a fact may stand, before its own keyword.
@@ -30,21 +33,40 @@ _SEQUENCES: Final = {
 _PLANES: Final = ("sagittal", "coronal", "axial")
 #: Taken from the geometry or the association, not from what the header says.
 _NO_ATTRIBUTES: Final = frozenset({"CallingAE", "Plane", "PixelSpacing", "SliceSpacing", "Slices", "Volumes"})
+_STATED: Final = tuple(name for name in (*WORDS, *NUMBERS, *FREE_TEXT) if name not in _NO_ATTRIBUTES)
+#: What makes the contrast beside the dimensions.
+_CONTRAST: Final = (
+    *("Modality", "BodyPartExamined", "ScanningSequence", "SequenceVariant", "MRAcquisitionType"),
+    *("AcquisitionContrast", "AngioFlag", "RepetitionTime", "MagneticFieldStrength"),
+)
+#: Numbers that differ by a hundredth are the same.
+_NOISE: Final = 0.01
 #: Slices that are tilted further out of a plane of the body are oblique: 20 degrees.
 _OBLIQUE: Final = float(np.cos(np.radians(20)))
 
 
 def facts_of(stack: Stack, volumes: int, calling_ae: str = "") -> dict[str, Value]:
-    """The facts of one of the ``volumes`` of a series that ``calling_ae`` sent; silent ones are left out."""
-    header = stack.frames[0].attributes
-    stated = {name: _stated(header, name) for name in (*WORDS, *NUMBERS, *FREE_TEXT) if name not in _NO_ATTRIBUTES}
+    """The facts of one of the ``volumes`` of a series that ``calling_ae`` sent; silent ones are left out.
+
+    Where images differ, a fact has all their values.
+    """
+    headers = [frame.attributes for frame in stack.frames]
     known: dict[str, Value] = {
-        **stated,
-        "ScanningSequence": stated["ScanningSequence"] or _scanning_sequence(header),
+        **{name: _union(_stated(header, name) for header in headers) for name in _STATED},
         "CallingAE": (calling_ae,) if calling_ae else (),
         **geometry_facts(stack.affine, stack.shape[2], volumes),
     }
     return {name: value for name, value in known.items() if value}
+
+
+def mixed_facts(stack: Stack) -> tuple[str, ...]:
+    """What makes the contrast and is not the same in all images of a volume; a silent header says nothing else."""
+    headers = [frame.attributes for frame in stack.frames]
+    values = {
+        **{name: {_stated(header, name) for header in headers} for name in _CONTRAST},
+        **{one.name: {one.key(header) for header in headers} for one in DIMENSIONS if one.contrast},
+    }
+    return tuple(name for name, found in values.items() if _differ(found - {()}))
 
 
 def geometry_facts(affine: npt.NDArray[np.float64], slices: int, volumes: int) -> Facts:
@@ -66,9 +88,22 @@ def _stated(header: Attributes, name: str) -> Value:
     keywords = (*_INSTEAD.get(name, ()), name)
     if name in NUMBERS:
         return next(filter(None, map(header.numbers, keywords)), ())
-    return next(filter(None, (tuple(filter(None, header.texts(keyword))) for keyword in keywords)), ())
+    words = next(filter(None, (tuple(filter(None, header.texts(keyword))) for keyword in keywords)), ())
+    return words or (_scanning_sequence(header) if name == "ScanningSequence" else ())
 
 
 def _scanning_sequence(header: Attributes) -> tuple[str, ...]:
     flags = (codes for (name, value), codes in _SEQUENCES.items() if header.text(name) == value)
     return tuple(code for codes in flags for code in codes)
+
+
+def _union(values: Iterable[Value]) -> Value:
+    """The values of all images, each once, in the order in which they come."""
+    return tuple(dict.fromkeys(one for value in dict.fromkeys(values) for one in value))  # type: ignore[return-value]
+
+
+def _differ(values: AbstractSet[Value]) -> bool:
+    """Whether values are not the same; numbers of a header have noise."""
+    if any(isinstance(one, str) for value in values for one in value) or len({len(value) for value in values}) > 1:
+        return len(values) > 1
+    return any(max(ends) - min(ends) > _NOISE * max(map(abs, ends)) for ends in zip(*values, strict=True))

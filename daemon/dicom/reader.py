@@ -18,6 +18,7 @@ from daemon.core.values import Acquisition, Volume
 from daemon.dicom.attributes import Attributes
 from daemon.dicom.content import InMemory
 from daemon.dicom.parsing import data_set_of, uid
+from daemon.dicom.reading.derived import appended
 from daemon.dicom.reading.frames import Frame, frames_of
 from daemon.dicom.reading.geometry import affine_of, partition
 from daemon.dicom.reading.mosaic import is_mosaic, mosaic_frames
@@ -40,12 +41,13 @@ Object = Dataset | bytes | Content
 class Stack:
     """One volume before its pixels are decoded: frames sorted along their normal, ``affine`` (4, 4) index to RAS mm.
 
-    ``dimension`` is as in :class:`Volume`.
+    ``dimension`` is as in :class:`Volume`; ``left_out``: images of the series that were computed from the others.
     """
 
     frames: tuple[Frame, ...]
     affine: npt.NDArray[np.float64]
     dimension: tuple[str, ...]
+    left_out: int = 0
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -84,9 +86,15 @@ def arrange(objects: Iterable[Object], voxels_max: int = VOXELS_MAX) -> tuple[St
             raise NotAssessable(Reason.TOO_LARGE, f"more than {FRAMES_MAX} images")
     if len(frames) == 1:
         raise NotAssessable(Reason.TOO_FEW, "1 slice")
-    groups = sorted(partition(frames), key=first_taken)
+    left_out = set(appended(frames))
+    groups = sorted(partition([frame for frame in frames if frame not in left_out]), key=first_taken)
     stacks = tuple(
-        Stack(frames=tuple(found), affine=affine_of(found), dimension=(*_place(n, groups), *dimension))
+        Stack(
+            frames=tuple(found),
+            affine=affine_of(found),
+            dimension=(*_place(n, groups), *dimension),
+            left_out=len(left_out),
+        )
         for n, group in enumerate(groups, start=1)
         for dimension, found in split(group)
     )
@@ -112,6 +120,7 @@ def decode(stack: Stack) -> Volume:
         affine=stack.affine,
         acquisition=acquisition_of(stack.frames[0].attributes),
         dimension=stack.dimension,
+        remark=f"{stack.left_out} derived images left out" if stack.left_out else "",
     )
 
 

@@ -38,15 +38,15 @@ def partition(frames: Sequence[Frame]) -> list[list[Frame]]:
     """
     groups: list[list[Frame]] = []
     for frame in frames:
-        group = next((group for group in groups if _differences(group[0], frame) is None), None)
+        group = next((group for group in groups if differences(group[0], frame) is None), None)
         if group is not None:
             group.append(frame)
         elif len(groups) < _GROUPS_MAX:
             groups.append([frame])
         else:
-            raise NotAssessable(Reason.GEOMETRY, _differences(groups[0][0], frame) or "")
+            raise NotAssessable(Reason.GEOMETRY, differences(groups[0][0], frame) or "")
     if len(groups) > 1 and min(map(len, groups)) < LEAST_SLICES:
-        raise NotAssessable(Reason.GEOMETRY, _differences(groups[0][0], groups[1][0]) or "")
+        raise NotAssessable(Reason.GEOMETRY, differences(groups[0][0], groups[1][0]) or "")
     return groups
 
 
@@ -72,7 +72,7 @@ def affine_of(frames: Sequence[Frame]) -> npt.NDArray[np.float64]:
     return affine
 
 
-def _differences(one: Frame, other: Frame) -> str | None:
+def differences(one: Frame, other: Frame) -> str | None:
     """Why two frames cannot lie in one volume; None where they may."""
     if not _same_orientation(one.plane, other.plane):
         return "images of several orientations"

@@ -1,7 +1,8 @@
 """From the frames of a series to stacks: one frame a position in each, as the dimensions of the series tell them apart.
 
 A fact is a dimension of the series when every position shows the same set of its values, two at least. Other facts
-may differ from slice to slice and split nothing (the trigger time of a single-shot scan). Where frames are left that
+may differ from slice to slice and split nothing (the trigger time of a single-shot scan); those that make the contrast
+refuse the volume later (``dicom/facts.py``). Where frames are left that
 no fact tells apart, they repeat one another in the order of their InstanceNumber (GE time series).
 """
 
