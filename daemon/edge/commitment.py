@@ -18,7 +18,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
 
 from daemon.core.bounds import AeTitle, FreePort, Host
 from daemon.core.errors import ConfigError, DeliveryFailed, DeliveryRefused, DestinationUnreachable
-from daemon.edge.destinations import Peer, request_association, tls_arguments
+from daemon.edge.destinations import BOUNDED, Peer, refuses_contexts, request_association, tls_arguments
 from daemon.edge.reactor import parked_reactor
 
 _SUCCESS, _PROCESSING_FAILURE = 0x0000, 0x0110  # PS3.7 annex C
@@ -71,9 +71,9 @@ class CommitmentScu:
             DeliveryFailed: the archive did not take the request.
         """
         context = build_context(StorageCommitmentPushModel)
-        association = request_association(self._peer, [context], self._tls, [self._answers])
+        association = request_association(self._peer, [context], self._tls, [BOUNDED, self._answers])
         if not association.is_established:
-            if association.rejected_contexts:
+            if refuses_contexts(association):
                 raise DeliveryRefused(f"{self.name} offers no storage commitment: set commitment = false")
             raise DestinationUnreachable(f"{self.name} cannot be asked for commitment: check its AE title and port")
         try:
@@ -102,9 +102,9 @@ def listening(settings: CommitmentSettings, take: TakeOutcome) -> Iterator[int]:
     ae = AE(ae_title=settings.ae_title)
     ae.require_called_aet = True
     ae.add_supported_context(StorageCommitmentPushModel, scu_role=False, scp_role=True)
-    answers = (evt.EVT_N_EVENT_REPORT, _handler(take))
+    handlers = [BOUNDED, (evt.EVT_N_EVENT_REPORT, _handler(take))]
     try:
-        server = ae.start_server((settings.host, settings.port), block=False, evt_handlers=[answers])
+        server = ae.start_server((settings.host, settings.port), block=False, evt_handlers=handlers)
     except OSError as error:
         raise ConfigError(
             f"port {settings.port} for storage commitment: {error.strerror}; set commitment.port"

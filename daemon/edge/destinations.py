@@ -1,17 +1,22 @@
 """C-STORE SCU: report objects to a DICOM peer, each answer classified as done, passing trouble, or refused for good."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from io import BytesIO
+from socket import socket
 from ssl import SSLContext
+from typing import cast
 
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
 from pynetdicom import AE, build_context, evt
 from pynetdicom.association import Association
+from pynetdicom.dimse_messages import DIMSEMessage
 from pynetdicom.pdu_primitives import A_ASSOCIATE
 from pynetdicom.presentation import PresentationContext
+from pynetdicom.transport import AssociationSocket
 
 from daemon.core.errors import DeliveryFailed, DeliveryRefused, DestinationUnreachable
 from daemon.core.values import ReportObject
@@ -27,7 +32,18 @@ WARNINGS = frozenset({0xB000, 0xB006, 0xB007})
 _DUPLICATE = 0x0111
 _OUT_OF_RESOURCES = range(0xA700, 0xA800)
 #: A-ASSOCIATE-RJ result (PS3.8 table 9-21).
-_REJECTED_TRANSIENT = 2
+_REJECTED_FOR_GOOD, _BY_PRESENTATION = 1, 3
+#: Results of a context that is not taken (PS3.8 table 9-18).
+_NOT_TAKEN = range(1, 5)
+#: C-STORE-RSP (PS3.7 E.1), and the message that pynetdicom counts our request as.
+_STORE_RESPONSE, _MESSAGE_ID = 0x8001, 1
+#: All that a peer may send in one association: an acceptance, an answer, a release; for commitment, some hundred items.
+_ANSWER_BYTES = 1 << 20
+#: An association is accepted, an object answered and the release answered, each in the peer's time.
+_EXCHANGES = 3
+_SHORTEST_S = 0.001
+#: A picture in smaller parts would be tens of thousands of messages (PS3.8 D.1 knows no least size).
+_PDU_BYTES_MIN = 256
 
 TlsArguments = tuple[SSLContext, str]
 
@@ -70,7 +86,8 @@ class StorageScu:
             DeliveryFailed: no answer, or the peer is short of resources.
         """
         syntaxes = self._syntaxes(report_object.payload)
-        association = self._associate(report_object.sop_class_uid, syntaxes)
+        heard: list[DIMSEMessage] = []
+        association = self._associate(report_object.sop_class_uid, syntaxes, heard)
         try:
             accepted = [context.transfer_syntax[0] for context in association.accepted_contexts]
             syntax = next(syntax for syntax in syntaxes if syntax in accepted)
@@ -80,6 +97,9 @@ class StorageScu:
         finally:
             if association.is_established:
                 association.release()
+        contexts = {context.context_id for context in association.accepted_contexts}
+        if answer and not any(_is_about(message, report_object, contexts) for message in heard):
+            raise DeliveryFailed(f"{self.name} answered something else than was asked: see its log")
         return self._judge(answer)
 
     def _syntaxes(self, payload: bytes) -> list[UID]:
@@ -87,23 +107,26 @@ class StorageScu:
         offered = syntaxes_for(payload)
         return [syntax for syntax in offered if self._peer.compressed or syntax not in COMPRESSED]
 
-    def _associate(self, sop_class_uid: str, syntaxes: Sequence[UID]) -> Association:
+    def _associate(self, sop_class_uid: str, syntaxes: Sequence[UID], heard: list[DIMSEMessage]) -> Association:
         # a context each: of one with several, the peer would choose (PS3.8, 9.3.2.2)
         contexts = [build_context(sop_class_uid, syntax) for syntax in syntaxes]
-        association = request_association(self._peer, contexts, self._tls)
+        hear = (evt.EVT_DIMSE_RECV, lambda event: heard.append(event.message))
+        association = request_association(self._peer, contexts, self._tls, [BOUNDED, hear])
         if association.is_established:
             return association
-        if association.is_rejected and not _is_transient(association.acceptor.primitive):
+        if association.is_rejected and _is_final(association.acceptor.primitive):
             raise DeliveryRefused(f"{self.name} rejected the association: check the AE titles on both sides")
-        if association.rejected_contexts:  # pynetdicom then aborts the association itself
+        if refuses_contexts(association):
             raise DeliveryRefused(f"{self.name} does not accept {UID(sop_class_uid).name}: enable the SOP class there")
         wanted = " and speaks TLS with a certificate that we trust, and trusts ours" if self._tls else ""
-        raise DestinationUnreachable(f"{self.name} cannot be reached: check that it runs, listens on its port{wanted}")
+        raise DestinationUnreachable(
+            f"{self.name} cannot be reached, or makes no sense: check that it runs, listens on its port{wanted}"
+        )
 
     def _judge(self, answer: Dataset) -> str:
         status = answer.get("Status")
         if status is None:
-            raise DeliveryFailed(f"{self.name} gave no answer: it may be overloaded")
+            raise DeliveryFailed(f"{self.name} gave no answer, or none of a storage service: it may be overloaded")
         if status == SUCCESS:
             return ""
         if status in WARNINGS or status == _DUPLICATE:
@@ -119,11 +142,60 @@ def request_association(
     tls: TlsArguments | None,
     handlers: Sequence[evt.EventHandlerType] = (),
 ) -> Association:
-    """Ask for an association that offers these contexts, and wait for the peer's answer, whatever it is."""
+    """Ask for an association that offers these contexts, and wait for the peer's answer, whatever it is.
+
+    Raises:
+        DestinationUnreachable: the peer accepts with what nobody can keep to.
+    """
     ae = AE(ae_title=peer.calling_ae)
     ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = ae.connection_timeout = peer.timeout_s
     ae.requested_contexts = list(contexts)
-    return ae.associate(peer.host, peer.port, ae_title=peer.ae_title, tls_args=tls, evt_handlers=list(handlers))
+    association = ae.associate(peer.host, peer.port, ae_title=peer.ae_title, tls_args=tls, evt_handlers=list(handlers))
+    absurd = _absurd(association) if association.is_established else ""
+    if absurd:
+        association.abort()
+        raise DestinationUnreachable(f"{peer.name} accepts with {absurd}: check what answers on its port")
+    return association
+
+
+def refuses_contexts(association: Association) -> bool:
+    """Whether the peer answered for a context that we proposed, and took none; pynetdicom then aborts by itself."""
+    answer = association.acceptor.primitive
+    answered = answer.presentation_context_definition_results_list if answer is not None else []
+    proposed = {context.context_id for context in association.requestor.requested_contexts}
+    told = [context for context in answered or [] if context.context_id in proposed and context.result in _NOT_TAKEN]
+    return bool(association.rejected_contexts) and bool(told)
+
+
+def _bound(event: evt.Event) -> None:
+    """Let a peer send so much in one association, and in so long a time, and no more.
+
+    pynetdicom keeps whatever a length field announces, and waits for it however slowly it drips.
+    """
+    connection = cast("AssociationSocket", event.assoc.dul.socket)
+    end = time.monotonic() + _EXCHANGES * (event.assoc.acse_timeout or 0.0)
+    left = _ANSWER_BYTES
+
+    def receive(count: int) -> bytearray:
+        nonlocal left
+        left -= count
+        if left < 0:
+            raise ConnectionAbortedError("the peer sends more than its answers hold")
+        content = bytearray()
+        while len(content) < count:
+            stream = cast("socket", connection.socket)  # held by nobody else: pynetdicom lets it go by dropping it
+            stream.settimeout(max(end - time.monotonic(), _SHORTEST_S))
+            piece = stream.recv(count - len(content))
+            if not piece:
+                break
+            content += piece
+        return content
+
+    connection.recv = receive  # type: ignore[method-assign, assignment]
+
+
+#: The handler that holds an association to few answers.
+BOUNDED: evt.EventHandlerType = (evt.EVT_CONN_OPEN, _bound)
 
 
 def tls_arguments(peer: Peer) -> TlsArguments | None:
@@ -131,5 +203,31 @@ def tls_arguments(peer: Peer) -> TlsArguments | None:
     return (client_context(peer.tls), peer.tls.server_name or peer.host) if peer.tls else None
 
 
-def _is_transient(primitive: A_ASSOCIATE | None) -> bool:
-    return primitive is None or primitive.result == _REJECTED_TRANSIENT
+def _absurd(association: Association) -> str:
+    """What of an acceptance cannot be kept to, in words; empty where nothing is wrong."""
+    length = association.acceptor.maximum_length
+    if length is None or 0 < length < _PDU_BYTES_MIN:
+        return f"parts of at most {length or 'unknown many'} bytes"
+    proposed = {context.context_id: context.transfer_syntax for context in association.requestor.requested_contexts}
+    for context in association.accepted_contexts:
+        if context.transfer_syntax[:1] not in [[syntax] for syntax in proposed[context.context_id]]:
+            return "a transfer syntax that was not proposed"
+    return ""
+
+
+def _is_final(rejection: A_ASSOCIATE | None) -> bool:
+    """Whether a rejection is permanent (PS3.8 table 9-21); its presentation layer tells of congestion and limits."""
+    return (
+        rejection is not None and rejection.result == _REJECTED_FOR_GOOD and rejection.result_source != _BY_PRESENTATION
+    )
+
+
+def _is_about(message: DIMSEMessage, asked: ReportObject, contexts: Collection[int | None]) -> bool:
+    """Whether a message answers our request (PS3.7 9.1.1.1); the instance may be left out, but not be another."""
+    command = message.command_set
+    return (
+        command.get("CommandField") == _STORE_RESPONSE
+        and command.get("MessageIDBeingRespondedTo") == _MESSAGE_ID
+        and command.get("AffectedSOPInstanceUID") in (None, "", asked.sop_instance_uid)
+        and message.context_id in contexts
+    )

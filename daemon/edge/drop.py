@@ -3,6 +3,7 @@
 import errno
 import os
 import secrets
+import stat
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,17 +43,18 @@ class FolderWriter:
 
         Raises:
             DeliveryRefused: other content lies under the name, or the folder may not be written.
-            DestinationUnreachable: the folder is not there.
+            DestinationUnreachable: the folder is not there, or is none.
             DeliveryFailed: the disk is full, or fails.
         """
         final = self._folder.path / f"{report_object.sop_instance_uid}.dcm"
         partial = final.with_name(f".{report_object.sop_instance_uid}.{secrets.token_hex(4)}.part")
         try:
-            if not final.exists():
-                _place(partial, final, report_object.payload)
-            return self._compare(final, report_object.payload)
-        except FileNotFoundError as error:
-            raise DestinationUnreachable(f"{self.name} is not there: mount or make {self._folder.path}") from error
+            if os.path.lexists(final) or not _place(partial, final, report_object.payload):
+                self._compare(final, report_object.payload)
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise DestinationUnreachable(
+                f"{self.name} is no folder, or not there: mount or make {self._folder.path}"
+            ) from error
         except OSError as error:
             if error.errno in _FORBIDDEN:
                 raise DeliveryRefused(f"{self.name} may not be written: give us the right to, then requeue") from error
@@ -60,15 +62,23 @@ class FolderWriter:
         finally:
             with suppress(OSError):  # the trouble above is the one to tell
                 partial.unlink()
-
-    def _compare(self, final: Path, payload: bytes) -> str:
-        if final.read_bytes() != payload:
-            raise DeliveryRefused(f"{self.name} holds other content under this name: move it away, then requeue")
         return ""
 
+    def _compare(self, final: Path, payload: bytes) -> None:
+        try:
+            found = final.lstat()  # a pipe would never end, nor would a link to a device
+            same = stat.S_ISREG(found.st_mode) and found.st_size == len(payload) and final.read_bytes() == payload
+        except FileNotFoundError as error:
+            raise DeliveryFailed(f"{self.name}: what lay under this name was taken away just now") from error
+        if not same:
+            raise DeliveryRefused(f"{self.name} holds other content under this name: move it away, then requeue")
 
-def _place(partial: Path, final: Path, content: bytes) -> None:
-    """Write beside the place and link it there, which fails where something lies by now; the caller then compares."""
+
+def _place(partial: Path, final: Path, content: bytes) -> bool:
+    """Write beside the place and link it there; False where something lies by now, for the caller to compare.
+
+    What was placed is not looked at again: whoever watches the folder may have taken it.
+    """
     with create(partial) as file:
         # as its folder, who may read: other software, under another user, watches it
         os.fchmod(file.fileno(), 0o600 | final.parent.stat().st_mode & 0o044)
@@ -78,9 +88,10 @@ def _place(partial: Path, final: Path, content: bytes) -> None:
     try:
         final.hardlink_to(partial)
     except FileExistsError:
-        return
+        return False
     except OSError as error:
         if error.errno not in _NO_LINKS:
             raise
         partial.rename(final)
     flush_folder(final.parent)
+    return True

@@ -81,3 +81,39 @@ def test_a_share_without_hard_links_gets_whole_files_too(writer, tmp_path, monke
     writer.deliver(REPORT)
 
     assert [REPORT.payload] == [path.read_bytes() for path in tmp_path.iterdir()]
+
+
+def test_whoever_watches_the_folder_may_take_a_file_at_once(writer, monkeypatch):
+    link = Path.hardlink_to
+
+    def link_and_take(final: Path, partial: Path) -> None:
+        link(final, partial)
+        final.unlink()
+
+    monkeypatch.setattr(Path, "hardlink_to", link_and_take)
+
+    assert "" == writer.deliver(REPORT)
+
+
+def make_link(final: Path) -> None:
+    final.symlink_to("/dev/zero")
+
+
+def make_dangling_link(final: Path) -> None:
+    final.symlink_to("nowhere")
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, make_link, make_dangling_link])
+def test_what_is_no_file_under_the_name_is_refused_and_holds_up_no_other(writer, tmp_path, make):
+    make(tmp_path / "2.25.1.dcm")
+    with pytest.raises(DeliveryRefused, match="other content"):
+        writer.deliver(REPORT)
+
+    assert "" == writer.deliver(replace(REPORT, sop_instance_uid="2.25.2"))
+    assert {"2.25.1.dcm", "2.25.2.dcm"} == {path.name for path in tmp_path.iterdir()}
+
+
+def test_a_folder_that_is_a_file_is_waited_for(tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(DestinationUnreachable, match="no folder"):
+        FolderWriter(DropFolder(name="drop", path=tmp_path / "file")).deliver(REPORT)
