@@ -20,7 +20,7 @@ from daemon.core.routing import Route, faults
 from daemon.core.rule import Rule
 from daemon.edge.commitment import CommitmentSettings
 from daemon.edge.engines import EngineSettings, default_engine, kind_of
-from daemon.edge.listener import ListenerSettings
+from daemon.edge.listener_settings import ListenerSettings
 from daemon.edge.logs import LEVELS
 from daemon.edge.outlets import DicomOutlet, Outlet
 from daemon.edge.spool_writer import SpoolSettings
@@ -61,7 +61,7 @@ class SpoolLimits:
     """How much the spool may take; the fields of SpoolSettings but for its folder."""
 
     segment_bytes: Annotated[int, Range(1000, 1 << 40)] = 128 << 20
-    memory_bytes: Annotated[int, Range(1000, 1 << 36)] = 16 << 20
+    memory_bytes: Annotated[int, Range(1000, 1 << 36)] = 4 << 20
     free_bytes_min: Annotated[int, Range(0, 1 << 50)] = 5 * 10**9
     used_fraction_max: Annotated[float, Range(0.01, 1, "a share of the disk")] = 0.95
 

@@ -1,5 +1,8 @@
 """The receiver as a command: built here, apart from everything else, so that it stays light and soon starts."""
 
+import time
+from dataclasses import replace
+
 from daemon.config import Settings
 from daemon.edge import logs
 from daemon.edge.site_key import site_key
@@ -14,4 +17,5 @@ def run_receiver(settings: Settings, restarts: int = 0) -> None:
         SpoolError: the spool cannot be used.
     """
     logs.configure(settings.log_level, site_key(settings.site_key))
-    receive(settings.spool_settings, settings.dicom, restarts)
+    spool = replace(settings.spool_settings, first_segment=int(time.time()))
+    receive(spool, settings.dicom, settings.scanners.keys(), restarts)

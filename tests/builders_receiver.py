@@ -18,7 +18,7 @@ from pydicom import Dataset, dcmwrite
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage
 
-from daemon.edge.listener import ListenerSettings
+from daemon.edge.listener_settings import ListenerSettings
 from daemon.edge.receiver_status import ListenerCounts, read_status
 
 ROOT = Path(__file__).parent.parent

@@ -1,5 +1,6 @@
 """A data set on its way into the spool."""
 
+import errno
 import os
 import tempfile
 import zlib
@@ -7,13 +8,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
-Fragment = bytes | memoryview
+Fragment = bytes | bytearray | memoryview
 
 _VECTOR = 1024  # buffers that one write call takes (IOV_MAX)
+#: Once there is a file, so much is gathered for each write.
+_SPILL_BYTES = 1 << 20
 
 
 class Draft:
     """An encoded data set while it arrives: in memory as long as it is small, then in an unnamed file of ``folder``.
+
+    It takes as much memory as bytes were added, ``memory_bytes`` at most, in however many fragments they come.
 
     A failing disk is not raised by ``add`` but kept in ``error``: the peer is still sending, and gets its answer
     after the last fragment.
@@ -22,7 +27,7 @@ class Draft:
     def __init__(self, folder: Path, memory_bytes: int) -> None:
         self._folder = folder
         self._memory_bytes = memory_bytes
-        self._fragments: list[Fragment] = []
+        self._content = bytearray()
         self._file: IO[bytes] | None = None
         self.length = 0
         self.checksum = 0
@@ -32,17 +37,17 @@ class Draft:
         """Take the next piece."""
         self.length += len(fragment)
         self.checksum = zlib.crc32(fragment, self.checksum)
-        self._fragments.append(fragment)
-        if self.length > self._memory_bytes:
+        self._content += fragment
+        if len(self._content) > self._memory_bytes or (self._file and len(self._content) > _SPILL_BYTES):
             self._spill()
 
     def _spill(self) -> None:
-        fragments, self._fragments = self._fragments, []
+        content, self._content = self._content, bytearray()
         if self.error is not None:
             return
         try:
             self._file = self._file or tempfile.TemporaryFile(dir=self._folder, buffering=0)  # noqa: SIM115 - close() is ours
-            write_fully(self._file.fileno(), fragments)
+            write_fully(self._file.fileno(), [content])
         except OSError as error:
             self.error = error
 
@@ -52,19 +57,29 @@ class Draft:
         Raises:
             OSError: the write failed.
         """
-        write_fully(descriptor, [front, *self._fragments])
+        if self._file is None:
+            write_fully(descriptor, [front, self._content])
+            return
+        self._spill()
+        if self.error is not None:
+            raise self.error
+        write_fully(descriptor, [front])
         offset = 0
-        while self._file and offset < self.length:
-            offset += os.sendfile(descriptor, self._file.fileno(), offset, self.length - offset)
+        while offset < self.length:
+            copied = os.sendfile(descriptor, self._file.fileno(), offset, self.length - offset)
+            if not copied:
+                raise OSError(errno.EIO, "a data set on its way was cut short")
+            offset += copied
 
     def content(self) -> bytes:
         """All that was added; for what is small."""
         if self._file is None:
-            return b"".join(self._fragments)
-        return os.pread(self._file.fileno(), self.length, 0) + b"".join(self._fragments)
+            return bytes(self._content)
+        return os.pread(self._file.fileno(), self.length, 0) + self._content
 
     def close(self) -> None:
-        """Free the unnamed file, if there is one."""
+        """Free the memory, and the unnamed file if there is one."""
+        self._content = bytearray()
         if self._file:
             self._file.close()
 

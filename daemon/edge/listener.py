@@ -4,21 +4,19 @@ Verification, Storage and Modality Performed Procedure Step as SCP (PS3.4 annexe
 PS3.15 annex B). One thread accepts, one thread serves each connection.
 """
 
+import errno
+import resource
 import socket
-import ssl
 import threading
 import time
 from collections.abc import Collection
 from contextlib import suppress
-from dataclasses import dataclass
+from functools import partial
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from logging import DEBUG, INFO
-from pathlib import Path
-from typing import Annotated
 
 import structlog
 
-from daemon.core.bounds import AeTitle, FreePort, Host, Range, Timeout
 from daemon.core.errors import AssociationError, ConfigError, PeerLost, ProtocolError
 from daemon.dicom.pdu import (
     CALLED_AE_UNKNOWN,
@@ -30,6 +28,8 @@ from daemon.dicom.pdu import (
     Rejection,
     encode_rejection,
 )
+from daemon.edge.admission import Admission, Connection, Limits
+from daemon.edge.listener_settings import ListenerSettings, tls_context
 from daemon.edge.negotiation import Proposal, accept, decode_proposal, supported_contexts
 from daemon.edge.pdu_stream import PDU_BYTES_MAX, PduStream
 from daemon.edge.receiver_status import ListenerCounts, Tally
@@ -39,66 +39,37 @@ from daemon.edge.storage_session import Parties, StorageSession
 from daemon.edge.supervisor import Loop, Supervisor
 
 _BACKLOG = 128
-_CONNECTIONS_PER_ASSOCIATION = 2  # the rest may be health checks, port scans and peers still to be refused
 _CLOSING_S = 10.0
 _ACCEPT_RETRY_S = 1.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TlsSettings:
-    """PEM files of our certificate and key; with ``ca_file`` a client must show a certificate that it signed."""
-
-    certificate_file: Path
-    key_file: Path
-    ca_file: Path | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListenerSettings:
-    """How the receiver is reached, and by whom.
-
-    Empty allow-lists allow all. ``classic_only`` names calling AEs that are to send classic single-frame images: they
-    are not offered multi-frame MR. ``request_timeout_s`` bounds the time until an association is requested, and
-    ``network_timeout_s`` the silence in an association.
-    """
-
-    ae_title: AeTitle = "SCANSIDE"
-    host: Host = "0.0.0.0"  # noqa: S104 - the scanner is another machine
-    port: FreePort = 11112
-    calling_ae_titles: frozenset[AeTitle] = frozenset()
-    classic_only: frozenset[AeTitle] = frozenset()
-    networks: tuple[IPv4Network | IPv6Network, ...] = ()
-    associations_max: Annotated[int, Range(1, 1000)] = 25
-    pdu_bytes_max: Annotated[int, Range(4096, PDU_BYTES_MAX)] = 128 << 10
-    object_bytes_max: Annotated[int, Range(1 << 16, 1 << 36)] = 2 << 30
-    request_timeout_s: Timeout = 30.0
-    network_timeout_s: Timeout = 60.0
-    tls: TlsSettings | None = None
+_SWEEP_S = 1.0
+_VICTIM_S = 1.0
+_NO_DESCRIPTOR = (errno.EMFILE, errno.ENFILE)
+#: File descriptors: of an association (its socket, a large data set, the folder of a step), and of everything else.
+_FILES_PER_ASSOCIATION, _FILES = 3, 40
 
 
 class Listener:
-    """Listens from its making until it is closed.
+    """Listens from its making until it is closed; ``scanners`` are calling AE titles that the site has named.
 
     Raises:
         ConfigError: the address cannot be bound, the TLS files cannot be used, or a limit is out of range.
         SpoolError: the book of procedure steps cannot be used.
     """
 
-    def __init__(self, settings: ListenerSettings, writer: SpoolWriter) -> None:
+    def __init__(self, settings: ListenerSettings, writer: SpoolWriter, scanners: Collection[str] = ()) -> None:
         if settings.pdu_bytes_max > PDU_BYTES_MAX:
             raise ConfigError(f"pdu_bytes_max is above {PDU_BYTES_MAX}: lower it; 131072 is as fast as any")
         self._settings = settings
         self._writer = writer
-        self._steps = StepBook(writer)
+        self._steps = StepBook(writer, settings.steps_max)
         self._tally = Tally()
         self._tls = tls_context(settings.tls) if settings.tls else None
         self._contexts = {enhanced: supported_contexts(enhanced=enhanced) for enhanced in (False, True)}
-        self._associations = threading.BoundedSemaphore(settings.associations_max)
-        self._connections: dict[socket.socket, threading.Thread] = {}
-        self._lock = threading.Lock()
+        self._admission = Admission(_limits(settings), settings.calling_ae_titles.union(scanners))
         self._closing = False
         self._supervisor = Supervisor(threading.Event())
         self._socket = _bound_socket(settings.host, settings.port)
+        self._socket.settimeout(_SWEEP_S)
         self._thread = threading.Thread(target=self._accept_all, name="listener")
         self._thread.start()
 
@@ -124,42 +95,67 @@ class Listener:
         self._socket.shutdown(socket.SHUT_RDWR)
         self._thread.join()
         self._socket.close()
-        with self._lock:
-            connections = dict(self._connections)
+        connections = self._admission.open()
         for connection in connections:
             with suppress(OSError):
-                socket.socket.shutdown(connection, socket.SHUT_RD)  # that of SSLSocket would go on in plain text
-        for thread in connections.values():
-            thread.join(_CLOSING_S)
+                socket.socket.shutdown(connection.socket, socket.SHUT_RD)  # that of SSLSocket would go on in plain text
+        end = time.monotonic() + _CLOSING_S
+        for connection in connections:
+            connection.wait(max(0.0, end - time.monotonic()))
 
     def _accept_all(self) -> None:
+        swept = time.monotonic()
         while not self._closing:
             try:
-                connection, address = self._socket.accept()
+                accepted, address = self._socket.accept()
+            except TimeoutError:
+                pass
             except OSError as error:
-                if not self._closing:
-                    structlog.get_logger().error("accept_failed", error=error.strerror)
-                    time.sleep(_ACCEPT_RETRY_S)
+                self._accept_failed(error)
             else:
-                self._admit(connection, address[0])
+                self._supervisor.item(
+                    Loop.RECEIVING, partial(self._admit, accepted, address[0]), lambda _: self._tally.add(faults=1)
+                )
+            if time.monotonic() - swept > _SWEEP_S:
+                swept = time.monotonic()
+                self._admission.sweep()
 
-    def _admit(self, connection: socket.socket, address: str) -> None:
-        """Give a connection its thread, or close it: it has no business here, or there are too many."""
-        self._tally.add(connections=1)
-        try:
-            connection = self._prepared(connection)
-        except OSError:  # it has gone already
-            self._tally.add(turned_away=1)
+    def _accept_failed(self, error: OSError) -> None:
+        """Out of descriptors: whoever only waits gives its own; else try again in a while."""
+        if self._closing:
             return
-        thread = threading.Thread(target=self._serve, args=(connection,), name="association", daemon=True)
-        with self._lock:
-            room = len(self._connections) < self._settings.associations_max * _CONNECTIONS_PER_ASSOCIATION
-            if not room or not is_allowed(address, self._settings.networks):
-                self._tally.add(turned_away=1)
-                connection.close()
-                return
-            self._connections[connection] = thread
-        thread.start()
+        victim = self._admission.relieve() if error.errno in _NO_DESCRIPTOR else None
+        if victim is not None:
+            self._tally.add(turned_away=1)
+            victim.wait(_VICTIM_S)
+        else:
+            structlog.get_logger().error("accept_failed", error=error.strerror)
+            time.sleep(_ACCEPT_RETRY_S)
+
+    def _admit(self, accepted: socket.socket, address: str) -> None:
+        """Give a connection its thread, or close it where it has no business here."""
+        self._tally.add(connections=1)
+        if not is_allowed(address, self._settings.networks):
+            self._turn_away(accepted)
+            return
+        try:
+            connection = Connection(self._prepared(accepted), address)
+        except OSError:  # it has gone already
+            self._turn_away(accepted)
+            return
+        victim = self._admission.arrive(connection)
+        if victim is not None:
+            self._tally.add(turned_away=1)
+            victim.wait(_VICTIM_S)  # its thread and its descriptor are to be free before the next one comes
+        try:
+            connection.serve_by(self._serve)
+        except RuntimeError:  # no thread can be started: the machine is at its end, this one has to wait
+            self._admission.leave(connection)
+            self._turn_away(connection.socket)
+
+    def _turn_away(self, connection: socket.socket) -> None:
+        self._tally.add(turned_away=1)
+        connection.close()
 
     def _prepared(self, connection: socket.socket) -> socket.socket:
         """The connection as it is configured; a TLS handshake is left to its own thread."""
@@ -167,20 +163,19 @@ class Listener:
             return connection
         return self._tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
 
-    def _serve(self, connection: socket.socket) -> None:
+    def _serve(self, connection: Connection) -> None:
         def converse() -> None:
-            with connection:
+            with connection.socket:
                 self._converse(connection)
 
         try:
             self._supervisor.item(Loop.RECEIVING, converse, lambda _: self._tally.add(faults=1))
         finally:
-            with self._lock:
-                del self._connections[connection]
+            self._admission.leave(connection)
 
-    def _converse(self, connection: socket.socket) -> None:
+    def _converse(self, connection: Connection) -> None:
         """One connection, to its end."""
-        stream = PduStream(connection, self._settings.request_timeout_s)
+        stream = PduStream(connection.socket, self._settings.request_timeout_s)
         try:
             stream.secure()
         except PeerLost as error:
@@ -188,7 +183,7 @@ class Listener:
             structlog.get_logger().warning("connection_refused", reason=str(error))
             return
         try:
-            self._associate(stream)
+            self._associate(connection, stream)
         except ProtocolError as error:
             stream.abort(error.abort_reason)
         except PeerLost:
@@ -196,14 +191,14 @@ class Listener:
                 stream.abort(AbortReason.NOT_SPECIFIED)
         stream.finish()
 
-    def _associate(self, stream: PduStream) -> None:
+    def _associate(self, connection: Connection, stream: PduStream) -> None:
         """Answer the request for an association; hold it if it is to be."""
         pdu_type, body = stream.read()
         if pdu_type != PduType.ASSOCIATE_REQUEST:
             raise ProtocolError("the first PDU was no association request", AbortReason.UNEXPECTED_PDU)
         proposal = decode_proposal(body)
         rejection = self._rejection(proposal)
-        if rejection is None and not self._associations.acquire(blocking=False):
+        if rejection is None and not self._admission.associate(connection, proposal.calling_ae):
             rejection = LOCAL_LIMIT_EXCEEDED
         if rejection is not None:
             self._tally.add(rejected=1)
@@ -213,9 +208,9 @@ class Listener:
             stream.write(encode_rejection(rejection))
             return
         try:
-            self._hold(stream, proposal)
+            self._hold(connection, stream, proposal)
         finally:
-            self._associations.release()
+            self._admission.retire(connection)
 
     def _rejection(self, proposal: Proposal) -> Rejection | None:
         """Why this peer gets no association; None where it does."""
@@ -229,7 +224,7 @@ class Listener:
             return LOCAL_LIMIT_EXCEEDED
         return None
 
-    def _hold(self, stream: PduStream, proposal: Proposal) -> None:
+    def _hold(self, connection: Connection, stream: PduStream, proposal: Proposal) -> None:
         """Accept the association and serve it to its end."""
         enhanced = proposal.calling_ae not in self._settings.classic_only
         acceptance = accept(proposal, self._contexts[enhanced], self._settings.pdu_bytes_max)
@@ -238,6 +233,7 @@ class Listener:
             called_ae=proposal.called_ae,
             contexts=acceptance.contexts,
             object_bytes_max=self._settings.object_bytes_max,
+            progress=connection.progress,
         )
         session = StorageSession(stream, parties, self._writer, self._steps, self._tally)
         log = structlog.get_logger().bind(calling_ae=proposal.calling_ae)
@@ -248,7 +244,7 @@ class Listener:
             session.run()
         except AssociationError as error:
             self._tally.add(aborted=1)
-            log.warning("association_aborted", instances=session.stored, reason=str(error))
+            log.warning("association_aborted", instances=session.stored, reason=connection.dropped or str(error))
             raise
         finally:
             self._tally.add(active=-1)
@@ -266,22 +262,19 @@ def is_allowed(address: str, networks: Collection[IPv4Network | IPv6Network]) ->
     return not networks or any(peer in network for network in networks)
 
 
-def tls_context(settings: TlsSettings) -> ssl.SSLContext:
-    """TLS 1.2 or newer (PS3.15 B.12, RFC 9325).
-
-    Raises:
-        ConfigError: a file is missing or is not what it should be.
-    """
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    try:
-        context.load_cert_chain(settings.certificate_file, settings.key_file)
-        if settings.ca_file:
-            context.load_verify_locations(settings.ca_file)
-            context.verify_mode = ssl.CERT_REQUIRED
-    except OSError as error:
-        raise ConfigError(f"the TLS files of the receiver cannot be used ({error}): check their paths") from error
-    return context
+def _limits(settings: ListenerSettings) -> Limits:
+    """What may be open at once: as configured, and no more than there are file descriptors for."""
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    spare = files - _FILES - _FILES_PER_ASSOCIATION * settings.associations_max
+    return Limits(
+        waiting=min(settings.connections_waiting_max, max(4, spare)),
+        associations=settings.associations_max,
+        reserved=settings.associations_reserved,
+        per_peer=settings.associations_per_peer,
+        idle_s=settings.idle_s,
+        idle_limit_s=settings.idle_limit_s,
+        request_s=settings.request_timeout_s,
+    )
 
 
 def _bound_socket(host: str, port: int) -> socket.socket:

@@ -4,7 +4,7 @@ Its own server is not used: it polls every millisecond in two threads an associa
 """
 
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from pydicom import uid
@@ -33,6 +33,14 @@ IMPLEMENTATION_CLASS_UID = "2.25.161668929448293180954061753362126437846"
 IMPLEMENTATION_VERSION_NAME = "SCANSIDE_0"
 
 _ACCEPTED = 0  # result of a presentation context, and of the association (PS3.8 tables 9-18 and 9-17)
+
+#: An A-ASSOCIATE-RQ: what stands before its items, an item's head, and what a context begins with.
+_FIXED_BYTES, _ITEM_HEAD, _CONTEXT_HEAD = 68, struct.Struct(">BxH"), 4
+_CONTEXT_ITEM, _USER_ITEM = 0x20, 0x50
+_NESTING = (_CONTEXT_ITEM, _USER_ITEM)
+#: Identifiers are odd numbers of one byte (PS3.8 section 9.3.2.2), so there are no more contexts; with some thirty
+#: transfer syntaxes each, and a role and an extension for each class, they hold 4,000 items.
+_CONTEXTS_MAX, _ITEMS_MAX = 128, 8192
 
 # What pynetdicom's decoders raise on hostile bytes; found by fuzzing (tests/integration/test_hostile_peers.py).
 _DECODING_ERRORS = (ValueError, TypeError, LookupError, AttributeError, AssertionError, struct.error)
@@ -73,6 +81,7 @@ def decode_proposal(body: bytes) -> Proposal:
     Raises:
         ProtocolError: it cannot be read.
     """
+    _check_items(body)
     request = A_ASSOCIATE_RQ()
     try:
         request.decode(HEAD.pack(PduType.ASSOCIATE_REQUEST, len(body)) + body)
@@ -85,6 +94,34 @@ def decode_proposal(body: bytes) -> Proposal:
     ):
         raise ProtocolError("a proposed context lacks its syntaxes", AbortReason.INVALID_PARAMETER)
     return Proposal(request.calling_ae_title, request.called_ae_title, primitive)
+
+
+def _check_items(body: bytes) -> None:
+    """Count before anything is decoded: a megabyte of empty items would keep the decoder busy for seconds.
+
+    Raises:
+        ProtocolError: more items, or more in one of them, than any association needs.
+    """
+    contexts = items = 0
+    for kind, start, end in _items(body, _FIXED_BYTES, len(body)):
+        contexts += kind == _CONTEXT_ITEM
+        items += 1
+        if kind in _NESTING:
+            nested = start + _CONTEXT_HEAD if kind == _CONTEXT_ITEM else start
+            items += sum(1 for _ in _items(body, nested, end))
+        if contexts > _CONTEXTS_MAX or items > _ITEMS_MAX:
+            raise ProtocolError("an association request holds absurdly many items", AbortReason.INVALID_PARAMETER)
+
+
+def _items(body: bytes, offset: int, end: int) -> Iterator[tuple[int, int, int]]:
+    """Kind, start and end of the content of each item (PS3.8 section 9.3.2), of one more than there may be at most."""
+    for _ in range(_ITEMS_MAX + 1):
+        if offset + _ITEM_HEAD.size > end:
+            return
+        kind, length = _ITEM_HEAD.unpack_from(body, offset)
+        start = offset + _ITEM_HEAD.size
+        offset = start + length
+        yield kind, start, min(offset, end)
 
 
 def accept(proposal: Proposal, supported: Sequence[PresentationContext], pdu_bytes_max: int) -> Acceptance:

@@ -8,6 +8,7 @@ After any failure the segment is cut back to its last flush and left; the next r
 a failed flush the kernel may have forgotten which of the old one's pages are not on disk.
 """
 
+import errno
 import fcntl
 import os
 import shutil
@@ -52,14 +53,16 @@ class SpoolSettings:
 
     ``folder`` is created if need be, readable by its owner only. A segment that holds ``segment_bytes`` is closed. A
     data set above ``memory_bytes`` waits in an unnamed file of the folder, not in memory. The disk is low below
-    ``free_bytes_min``, and above ``used_fraction_max`` (as ``df`` counts it: of what is not reserved).
+    ``free_bytes_min``, and above ``used_fraction_max`` (as ``df`` counts it: of what is not reserved). An empty spool
+    begins with segment ``first_segment``; above all that were there before, an index that outlived them confuses none.
     """
 
     folder: Path
     segment_bytes: int = 128 << 20
-    memory_bytes: int = 16 << 20
+    memory_bytes: int = 4 << 20
     free_bytes_min: int = 5 * 10**9
     used_fraction_max: float = 0.95
+    first_segment: int = 1
 
 
 def shortage(settings: SpoolSettings, margin: float = 0.0) -> int:
@@ -94,13 +97,14 @@ class SpoolWriter:
     def __init__(self, settings: SpoolSettings) -> None:
         self._settings = settings
         try:
-            self._mark = _claim(settings.folder)
+            self._mark = _claim(settings.folder, _CLAIM_S)
             self._publish(recover(settings.folder))
         except OSError as error:
             raise SpoolError(
                 f"the spool {settings.folder} cannot be used ({error.strerror}): check the disk"
             ) from error
-        self._number = self._committed.segment
+        self._number = self._committed.segment or settings.first_segment - 1
+        self._lost = False
         self._segment: int | None = None
         self._waiting: list[_Waiting] = []
         self._queue = threading.Lock()  # guards the records that wait
@@ -138,8 +142,15 @@ class SpoolWriter:
             raise waiting.error
 
     def has_room(self) -> bool:
-        """Whether the disk is still above the configured floor."""
-        return shortage(self._settings) == 0
+        """Whether the folder is there, or there again, and its disk still above the configured floor."""
+        try:
+            with self._turn:
+                if not self._closed and not self._holds(self._mark, COMMITTED):
+                    self._reclaim()
+            return shortage(self._settings) == 0
+        except (OSError, SpoolError) as error:
+            structlog.get_logger().error("spool_gone", error=type(error).__name__)
+            return False
 
     def close(self) -> None:
         """Stop, after the records that are being committed; one that comes later is refused."""
@@ -147,8 +158,7 @@ class SpoolWriter:
             if self._closed:
                 return
             self._closed = True
-            if self._segment is not None:
-                os.close(self._segment)
+            self._leave_segment()
             os.close(self._mark)
 
     def _commit(self, batch: Sequence[_Waiting]) -> None:
@@ -157,6 +167,8 @@ class SpoolWriter:
         try:
             self._publish(self._append(batch))
             error = None
+        except SpoolError as refusal:
+            error = refusal
         except OSError as failure:
             structlog.get_logger().error("spool_write_failed", error=failure.strerror, records=len(batch))
             error = _spool_error(failure)
@@ -167,7 +179,9 @@ class SpoolWriter:
                 entry.error, entry.settled = error, True
 
     def _append(self, batch: Sequence[_Waiting]) -> Cursor:
-        """Write and flush; returns the new end."""
+        """Write and flush; returns the new end, once it is certain that readers will find it."""
+        if self._lost:
+            self._reclaim()
         segment = self._writable_segment()
         for entry in batch:
             if entry.draft is None:
@@ -175,7 +189,42 @@ class SpoolWriter:
             else:
                 entry.draft.write(segment, entry.front)
         os.fdatasync(segment)
+        self._check_place(segment)
         return Cursor(self._number, os.lseek(segment, 0, os.SEEK_CUR))
+
+    def _check_place(self, segment: int) -> None:
+        """A folder that was removed or replaced takes writes without a word, into files that nobody will ever find.
+
+        Raises:
+            OSError: mark or segment no longer lie where readers look for them.
+        """
+        if not (self._holds(self._mark, COMMITTED) and self._holds(segment, segment_name(self._number))):
+            self._lost = True
+            raise OSError(errno.ESTALE, "its folder was removed or replaced")
+
+    def _holds(self, descriptor: int, name: str) -> bool:
+        """Whether an open file is still the one of that name in the folder."""
+        try:
+            return os.path.samestat(os.fstat(descriptor), (self._settings.folder / name).stat())
+        except FileNotFoundError:
+            return False
+
+    def _reclaim(self) -> None:
+        """Take the folder anew, once what it lies in is back; its segments go on behind all that were there before.
+
+        Raises:
+            OSError: it cannot be used yet.
+            SpoolError: what lies there now is no spool, or is another receiver's.
+        """
+        if not self._holds(self._mark, COMMITTED):
+            self._leave_segment()
+            mark = _claim_again(self._settings.folder)
+            os.close(self._mark)
+            self._mark = mark
+            self._publish(recover(self._settings.folder))
+            self._number = max(self._number, self._committed.segment)
+        self._lost = False
+        structlog.get_logger().warning("spool_claimed_again", segment=self._number + 1)
 
     def _writable_segment(self) -> int:
         """The open segment, or a new one where there is none or it is full."""
@@ -196,10 +245,14 @@ class SpoolWriter:
         with suppress(OSError):
             if self._committed.segment == self._number:
                 os.ftruncate(self._segment, self._committed.offset)
-            else:
+            elif not self._lost:
                 (self._settings.folder / segment_name(self._number)).unlink()
-        os.close(self._segment)
-        self._segment = None
+        self._leave_segment()
+
+    def _leave_segment(self) -> None:
+        if self._segment is not None:
+            os.close(self._segment)
+            self._segment = None
 
     def _publish(self, cursor: Cursor) -> None:
         """Let the readers see everything up to ``cursor``, which is durable."""
@@ -248,19 +301,29 @@ def _cut_torn_tail(descriptor: int, whole: int) -> int:
     return end
 
 
-def _claim(folder: Path) -> int:
+def _claim(folder: Path, patience_s: float) -> int:
     """Make the folder and take its mark, open and locked: one spool has one receiver; one that ends is awaited."""
     if not folder.exists():
         make_folder(folder)
         flush_folder(folder.parent)
     mark = os.open(folder / COMMITTED, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    end = time.monotonic() + _CLAIM_S
+    end = time.monotonic() + patience_s
     while not _locked(mark):
         if time.monotonic() > end:
             os.close(mark)
             raise ConfigError(f"another receiver is using the spool {folder}: stop it, or configure another folder")
         time.sleep(_CLAIM_AGAIN_S)
     return mark
+
+
+def _claim_again(folder: Path) -> int:
+    """The same while receiving, where nobody is awaited: what the folder lies in may be a disk that will come back."""
+    if not folder.parent.exists():
+        raise SpoolError(f"the folder {folder.parent} is gone: bring it back")
+    try:
+        return _claim(folder, patience_s=0.0)
+    except ConfigError as error:
+        raise SpoolError(str(error)) from error
 
 
 def _locked(descriptor: int) -> bool:

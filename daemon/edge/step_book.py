@@ -8,6 +8,7 @@ first: killed between the two, the receiver takes the same report again, which c
 import hashlib
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -30,22 +31,23 @@ _KEPT_S: Final = 60 * 86400.0
 
 
 class StepBook:
-    """One book a spool; its methods may be called from any thread.
+    """One book a spool, of ``steps_max`` steps: then the one longest unheard of is forgotten. For any thread.
 
     Raises:
         SpoolError: the folder cannot be used.
     """
 
-    def __init__(self, writer: SpoolWriter) -> None:
+    def __init__(self, writer: SpoolWriter, steps_max: int) -> None:
         self._writer = writer
         self._folder = writer.folder / _FOLDER
+        self._steps_max = steps_max
         self._lock = threading.Lock()
         try:
-            make_folder(self._folder)
-            flush_folder(writer.folder)
-            for path in self._folder.iterdir():
-                if path.stat().st_mtime < time.time() - _KEPT_S:
-                    path.unlink()
+            self._make_folder()
+            told_at = {path: path.stat().st_mtime for path in self._folder.iterdir()}
+            #: The files of the steps, the one that was told of longest ago first.
+            self._known = dict.fromkeys(sorted(told_at, key=lambda path: told_at[path]))
+            self._forget(lambda oldest: told_at[oldest] < time.time() - _KEPT_S)
         except OSError as error:
             raise SpoolError(f"the folder {self._folder} cannot be used ({error.strerror}): check the disk") from error
 
@@ -55,18 +57,41 @@ class StepBook:
             return Status.NO_SUCH_CLASS
         if not UID.fullmatch(receipt.step_uid):
             return Status.INVALID_INSTANCE
-        status = stated_status(draft.content(), receipt.transfer_syntax_uid)
-        with self._lock:  # two scanners, or one in a hurry, may report the same step at once
+        with self._lock:  # several may report the same step at once; and only one report is in memory
+            status = stated_status(draft.content(), receipt.transfer_syntax_uid)
             try:
                 refusal = self._refusal(request.command, receipt.step_uid, status)
                 if refusal is None:
                     self._writer.append(receipt, draft)
                     if status is not None:
-                        write_whole(self._path(receipt.step_uid), status.encode())
+                        self._note(self._path(receipt.step_uid), status)
             except (OSError, SpoolError) as error:
                 structlog.get_logger().error("step_not_written", error=type(error).__name__)
                 return Status.RESOURCE_LIMITATION
         return Status.SUCCESS if refusal is None else refusal
+
+    def _note(self, path: Path, status: str) -> None:
+        """Keep what was reported of a step.
+
+        Raises:
+            OSError: it cannot be kept.
+        """
+        if not self._folder.exists():  # the spool was removed, and made again
+            self._make_folder()
+        write_whole(path, status.encode())
+        self._known.pop(path, None)
+        self._known[path] = None
+        self._forget(lambda _: len(self._known) > self._steps_max)
+
+    def _forget(self, is_too_much: Callable[[Path], bool]) -> None:
+        """Remove the oldest steps as long as they are too much."""
+        while (oldest := next(iter(self._known), None)) is not None and is_too_much(oldest):
+            del self._known[oldest]
+            oldest.unlink(missing_ok=True)
+
+    def _make_folder(self) -> None:
+        make_folder(self._folder)
+        flush_folder(self._writer.folder)
 
     def _refusal(self, command: Command, step_uid: str, status: str | None) -> Status | None:
         """Why the report is not taken; None where it is."""

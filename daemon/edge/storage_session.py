@@ -2,7 +2,7 @@
 
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from daemon.core.errors import PeerLost, ProtocolError, SpoolError
@@ -11,6 +11,7 @@ from daemon.dicom.dimse import Command, Request, Status, decode_request, encode_
 from daemon.dicom.pdu import AbortReason, Fragment, PduType, encode_command, fragments
 from daemon.edge.draft import Draft
 from daemon.edge.negotiation import Context
+from daemon.edge.pace import Pace
 from daemon.edge.pdu_stream import PduStream
 from daemon.edge.receiver_status import Tally
 from daemon.edge.segments import Receipt, StepReceipt
@@ -19,17 +20,22 @@ from daemon.edge.step_book import StepBook
 
 _COMMAND_BYTES_MAX = 16 << 10  # ours have about 200
 _STEP_BYTES_MAX = 16 << 20  # a reference has about 150: a hundred thousand images
+#: Bytes of one object that count as progress: it may take long.
+_PROGRESS_BYTES = 1 << 20
+#: What an echo costs, in fragments: a peer in a loop gets 12 a second.
+_ECHO_UNITS = 400
 _OF_STEPS = (Command.N_CREATE, Command.N_SET)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parties:
-    """Who is on an association, what was agreed with them, and how large an object they may send."""
+    """Who is on an association, what was agreed with them, how large an object they may send, whom progress is told."""
 
     calling_ae: str
     called_ae: str
     contexts: Mapping[int, Context]
     object_bytes_max: int
+    progress: Callable[[], None] = lambda: None
 
 
 class StorageSession:
@@ -46,7 +52,9 @@ class StorageSession:
         self._steps = steps
         self._tally = tally
         self._token = secrets.token_hex(8)
-        self._command = b""
+        self._command = bytearray()
+        self._pace = Pace()
+        self._told_bytes = 0
         self._context_id = 0
         self._incoming: tuple[Request, Draft] | None = None
         self.stored = 0
@@ -79,6 +87,8 @@ class StorageSession:
         while True:
             pdu_type, body = self._stream.read()
             if pdu_type == PduType.DATA:
+                if not body:
+                    raise ProtocolError("a data PDU came without any data", AbortReason.INVALID_PARAMETER)
                 for fragment in fragments(body):
                     self._take(fragment)
             elif pdu_type == PduType.RELEASE_REQUEST:
@@ -91,6 +101,8 @@ class StorageSession:
     def _take(self, fragment: Fragment) -> None:
         if fragment.is_command == (self._incoming is not None):
             raise ProtocolError("commands and data sets came out of turn", AbortReason.UNEXPECTED_PARAMETER)
+        self._pace.earn(len(fragment.content))
+        self._pace.spend(1)
         if self._incoming is None:
             self._take_command(fragment)
         else:
@@ -102,24 +114,31 @@ class StorageSession:
             raise ProtocolError("a command set is absurdly long", AbortReason.INVALID_PARAMETER)
         if not fragment.is_last:
             return
-        request, self._command = decode_request(self._command), b""
+        request, self._command = decode_request(bytes(self._command)), bytearray()
         self._context_id = fragment.context_id
         if self._context_id not in self._parties.contexts:
             raise ProtocolError("a request came on a context not accepted", AbortReason.INVALID_PARAMETER)
         if request.command not in _OF_STEPS and request.has_data_set != (request.command is Command.C_STORE):
             raise ProtocolError("a request came without its data set", AbortReason.INVALID_PARAMETER)
         if request.command is Command.C_ECHO:
-            self._answer(request, Status.SUCCESS)
-            self._tally.add(echoes=1)
+            self._echo(request)
         elif request.has_data_set:
             self._incoming = request, self._writer.draft()
         else:  # a step's report that says nothing
             self._answer(request, self._report(request, self._writer.draft()))
 
+    def _echo(self, request: Request) -> None:
+        self._pace.spend(_ECHO_UNITS)
+        self._answer(request, Status.SUCCESS)
+        self._tally.add(echoes=1)
+
     def _take_data(self, fragment: Fragment, request: Request, draft: Draft) -> None:
         if fragment.context_id != self._context_id:
             raise ProtocolError("a data set changed its context", AbortReason.INVALID_PARAMETER)
         draft.add(fragment.content)
+        if draft.length - self._told_bytes >= _PROGRESS_BYTES:
+            self._told_bytes = draft.length
+            self._parties.progress()
         of_step = request.command in _OF_STEPS
         if draft.length > (_STEP_BYTES_MAX if of_step else self._parties.object_bytes_max):
             raise ProtocolError("an object is larger than it may be", AbortReason.NOT_SPECIFIED)
@@ -127,6 +146,7 @@ class StorageSession:
             status = (self._report if of_step else self._store)(request, draft)
             draft.close()
             self._incoming = None
+            self._told_bytes = 0
             self._answer(request, status)
 
     def _store(self, request: Request, draft: Draft) -> Status:
@@ -146,6 +166,7 @@ class StorageSession:
             self._tally.add(write_failures=1)
             return Status.OUT_OF_RESOURCES
         self.stored += 1
+        self._parties.progress()
         self._tally.add(instances=1, bytes=draft.length)
         return Status.SUCCESS
 
@@ -159,6 +180,8 @@ class StorageSession:
             received_at=time.time(),
         )
         status = self._steps.take(request, receipt, draft)
+        if status is Status.SUCCESS:
+            self._parties.progress()
         self._tally.add(steps=int(status is Status.SUCCESS), write_failures=int(status is Status.RESOURCE_LIMITATION))
         return status
 

@@ -50,7 +50,7 @@ class Site:
         self.folder = folder
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._writer = SpoolWriter(spool_settings(folder))
-        self._steps, self.tally = StepBook(self._writer), Tally()
+        self._steps, self.tally = StepBook(self._writer, 100), Tally()
 
     def serve(self, sent: bytes) -> int:
         """One association on which ``sent`` comes; how many images were acknowledged."""

@@ -21,7 +21,8 @@ from pynetdicom import AE, _config
 from daemon.core.errors import ConfigError
 from daemon.core.values import Arrival, AssociationEnd
 from daemon.dicom.pdu import HEAD, PduType, encode_command
-from daemon.edge.listener import Listener, ListenerSettings
+from daemon.edge.listener import Listener
+from daemon.edge.listener_settings import ListenerSettings
 from daemon.edge.reactor import parked_reactor
 from daemon.edge.receiver_status import STATUS, read_status
 from daemon.edge.segments import COMMITTED, segment_name
