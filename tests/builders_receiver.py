@@ -27,15 +27,24 @@ ROOT = Path(__file__).parent.parent
 class Receiver:
     """A receiver process on a port of its own, as the daemon starts it; ended at the end of a ``with`` block."""
 
-    def __init__(self, folder: Path, spool: dict[str, object] | None = None, **listening: object) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        spool: dict[str, object] | None = None,
+        scanners: tuple[str, ...] = (),
+        files: int | None = None,
+        **listening: object,
+    ) -> None:
         self.folder = folder
         settings = (
             spool_settings(folder, **spool or {}),
             ListenerSettings(**{"host": "127.0.0.1", "port": 0} | listening),
+            scanners,
         )
+        limited = [] if files is None else ["/usr/bin/prlimit", f"--nofile={files}:{files}"]
         with (folder.parent / "receiver.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-W", "error", "-m", "daemon.intake"],
+                [*limited, sys.executable, "-W", "error", "-m", "daemon.intake"],
                 stdin=subprocess.PIPE,
                 stderr=log,
                 env=os.environ | {"PYTHONPATH": str(ROOT)},

@@ -125,10 +125,8 @@ class Listener:
         if self._closing:
             return
         victim = self._admission.relieve() if error.errno in _NO_DESCRIPTOR else None
-        if victim is not None:
-            self._tally.add(turned_away=1)
-            victim.wait(_VICTIM_S)
-        else:
+        self._see_off(victim)
+        if victim is None:
             structlog.get_logger().error("accept_failed", error=error.strerror)
             time.sleep(_ACCEPT_RETRY_S)
 
@@ -143,15 +141,18 @@ class Listener:
         except OSError:  # it has gone already
             self._turn_away(accepted)
             return
-        victim = self._admission.arrive(connection)
-        if victim is not None:
-            self._tally.add(turned_away=1)
-            victim.wait(_VICTIM_S)  # its thread and its descriptor are to be free before the next one comes
+        self._see_off(self._admission.arrive(connection))
         try:
             connection.serve_by(self._serve)
         except RuntimeError:  # no thread can be started: the machine is at its end, this one has to wait
             self._admission.leave(connection)
             self._turn_away(connection.socket)
+
+    def _see_off(self, victim: Connection | None) -> None:
+        """Its thread and its descriptor are to be free before the next one comes."""
+        if victim is not None:
+            self._tally.add(turned_away=1)
+            victim.wait(_VICTIM_S)
 
     def _turn_away(self, connection: socket.socket) -> None:
         self._tally.add(turned_away=1)

@@ -9,11 +9,9 @@ a failed flush the kernel may have forgotten which of the old one's pages are no
 """
 
 import errno
-import fcntl
 import os
 import shutil
 import threading
-import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,29 +20,19 @@ from pathlib import Path
 
 import structlog
 
-from daemon.core.errors import ConfigError, SpoolError
+from daemon.core.errors import SpoolError
 from daemon.edge.draft import Draft, write_fully
 from daemon.edge.durable import flush_folder
-from daemon.edge.private import make_folder
 from daemon.edge.segments import (
     COMMITTED,
     SEGMENT_HEAD,
-    START,
     Cursor,
     Entry,
-    check_segment,
-    decode_mark,
     encode_front,
     encode_mark,
-    is_intact,
-    scan,
     segment_name,
-    segment_number,
-    segment_paths,
 )
-
-#: A receiver that was told to end, or whose parent was killed, takes until then to finish what it is storing.
-_CLAIM_S, _CLAIM_AGAIN_S = 12.0, 0.1
+from daemon.edge.spool_claim import claim, claim_again, recover
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +85,7 @@ class SpoolWriter:
     def __init__(self, settings: SpoolSettings) -> None:
         self._settings = settings
         try:
-            self._mark = _claim(settings.folder, _CLAIM_S)
+            self._mark = claim(settings.folder)
             self._publish(recover(settings.folder))
         except OSError as error:
             raise SpoolError(
@@ -218,7 +206,7 @@ class SpoolWriter:
         """
         if not self._holds(self._mark, COMMITTED):
             self._leave_segment()
-            mark = _claim_again(self._settings.folder)
+            mark = claim_again(self._settings.folder)
             os.close(self._mark)
             self._mark = mark
             self._publish(recover(self._settings.folder))
@@ -258,80 +246,6 @@ class SpoolWriter:
         """Let the readers see everything up to ``cursor``, which is durable."""
         os.pwrite(self._mark, encode_mark(cursor), 0)
         self._committed = cursor
-
-
-def recover(folder: Path) -> Cursor:
-    """Find the end of what is whole in a spool that nobody writes, and cut off the torn rest.
-
-    What lies before the mark was flushed and is never cut. Behind it, records may be whole (the receiver was killed
-    before it set the mark) or torn (the power failed before the flush).
-
-    Raises:
-        SpoolError: the newest segment is no spool segment of this version.
-        OSError: the disk fails.
-    """
-    mark = decode_mark((folder / COMMITTED).read_bytes()) or START
-    newest = max(segment_paths(folder), default=None)
-    if newest is None or segment_number(newest) < mark.segment:
-        return mark
-    number = segment_number(newest)
-    descriptor = os.open(newest, os.O_RDWR | os.O_CLOEXEC)
-    try:
-        end = _cut_torn_tail(descriptor, mark.offset if mark.segment == number else 0)
-    finally:
-        os.close(descriptor)
-    return Cursor(number, end)
-
-
-def _cut_torn_tail(descriptor: int, whole: int) -> int:
-    """Cut a segment behind its last whole record, looking from offset ``whole`` on; returns its new end."""
-    size = os.fstat(descriptor).st_size
-    if size < len(SEGMENT_HEAD):
-        os.pwrite(descriptor, SEGMENT_HEAD, 0)  # the receiver ended while it made this segment
-    check_segment(descriptor)
-    end = max(min(whole, size), len(SEGMENT_HEAD))
-    for record in scan(descriptor, end, size):
-        if not is_intact(descriptor, record):
-            break
-        end = record.end
-    if end < size:
-        structlog.get_logger().warning("spool_tail_cut", bytes=size - end)
-        os.ftruncate(descriptor, end)
-    os.fsync(descriptor)
-    return end
-
-
-def _claim(folder: Path, patience_s: float) -> int:
-    """Make the folder and take its mark, open and locked: one spool has one receiver; one that ends is awaited."""
-    if not folder.exists():
-        make_folder(folder)
-        flush_folder(folder.parent)
-    mark = os.open(folder / COMMITTED, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    end = time.monotonic() + patience_s
-    while not _locked(mark):
-        if time.monotonic() > end:
-            os.close(mark)
-            raise ConfigError(f"another receiver is using the spool {folder}: stop it, or configure another folder")
-        time.sleep(_CLAIM_AGAIN_S)
-    return mark
-
-
-def _claim_again(folder: Path) -> int:
-    """The same while receiving, where nobody is awaited: what the folder lies in may be a disk that will come back."""
-    if not folder.parent.exists():
-        raise SpoolError(f"the folder {folder.parent} is gone: bring it back")
-    try:
-        return _claim(folder, patience_s=0.0)
-    except ConfigError as error:
-        raise SpoolError(str(error)) from error
-
-
-def _locked(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _create_file(path: Path) -> int:

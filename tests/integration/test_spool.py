@@ -321,7 +321,7 @@ def test_a_foreign_newest_segment_stops_the_start_with_advice(folder, opened):
 
 
 def test_one_spool_has_one_receiver(opened, monkeypatch):
-    monkeypatch.setattr("daemon.edge.spool_writer._CLAIM_S", 0.2)
+    monkeypatch.setattr("daemon.edge.spool_claim._CLAIM_S", 0.2)
     opened()
 
     with pytest.raises(ConfigError, match="another receiver"):
