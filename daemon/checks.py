@@ -17,7 +17,7 @@ from typing import Final
 
 from daemon.config import Listening, Settings
 from daemon.core.errors import ConfigError, ScansideError
-from daemon.edge.listener import TlsSettings, tls_context
+from daemon.edge.listener_settings import TlsSettings, tls_context
 from daemon.edge.outlets import Outlet, make_destination
 from models.bundle import BundleError
 
