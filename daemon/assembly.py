@@ -10,6 +10,8 @@ from dataclasses import replace
 from functools import partial
 from itertools import islice
 
+import structlog
+
 from daemon.core.completion import Completion
 from daemon.core.ports import ReadInstance, ReadReport
 from daemon.core.steps import StepArrival, StepReport
@@ -17,7 +19,7 @@ from daemon.core.values import Arrival, AssociationEnd, Incoming, Instance, Seri
 from daemon.dicom.headers import unread_instance
 from daemon.edge.index import Index
 from daemon.edge.inventory import parse_position
-from daemon.edge.segments import Cursor
+from daemon.edge.segments import START, Cursor
 from daemon.edge.spool import SpoolReader
 from daemon.edge.supervisor import Loop, Supervisor
 
@@ -31,6 +33,10 @@ _FORGET_EVERY_S = 60.0
 _IDLE_S = 0.02
 #: When everything without a verdict is begun again, because one could not be begun.
 _BEGIN_AGAIN_S = 60.0
+#: After a power failure the receiver finds the end of its spool again within this time.
+_SHORT_S = 10.0
+
+_log = structlog.get_logger()
 
 _Value = Instance | AssociationEnd | StepReport
 
@@ -45,10 +51,22 @@ class Reading:
         self._read_instance = read_instance
         self._read_report = read_report
         self._supervisor = supervisor
+        self._short_since: float | None = None
 
     def events(self, cursor: Cursor, most: int) -> list[tuple[SpoolEvent, Cursor]]:
-        """At most so many events behind the cursor, each with the cursor behind it."""
-        return list(islice(self._spool.follow(cursor), most)) if self._spool.committed() > cursor else []
+        """At most so many events behind the cursor, each with the cursor behind it.
+
+        A spool that stays shorter than what was read of it is another one, and is read from its start.
+        """
+        committed = self._spool.committed()
+        self._short_since = None if committed >= cursor else self._short_since or time.monotonic()
+        if self._short_since is not None and time.monotonic() - self._short_since > _SHORT_S:
+            cursor = START
+        if committed <= cursor:
+            return []
+        if self._short_since is not None:
+            _log.error("spool_began_anew", segment=committed.segment, offset=committed.offset)
+        return list(islice(self._spool.follow(cursor), most))
 
     def read(self, event: SpoolEvent) -> _Value | None:
         """The value of an event; None for the report of a step that nobody can read, which is only a hint."""

@@ -17,12 +17,19 @@ _FIRST_S, _LONGEST_S = 0.25, 5.0
 #: The server is away, starts, or shuts down; no connection is free; SQLite's file is locked, or its disk full.
 GONE: Final = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError)
 
+#: Program limit exceeded; the class of PostgreSQL's SQLSTATE.
+_REFUSED: Final = "54"
+
 _log = structlog.get_logger()
 
 
 def is_gone(error: Exception) -> bool:
-    """Whether an error says that the database does not answer just now."""
-    return isinstance(error, GONE)
+    """Whether an error says that the database does not answer just now.
+
+    PostgreSQL says of what it will never take that its operation failed, too: an index row that is too long.
+    """
+    state = getattr(getattr(error, "orig", None), "sqlstate", None)
+    return isinstance(error, GONE) and not (state or "").startswith(_REFUSED)
 
 
 def patiently(transaction: Callable[[], _T]) -> _T:
@@ -31,6 +38,8 @@ def patiently(transaction: Callable[[], _T]) -> _T:
         try:
             return transaction()
         except GONE as error:
+            if not is_gone(error):
+                raise
             time.sleep(note_gone(error, failures))
     raise AssertionError  # never: counting does not end
 
@@ -47,6 +56,8 @@ class PatientTurn:
         try:
             pause = self._turn()
         except GONE as error:
+            if not is_gone(error):
+                raise
             self._failures += 1
             return note_gone(error, self._failures)
         self._failures = 0

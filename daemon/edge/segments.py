@@ -25,7 +25,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from enum import IntEnum
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from daemon.core.errors import SpoolError
 from daemon.core.steps import StepArrival
@@ -45,6 +45,7 @@ _CHECKSUM = struct.Struct("<I")
 _MARK = struct.Struct("<QQ")
 _METADATA_LIMIT = 1 << 16  # bytes; ours are about 400
 _GLANCE = 1024  # bytes read at once to see a record's head and metadata
+_SECTOR = 4096
 _STRIDE = 1 << 20  # bytes read at once when looking for the next record behind damage
 
 
@@ -123,12 +124,13 @@ def segment_paths(folder: Path) -> list[Path]:
 
 
 def check_segment(descriptor: int) -> None:
-    """Whether a file is a segment of this version.
+    """Whether a file is a segment of this version; a damaged head is passed over where a record of ours follows.
 
     Raises:
         SpoolError: it is not.
     """
-    if os.pread(descriptor, len(SEGMENT_HEAD), 0) != SEGMENT_HEAD:
+    size = os.fstat(descriptor).st_size
+    if _look(descriptor, len(SEGMENT_HEAD), 0) != SEGMENT_HEAD and find_record(descriptor, 0, size) >= size:
         raise SpoolError("the spool holds a segment of another version of Scanside, or a foreign file: move it away")
 
 
@@ -144,15 +146,19 @@ def decode_event(record: Record, segment: str) -> SpoolEvent:
     """The event that a record holds.
 
     Raises:
-        SpoolError: a kind that this version does not know.
+        SpoolError: a kind, or facts, that this version does not know.
     """
-    facts = json.loads(record.metadata) if record.kind in [*Kind] else {}
-    if record.kind == Kind.INSTANCE:
-        return Arrival(segment=segment, offset=record.payload, length=record.payload_length, **facts)
-    if record.kind == Kind.STEP:
-        return StepArrival(segment=segment, offset=record.payload, length=record.payload_length, **facts)
-    if record.kind == Kind.ASSOCIATION_END:
-        return AssociationEnd(**facts)
+    place: dict[str, Any] = {"segment": segment, "offset": record.payload, "length": record.payload_length}
+    try:
+        facts = json.loads(record.metadata) if record.kind in [*Kind] else {}
+        if record.kind == Kind.INSTANCE:
+            return Arrival(**place, **facts)
+        if record.kind == Kind.STEP:
+            return StepArrival(**place, **facts)
+        if record.kind == Kind.ASSOCIATION_END:
+            return AssociationEnd(**facts)
+    except (TypeError, ValueError) as error:
+        raise SpoolError(f"segment {segment} holds a record that this version cannot read: update Scanside") from error
     raise SpoolError(f"segment {segment} holds a record of unknown kind {record.kind}: update Scanside")
 
 
@@ -165,7 +171,7 @@ def scan(descriptor: int, offset: int, limit: int) -> Iterator[Record]:
 
 def find_record(descriptor: int, offset: int, limit: int) -> int:
     """The offset of the first complete record at or behind ``offset``; ``limit`` if there is none."""
-    while window := os.pread(descriptor, max(min(_STRIDE, limit - offset), 0), offset):
+    while window := _look(descriptor, max(min(_STRIDE, limit - offset), 0), offset):
         found = window.find(_MARKER)
         if found < 0:
             offset += max(len(window) - len(_MARKER) + 1, 1)
@@ -178,7 +184,7 @@ def find_record(descriptor: int, offset: int, limit: int) -> int:
 
 def _read_record(descriptor: int, offset: int, limit: int) -> Record | None:
     """The record at ``offset`` if it is complete before ``limit``, else None."""
-    glance = os.pread(descriptor, _GLANCE, offset)
+    glance = _look(descriptor, _GLANCE, offset)
     if len(glance) < _HEAD.size:
         return None
     marker, kind, metadata_length, payload_length = _HEAD.unpack_from(glance)
@@ -186,11 +192,22 @@ def _read_record(descriptor: int, offset: int, limit: int) -> Record | None:
     end = offset + front_length + payload_length
     if marker != _MARKER or metadata_length > _METADATA_LIMIT or end > limit:
         return None
-    front = glance if front_length <= len(glance) else read_exactly(descriptor, front_length, offset)
+    front = glance if front_length <= len(glance) else _look(descriptor, front_length, offset)
     covered = front[: _HEAD.size + metadata_length]
-    if zlib.crc32(covered) != _CHECKSUM.unpack_from(front, len(covered))[0]:
+    if len(front) < front_length or zlib.crc32(covered) != _CHECKSUM.unpack_from(front, len(covered))[0]:
         return None
     return Record(kind, covered[_HEAD.size :], offset + front_length, end)
+
+
+def _look(descriptor: int, length: int, offset: int) -> bytes:
+    """At most ``length`` bytes, zeros for those that the disk does not give: one bad sector costs one record."""
+    try:
+        return os.pread(descriptor, length, offset)
+    except OSError:
+        if length <= _SECTOR:
+            return bytes(length)
+    places = range(offset, offset + length, _SECTOR)
+    return b"".join(_look(descriptor, min(_SECTOR, offset + length - place), place) for place in places)
 
 
 def read_pieces(descriptor: int, offset: int, length: int, *, checked: bool = True) -> Iterator[bytes]:

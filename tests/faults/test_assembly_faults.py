@@ -1,12 +1,14 @@
 """One bad arrival costs its series, never the line: damage before and after it was read, headers, rows, restarts."""
 
+import os
+import shutil
 from dataclasses import replace
 
 import pytest
 from builders_assembly import READERS, assembled
 from builders_damage import arrivals, flip, refuse
 from builders_receiver import encoded
-from builders_series import classic
+from builders_series import Lattice, classic
 from builders_spool import association_end, receipt, spool_settings
 
 from daemon.core import geometry
@@ -44,9 +46,9 @@ class Site:
         self.writer.append(facts.get("entry") or receipt(association=association, **facts), draft)
         draft.close()
 
-    def send(self, series, **header):
+    def send(self, series, lattice=None):
         """The images of a series on an association of its own, released."""
-        for k, image in enumerate(classic(SeriesInstanceUID=series, **header)):
+        for k, image in enumerate(classic(lattice, SeriesInstanceUID=series)):
             self.put(encoded(image), series, sop_instance_uid=f"{series}.{k}")
         self.writer.append(association_end(association=series))
 
@@ -203,3 +205,46 @@ def test_a_damaged_head_of_a_record_costs_that_record(site):
     assert {*GOOD, BAD} == {*found}
     assert {str(number) for number in (0, 2)} <= {i.arrival.sop_instance_uid[-1] for i in found[BAD].instances}
     assert "1" not in {i.arrival.sop_instance_uid[-1] for i in found[BAD].instances}
+
+
+def test_a_damaged_head_of_a_segment_costs_nothing(site):
+    send_all(site)
+    first = of(site, BAD)[0]
+    flip(site.spool, replace(first, offset=0), 3)
+
+    assert {*GOOD, BAD} == {*site.look()}
+
+
+def test_a_sector_that_the_disk_does_not_give_costs_what_lies_in_it(site, monkeypatch):
+    """Whole images are larger than a sector here; no disk could be made to fail on demand."""
+    big = Lattice(columns=64, rows=64, slices=3)
+    site.send(BAD, lattice=big)
+    for series in GOOD:
+        site.send(series)
+    lost = of(site, BAD)[1]
+    real = os.pread
+
+    def pread(descriptor, length, offset):
+        if offset < lost.offset + 10 and lost.offset - 10 < offset + length:
+            raise OSError(5, "Input/output error")
+        return real(descriptor, length, offset)
+
+    with monkeypatch.context() as failing:
+        failing.setattr("os.pread", pread)
+        found = site.look()
+
+    assert {*GOOD, BAD} == {*found}
+    assert 2 == len(found[BAD].instances)
+
+
+def test_a_spool_that_began_anew_is_read_from_its_start(site, monkeypatch):
+    monkeypatch.setattr("daemon.assembly._SHORT_S", -1.0)
+    site.send(BAD)
+    site.look()
+    site.writer.close()
+    shutil.rmtree(site.spool)
+    site.writer = SpoolWriter(spool_settings(site.spool))
+    site.send(GOOD[0])
+
+    assert [GOOD[0]] == [*site.look()]
+    assert {} == site.look()
