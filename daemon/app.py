@@ -124,8 +124,12 @@ def _running(settings: Settings, stop: threading.Event, *, works: bool, restarts
         stack.callback(web.stop)
         if works:
             examiners.prepare(SHIPPED)
-        starting[:] = ["the database does not answer yet: images are received and kept"]
-        if not prepared(stores.engine, stop):
+        starting[:] = ["the database is being opened"]
+
+        def tell(obstacle: str) -> None:
+            starting[:] = [obstacle]
+
+        if not prepared(stores.engine, stop, tell):
             yield
             return
         stack.enter_context(repeated([Turn(Loop.OBSERVING, "observer", _observing(observer))], supervisor))

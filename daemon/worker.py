@@ -4,7 +4,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
@@ -16,7 +16,7 @@ from sqlalchemy import Engine
 from daemon.alerting import alert_turns
 from daemon.committing import Committer, take_outcome
 from daemon.config import Settings
-from daemon.core.errors import DatabaseGone, ThreadEndedError
+from daemon.core.errors import DatabaseDamaged, DatabaseGone, ThreadEndedError
 from daemon.delivering import Deliverer, Desk
 from daemon.edge import logs
 from daemon.edge.alerts import Alerts
@@ -28,7 +28,7 @@ from daemon.edge.migrations import connect, prepare
 from daemon.edge.notifier import target_names
 from daemon.edge.outbox import Outbox
 from daemon.edge.outlets import DicomOutlet, Outlet, make_destination, peer_of
-from daemon.edge.patience import GONE, PatientTurn, is_gone
+from daemon.edge.patience import PatientTurn, is_gone, unless_gone
 from daemon.edge.pledges import Pledges
 from daemon.edge.reports import Reports
 from daemon.edge.results import Results
@@ -96,8 +96,10 @@ def stored(settings: Settings) -> Iterator[Stores]:
         engine.dispose()
 
 
-def prepared(engine: Engine, stop: threading.Event) -> bool:
+def prepared(engine: Engine, stop: threading.Event, tell: Callable[[str], None] = lambda _: None) -> bool:
     """Bring the database to its newest shape, as soon as it answers; False if told to stop before that.
+
+    ``tell`` is told in words for people what is waited for.
 
     Raises:
         ConfigError: newer software made it, or SQLite cannot open its file: waiting would not help.
@@ -109,9 +111,13 @@ def prepared(engine: Engine, stop: threading.Event) -> bool:
             if engine.dialect.name == "sqlite":
                 raise
             _log.error("database_gone", detail=str(error))
-            stop.wait(_AGAIN_S)
+            tell("the database does not answer yet: images are received and kept")
+        except DatabaseDamaged as error:
+            _log.error("database_damaged", detail=str(error))
+            tell(str(error))
         else:
             return True
+        stop.wait(_AGAIN_S)
     return False
 
 
@@ -190,7 +196,7 @@ def enrolled(roster: Roster) -> Iterator[None]:
     try:
         yield
     finally:
-        with suppress(*GONE):  # the others will see it by our silence
+        with unless_gone():  # the others will see it by our silence
             roster.leave()
 
 

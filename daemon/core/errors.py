@@ -2,6 +2,7 @@
 
 ScansideError
 ├── ConfigError          the operator's: the configuration names something that is not so
+├── DatabaseDamaged      the machine's: SQLite's file is broken
 ├── ThreadEndedError     ours: a part of the daemon ended by a fault
 ├── StoppedEarly         nobody's: somebody stopped the work before its end
 ├── SpoolError           the machine's: an instance could not be made durable
@@ -32,6 +33,10 @@ class ConfigError(ScansideError):
 
 class DatabaseGone(ConfigError):
     """The configured database does not answer; it may, later."""
+
+
+class DatabaseDamaged(ScansideError):
+    """The database cannot be read as it is; what was received lies in the spool, from which it is made anew."""
 
 
 class ThreadEndedError(ScansideError):

@@ -1,10 +1,9 @@
 """What the live page shows: the stored results, and the series that are still coming in."""
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 
 from daemon.core.values import Card, Incoming, Stage
-from daemon.edge.patience import GONE
+from daemon.edge.patience import unless_gone
 from daemon.edge.reports import Reports
 from daemon.edge.results import Record, Results
 
@@ -34,7 +33,7 @@ class ResultsBoard:
 
     def version(self) -> int:
         """Grows with every change of any card; stands still while the database does not answer."""
-        with suppress(*GONE):
+        with unless_gone():
             self._version = self._results.version()
         return self._version + self._incoming()[0]
 
@@ -43,7 +42,7 @@ class ResultsBoard:
 
         While the database does not answer, those that it gave last.
         """
-        with suppress(*GONE):
+        with unless_gone():
             self._cards = [self._card(record) for record in self._results.records(limit) if not record.superseded]
         newest = self._cards
         incoming = [self._open_card(series) for series in self._incoming()[1]]
@@ -53,7 +52,7 @@ class ResultsBoard:
     def picture(self, card_id: str) -> bytes | None:
         """The summary picture of a card as PNG; None while there is none."""
         record = None
-        with suppress(*GONE):
+        with unless_gone():
             record = self._results.newest(card_id)
         if record is None or record.verdict is None:
             return None

@@ -5,6 +5,7 @@ gets at once; a test holds that the steps lead to it.
 """
 
 import os
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -12,8 +13,9 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from daemon.core.errors import ConfigError, DatabaseGone
+from daemon.core.errors import ConfigError, DatabaseDamaged, DatabaseGone
 from daemon.edge import schema
+from daemon.edge.patience import DAMAGED_WORDS, is_damaged, is_gone
 from daemon.edge.private import create
 
 _number = sa.Table("schema_number", schema.METADATA, sa.Column("number", sa.Integer, primary_key=True))
@@ -53,6 +55,7 @@ def prepare(engine: sa.Engine) -> None:
 
     Raises:
         DatabaseGone: the database cannot be reached.
+        DatabaseDamaged: it is broken.
         ConfigError: newer software made it.
     """
     if engine.dialect.name == "sqlite" and engine.url.database:
@@ -61,8 +64,15 @@ def prepare(engine: sa.Engine) -> None:
     try:
         with _alone(engine) as connection:
             _migrate(connection)
-    except sa.exc.OperationalError as error:
-        raise DatabaseGone(f"the database cannot be opened ({error.orig}): check `database`, and its server") from error
+    except (sa.exc.DatabaseError, sqlite3.DatabaseError) as error:
+        if is_damaged(error):
+            engine.dispose()  # of the connections to what a person will move away
+            raise DatabaseDamaged(DAMAGED_WORDS) from error
+        if not is_gone(error):
+            raise
+        raise DatabaseGone(
+            f"the database cannot be opened ({getattr(error, 'orig', error)}): check `database`, and its server"
+        ) from error
 
 
 @contextmanager

@@ -1,22 +1,25 @@
 """What is measured by looking now and then: the receiver's counts, the disk, the series that wait."""
 
 import shutil
+import sqlite3
 import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import sqlalchemy as sa
+
 from daemon.core.values import Stage
 from daemon.edge.alerts import Alerts, LateAlert
 from daemon.edge.metrics import AssociationOutcome, Metrics, Process
-from daemon.edge.patience import GONE
+from daemon.edge.patience import GONE_WORDS, is_gone, say_gone
 from daemon.edge.receiver_status import ListenerCounts, ReceiverStatus, read_status, running_pid
 from daemon.edge.results import Results
 
 _HANGS_S = 10.0
 #: How long the page tells of an alert that did not arrive.
 _LOST_S = 3600.0
-_GONE = "the database does not answer: images are received and kept, and judged when it is back"
+_AWAY = "the storage folder is gone: nothing more is acknowledged; bring it back, then restart"
 _DEAF = "the receiver does not run, or hangs: no image can come in; it is started again and again, the log says why not"
 
 
@@ -34,14 +37,14 @@ class Observer:
         self._found: list[str] = []
         self._late: list[LateAlert] = []
         self._waiting: list[float] = []  # as last seen: whoever asks for metrics waits for no database
-        metrics.spool_free.set_function(lambda: shutil.disk_usage(spool if spool.exists() else spool.parent).free)
+        metrics.spool_free.set_function(lambda: _free_bytes(spool))
         metrics.series_waiting.set_function(lambda: len(self._waiting))
         metrics.oldest_waiting_age.set_function(self._oldest)
 
     def obstacles(self) -> list[str]:
         """What the last look found, in words for people; a look that does not end waits for the database."""
         since = self._looking_since
-        return [_GONE] if since is not None and time.monotonic() - since > _HANGS_S else self._found
+        return [GONE_WORDS] if since is not None and time.monotonic() - since > _HANGS_S else self._found
 
     def notices(self) -> list[str]:
         """What keeps no series from being judged, but somebody should know: alerts that did not arrive."""
@@ -50,14 +53,25 @@ class Observer:
     def look(self) -> None:
         """Take one look."""
         self._looking_since = time.monotonic()
+        try:
+            self._found = list(self._look())
+        finally:
+            self._looking_since = None
+
+    def _look(self) -> Iterator[str]:
         status = read_status(self._spool)
         if status is not None:
             self._count(status)
-        obstacles, up = [] if self._answers() else [_GONE], running_pid(self._spool, status) is not None
+        trouble = self._ask()
+        self._metrics.database_up.set(not trouble)
+        if trouble:
+            yield trouble
+        up = running_pid(self._spool, status) is not None
         self._metrics.receiver_up.set(up)
-        if not up:
-            obstacles.append(_DEAF)
-        self._found, self._looking_since = obstacles, None
+        if not self._spool.parent.exists():
+            yield _AWAY
+        elif not up:
+            yield _DEAF
 
     def _count(self, status: ReceiverStatus) -> None:
         """Add what the receiver's counts have grown by; a restarted receiver counts from zero again."""
@@ -68,19 +82,24 @@ class Observer:
             self._metrics.associations.labels(outcome).inc(max(0, getattr(counts, name) - getattr(before, name)))
         self._counts = counts
 
-    def _answers(self) -> bool:
-        """Whether the database does; then what waits is known."""
+    def _ask(self) -> str:
+        """What is wrong with the database, in words; nothing where it answers: then what waits is known."""
         try:
             self._waiting = self._results.closed_times((Stage.WAITING, Stage.ASSESSING))
             self._late = self._alerts.late(time.time() - _LOST_S)
-        except GONE:
-            self._metrics.database_up.set(0)
-            return False
-        self._metrics.database_up.set(1)
-        return True
+        except (sa.exc.SQLAlchemyError, sqlite3.Error) as error:
+            if not is_gone(error):
+                raise
+            return say_gone(error)
+        return ""
 
     def _oldest(self) -> float:
         return max((time.time() - closed for closed in self._waiting), default=0.0)
+
+
+def _free_bytes(folder: Path) -> int:
+    """On the file system of a folder, which need not be there yet, or any more."""
+    return shutil.disk_usage(next(path for path in (folder, *folder.parents) if path.exists())).free
 
 
 def words(late: list[LateAlert]) -> Iterator[str]:

@@ -1,7 +1,6 @@
 """From the spool on disk to complete series, across restarts at any moment."""
 
 import threading
-from contextlib import suppress
 from itertools import count
 
 import pytest
@@ -16,7 +15,7 @@ from daemon.core.values import ClosedBy
 from daemon.dicom.procedure_step import read_report
 from daemon.edge.index import Index
 from daemon.edge.migrations import open_database
-from daemon.edge.patience import GONE, is_gone
+from daemon.edge.patience import is_gone, unless_gone
 from daemon.edge.results import Results
 from daemon.edge.spool_writer import SpoolWriter
 from daemon.edge.supervisor import Supervisor
@@ -148,7 +147,7 @@ def begun_despite(folder, statement):
     assembling = Assembling(make, lambda *series: begun.add(series), Results(engine).unjudged, supervisor)
     with gone_at(engine, statement) as broken:
         for _ in range(5):
-            with suppress(*GONE):
+            with unless_gone():
                 assembling.turn()
     images = [len(index.series(*series).instances) for series in begun]
     writer.close()
