@@ -2,9 +2,12 @@
 
 PYTHON ?= python3
 SERIES ?=
+COMPILE := .venv/tools/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-header --no-annotate
+UPGRADE ?=
 PIP := .venv/bin/pip --disable-pip-version-check --quiet
 
-.PHONY: demo test check clean
+.PHONY: demo test check lock sbom clean
 
 demo: .venv/demo
 	.venv/bin/scanside demo $(SERIES)
@@ -27,5 +30,21 @@ check: .venv/test
 	$(PIP) install --editable ".[cpu,training,test]" --constraint constraints.txt
 	touch $@
 
+# What a release is installed from: every version and hash, for Linux and every Python that pyproject.toml allows.
+lock: .venv/tools
+	$(COMPILE) pyproject.toml --extra cpu --output-file deploy/requirements.lock $(UPGRADE)
+	echo 'setuptools>=77' | $(COMPILE) - --output-file deploy/build.lock $(UPGRADE)
+
+# CycloneDX, of what the lock names; a release ships it.
+sbom: .venv/tools
+	.venv/tools/bin/cyclonedx-py requirements deploy/requirements.lock --pyproject pyproject.toml \
+		--output-reproducible --output-file scanside.cdx.json
+
+.venv/tools: Makefile
+	test -d .venv || $(PYTHON) -m venv .venv
+	$(PYTHON) -m venv $@
+	$@/bin/pip --disable-pip-version-check --quiet install uv==0.13.9 cyclonedx-bom==7.5.0
+	touch $@
+
 clean:
-	rm -rf .venv demo build *.egg-info
+	rm -rf .venv demo build scanside.cdx.json *.egg-info

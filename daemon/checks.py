@@ -4,8 +4,8 @@
 """
 
 import errno
-import getpass
 import os
+import pwd
 import socket
 import tempfile
 import time
@@ -119,7 +119,7 @@ def listen_once(place: Listening) -> str:
 
 def _write(folder: Path) -> str:
     """Tried by writing, where the folder is there; what is not there yet is made at the start."""
-    user = getpass.getuser()
+    user = _user()
     try:
         there = next(path for path in (folder, *folder.parents) if path.exists())
         if there != folder:
@@ -134,6 +134,14 @@ def _write(folder: Path) -> str:
             f"{user} cannot write to {folder} ({error.strerror}): give it to this user, or set another folder"
         ) from error
     return f"{folder} can be written by {user}"
+
+
+def _user() -> str:
+    """The name of whoever runs this; in a container it may have none."""
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return f"user {os.geteuid()}"
 
 
 def _may_make(parent: Path) -> None:

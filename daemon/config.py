@@ -34,9 +34,15 @@ _EVERYWHERE = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with, not bo
 
 
 def default_storage() -> Path:
-    """Where everything is kept unless the configuration says otherwise: $XDG_DATA_HOME/scanside."""
-    base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
-    return Path(base) / "scanside"
+    """Where everything is kept unless the configuration says otherwise: $XDG_DATA_HOME/scanside.
+
+    A user without a home, as in a container, keeps it where services do.
+    """
+    try:
+        base = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
+    except RuntimeError:
+        base = Path("/var/lib")
+    return base / "scanside"
 
 
 def shipped_bundle() -> Path:

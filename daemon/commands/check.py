@@ -18,6 +18,7 @@ from daemon.checks import Check, Finding, find, listen_once, own_checks, receivi
 from daemon.config import Listening, Settings, load_settings
 from daemon.core.errors import ConfigError, SpoolError
 from daemon.edge.engines import engine_maker
+from daemon.edge.listener import ListenerSettings
 from daemon.edge.migrations import connect
 from daemon.edge.notifier import Alert, Notifier, make_notifiers
 from daemon.edge.outlets import DicomOutlet, FolderOutlet, Outlet, StowOutlet, peer_of, web_archive
@@ -28,6 +29,7 @@ from daemon.edge.stow import StowClient
 from daemon.edge.verification import verify
 from daemon.examination import check_golden, load_examiner
 
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 #: A person waits for the answers.
 _PEER_S, _PAGE_S = 10.0, 3.0
 _TEST = Alert(title="Scanside test", body="An alert that was asked for by scanside check; no series is meant.")
@@ -63,6 +65,7 @@ def _checks(settings: Settings, *, alert: bool) -> Iterator[Check]:
     checks = {check.name: check for check in (*receiving_checks(settings), *own_checks(settings))}
     checks["dicom.port"] = Check("dicom.port", partial(_receiver_port, settings))
     yield from checks.values()
+    yield Check("dicom access", partial(_access, settings.dicom))
     yield Check("disk", partial(_room, settings))
     yield Check("permissions", partial(_permissions, settings.storage))
     for key, place in settings.ports.items():
@@ -86,6 +89,20 @@ def _receiver_port(settings: Settings) -> str:
     if status is not None and runs(status.pid) and settings.dicom.port in {status.port, 0}:
         return f"the receiver runs, on port {status.port}"
     return listen_once(settings.dicom)
+
+
+def _access(dicom: ListenerSettings) -> str:
+    limits = {
+        "dicom.host": dicom.host in _LOOPBACK,
+        "dicom.networks": bool(dicom.networks),
+        "dicom.calling_ae_titles": bool(dicom.calling_ae_titles),
+        "dicom.tls.ca_file": dicom.tls is not None and dicom.tls.ca_file is not None,
+    }
+    if not any(limits.values()):
+        raise ConfigError(
+            "whoever reaches the port may send: write dicom.networks and calling_ae_titles, or dicom.tls with ca_file"
+        )
+    return f"limited by {' and '.join(key for key, limited in limits.items() if limited)}"
 
 
 def _page_port(place: Listening) -> str:

@@ -13,10 +13,14 @@ from pynetdicom import AE, evt
 from pynetdicom.sop_class import CTImageStorage, Verification
 
 from daemon.__main__ import main
+from daemon.checks import find
+from daemon.commands.check import _checks
+from daemon.config import Settings
 from daemon.core.errors import DeliveryError, DeliveryFailed, DeliveryRefused, DestinationUnreachable
 from daemon.edge.destinations import Peer
 from daemon.edge.stow import StowClient, WebArchive
 from daemon.edge.verification import verify
+from daemon.structuring import structure
 
 DICOM_WEB = {"Plugins": [DICOMWEB], "DicomWeb": {"Enable": True, "Root": "/dicom-web/"}}
 ROOM = "[spool]\nfree_bytes_min = 0\nused_fraction_max = 1.0\n"
@@ -87,6 +91,25 @@ def test_everything_that_is_wrong_is_told_each_on_its_line(tmp_path, checked):
     }
     assert (1, said.keys()) == (code, {name for name, finding in findings.items() if not finding["good"]})
     assert [] == [name for name, words in said.items() if words not in findings[name]["detail"]]
+
+
+@pytest.mark.parametrize(
+    ("dicom", "limited"),
+    [
+        ({}, None),
+        ({"host": "127.0.0.1"}, "dicom.host"),
+        ({"networks": ["10.0.0.0/8"], "calling_ae_titles": ["MR1"]}, "dicom.networks and dicom.calling_ae_titles"),
+        ({"tls": {"certificate_file": "a", "key_file": "b"}}, None),
+        ({"tls": {"certificate_file": "a", "key_file": "b", "ca_file": "c"}}, "dicom.tls.ca_file"),
+    ],
+)
+def test_a_receiver_that_is_open_to_everybody_is_told_of(dicom, limited):
+    settings = structure({"dicom": dicom}, Settings)
+    (check,) = (check for check in _checks(settings, alert=False) if check.name == "dicom access")
+    finding = find(check)
+
+    assert (limited is not None) == finding.good
+    assert (f"limited by {limited}" if limited else "whoever reaches the port may send") in finding.detail
 
 
 def test_a_wrong_file_is_one_line_of_its_own(checked):

@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from daemon.__main__ import make_parser
 from daemon.config import load_settings
+from daemon.edge.listener import is_allowed
 from daemon.edge.metrics import make_metrics
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
@@ -26,6 +27,48 @@ def test_the_configuration_is_one_the_daemon_takes():
 
     assert {"MR1": "Prisma, room 3"} == settings.scanners
     assert ["pacs"] == [destination.name for destination in settings.destinations]
+
+
+def test_the_configuration_lets_nobody_in_before_it_is_changed():
+    settings = load_settings(DEPLOY / "scanside.toml")
+    strangers = ["10.0.0.1", "192.168.1.1", "172.16.0.1", "127.0.0.1", "8.8.8.8", "fd00::1"]
+
+    assert not [address for address in strangers if is_allowed(address, settings.dicom.networks)]
+    assert frozenset(settings.scanners) == settings.dicom.calling_ae_titles
+    assert "127.0.0.1" == settings.web.host
+
+
+def test_what_the_configuration_has_in_comments_is_taken_too(tmp_path):
+    text = (DEPLOY / "scanside.toml").read_text()
+    path = tmp_path / "scanside.toml"
+    path.write_text(re.sub(r"^# (?=[a-z_]+ = |\[)", "", text, flags=re.MULTILINE))
+    settings = load_settings(path)
+
+    assert ["pacs", "web", "share"] == [destination.name for destination in settings.destinations]
+    assert None not in (settings.dicom.tls, settings.destinations[0].tls)
+    assert {"10.1.2.3", "scanside.hospital.example"} == settings.hosts
+
+
+def instructions():
+    """Each instruction of the image and what it is given."""
+    text = (DEPLOY / "Containerfile").read_text().replace("\\\n", " ")
+    return [line.split(maxsplit=1) for line in text.splitlines() if line and not line.startswith("#")]
+
+
+def test_the_image_runs_as_nobody_in_particular_from_what_is_locked_and_says_that_it_lives():
+    given = instructions()
+    last = {name: rest for name, rest in given if not name.startswith("#")}
+    command = json.loads(last["ENTRYPOINT"]) + json.loads(last["CMD"])
+    installs = [rest for name, rest in given if name == "RUN" and "install" in rest and "pip" in rest]
+
+    assert re.fullmatch(r"[1-9]\d+:[1-9]\d+", last["USER"])
+    assert ["scanside", "run"] == command[:2]
+    assert Path("/etc/scanside/scanside.toml") == make_parser().parse_args(command[1:]).config
+    assert "/livez" in last["HEALTHCHECK"]
+    for part in (part for rest in installs for part in rest.split("&&") if "pip install" in part):
+        assert "--require-hashes" in part or "--no-deps --no-index" in part
+    copied = {word for name, rest in given if name == "COPY" and "--from" not in rest for word in rest.split()[:-1]}
+    assert not [path for path in copied if not (DEPLOY.parent / path).exists()]
 
 
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
