@@ -18,7 +18,7 @@ from daemon.checks import Check, Finding, find, listen_once, own_checks, receivi
 from daemon.config import Listening, Settings, load_settings
 from daemon.core.errors import ConfigError, SpoolError
 from daemon.edge.engines import engine_maker
-from daemon.edge.listener import ListenerSettings
+from daemon.edge.listener_settings import ListenerSettings
 from daemon.edge.migrations import connect
 from daemon.edge.notifier import Alert, Notifier, make_notifiers
 from daemon.edge.outlets import DicomOutlet, FolderOutlet, Outlet, StowOutlet, peer_of, web_archive
