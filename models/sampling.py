@@ -26,21 +26,29 @@ def sample_volumes(
     2 x 2 x 2 voxels. Samples come in antithetic pairs; every voxel of a sample gets the class of its largest logit.
     """
     blocks = _blocks(probabilities[:1])[0].min(axis=1) < 1 - _TISSUE
-    mean = _blocks(logits)[:, blocks]
+    mean = np.ascontiguousarray(_blocks(logits)[:, blocks])
     factor = factor.reshape(*factor.shape[:2], -1)[..., blocks]
     deviation = deviation.reshape(len(deviation), -1)[:, blocks]
     air = logits[0].size - mean[0].size
     rng = np.random.default_rng(SEED)
+    noise, alone, sample = (np.empty_like(mean) for _ in range(3))
     counts = []
     for _ in range(samples // 2):
         together = np.einsum("r,rck->ck", rng.standard_normal(len(factor), np.float32), factor)[..., None]
-        alone = deviation[..., None] * rng.standard_normal(mean.shape, np.float32)
-        counts += [_count(mean + together + alone, air), _count(mean - together - alone, air)]
+        np.multiply(deviation[..., None], rng.standard_normal(dtype=np.float32, out=noise), out=alone)
+        for change in (np.add, np.subtract):  # an antithetic pair
+            change(change(mean, together, out=sample), alone, out=sample)
+            counts.append(_count(sample, air))
     return np.array(counts)
 
 
 def _count(sample: FloatArray, air: int) -> npt.NDArray[np.int64]:
-    counts = np.bincount(sample.argmax(axis=0).ravel(), minlength=len(sample))
+    """Voxels of each class: that of the largest logit, the first of equal ones (argmax along an axis is slow)."""
+    largest, label = sample[0].copy(), np.zeros(sample[0].shape, np.uint8)
+    for number, logit in enumerate(sample[1:], start=1):
+        np.maximum(label, np.multiply(logit > largest, np.uint8(number)), out=label)
+        np.maximum(largest, logit, out=largest)
+    counts = np.array([np.count_nonzero(label == number) for number in range(len(sample))])
     counts[0] += air
     return counts
 

@@ -61,6 +61,22 @@ def write_chosen(path):
     return _save(made, path)
 
 
+def write_twins(path):
+    """Two outputs that are one and the same tensor, under names that come after the tensor's own."""
+    made = helper.make_graph(
+        [
+            helper.make_node("Neg", ["x"], ["a"]),
+            helper.make_node("Identity", ["a"], ["y"]),
+            helper.make_node("Identity", ["a"], ["z"]),
+        ],
+        "twins",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["rows", 3])],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["rows", 3]) for name in ("y", "z")],
+        [],
+    )
+    return _save(made, path)
+
+
 def _save(made, path):
     onnx.save(helper.make_model(made, ir_version=10, opset_imports=[helper.make_opsetid("", 20)]), path)
     return path

@@ -65,15 +65,19 @@ def build_sr(evidence: Evidence, judgement: Judgement, sop_class: SRClass = SRCl
     """
     predecessor = judgement.context.predecessor
     with config.disable_value_validation():  # its warnings would quote UIDs of the source
+        content = _content(evidence, judgement)
+        items = content.pop("ContentSequence")
+        content.ContentSequence = []  # highdicom copies, parses and searches all that it is given: half of the time
         document = _DOCUMENTS[sop_class](
             evidence=_references(evidence),
-            content=_content(evidence, judgement),
+            content=content,
             is_complete=not judgement.context.partial,
             is_final=not judgement.context.partial,
             previous_versions=None if predecessor is None else [_previous(evidence, predecessor)],
             coding_schemes=coding_schemes(),
             **series_attributes(evidence, judgement, ReportKind.SR),
         )
+        document["ContentSequence"] = items
         return seal(document, ReportKind.SR, evidence, judgement)
 
 

@@ -31,7 +31,7 @@ class OpenVinoEngine:
             raise EngineError(f"OpenVINO computes in {' or '.join(PRECISIONS)}, not in {precision}: choose one of them")
         self._graph = graph
         self._turn = threading.Lock()  # a request serves one run at a time
-        model = _compile(graph, precision, threads)
+        read, model = _compile(graph, precision, threads)
         # the precision is a hint: OpenVINO takes another one without a word where the CPU lacks it
         self.precision = str(model.get_property(_PRECISION).get_type_name())
         if self.precision != precision:
@@ -39,9 +39,10 @@ class OpenVinoEngine:
                 f"precision {precision} is configured but {self.precision} is active: this CPU lacks it, write {F32}"
             )
         self.provider = f"openvino cpu {precision}"
-        self._inputs = tuple(map(_tensor, model.inputs))
-        self._outputs = [port.get_any_name() for port in model.outputs]
-        check_declared(graph, self._inputs, map(_tensor, model.outputs))
+        # compiling joins what is equal, and a port then has the names of all: the graph's own are those of before
+        self._inputs = tuple(map(_tensor, read.inputs))
+        self._outputs = [port.get_any_name() for port in read.outputs]
+        check_declared(graph, self._inputs, map(_tensor, read.outputs))
         self._request = model.create_infer_request()
 
     def __call__(self, inputs: Mapping[str, Array]) -> Mapping[str, Array]:
@@ -57,14 +58,16 @@ class OpenVinoEngine:
         return dict(zip(self._outputs, found.values(), strict=True))
 
 
-def _compile(graph: Graph, precision: str, threads: int) -> Any:  # noqa: ANN401 - untyped library
+def _compile(graph: Graph, precision: str, threads: int) -> tuple[Any, Any]:
+    """The graph as it was read, and compiled."""
     openvino = _library()
     core = openvino.Core()
     settings = {_PRECISION: precision, "PERFORMANCE_HINT": "LATENCY", "NUM_STREAMS": 1, "ENABLE_CPU_PINNING": False}
     if threads:
         settings["INFERENCE_NUM_THREADS"] = threads
     try:
-        return core.compile_model(graph.file, "CPU", settings)
+        read = core.read_model(graph.file)
+        return read, core.compile_model(read, "CPU", settings)
     except RuntimeError as error:
         raise BundleError(f"{graph.file.name} cannot be loaded by OpenVINO: copy the bundle again") from error
 

@@ -17,6 +17,7 @@ from builders_graphs import (
     triton_server,
     write_chosen,
     write_product,
+    write_twins,
 )
 
 from daemon.core.errors import ConfigError
@@ -38,6 +39,7 @@ def make(request, tmp_path):
         return
     (tmp_path / "served").mkdir()
     files = {"toy-graph": write_product(tmp_path / "served/p"), "toy-chosen": write_chosen(tmp_path / "served/c")}
+    files["toy-twins"] = write_twins(tmp_path / "served/t")
     with triton_server(TritonServer(files)) as port:
         yield engine_maker(TritonSettings(host="127.0.0.1", port=port, patience_s=5), tmp_path)
 
@@ -77,6 +79,14 @@ def test_two_threads_get_each_their_own_answer(make, product):
 
     for count, z in zip([3, 4] * 20, found, strict=True):
         np.testing.assert_array_equal(z, -rows(count))
+
+
+def test_two_outputs_that_are_the_same_keep_their_names(make, tmp_path):
+    """OpenVINO joins them when it compiles, and knows the one by all names that the tensor ever had."""
+    found = make(graph_of(write_twins(tmp_path / "twins.onnx"), name="twins"))({"x": rows(2)})
+
+    assert {"y", "z"} == set(found)
+    np.testing.assert_array_equal(found["z"], -rows(2))
 
 
 def test_whole_numbers_and_masks_go_in_and_come_out(make, tmp_path):

@@ -1,0 +1,60 @@
+"""One head from its images to its report objects, by stage and engine, in one run.
+
+``PYTHONPATH=.:tests python benchmarks/judging.py [--repeats 5]``, which wants the extra [test]. The daemon's own line
+judges the golden head as a DICOM series; the engines take turns. Medians: CPU seconds of the whole, wall by stage.
+"""
+
+import argparse
+import statistics
+import time
+from pathlib import Path
+from tempfile import gettempdir
+
+from builders_daemon import golden_datasets
+from builders_judging import ALGORITHM, series_of
+
+from daemon.config import Settings
+from daemon.edge.engines import EngineSettings, OnnxRuntimeSettings, OpenVinoSettings, engine_maker
+from daemon.examination import Examiners
+from daemon.judgement import Judge, SeriesJudge
+
+STAGES = ("read", "preprocess", "infer", "assess", "report")
+ENGINES = {
+    "onnxruntime f32": OnnxRuntimeSettings(),
+    "openvino f32": OpenVinoSettings(),
+    "openvino bf16": OpenVinoSettings(precision="bf16"),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--engines", nargs="*", choices=ENGINES, default=[*ENGINES])
+    chosen = parser.parse_args()
+    series, read = series_of(golden_datasets(), "MR1")
+    judges = {name: judge_by(ENGINES[name], read) for name in chosen.engines}
+    spent: dict[str, list[dict[str, float]]] = {name: [] for name in judges}
+    for turn in range(chosen.repeats + 1):
+        for name, judge in judges.items():
+            cpu = time.process_time()
+            seconds = judge.judge(series, None).seconds
+            if turn:  # the first is a warm-up
+                spent[name].append({stage: seconds[stage] for stage in STAGES} | {"cpu": time.process_time() - cpu})
+    print(f"| engine | CPU s | {' | '.join(STAGES)} |")
+    print(f"| --- |{' ---: |' * (1 + len(STAGES))}")
+    for name, turns in spent.items():
+        medians = (statistics.median(turn[stage] for turn in turns) for stage in ("cpu", *STAGES))
+        print(f"| {name} | {' | '.join(f'{median:.2f}' for median in medians)} |")
+
+
+def judge_by(settings: EngineSettings, read: object) -> SeriesJudge:
+    examiners = Examiners(Settings().bundle_folders, engine_maker(settings, Path(gettempdir())), proven=False)
+
+    def find(bundle: str) -> Judge:
+        return Judge(examiner=examiners.get(bundle), algorithm=ALGORITHM, choose_standard=lambda _: None)
+
+    return SeriesJudge(find, ALGORITHM, Settings().routes, read, "here")
+
+
+if __name__ == "__main__":
+    main()
