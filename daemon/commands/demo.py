@@ -27,6 +27,7 @@ from daemon.commands.push import golden_head, send_plainly, spoilt
 from daemon.commands.series import list_series
 from daemon.config import Settings, load_settings
 from daemon.core.errors import ConfigError, ScansideError
+from daemon.core.values import State
 from daemon.dicom.outgoing import Outgoing, encode_outgoing
 from daemon.dicom.parsing import parse_file
 from daemon.dicom.reader import read_volumes
@@ -119,7 +120,7 @@ def _answer(series: str, settings: Settings, archive: _Archive) -> dict[str, str
     while time.monotonic() < deadline:
         found = [record for record in list_series(settings, 20) if record["series"] == series]
         if found and found[0]["state"] == "DONE" and Path(found[0]["sr"]).stem in archive.arrived:
-            return found[0] if Path(found[0]["picture"]).exists() else None
+            return found[0] if found[0]["picture"] else None
         time.sleep(0.05)
     return None
 
@@ -163,6 +164,7 @@ def _daemon(folder: Path, archive: _Archive) -> Iterator[tuple[Settings, str]]:
         f'[dicom]\nhost = "127.0.0.1"\nport = {ports[0]}\n'
         f"[web]\nport = {ports[1]}\n"
         f'[[destinations]]\nname = "archive"\nhost = "127.0.0.1"\nport = {archive.port}\nae_title = "ARCHIVE"\n'
+        f"verdicts = {[str(state) for state in State]}\n"  # somebody's own series may be none that is judged
     )
     page = f"http://127.0.0.1:{ports[1]}/"
     with (folder / "daemon.log").open("wb") as log:

@@ -51,6 +51,7 @@ def list_series(settings: Settings, limit: int) -> list[dict[str, Any]]:
 def _entry(record: Record, reports: Reports, deliveries: list[Delivery]) -> dict[str, Any]:
     verdict = record.verdict
     sr = record.objects.get("SR")
+    picture = reports.picture(record.card_id, record.revision)
     return {
         "series": record.series_instance_uid,
         "revision": record.revision,
@@ -65,7 +66,7 @@ def _entry(record: Record, reports: Reports, deliveries: list[Delivery]) -> dict
         "images": record.images,
         "seconds": record.seconds,
         "sr": str(reports.path(sr)) if sr and not record.cleared else None,
-        "picture": str(reports.picture(record.card_id, record.revision)) if verdict and not record.cleared else None,
+        "picture": str(picture) if picture.exists() else None,
         "cleared": record.cleared,
         "parked": record.parked,
         "deliveries": [
