@@ -46,17 +46,18 @@ _PRUNE_S = 60.0
 _log = structlog.get_logger()
 
 
-def run(settings: Settings, *, works: bool = True, restarts: int = 0) -> None:
+def run(settings: Settings, begun: Callable[[], None], *, works: bool = True, restarts: int = 0) -> None:
     """The daemon beside its receiver: assemble, judge, report, show, until SIGTERM or SIGINT.
 
-    Without ``works`` it leaves work to the workers. ``restarts``: how often it was started again before.
+    ``begun`` is called once it is ready. Without ``works`` it leaves work to the workers. ``restarts``: how often it
+    was started again before.
 
     Raises:
         ConfigError: something configured is not so.
         BundleError: the bundle is not whole, or does not pass its golden test on this machine.
         ThreadEndedError: one of its threads ended by a fault; its trace is in the log.
     """
-    _until_told(settings, lambda stop: _running(settings, stop, works=works, restarts=restarts))
+    _until_told(settings, lambda stop: _running(settings, stop, begun, works=works, restarts=restarts))
 
 
 def run_worker(settings: Settings, metrics_port: int | None = None) -> None:
@@ -97,7 +98,9 @@ def _until_told(settings: Settings, running: Callable[[threading.Event], Abstrac
 
 
 @contextmanager
-def _running(settings: Settings, stop: threading.Event, *, works: bool, restarts: int) -> Iterator[None]:
+def _running(
+    settings: Settings, stop: threading.Event, begun: Callable[[], None], *, works: bool, restarts: int
+) -> Iterator[None]:
     """Everything started in the order of need, and stopped in the reverse order."""
     with ExitStack() as stack:
         stores = stack.enter_context(stored(settings))
@@ -148,6 +151,7 @@ def _running(settings: Settings, stop: threading.Event, *, works: bool, restarts
         starting.clear()
         bundle, provider = _named(examiners) if works else (None, None)
         _log.info("ready", port=web.port, bundle=bundle, provider=provider)
+        begun()
         yield
 
 

@@ -10,7 +10,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,7 +29,11 @@ _STATUS_S = 1.0  # how old the status file may be
 
 
 def receive(
-    spool: SpoolSettings, listening: ListenerSettings, scanners: Collection[str] = (), restarts: int = 0
+    spool: SpoolSettings,
+    listening: ListenerSettings,
+    scanners: Collection[str] = (),
+    begun: Callable[[], None] = lambda: None,
+    restarts: int = 0,
 ) -> None:
     """Receive until SIGTERM or SIGINT; the bound port stands in the status file of the spool.
 
@@ -37,6 +41,7 @@ def receive(
         spool: Where the instances go.
         listening: Where to listen, and to whom.
         scanners: Calling AE titles of the site's scanners, which strangers cannot hold out.
+        begun: Called once it listens.
         restarts: How often a receiver was started again before this one; the status says so.
 
     Raises:
@@ -53,6 +58,7 @@ def receive(
     writer = SpoolWriter(spool)
     try:
         listener = Listener(listening, writer, scanners)
+        begun()
         _watch(listener, spool.folder, stop, restarts)
     finally:
         writer.close()

@@ -12,14 +12,15 @@ import select
 import signal
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from daemon.edge.child import Child, Pauses, now
 from daemon.edge.log_pipe import LogPipe, say_to
+from daemon.edge.processes import Begun
 
-#: A receiver is soon back however often it is killed; a working half tests its bundle at each start.
-_RECEIVER_PAUSES = Pauses(first_s=0.2, most_s=3.0, well_s=10.0)
-_WORKING_PAUSES = Pauses(first_s=0.5, most_s=30.0, well_s=60.0)
+#: A receiver that has listened is back at once, however often it is killed; a working half costs CPU to start.
+_RECEIVER_PAUSES = Pauses(first_s=0.1, most_s=10.0, well_s=0.0)
+_WORKING_PAUSES = Pauses(first_s=0.5, most_s=10.0, well_s=10.0)
 _RECEIVER_GRACE_S, _WORKING_GRACE_S = 15.0, 25.0
 
 
@@ -37,7 +38,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     receiver = Child("receiver", lambda restarts: _command(["receive", *config], restarts), _RECEIVER_PAUSES, say)
     told = _signals()
     try:
-        return _supervise([working] if options.no_receive else [receiver, working], told)
+        children = {Begun.RECEIVER: receiver, Begun.WORKING_HALF: working}
+        if options.no_receive:
+            del children[Begun.RECEIVER]
+        return _supervise(children, told)
     finally:
         working.stop(_WORKING_GRACE_S)
         receiver.stop(_RECEIVER_GRACE_S)  # receiving ends last
@@ -51,21 +55,25 @@ def _signals() -> socket.socket:
     """Where the number of each signal that comes can be read; nothing else wakes the parent."""
     reading, writing = socket.socketpair()
     os.set_blocking(writing.fileno(), False)
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, *Begun):
         signal.signal(number, lambda *_: None)
     signal.set_wakeup_fd(writing.detach(), warn_on_full_buffer=False)
     return reading
 
 
-def _supervise(children: Sequence[Child], told: socket.socket) -> int:
+def _supervise(children: Mapping[Begun, Child], told: socket.socket) -> int:
     while True:
-        begun = [child.tend(now()) for child in children]
-        if not all(begun):
+        able = [child.tend(now()) for child in children.values()]
+        if not all(able):
             return 1
-        waits = [wait for child in children if (wait := child.wait_s(now())) is not None]
+        waits = [wait for child in children.values() if (wait := child.wait_s(now())) is not None]
         readable, _, _ = select.select([told], [], [], min(waits, default=None))
-        if readable and {signal.SIGTERM, signal.SIGINT} & {*told.recv(4096)}:
+        numbers = {*told.recv(4096)} if readable else set()
+        if {signal.SIGTERM, signal.SIGINT} & numbers:
             return 0
+        for begun, child in children.items():
+            if begun in numbers:
+                child.note_begun(now())
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from functools import partial
 
 from daemon.checks import demand, receiving_checks, working_checks
 from daemon.config import Settings, load_settings
@@ -12,7 +13,7 @@ from daemon.core.errors import ConfigError, DatabaseGone
 from daemon.edge import logs
 from daemon.edge.child import MISCONFIGURED
 from daemon.edge.private import claim_storage
-from daemon.edge.processes import end_with
+from daemon.edge.processes import Begun, end_with
 from daemon.edge.site_key import site_key
 from models.bundle import BundleError
 
@@ -33,7 +34,8 @@ def run_as_asked(options: argparse.Namespace) -> int:
     def work(settings: Settings) -> None:
         from daemon.app import run
 
-        run(settings, works=not options.no_work, restarts=options.restarts)
+        begun = partial(os.kill, options.parent, Begun.WORKING_HALF)
+        run(settings, begun, works=not options.no_work, restarts=options.restarts)
 
     return _as_child(options, work, signal.SIGKILL)
 
@@ -52,7 +54,8 @@ def receive_as_asked(options: argparse.Namespace) -> int:
         _claim(settings)
         run_receiver(settings)
         return 0
-    return _as_child(options, lambda settings: run_receiver(settings, options.restarts), signal.SIGTERM)
+    begun = partial(os.kill, options.parent, Begun.RECEIVER)
+    return _as_child(options, lambda settings: run_receiver(settings, begun, options.restarts), signal.SIGTERM)
 
 
 def _claim(settings: Settings) -> None:

@@ -12,15 +12,18 @@ MISCONFIGURED = 78
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pauses:
-    """Seconds before a new start: ``first_s``, doubled by each life shorter than ``well_s``, ``most_s`` at most."""
+    """Seconds before a new start: ``first_s``, doubled by each life that was no good, ``most_s`` at most.
+
+    A life was good that lasted ``well_s`` from the moment on at which the child had begun its work.
+    """
 
     first_s: float
     most_s: float
     well_s: float
 
-    def after(self, short_lives: int) -> float:
-        """The pause after so many short lives in a row."""
-        return min(self.most_s, self.first_s * 2.0 ** min(short_lives, 30))
+    def after(self, failures: int) -> float:
+        """The pause after so many failures, or short lives, in a row."""
+        return min(self.most_s, self.first_s * 2.0 ** min(failures, 30))
 
 
 class Child:
@@ -38,8 +41,8 @@ class Child:
         self._say = say
         self._process: subprocess.Popen[bytes] | None = None
         self._starts = 0
-        self._short_lives = 0
-        self._started_at = 0.0
+        self._failures = 0
+        self._begun_at: float | None = None
         self._due = 0.0
 
     def tend(self, now: float) -> bool:
@@ -52,13 +55,17 @@ class Child:
             self._start(now)
         return True
 
+    def note_begun(self, now: float) -> None:
+        """It says that it has begun its work."""
+        self._begun_at = now
+
     def wait_s(self, now: float) -> float | None:
         """Seconds until it is to be tended without any signal; None while it runs."""
         return None if self._process is not None else max(0.0, self._due - now)
 
     def _start(self, now: float) -> None:
         self._starts += 1
-        self._started_at = now
+        self._begun_at = None
         try:
             self._process = subprocess.Popen(self._command(self._starts - 1))  # noqa: S603 - our own interpreter
         except OSError as error:  # no process, no memory, or the interpreter is just being replaced
@@ -66,9 +73,9 @@ class Child:
 
     def _rest(self, now: float, code: int | None) -> None:
         """It has ended, or could not be started: begin the pause."""
-        well = now - self._started_at >= self._pauses.well_s
-        self._short_lives = 0 if well else self._short_lives + 1
-        pause_s = self._pauses.after(max(0, self._short_lives - 1))
+        well = self._begun_at is not None and now - self._begun_at >= self._pauses.well_s
+        self._failures = 0 if well else self._failures + 1
+        pause_s = self._pauses.after(max(0, self._failures - 1))
         self._process, self._due = None, now + pause_s
         self._say("child_ended", process=self.name, exit_code=code, restarts=self._starts, pause_s=pause_s)
 

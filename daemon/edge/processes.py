@@ -3,6 +3,7 @@
 import ctypes
 import os
 import signal
+from enum import IntEnum
 
 _PR_SET_PDEATHSIG = 1
 
@@ -18,6 +19,13 @@ def runs(pid: int) -> bool:
     except PermissionError:  # another user's
         return True
     return True
+
+
+class Begun(IntEnum):
+    """What a child sends its parent once it has begun its work."""
+
+    RECEIVER = signal.SIGUSR1
+    WORKING_HALF = signal.SIGUSR2
 
 
 def end_with(parent: int, number: signal.Signals) -> None:

@@ -27,10 +27,12 @@ class Watched:
         self.said.append({"event": event, **fields})
 
     def live(self, seconds: float) -> bool:
-        """Start, end after so long, wait for its pause."""
+        """Start, begin its work, end after so long, wait for its pause; of less than nothing, end before the work."""
         said = len(self.said)
         self.child.tend(self._now)
-        self._now += seconds
+        if seconds >= 0:
+            self.child.note_begun(self._now)
+        self._now += abs(seconds)
         while len(self.said) == said:
             if not self.child.tend(self._now):
                 return False
@@ -41,11 +43,11 @@ class Watched:
 
 def test_pauses_grow_with_short_lives_end_at_the_longest_and_begin_anew_after_a_long_life():
     watched = Watched(ENDS)
-    for seconds in (1, 1, 1, 1, 1, 1000, 1):
+    for seconds in (1, 1, 1, 1, 1, 1000, 1, -1000):
         watched.live(seconds)
 
-    assert [1.0, 2.0, 4.0, 8.0, 8.0, 1.0, 1.0] == [said["pause_s"] for said in watched.said]
-    assert [0, 1, 2, 3, 4, 5, 6] == watched.restarts
+    assert [1.0, 2.0, 4.0, 8.0, 8.0, 1.0, 1.0, 2.0] == [said["pause_s"] for said in watched.said]
+    assert [0, 1, 2, 3, 4, 5, 6, 7] == watched.restarts
 
 
 def test_it_is_never_given_up_nor_does_the_pause_overflow():
