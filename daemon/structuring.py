@@ -122,7 +122,7 @@ def _word(kind: type[Rule] | type[ReportKind] | type[State]) -> Hook:
 def _condition(value: object) -> Condition:
     """A condition as a site writes it: a word or a list of words is ``any``, a number what the fact must be."""
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return Condition(min=float(value), max=float(value))
+        return _STRUCTURE_CONDITION({"min": value, "max": value}, Condition)
     table = dict(value) if isinstance(value, dict) else {"any": value}
     for key in ("any", "none"):
         words = table.get(key, ())

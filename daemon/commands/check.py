@@ -149,7 +149,8 @@ def _ask_database(settings: Settings) -> str:
             connection.execute(sa.text("SELECT 1"))
             tables = sa.inspect(connection).get_table_names()
     except sa.exc.DBAPIError as error:
-        raise ConfigError(f"it does not ({error.orig}): check `database`, the server, and who may enter") from error
+        why = " ".join(str(error.orig).split())
+        raise ConfigError(f"it does not ({why}): check `database`, the server, and who may enter") from error
     finally:
         engine.dispose()
     return "it does" if "series" in tables else "it does, and is empty"

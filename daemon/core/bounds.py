@@ -42,6 +42,15 @@ class Range:
 
 
 @dataclass(frozen=True, slots=True)
+class Finite:
+    """A number that is one."""
+
+    def objection(self, value: object) -> str:
+        """Infinities and NaN."""
+        return "" if isinstance(value, int | float) and math.isfinite(value) else f"{value} is no number, write one"
+
+
+@dataclass(frozen=True, slots=True)
 class NotEmpty:
     """At least one member or letter."""
 
@@ -73,16 +82,19 @@ class OneOf:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """Text on one line, printable, with something to read in it."""
+    """Text on one line, printable, with something to read in it; nothing where ``optional``."""
 
     length_max: int = 64
+    optional: bool = False
 
     def objection(self, value: object) -> str:
         """Control characters, line breaks, too long, or nothing but blanks."""
         text = str(value)
+        if self.optional and not text:
+            return ""
         if text.strip() and text.isprintable() and len(text) <= self.length_max:
             return ""
-        return f"not a name, write 1 to {self.length_max} printable characters"
+        return f"no text to show, write 1 to {self.length_max} printable characters"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +122,17 @@ class Title:
 
 @dataclass(frozen=True, slots=True)
 class HostName:
-    """A host's name (RFC 1123, and underscores) or address, without scheme, port or path."""
+    """A host's name (RFC 1123, and underscores) or address alone; nothing where ``optional``."""
+
+    optional: bool = False
 
     def objection(self, value: object) -> str:
         """Anything that is neither."""
-        return "" if is_host(str(value)) else "not a host, write its name or address alone, such as 10.1.2.3"
+        return (
+            ""
+            if is_host(str(value)) or (self.optional and not value)
+            else "not a host, write its name or address alone, such as 10.1.2.3"
+        )
 
 
 @dataclass(frozen=True, slots=True)

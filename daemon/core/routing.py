@@ -7,7 +7,9 @@ evidence.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import Final
+from typing import Annotated, Final
+
+from daemon.core.bounds import Finite, Line, Name
 
 Value = tuple[str, ...] | tuple[float, ...]
 #: What is known of a series, by name; empty or absent where its header is silent.
@@ -57,10 +59,10 @@ class Condition:
     ``or_silent``: it also holds where the header is silent.
     """
 
-    any: tuple[str, ...] = ()
-    none: tuple[str, ...] = ()
-    min: float | None = None
-    max: float | None = None
+    any: tuple[Name, ...] = ()
+    none: tuple[Name, ...] = ()
+    min: Annotated[float, Finite()] | None = None
+    max: Annotated[float, Finite()] | None = None
     stated: bool | None = None
     or_silent: bool = False
 
@@ -95,10 +97,10 @@ class Condition:
 class Route:
     """One rule: the series that fulfil ``when`` are judged by ``bundle``, or not at all, for the reason ``refuse``."""
 
-    name: str
-    when: Mapping[str, Condition] = field(default_factory=dict)
-    bundle: str = ""
-    refuse: str = ""
+    name: Name
+    when: Mapping[Name, Condition] = field(default_factory=dict)
+    bundle: Annotated[str, Line(optional=True)] = ""
+    refuse: Annotated[str, Line(200, optional=True)] = ""
     free_text_alone: bool = False
 
 
@@ -155,6 +157,8 @@ def _faults(route: Route, bundles: Sequence[str]) -> Iterator[str]:
             yield f"{name} is a number, write min and max"
         elif name not in NUMBERS and not (condition.min is None and condition.max is None):
             yield f"{name} is text, write any or none"
+        elif condition.min is not None and condition.max is not None and condition.min > condition.max:
+            yield f"{name} has min above max, so it never holds"
         elif condition == Condition(or_silent=condition.or_silent):
             yield f"{name} says nothing, write any, none, min, max or stated"
     if route.bundle and not route.free_text_alone and all(name in FREE_TEXT for name in route.when):

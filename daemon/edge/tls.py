@@ -3,7 +3,9 @@
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
+from daemon.core.bounds import HostName
 from daemon.core.errors import ConfigError
 
 
@@ -19,7 +21,7 @@ class TlsSettings:
     ca_file: Path | None = None
     certificate_file: Path | None = None
     key_file: Path | None = None
-    server_name: str = ""
+    server_name: Annotated[str, HostName(optional=True)] = ""
 
 
 def client_context(settings: TlsSettings) -> ssl.SSLContext:

@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daemon.config import JudgementSettings, Settings, load_settings
-from daemon.core.bounds import Range
+from daemon.core.bounds import Finite, Range
 from daemon.core.errors import ConfigError
 from daemon.core.rule import Rule
 from daemon.core.values import ReportKind
-from daemon.edge.engines import ENGINES
+from daemon.edge.engines import ENGINES, OnnxRuntimeSettings, OpenVinoSettings, TritonSettings
 from daemon.edge.outlets import OUTLETS, DicomOutlet, FolderOutlet, StowOutlet
 from daemon.structuring import structure
 
@@ -127,7 +127,7 @@ FOLDER = "[[destinations]]\nname = 'x'\nkind = 'folder'\npath = '/x'\n"
         ("[dicom]\ncalling_ae_titles = ['MR1', '']", "dicom.calling_ae_titles[1]: not an AE title"),
         ("[dicom]\nnetworks = ['10.0.0.1/8']", "dicom.networks[0]: 10.0.0.1/8 has host bits set"),
         ('[scanners]\n"" = "x"', "not an AE title"),
-        ("[scanners]\nMR1 = ''", "scanners.MR1: not a name"),
+        ("[scanners]\nMR1 = ''", "scanners.MR1: no text to show"),
         ("[bundles]\n'a/b' = '/x'", "bundles.a/b: no plain name"),
         ("database = 'mysql://u:secret@h/x'", "database: not an address, write postgresql://..."),
         ("log_level = 'loud'", "log_level: not known, write debug or info or warning or error"),
@@ -143,6 +143,12 @@ FOLDER = "[[destinations]]\nname = 'x'\nkind = 'folder'\npath = '/x'\n"
         ('[judgement]\nrule = "gut"', "judgement.rule: 'gut' is not known, write conformal or iqr"),
         ("[judgement]\nrule = 3", "judgement.rule: 3 is not known"),
         ("[[routing.routes]]\nname = 'x'\nwhen = { EchoTime = { mn = 3 } }", "when.EchoTime: unknown key 'mn'"),
+        (
+            "[[routing.routes]]\nname = 'x'\nrefuse = 'y'\nwhen = { EchoTime = nan }",
+            "when.EchoTime.min: nan is no number",
+        ),
+        ("[[routing.routes]]\nname = 'x'\nrefuse = 'y'\nwhen = { EchoTime = { min = 3, max = 2 } }", "min above max"),
+        (f"{DICOM}tls = {{ server_name = 'a b' }}", "destinations[0].tls.server_name: not a host"),
         ("destinations = 3", "destinations: write a list"),
         ("destinations = [3]", "destinations[0]: write a table"),
         ("[[destinations]]\nname = 'x'", "destinations[0].host: missing"),
@@ -181,37 +187,61 @@ def test_no_error_shows_a_secret(written):
     assert "hunter2" not in str(caught.value)
 
 
-def bounded_numbers(settings, prefix=""):
-    """Every number that a file may set, as dotted key, type and bounds."""
-    for name, wanted in get_type_hints(settings, include_extras=True).items():
-        kind, *bounds = get_args(wanted) if get_origin(wanted) is Annotated else (wanted,)
-        if is_dataclass(kind):
-            yield from bounded_numbers(kind, f"{prefix}{name}.")
-        elif kind in (int, float):
-            yield f"{prefix}{name}", kind, bounds
+def settable(wanted, key=""):
+    """Every number and text that a file may set, as dotted key, type and bounds."""
+    kind, *bounds = get_args(wanted) if get_origin(wanted) is Annotated else (wanted,)
+    if is_dataclass(kind):
+        for name, inner in get_type_hints(kind, include_extras=True).items():
+            yield from settable(inner, f"{key}.{name}" if key else name)
+    elif kind in (int, float, str):
+        yield key, kind, bounds
+    else:
+        for inner in get_args(kind):
+            yield from settable(inner, key)
 
 
-NUMBERS = list(bounded_numbers(Settings))
+#: What a table of the file must have, to be one.
+TABLES = {
+    Settings: {},
+    DicomOutlet: {"name": "x", "host": "h", "port": 104, "ae_title": "A"},
+    StowOutlet: {"name": "x", "url": "http://h"},
+    FolderOutlet: {"name": "x", "path": "/x"},
+    OnnxRuntimeSettings: {},
+    OpenVinoSettings: {},
+    TritonSettings: {"host": "h"},
+}
+PLAIN = [
+    (table, name, *get_args(wanted)[:1], get_args(wanted)[1:])
+    for table in TABLES
+    for name, wanted in get_type_hints(table, include_extras=True).items()
+    if get_origin(wanted) is Annotated and get_args(wanted)[0] in (int, float)
+] + [
+    (Settings, key, kind, bounds)
+    for key, kind, bounds in settable(Settings)
+    if key.count(".") == 1 and kind in (int, float) and not key.startswith(("engine.", "destinations."))
+]
 
 
-def test_every_number_of_the_configuration_has_its_bounds():
-    kinds = [number for kind in (*OUTLETS.values(), *ENGINES.values()) for number in bounded_numbers(kind)]
+def test_every_number_and_text_of_the_configuration_has_its_bounds():
+    found = [one for table in TABLES for one in settable(table)]
 
-    assert len(NUMBERS) > 20
-    assert [] == [key for key, _, bounds in (*NUMBERS, *kinds) if not any(isinstance(b, Range) for b in bounds)]
+    assert len(found) > 80
+    assert set(TABLES) == {Settings, *OUTLETS.values(), *ENGINES.values()}
+    assert [] == [key for key, _, bounds in found if not bounds]
+    assert [] == [key for key, kind, bounds in found if kind is not str and not isinstance(bounds[0], Range | Finite)]
 
 
-@pytest.mark.parametrize(("key", "kind", "bounds"), NUMBERS, ids=[key for key, _, _ in NUMBERS])
+@pytest.mark.parametrize(("table", "key", "kind", "bounds"), PLAIN, ids=[f"{t.__name__}-{k}" for t, k, _, _ in PLAIN])
 @given(number=st.one_of(st.integers(-(2**63), 2**63 - 1), st.floats(), st.integers(-3, 100_000)))
-@settings(max_examples=30)
-def test_a_number_is_within_its_bounds_or_its_key_is_named(key, kind, bounds, number):
-    content = functools.reduce(lambda inner, name: {name: inner}, reversed(key.split(".")), number)
+@settings(max_examples=20)
+def test_a_number_is_within_its_bounds_or_its_key_is_named(table, key, kind, bounds, number):
+    content = TABLES[table] | functools.reduce(lambda inner, name: {name: inner}, reversed(key.split(".")), number)
     wrong_kind = kind is int and isinstance(number, float)
     if wrong_kind or any(bound.objection(number) for bound in bounds):
         with pytest.raises(ConfigError, match=f"^{re.escape(key)}: "):
-            structure(content, Settings)
+            structure(content, table)
     else:
-        found = functools.reduce(getattr, key.split("."), structure(content, Settings))
+        found = functools.reduce(getattr, key.split("."), structure(content, table))
         assert (number, kind) == (found, type(found))
 
 
