@@ -10,14 +10,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from io import BytesIO
 
 import pytest
 from archive import DICOMWEB, free_port, running_archive
-from builders_nonsense import serving
+from builders_nonsense import serving, storing
 from builders_report import make_header, make_judgement, make_series
 from builders_tls import Identity, authority, vouched
-from pydicom import dcmread
 
 from daemon.core.errors import ConfigError, DeliveryFailed, DeliveryRefused, DestinationUnreachable
 from daemon.core.values import ReportObject
@@ -40,12 +38,6 @@ class Service:
     url: str = ""
 
 
-def naming(request: bytes) -> bytes:
-    """The answer that names the object of a request as stored."""
-    dataset = dcmread(BytesIO(request.split(b"\r\n\r\n", 1)[1]), stop_before_pixels=True)
-    return json.dumps({"00081199": {"vr": "SQ", "Value": [{"00081155": {"Value": [dataset.SOPInstanceUID]}}]}}).encode()
-
-
 @contextmanager
 def service(identity: Identity | None = None, **answers) -> Iterator[Service]:
     kept = Service(**answers)
@@ -60,7 +52,7 @@ def service(identity: Identity | None = None, **answers) -> Iterator[Service]:
             if kept.waits:
                 kept.waits.wait(30)
                 return
-            body = naming(kept.bodies[-1]) if kept.body is None else kept.body
+            body = storing(kept.bodies[-1]) if kept.body is None else kept.body
             self.send_response(kept.status)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
