@@ -18,6 +18,7 @@ from tempfile import mkdtemp
 import structlog
 from builders import instance
 from prometheus_client import CollectorRegistry
+from sqlalchemy.exc import OperationalError
 
 import daemon.worker
 import daemon.workflow
@@ -28,9 +29,11 @@ from daemon.edge.index import Index
 from daemon.edge.metrics import make_metrics
 from daemon.edge.migrations import open_database
 from daemon.edge.outbox import Outbox
+from daemon.edge.patience import is_gone
 from daemon.edge.reports import Reports
 from daemon.edge.results import Results
 from daemon.edge.roster import Roster
+from daemon.edge.supervisor import Supervisor
 from daemon.judgement import Judged
 from daemon.worker import LINE_QUEUES, durable, enrolled, replace_lost
 from daemon.workflow import Line, Parts
@@ -50,8 +53,9 @@ class Judge:
         self._killed_at = killed_at
         self._fails = fails
 
-    def judge(self, series: Series, _predecessor: object, *, give_up: bool) -> Judged:
+    def judge(self, series: Series, _predecessor: object, *, give_up: bool, reported: object) -> Judged:
         """The stand-in for ``SeriesJudge.judge``."""
+        assert reported
         assert not give_up
         self.begun.wait()
         name = series.series_instance_uid
@@ -66,7 +70,7 @@ class Judge:
             sys.stdout.flush()
             os._exit(1)
         if name == f"1.1.{self._fails}":
-            raise OSError("the disk is full")
+            raise OperationalError("a statement", {}, ConnectionError())  # what passes any supervisor
         sys.stdout.write(f"{series.instances[0].arrival.calling_ae} {name.rpartition('.')[2]}\n")
         if left == 1:
             self.done.set()
@@ -109,6 +113,7 @@ def main(url: str, killed_at: int = -1, fails: int = 0, version: int = 0) -> Non
         parts = Parts(
             index=index, results=results, reports=Reports(Path(mkdtemp())), judge=lambda: judge, recipients={},
             alerted=(), metrics=make_metrics(CollectorRegistry()), scanners={},
+            supervisor=Supervisor(threading.Event(), passes=is_gone),
         )  # fmt: skip
         line = Line(parts)
         judge.begin = line.begin
