@@ -239,7 +239,7 @@ def _arrival_counter(settings: Settings, metrics: Metrics) -> Callable[[Arrival]
 
 def _parts(settings: Settings, stores: Stores, examiners: Examiners, metrics: Metrics, supervisor: Supervisor) -> Parts:
     spool = SpoolReader(settings.spool_settings.folder)
-    find_judge = _judges(settings, examiners, metrics)
+    find_judge = _judges(settings, examiners, metrics, supervisor)
     metrics.build.labels(version("scanside")).set(1)
 
     @cache
@@ -260,7 +260,7 @@ def _parts(settings: Settings, stores: Stores, examiners: Examiners, metrics: Me
     )
 
 
-def _judges(settings: Settings, examiners: Examiners, metrics: Metrics) -> FindJudge:
+def _judges(settings: Settings, examiners: Examiners, metrics: Metrics, supervisor: Supervisor) -> FindJudge:
     """The judge of each bundle, made once, when it is first asked for."""
 
     @cache
@@ -274,7 +274,7 @@ def _judges(settings: Settings, examiners: Examiners, metrics: Metrics) -> FindJ
             software_version=version("scanside"),
             config_digest=settings.digest,
         )
-        references = SiteReferences(settings.references_of(name), bundle, settings.judgement.rule)
+        references = SiteReferences(settings.references_of(name), bundle, settings.judgement.rule, supervisor)
         metrics.bundle.labels(algorithm.bundle, algorithm.bundle_version, examiner.provider).set(1)
         return Judge(examiner=examiner, algorithm=algorithm, choose_standard=references.choose)
 

@@ -16,6 +16,7 @@ from daemon.core.turns import next_turn
 from daemon.core.values import AssociationEnd, ClosedBy, Instance, Series, Stage
 from daemon.edge import schema
 from daemon.edge.redaction import token
+from daemon.edge.rows import legible
 
 _CONVERTER = Converter()
 
@@ -62,7 +63,7 @@ class Index:
             bodies = connection.execute(
                 sa.select(schema.instances.c.body).where(schema.instances.c.revision.is_(None))
             ).scalars()
-            instances = [_CONVERTER.structure(json.loads(body), Instance) for body in bodies]
+            instances = list(legible(bodies, _instance))
             ends = connection.execute(sa.select(schema.associations)).mappings()
             return sorted(instances, key=lambda i: i.arrival.received_at), [AssociationEnd(**end) for end in ends]
 
@@ -71,13 +72,13 @@ class Index:
         newest = sa.select(schema.step_reports).order_by(schema.step_reports.c.reported_at)
         with self._engine.begin() as connection:
             connection.execute(sa.delete(schema.step_reports).where(schema.step_reports.c.reported_at < since))
-            return [_report(row) for row in connection.execute(newest).mappings()]
+            return list(legible(connection.execute(newest).mappings(), _report))
 
     def rhythms(self) -> dict[str, Rhythm]:
         """What was learned of each scanner, by calling AE title."""
         with self._engine.connect() as connection:
             rows = connection.execute(sa.select(schema.rhythms)).mappings()
-            return {row["calling_ae"]: Rhythm(tuple(json.loads(row["pauses"]))) for row in rows}
+            return dict(legible(rows, _rhythm))
 
     def close_series(self, series: Series, rhythm: Rhythm | None = None) -> None:
         """Record a series as complete, and what its scanner's rhythm is now; recording it again changes nothing."""
@@ -133,7 +134,7 @@ class Index:
         with self._engine.connect() as connection:
             row = connection.execute(closed).mappings().one()
             bodies = connection.execute(members).scalars().all()
-        instances = [_CONVERTER.structure(json.loads(body), Instance) for body in bodies]
+        instances = [_instance(body) for body in bodies]
         return Series(
             series_instance_uid=series_instance_uid,
             study_instance_uid=row["study_instance_uid"],
@@ -152,6 +153,14 @@ def _turn(connection: sa.Connection, calling_ae: str) -> int:
     own = sa.func.max(sa.case((table.c.calling_ae == calling_ae, table.c.turn)))
     foremost, own_last = connection.execute(sa.select(sa.func.min(table.c.turn), own).where(unanswered)).one()
     return next_turn(foremost, own_last)
+
+
+def _instance(body: str) -> Instance:
+    return _CONVERTER.structure(json.loads(body), Instance)
+
+
+def _rhythm(row: sa.RowMapping) -> tuple[str, Rhythm]:
+    return row["calling_ae"], Rhythm(tuple(float(pause) for pause in json.loads(row["pauses"])))
 
 
 def _instance_row(instance: Instance) -> dict[str, str]:

@@ -3,12 +3,14 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import sqlalchemy as sa
 
 from daemon.core.values import ReportReference, Stage
 from daemon.edge import schema
 from daemon.edge.pledges import Commitment
+from daemon.edge.rows import legible
 from daemon.edge.segments import START, Cursor
 
 #: Ends of associations are kept so long even where no open series came on them.
@@ -60,16 +62,16 @@ class Inventory:
         unsettled = sa.select(table.c.body).where(table.c.series_instance_uid.in_(_unsettled()))
         with self._engine.connect() as connection:
             bodies = connection.execute(unsettled).scalars()
-            return frozenset(json.loads(body)["arrival"]["segment"] for body in bodies)
+            return frozenset(legible(bodies, lambda body: str(_arrival(body)["segment"])))
 
     def places(self) -> Mapping[tuple[str, int], str]:
         """The series of every image by its place: segment and offset."""
         table = schema.instances
         with self._engine.connect() as connection:
             found = {}
-            for uid, body in connection.execute(sa.select(table.c.series_instance_uid, table.c.body)):
-                arrival = json.loads(body)["arrival"]
-                found[arrival["segment"], arrival["offset"]] = uid
+            rows = connection.execute(sa.select(table.c.series_instance_uid, table.c.body))
+            for uid, place in legible(rows, lambda row: (row[0], _place(row[1]))):
+                found[place] = uid
             return found
 
     def standings(self) -> Mapping[str, Standing]:
@@ -143,7 +145,8 @@ class Inventory:
         table = schema.associations
         with self._engine.begin() as connection:
             unclosed = sa.select(schema.instances.c.body).where(schema.instances.c.revision.is_(None))
-            waiting = {json.loads(body)["arrival"]["association"] for body in connection.execute(unclosed).scalars()}
+            bodies = connection.execute(unclosed).scalars()
+            waiting = set(legible(bodies, lambda body: str(_arrival(body)["association"])))
             old = connection.execute(sa.select(table.c.association).where(table.c.ended_at < now - _ENDS_S)).scalars()
             gone = [{"gone": association} for association in old if association not in waiting]
             if gone:
@@ -151,12 +154,23 @@ class Inventory:
         return len(gone)
 
 
+def _arrival(body: str) -> dict[str, Any]:
+    arrival: dict[str, Any] = json.loads(body)["arrival"]
+    return arrival
+
+
+def _place(body: str) -> tuple[str, int]:
+    arrival = _arrival(body)
+    return str(arrival["segment"]), int(arrival["offset"])
+
+
 def parse_position(text: str | None) -> Cursor:
-    """The cursor that the index keeps as text; the start where it keeps none."""
-    if text is None:
+    """The cursor that the index keeps as text; the start where it keeps none that can be read: twice is once."""
+    try:
+        segment, offset = (text or "").split(":")
+        return Cursor(int(segment), int(offset))
+    except ValueError:
         return START
-    segment, offset = text.split(":")
-    return Cursor(int(segment), int(offset))
 
 
 def _unsettled() -> sa.CompoundSelect[tuple[str]]:

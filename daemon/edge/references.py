@@ -11,6 +11,7 @@ from daemon.core.errors import ConfigError
 from daemon.core.reference import Origin, References, Standard, choose, is_sound
 from daemon.core.rule import Rule
 from daemon.edge.durable import write_whole
+from daemon.edge.supervisor import Loop, Supervisor
 from models.bundle import Bundle
 
 _log = structlog.get_logger()
@@ -76,10 +77,11 @@ class SiteReferences:
     A file that cannot be used is said once, and the bundle's own reference serves until there is a better one.
     """
 
-    def __init__(self, path: Path, bundle: Bundle, rule: Rule) -> None:
+    def __init__(self, path: Path, bundle: Bundle, rule: Rule, supervisor: Supervisor) -> None:
         self._path = path
         self._bundle = bundle
         self._rule = rule
+        self._supervisor = supervisor
         self._seen: tuple[int, ...] | None = None
         self._references: References | None = None
         self._refresh()
@@ -87,20 +89,28 @@ class SiteReferences:
     def choose(self, origin: Origin) -> Standard:
         """What a series of this origin is compared with."""
         self._refresh()
-        return choose(self._references, self._bundle.manifest, origin, self._rule)
+        manifest = self._bundle.manifest
+        return self._supervisor.item(
+            Loop.REFERENCES,
+            lambda: choose(self._references, manifest, origin, self._rule),
+            lambda _: choose(None, manifest, origin, self._rule),
+        )
 
     def _refresh(self) -> None:
         seen = self._look()
         if seen == self._seen:
             return
         self._seen = seen
+        self._references = self._supervisor.item(Loop.REFERENCES, self._load, lambda _: None)
+
+    def _load(self) -> References | None:
         try:
-            self._references = load_references(self._path, self._bundle)
+            references = load_references(self._path, self._bundle)
         except ConfigError as error:
-            self._references = None
             _log.warning("references_unusable", detail=str(error))
-        else:
-            _log.info("references_loaded", records=len(self._references.cells) if self._references else 0)
+            return None
+        _log.info("references_loaded", records=len(references.cells) if references else 0)
+        return references
 
     def _look(self) -> tuple[int, ...] | None:
         """What tells one file at this place from another; None without a file."""

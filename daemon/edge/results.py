@@ -13,6 +13,7 @@ from daemon.core.delivery import URGENCY
 from daemon.core.values import Assessment, ClosedBy, ReportKind, ReportReference, Stage, State, Verdict
 from daemon.edge import schema
 from daemon.edge.alerts import owe_alerts
+from daemon.edge.rows import legible
 
 _CONVERTER = Converter()
 #: Kind, SOP instance UID and destination of one object that is owed.
@@ -195,7 +196,7 @@ class Results:
         )
         query = sa.select(table).where(table.c.verdict.is_not(None), table.c.partial.is_(sa.false()), ~newer)
         with self._engine.connect() as connection:
-            return [_scored(row) for row in connection.execute(query.order_by(table.c.closed_at)).mappings()]
+            return list(legible(connection.execute(query.order_by(table.c.closed_at)).mappings(), _scored))
 
     def record(self, series_instance_uid: str, revision: int) -> Record:
         """One series and revision."""
@@ -216,7 +217,7 @@ class Results:
             latest: dict[str, int] = {row[0]: row[1] for row in connection.execute(last)}
             refused = sa.select(owed).where(owed.c.series_instance_uid.in_(uids), owed.c.parked.is_not(None))
             parked = connection.execute(refused).mappings().all()
-        return [_record(row, latest[row["series_instance_uid"]], parked) for row in rows]
+        return list(legible(rows, lambda row: _record(row, latest[row["series_instance_uid"]], parked)))
 
 
 def _told_before(connection: sa.Connection, series_instance_uid: str, revision: int) -> set[str]:

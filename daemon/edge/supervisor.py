@@ -34,6 +34,7 @@ class Loop(StrEnum):
     ROSTER = "roster"
     WATCHING = "watching"
     PAGE = "page"
+    REFERENCES = "references"
     COHORT = "cohort"
 
 

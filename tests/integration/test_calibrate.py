@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,11 +21,13 @@ from daemon.core.reference import Origin
 from daemon.core.rule import Rule
 from daemon.core.values import State
 from daemon.edge.references import SiteReferences, load_references
+from daemon.edge.supervisor import Supervisor
 
 #: The shipped bundle: alpha 0.10, three signals.
 NEEDED = 29
 #: The sides of its golden head's voxels.
 GOLDEN_MM = 2.0
+SUPERVISOR = Supervisor(threading.Event())
 ORIGIN = Origin(scanner="MR1", protocol="t1", coarsest_mm=1.0)
 
 
@@ -134,7 +137,7 @@ def test_a_running_judge_takes_up_a_new_file_and_lets_go_of_one_that_is_gone(sit
     record_judged(site, range(NEEDED))
     path = load_settings(site).references
     with capture_logs() as logs:
-        references = SiteReferences(path, bundle_of(site), Rule.CONFORMAL)
+        references = SiteReferences(path, bundle_of(site), Rule.CONFORMAL, SUPERVISOR)
         assert references.choose(ORIGIN).name.startswith("manifest")
         calibrate(site)
         assert "scanner MR1, protocol t1: 29 series" == references.choose(ORIGIN).name
@@ -173,6 +176,7 @@ def damages():
         "no scores": in_cell(scores={}),
         "a word for a score": in_cell(scores={"uncertainty": ["Meier"], "task": ["x"], "entropy": ["x"]}, count=1),
         "miscounted": in_cell(count=7),
+        "too large a number": in_cell(scores={s: [10**400] for s in ("uncertainty", "task", "entropy")}, count=1),
         "no number": in_cell(scores={s: [float("nan")] for s in ("uncertainty", "task", "entropy")}, count=1),
     }
 
@@ -183,7 +187,7 @@ def test_a_file_that_cannot_be_used_is_said_once_and_the_bundle_serves(site, nam
     learn_references(load_settings(site), Selection(), write=True)
     path = load_settings(site).references
     bundle = bundle_of(site)
-    references = SiteReferences(path, bundle, Rule.CONFORMAL)
+    references = SiteReferences(path, bundle, Rule.CONFORMAL, SUPERVISOR)
     path.write_text(damages()[name](path.read_text()))
 
     with capture_logs() as logs:
@@ -209,7 +213,9 @@ def test_the_papers_rule_can_be_chosen(site, tmp_path):
     assert (1 + sum(score >= measure["value"] for score in scores)) / (len(scores) + 1) == pytest.approx(
         measure["p_value"], abs=1e-2
     )
-    references = SiteReferences(load_settings(site).references, bundle_of(site), load_settings(site).judgement.rule)
+    references = SiteReferences(
+        load_settings(site).references, bundle_of(site), load_settings(site).judgement.rule, SUPERVISOR
+    )
     assert Rule.IQR is references.choose(ORIGIN).rule
 
 
