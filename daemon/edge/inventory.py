@@ -68,11 +68,8 @@ class Inventory:
         """The series of every image by its place: segment and offset."""
         table = schema.instances
         with self._engine.connect() as connection:
-            found = {}
             rows = connection.execute(sa.select(table.c.series_instance_uid, table.c.body))
-            for uid, place in legible(rows, lambda row: (row[0], _place(row[1]))):
-                found[place] = uid
-            return found
+            return {place: uid for uid, place in legible(rows, lambda row: (row[0], _place(row[1])))}
 
     def standings(self) -> Mapping[str, Standing]:
         """Where each series stands."""
