@@ -15,6 +15,7 @@ import nibabel as nib
 import numpy as np
 import numpy.typing as npt
 
+from daemon.commands.bids import other_than_t1
 from daemon.commands.finding import NIFTI
 from daemon.config import SHIPPED, Settings, load_settings
 from daemon.core.errors import ConfigError, NotAssessable, Reason
@@ -134,7 +135,11 @@ def files_of(path: Path) -> list[Path]:
 def _candidate(files: Sequence[Path], routes: Sequence[Route], scanner: str) -> Candidate:
     check_size([file.stat().st_size for file in files])
     if len(files) == 1 and files[0].name.endswith(NIFTI):
-        return select_volume(read_nifti(files[0]), routes, scanner)
+        candidate = select_volume(read_nifti(files[0]), routes, scanner)
+        suffix = other_than_t1(files[0].name)
+        if suffix and candidate.bundle == SHIPPED:
+            raise NotAssessable(Reason.CONTRAST, f"{suffix} by its BIDS name")
+        return candidate
     return select(map(FileContent, files), routes, scanner)
 
 
