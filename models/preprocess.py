@@ -19,6 +19,9 @@ Affine = npt.NDArray[np.float64]
 Shape = tuple[int, int, int]
 Voxel = TypeVar("Voxel", bound=np.generic)
 
+#: Larger arrays than this are resampled in slabs of so many slices: 2 ** 24 voxels take 64 MiB.
+_AT_ONCE, _SLAB, _LAST = 2**24, 16, 2
+
 #: Voxel size on which the brain is looked for.
 LOCATOR_SPACING_MM = 8.0
 
@@ -85,9 +88,23 @@ def resample(voxels: npt.NDArray[np.generic], source: Grid, target: Grid) -> Flo
     """
     result = np.asarray(voxels, np.float32)
     for axis, weights in enumerate(resampling_weights(source, target)):
-        # einsum of (m, n) with the axis of length n; moveaxis keeps BLAS contiguous
-        result = np.moveaxis(np.tensordot(weights, result, axes=(1, axis)), 0, axis)
+        result = _weighted(weights, result, axis) if result.size <= _AT_ONCE else _in_slabs(weights, result, axis)
     return np.ascontiguousarray(result)
+
+
+def _weighted(weights: FloatArray, values: FloatArray, axis: int) -> FloatArray:
+    """The product of (m, n) weights with the axis of length n; moveaxis keeps BLAS contiguous."""
+    return np.moveaxis(np.tensordot(weights, values, axes=(1, axis)), 0, axis)
+
+
+def _in_slabs(weights: FloatArray, values: FloatArray, axis: int) -> FloatArray:
+    """The same, slab by slab across another axis: the product copies its input."""
+    across = 1 if axis == _LAST else _LAST
+    made = np.empty([len(weights) if n == axis else values.shape[n] for n in range(values.ndim)], np.float32)
+    for at in range(0, values.shape[across], _SLAB):
+        part = (slice(None),) * across + (slice(at, at + _SLAB),)
+        made[part] = _weighted(weights, values[part], axis)
+    return made
 
 
 def nearest(voxels: npt.NDArray[Voxel], source: Grid, target: Grid) -> npt.NDArray[Voxel]:

@@ -17,6 +17,8 @@ from models.preprocess import Affine, FloatArray, Grid, isotropic_grid, resample
 
 #: Larger volumes are averaged to 1 mm first: beyond it lies zero filling more often than signal.
 _MOST_VOXELS = 20_000_000
+#: ... and wider fields of view than any head's to fewer voxels: the spectrum takes 15 bytes each.
+_WIDEST_MM3 = 32_000_000
 _SHELLS = 12
 _PEAKS = 4
 _LAGS = 24
@@ -58,7 +60,8 @@ def _prepare(voxels: npt.NDArray[np.floating], affine: Affine) -> tuple[FloatArr
     grid = Grid(voxels.shape, affine)
     image = np.asarray(voxels, np.float32)
     if image.size > _MOST_VOXELS:
-        coarser = isotropic_grid(grid, 1.0)
+        field_mm3 = float(np.prod(grid.spacing)) * image.size
+        coarser = isotropic_grid(grid, max(1.0, (field_mm3 / _WIDEST_MM3) ** (1 / 3)))
         image, grid = resample(image, grid, coarser), coarser
     bright = float(np.percentile(image[::3, ::3, ::3], 98)) or 1.0
     return np.clip(image / bright, 0, 4), grid.spacing

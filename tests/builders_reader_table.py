@@ -135,8 +135,9 @@ def by_nibabel(source: Source) -> list[tuple[np.ndarray, np.ndarray]]:
 
 
 def rows(data: Path = DICOM) -> list[Row]:
-    """A row for every series."""
-    return [_row(source, answer(source)) for source in sources(data=data)]
+    """A row for every series, also of those from the field beside the folder."""
+    found = [*sources(data=data), *sources(data=data.parent / "dicom-field")]
+    return [_row(source, answer(source)) for source in found]
 
 
 def table(found: list[Row]) -> str:

@@ -26,8 +26,10 @@ from daemon.dicom.reading.objects import IMAGES, read_image
 from daemon.dicom.reading.stacks import first_taken, split
 from daemon.dicom.reading.values import values_of
 
-#: 1 GiB of float32: more than any scanner's single volume, less than a small host's memory.
-VOXELS_MAX: Final = 2**28
+#: 256 MiB of float32: heads of 0.6 mm have 58 million voxels. Judging takes 0.2 GiB beside them.
+VOXELS_MAX: Final = 2**26
+#: Wider fields of view are of no head, and cost the memory of their resampled images: 580 mm along each axis.
+FIELD_MM3_MAX: Final = 2e8
 
 
 #: More images than any series has that is one volume.
@@ -53,6 +55,11 @@ class Stack:
     def shape(self) -> tuple[int, int, int]:
         """(columns, rows, slices)."""
         return *self.frames[0].shape, len(self.frames)
+
+    @property
+    def field_mm3(self) -> float:
+        """Volume of the field of view."""
+        return float(np.prod(self.shape) * abs(np.linalg.det(self.affine[:3, :3])))
 
 
 def read_volumes(objects: Iterable[Object], voxels_max: int = VOXELS_MAX) -> tuple[Volume, ...]:
@@ -100,6 +107,8 @@ def arrange(objects: Iterable[Object], voxels_max: int = VOXELS_MAX) -> tuple[St
     )
     if any(int(np.prod(stack.shape)) > voxels_max for stack in stacks):
         raise NotAssessable(Reason.TOO_LARGE, "a single volume")
+    if any(stack.field_mm3 > FIELD_MM3_MAX for stack in stacks):
+        raise NotAssessable(Reason.TOO_LARGE, "a field of view wider than any head")
     return stacks
 
 
