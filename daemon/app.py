@@ -24,6 +24,7 @@ from daemon.dicom.procedure_step import read_report
 from daemon.edge import logs
 from daemon.edge.board import ResultsBoard
 from daemon.edge.engines import MakeEngine, engine_maker
+from daemon.edge.lateness import Lateness
 from daemon.edge.metrics import OTHER_SCANNER, Metrics, Process, make_metrics
 from daemon.edge.notifier import target_names
 from daemon.edge.observer import Observer
@@ -118,7 +119,8 @@ def _running(
             lambda: (assembling.changes, assembling.incoming),
             stores.index.card_id,
         )
-        observer = Observer(metrics, stores.results, stores.alerts, settings.spool_settings.folder)
+        lateness = Lateness(stores.outbox, stores.alerts, [outlet.name for outlet in settings.destinations])
+        observer = Observer(metrics, stores.results, lateness, settings.spool_settings.folder)
 
         def obstacles() -> list[str]:
             return starting or [*observer.obstacles(), *supervisor.obstacles()]

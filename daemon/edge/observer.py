@@ -3,22 +3,19 @@
 import shutil
 import sqlite3
 import time
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import sqlalchemy as sa
 
 from daemon.core.values import Stage
-from daemon.edge.alerts import Alerts, LateAlert
+from daemon.edge.lateness import Lateness
 from daemon.edge.metrics import AssociationOutcome, Metrics, Process
 from daemon.edge.patience import GONE_WORDS, is_gone, say_gone
 from daemon.edge.receiver_status import ListenerCounts, ReceiverStatus, read_status, running_pid
 from daemon.edge.results import Results
 
 _HANGS_S = 10.0
-#: How long the page tells of an alert that did not arrive.
-_LOST_S = 3600.0
 _AWAY = "the storage folder is gone: nothing more is acknowledged; bring it back, then restart"
 _DEAF = "the receiver does not run, or hangs: no image can come in; it is started again and again, the log says why not"
 
@@ -26,16 +23,16 @@ _DEAF = "the receiver does not run, or hangs: no image can come in; it is starte
 class Observer:
     """Keeps the gauges and the receiver's counters current, and says what keeps the daemon from working."""
 
-    def __init__(self, metrics: Metrics, results: Results, alerts: Alerts, spool: Path) -> None:
+    def __init__(self, metrics: Metrics, results: Results, lateness: Lateness, spool: Path) -> None:
         self._metrics = metrics
         self._results = results
-        self._alerts = alerts
+        self._lateness = lateness
         self._spool = spool
         self._counts = ListenerCounts()
         self._restarts = 0
         self._looking_since: float | None = None
         self._found: list[str] = []
-        self._late: list[LateAlert] = []
+        self._late: list[str] = []
         self._waiting: list[float] = []  # as last seen: whoever asks for metrics waits for no database
         metrics.spool_free.set_function(lambda: _free_bytes(spool))
         metrics.series_waiting.set_function(lambda: len(self._waiting))
@@ -47,8 +44,8 @@ class Observer:
         return [GONE_WORDS] if since is not None and time.monotonic() - since > _HANGS_S else self._found
 
     def notices(self) -> list[str]:
-        """What keeps no series from being judged, but somebody should know: alerts that did not arrive."""
-        return list(words(self._late))
+        """What keeps no series from being judged, but somebody should know: what did not arrive."""
+        return self._late
 
     def look(self) -> None:
         """Take one look."""
@@ -86,7 +83,7 @@ class Observer:
         """What is wrong with the database, in words; nothing where it answers: then what waits is known."""
         try:
             self._waiting = self._results.closed_times((Stage.WAITING, Stage.ASSESSING))
-            self._late = self._alerts.late(time.time() - _LOST_S)
+            self._late = self._lateness.told(time.time())
         except (sa.exc.SQLAlchemyError, sqlite3.Error) as error:
             if not is_gone(error):
                 raise
@@ -100,19 +97,6 @@ class Observer:
 def _free_bytes(folder: Path) -> int:
     """On the file system of a folder, which need not be there yet, or any more."""
     return shutil.disk_usage(next(path for path in (folder, *folder.parents) if path.exists())).free
-
-
-def words(late: list[LateAlert]) -> Iterator[str]:
-    """What late alerts come to: a sentence for each target and outcome, with its last trouble."""
-    counts = Counter((alert.target, alert.outcome) for alert in late)
-    troubles = {(alert.target, alert.outcome): alert.trouble for alert in late}
-    for (target, outcome), count in counts.items():
-        what = f"{count} alert{'s' if count > 1 else ''} about a RESCAN"
-        why = f"({troubles[target, outcome]})" if troubles[target, outcome] else "(too old)"
-        if outcome is None:
-            yield f"{what} cannot be sent to {target} {why}: tried again; call the scanner's room"
-        else:
-            yield f"{what} never reached {target} {why}: scanside parked shows which"
 
 
 _OUTCOMES = {

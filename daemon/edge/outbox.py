@@ -95,6 +95,19 @@ class Outbox:
         for delivery in left:
             self.park(delivery, f"{delivery.destination} is no longer configured: add it again, then requeue")
 
+    def troubled(self, destinations: Collection[str], before: float) -> list[tuple[str, int, str]]:
+        """Of each destination how many objects, owed since before then, failed and are tried again, and a reason."""
+        failed = (
+            *_UNSETTLED,
+            _TABLE.c.destination.in_(destinations),
+            _TABLE.c.trouble != "",
+            _TABLE.c.owed_at < before,
+        )
+        query = sa.select(_TABLE.c.destination, sa.func.count(), sa.func.max(_TABLE.c.trouble)).where(*failed)
+        with self._engine.connect() as connection:
+            rows = connection.execute(query.group_by(_TABLE.c.destination).order_by(_TABLE.c.destination)).all()
+        return [(name, count, trouble) for name, count, trouble in rows]
+
     def parked(self) -> list[Delivery]:
         """Everything that waits for a person, oldest first."""
         query = sa.select(_TABLE).where(_TABLE.c.parked.is_not(None)).order_by(_TABLE.c.owed_at, _TABLE.c.kind)

@@ -12,8 +12,8 @@ from daemon.alerting import Alerter
 from daemon.core.alerts import AlertOutcome
 from daemon.core.values import State
 from daemon.edge.alerts import LateAlert
+from daemon.edge.lateness import words_of_alerts
 from daemon.edge.notifier import Notifier
-from daemon.edge.observer import words
 
 RESCAN = "RESCAN on Trio"
 
@@ -193,7 +193,7 @@ def test_the_page_tells_of_every_target_that_did_not_get_its_alerts():
             series_instance_uid="1.2", revision=1, target=target, owed_at=0.0, outcome=outcome, trouble=trouble
         )
 
-    told = list(words([late("a", None, "away"), late("a", None, "still away"), late("b", "expired", "")]))
+    told = list(words_of_alerts([late("a", None, "away"), late("a", None, "still away"), late("b", "expired", "")]))
 
     assert [
         "2 alerts about a RESCAN cannot be sent to a (still away): tried again; call the scanner's room",

@@ -19,6 +19,8 @@ from prometheus_client import CollectorRegistry
 from daemon.core.errors import DeliveryError
 from daemon.core.ports import Destination
 from daemon.delivering import Deliverer, Desk
+from daemon.edge.alerts import Alerts
+from daemon.edge.lateness import Lateness
 from daemon.edge.metrics import make_metrics
 from daemon.edge.outbox import Delivery, Outbox
 from daemon.edge.outlets import DicomOutlet, FolderOutlet, StowOutlet, make_destination
@@ -212,6 +214,29 @@ def test_a_damaged_report_is_parked_alone_also_after_a_restart(url, tmp_path, co
             assert 10 == here.arrived()
             assert rows[FIRST].parked
             assert all(row.delivered_at for uid, row in rows.items() if uid != FIRST)
+
+
+def test_a_login_page_in_the_archives_place_is_told_on_the_page_until_it_is_gone(url, tmp_path):
+    shown = [LOGIN]
+    with serving(web(lambda body: shown[-1] or storing(body))) as port, site(url, tmp_path) as here:
+        lateness = Lateness(here.desk.outbox, Alerts(here.desk.outbox._engine), ["bad", "good"])  # noqa: SLF001
+        here.owe(range(3), "bad", "good")
+        here.deliver(stow(port))
+        soon, later = lateness.told(time.time()), lateness.told(time.time() + 120.0)
+        shown.append(b"")
+        for _ in range(100):
+            here.deliver(stow(port), turns=3)
+            if all(row.delivered_at for row in here.rows("bad").values()):
+                break
+            time.sleep(0.1)
+        (said,) = later
+
+        assert [] == soon
+        assert said.startswith(
+            "bad did not take 3 of the reports, which are tried again: bad answered HTTP 200 without"
+        )
+        assert "login page" in said
+        assert [] == lateness.told(time.time() + 120.0)
 
 
 def test_what_makes_no_sense_for_longer_than_agreed_is_parked_with_its_reason(url, tmp_path):

@@ -11,15 +11,17 @@ from prometheus_client import CollectorRegistry
 
 from daemon.core.values import Stage
 from daemon.edge.alerts import Alerts
+from daemon.edge.lateness import Lateness
 from daemon.edge.metrics import make_metrics
 from daemon.edge.migrations import connect
 from daemon.edge.observer import Observer
+from daemon.edge.outbox import Outbox
 from daemon.edge.receiver_status import STATUS, ReceiverStatus, write_status
 from daemon.edge.results import Results
 
 RECEIVER = "the receiver does not run"
 GONE = "the database does not answer"
-NO_ALERTS = SimpleNamespace(late=lambda _since: [])
+NOTHING_LATE = SimpleNamespace(told=lambda _now: [])
 
 
 @pytest.fixture
@@ -29,7 +31,9 @@ def registry():
 
 def test_a_database_that_refuses_is_an_obstacle_and_no_fault(registry, tmp_path):
     engine = connect("postgresql://tester@127.0.0.1:1/none")
-    observer = Observer(make_metrics(registry), Results(engine), Alerts(engine), tmp_path)
+    observer = Observer(
+        make_metrics(registry), Results(engine), Lateness(Outbox(engine), Alerts(engine), ("pacs",)), tmp_path
+    )
     observer.look()
 
     assert [True, True] == [
@@ -42,7 +46,7 @@ def test_a_database_that_refuses_is_an_obstacle_and_no_fault(registry, tmp_path)
 
 
 def test_before_the_first_image_the_free_space_is_that_of_the_storage(registry, tmp_path):
-    Observer(make_metrics(registry), SimpleNamespace(), NO_ALERTS, tmp_path / "spool")
+    Observer(make_metrics(registry), SimpleNamespace(), NOTHING_LATE, tmp_path / "spool")
 
     assert 0 < registry.get_sample_value("scanside_spool_free_bytes")
 
@@ -56,7 +60,7 @@ def test_a_database_that_hangs_is_an_obstacle_too_and_holds_up_no_metrics(regist
         assert answer.wait(30)
         return [1.0]
 
-    observer = Observer(make_metrics(registry), SimpleNamespace(closed_times=closed_times), NO_ALERTS, tmp_path)
+    observer = Observer(make_metrics(registry), SimpleNamespace(closed_times=closed_times), NOTHING_LATE, tmp_path)
     looking = threading.Thread(target=observer.look)
     looking.start()
     assert asked.wait(30)
@@ -75,7 +79,7 @@ def test_a_database_that_hangs_is_an_obstacle_too_and_holds_up_no_metrics(regist
 @pytest.fixture
 def looked(registry, tmp_path):
     """What is said after a look at the status that a receiver of this process id left, silent for so many seconds."""
-    observer = Observer(make_metrics(registry), SimpleNamespace(closed_times=lambda _: []), NO_ALERTS, tmp_path)
+    observer = Observer(make_metrics(registry), SimpleNamespace(closed_times=lambda _: []), NOTHING_LATE, tmp_path)
 
     def look(pid: int, silent_s: float = 0.0, restarts: int = 0) -> list[str]:
         write_status(tmp_path, ReceiverStatus(pid=pid, port=1, started_at=0.0, restarts=restarts))
