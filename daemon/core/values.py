@@ -285,7 +285,8 @@ class Card:
 
     ``scanner`` is the configured alias of the calling AE, ``description`` the protocol's name. ``seconds`` counts
     from the last image to the verdict. ``superseded`` marks a verdict that a later image has overtaken,
-    ``cleared`` one whose picture is no longer kept.
+    ``cleared`` one whose picture is no longer kept. ``series``: how many series of one study it stands for, which have
+    the same reason not to be judged; ``images`` are theirs together.
     """
 
     card_id: str
@@ -300,3 +301,4 @@ class Card:
     superseded: bool = False
     revision: int = 1
     cleared: bool = False
+    series: int = 1

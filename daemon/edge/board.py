@@ -7,6 +7,9 @@ from daemon.edge.patience import unless_gone
 from daemon.edge.reports import Reports
 from daemon.edge.results import Record, Results
 
+#: Of so many records a card is made of the newest: some scanners send a series a slice, or a time point.
+_LOOKED_AT = 5
+
 
 class ResultsBoard:
     """The page's board over the database.
@@ -43,7 +46,8 @@ class ResultsBoard:
         While the database does not answer, those that it gave last.
         """
         with unless_gone():
-            self._cards = [self._card(record) for record in self._results.records(limit) if not record.superseded]
+            records = [record for record in self._results.records(_LOOKED_AT * limit) if not record.superseded]
+            self._cards = [self._card(alike[0], alike) for alike in _together(records)]
         newest = self._cards
         incoming = [self._open_card(series) for series in self._incoming()[1]]
         reopened = {card.card_id for card in incoming}
@@ -70,13 +74,14 @@ class ResultsBoard:
             revision=series.revision,
         )
 
-    def _card(self, record: Record) -> Card:
+    def _card(self, record: Record, alike: Sequence[Record]) -> Card:
         return Card(
             card_id=record.card_id,
             scanner=self._scanners.get(record.calling_ae, record.calling_ae),
             description=record.description,
             stage=record.stage,
-            images=record.images,
+            images=sum(one.images for one in alike),
+            series=len(alike),
             received_at=record.last_received_at,
             verdict=record.verdict,
             seconds=record.seconds.get("verdict"),
@@ -85,3 +90,13 @@ class ResultsBoard:
             revision=record.revision,
             cleared=record.cleared,
         )
+
+
+def _together(records: Sequence[Record]) -> list[list[Record]]:
+    """The records of each card: one for those of a study and protocol that are not judged for the same reason."""
+    alike: dict[tuple[str, ...], list[Record]] = {}
+    for record in records:
+        why = record.verdict.not_assessed if record.verdict else None
+        shared = (record.study_instance_uid, record.calling_ae, record.description, why or "")
+        alike.setdefault(shared if why and record.study_instance_uid else (record.card_id,), []).append(record)
+    return list(alike.values())

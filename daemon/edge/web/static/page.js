@@ -28,7 +28,8 @@ const answered = ({ verdict, superseded, stage }) => Boolean(verdict) && (!super
 const face = (card) => (answered(card) ? card.verdict.state : card.stage);
 const cause = ({ verdict }) => verdict.not_assessed || CAUSES[verdict.cause] || "";
 const picture = (card) => `/pictures/${encodeURIComponent(card.card_id)}.png?${card.revision}-${card.stage}`;
-const amount = ({ images }) => (images === 1 ? "1 image" : `${images} images`);
+const counted = ({ images }) => (images === 1 ? "1 image" : `${images} images`);
+const amount = (card) => (card.series > 1 ? `${card.series} series, ${counted(card)}` : counted(card));
 const seconds = ({ seconds }) => (seconds === null ? "" : `answered in ${seconds.toFixed(1)} s`);
 const before = ({ verdict }) => (verdict ? `Superseded: ${WORDS[verdict.state]}` : "Superseded");
 
