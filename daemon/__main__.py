@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from importlib import import_module
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any, Protocol
 
+from daemon.commands.option import add_config, within
 from daemon.config import Settings, load_settings
+from daemon.core.bounds import FreePort
 from daemon.core.errors import ScansideError
 from daemon.edge.private import begin_private
 from models.bundle import BundleError
@@ -81,7 +82,7 @@ def make_parser() -> argparse.ArgumentParser:
     """The whole command line; ``run`` of what it parses is called with what it parsed."""
     parser = argparse.ArgumentParser(prog="scanside", description="Judges MR series beside the scanner.")
     parser.add_argument("--version", action="version", version=f"scanside {version('scanside')}")
-    _add_config(parser, default=None)
+    add_config(parser, default=None)
     commands = parser.add_subparsers(dest="command", required=True, parser_class=_CommandParser)
     for name, summary in _COMMANDS.items():
         command = commands.add_parser(
@@ -92,7 +93,7 @@ def make_parser() -> argparse.ArgumentParser:
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         command.complete = partial(_complete, name)
-        _add_config(command, default=argparse.SUPPRESS)  # where it is not given here, what stands in front holds
+        add_config(command)
     return parser
 
 
@@ -112,10 +113,6 @@ def _complete(name: str, parser: argparse.ArgumentParser) -> None:
     command: _Command = _OWN[name]() if name in _OWN else import_module(f"daemon.commands.{name}")
     command.add_options(parser)
     parser.set_defaults(run=command.run)
-
-
-def _add_config(parser: argparse.ArgumentParser, default: str | None) -> None:
-    parser.add_argument("--config", type=Path, default=default, help="scanside.toml; the defaults without it")
 
 
 def _add_parent(parser: argparse.ArgumentParser) -> None:
@@ -176,7 +173,9 @@ class _Work:
 
     def add_options(self, parser: argparse.ArgumentParser) -> None:
         """Where to be looked at."""
-        parser.add_argument("--metrics-port", type=int, metavar="PORT", help="serve its own /metrics there")
+        parser.add_argument(
+            "--metrics-port", type=within(FreePort), metavar="PORT", help="serve its own /metrics there"
+        )
 
     def run(self, options: argparse.Namespace) -> int:
         """Until SIGTERM."""

@@ -2,7 +2,10 @@
 
 import argparse
 from pathlib import Path
+from typing import Annotated
 
+from daemon.commands.option import within
+from daemon.core.bounds import AeTitle, Range
 from daemon.core.steps import StepState
 from daemon.core.transmission import Deal, Manner
 from models.artefacts import ARTEFACTS, Artefact
@@ -60,8 +63,12 @@ def _add_peer(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--to", default="", metavar="HOST:PORT", help="default: this host, the port of the configuration"
     )
-    group.add_argument("--called", default="", metavar="AE", help="called AE title; default: that of the configuration")
-    group.add_argument("--calling", default="SCANSIDE_PUSH", metavar="AE", help="calling AE title (%(default)s)")
+    group.add_argument(
+        "--called", type=within(AeTitle), metavar="AE", help="called AE title; default: that of the configuration"
+    )
+    group.add_argument(
+        "--calling", type=within(AeTitle), default="SCANSIDE_PUSH", metavar="AE", help="calling AE title (%(default)s)"
+    )
     group.add_argument("--timeout", type=_positive, default=30.0, metavar="S", help="wait for an answer (%(default)g)")
     group.add_argument("--tls-ca", type=Path, metavar="PEM", help="speak TLS; trust what this authority signed")
     group.add_argument("--tls-certificate", type=Path, metavar="PEM", help="ours, where the receiver wants to know")
@@ -74,7 +81,11 @@ def _add_images(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument("--severity", type=_share, default=1.0, metavar="0..1", help="of the artefact (%(default)g)")
     group.add_argument("--new-uids", action="store_true", help="new series and instance UIDs, in the same study")
-    group.add_argument("--seed", type=int, help="of everything drawn or made; drawn itself, and printed, if not given")
+    group.add_argument(
+        "--seed",
+        type=within(Annotated[int, Range(0, 2**63)]),
+        help="of everything drawn or made; drawn itself, and printed, if not given",
+    )
     group.add_argument(
         "--mpps",
         choices=[state.name.lower() for state in StepState if state.final],

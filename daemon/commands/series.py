@@ -2,9 +2,11 @@
 
 import argparse
 import json
-from typing import Any
+from typing import Annotated, Any
 
+from daemon.commands.option import within
 from daemon.config import Settings, load_settings
+from daemon.core.bounds import Range
 from daemon.edge.migrations import open_existing
 from daemon.edge.outbox import Delivery, Outbox
 from daemon.edge.reports import Reports
@@ -14,7 +16,9 @@ from daemon.edge.results import Record, Results
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Give ``parser`` the options of the command."""
     parser.add_argument("--json", action="store_true", help="one JSON object a series")
-    parser.add_argument("--limit", type=int, default=1000, help="the newest so many")
+    parser.add_argument(
+        "--limit", type=within(Annotated[int, Range(1, 10**9)]), default=1000, help="the newest so many"
+    )
 
 
 def run(options: argparse.Namespace) -> int:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
+from daemon.commands.option import add_config
 from daemon.config import Settings, load_settings
 from daemon.core.errors import ConfigError, SpoolError
 from daemon.core.retention import Kind, Stock
@@ -70,6 +71,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     export.add_argument("folder", type=Path, help="where to; made if need be")
     export.add_argument("--series", action="append", default=[], metavar="UID", help="only this one; may be repeated")
     prune = actions.add_parser("prune", help="remove what [retention] lets go, as the daemon does once a minute")
+    for action in (listed, export, prune):
+        add_config(action)
     prune.add_argument("--dry-run", action="store_true", help="show it, remove nothing")
 
 

@@ -145,12 +145,18 @@ def request_association(
     """Ask for an association that offers these contexts, and wait for the peer's answer, whatever it is.
 
     Raises:
-        DestinationUnreachable: the peer accepts with what nobody can keep to.
+        DestinationUnreachable: nobody knows its host's address, or it accepts with what nobody can keep to.
     """
     ae = AE(ae_title=peer.calling_ae)
     ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = ae.connection_timeout = peer.timeout_s
     ae.requested_contexts = list(contexts)
-    association = ae.associate(peer.host, peer.port, ae_title=peer.ae_title, tls_args=tls, evt_handlers=list(handlers))
+    told = list(handlers)
+    try:
+        association = ae.associate(peer.host, peer.port, ae_title=peer.ae_title, tls_args=tls, evt_handlers=told)
+    except (OSError, UnicodeError) as error:  # the name service's, of a name that it cannot even ask for
+        raise DestinationUnreachable(
+            f"{peer.name} cannot be reached: no address is known of {peer.host}: check its name, and the name service"
+        ) from error
     absurd = _absurd(association) if association.is_established else ""
     if absurd:
         association.abort()

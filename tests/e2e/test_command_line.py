@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from builders_daemon import SCANSIDE, write_golden
 
+from daemon.__main__ import main
 from daemon.config import Settings
 from models.artefacts import ARTEFACTS
 from models.bundle import load_bundle
@@ -95,6 +96,30 @@ def test_the_configuration_is_named_on_either_side_of_the_command(tmp_path, plac
 
     assert 1 == finished.returncode
     assert "nowhere.toml" in finished.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["work", "--metrics-port", "99999"], "99999 is out of range, write a number from 0 to 65,535"),
+        (["series", "--limit", "-5"], "-5 is out of range"),
+        (["series", "--limit", "x"], "invalid int value: 'x'"),
+        (["push", "--seed", "-1"], "-1 is out of range"),
+        (["push", "--calling", 17 * "A"], "not an AE title"),
+        (["push", "--called", "A\\B"], "not an AE title"),
+    ],
+)
+def test_an_option_out_of_its_bounds_is_named(capsys, arguments, said):
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+
+    assert 2 == ended.value.code
+    assert f"argument {arguments[1]}: {said}" in capsys.readouterr().err
+
+
+def test_the_actions_of_a_command_take_the_configuration_too(tmp_path, capsys):
+    assert 1 == main(["spool", "list", "--config", str(tmp_path / "nowhere.toml")])
+    assert "nowhere.toml" in capsys.readouterr().err
 
 
 def test_the_version_is_that_of_the_package():

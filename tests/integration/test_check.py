@@ -219,6 +219,12 @@ def test_a_port_that_nobody_listens_on_is_told():
         verify(peer(free_port()))
 
 
+@pytest.mark.parametrize("host", ["no-such-host.invalid", 70 * "a" + ".invalid"])
+def test_a_host_that_nobody_knows_is_one_that_cannot_be_reached(host):
+    with pytest.raises(DestinationUnreachable, match="check its name"):
+        verify(replace(peer(104), host=host))
+
+
 def silent(connection):
     with connection:
         while connection.recv(1 << 16):
