@@ -212,7 +212,7 @@ class Completion:
     def _closing(self, series: OpenSeries, now: float) -> ClosedBy | None:
         for rule in _RULES:
             since = rule.since(series)
-            if since is not None and now >= since + rule.wait(self._patience, series):
+            if since is not None and now >= series.anchor(since, now) + rule.wait(self._patience, series):
                 return rule.closed_by
         return None
 

@@ -29,6 +29,7 @@ class OpenSeries:
     resumed: bool = False
     announced: Announcement | None = None
     rhythm: Rhythm = field(default_factory=Rhythm)
+    _anchors: dict[float, float] = field(default_factory=dict)
     _seen: tuple[int, Coverage] | None = None
 
     @property
@@ -38,11 +39,17 @@ class OpenSeries:
             self._seen = (len(self.instances), cover(self.instances.values()))
         return self._seen[1]
 
+    def anchor(self, since: float, now: float) -> float:
+        """From when on to wait for what holds since then: now at the latest, where the clock was set back."""
+        self._anchors[since] = min(self._anchors.get(since, since), now)
+        return self._anchors[since]
+
     def add(self, instance: Instance) -> None:
         """Take an image that is not known yet."""
         arrival = instance.arrival
         self.instances[arrival.sop_instance_uid] = instance
-        self.last_at = max(self.last_at, arrival.received_at)
+        self.last_at = arrival.received_at  # the newest by its order: the clock may have been set back
+        self._anchors.clear()
         self.associations.add(arrival.association)
         first, _ = self.spans.get(arrival.association, (arrival.received_at, 0.0))
         self.spans[arrival.association] = (first, arrival.received_at)

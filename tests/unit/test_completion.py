@@ -231,3 +231,31 @@ def test_every_echo_needs_every_position():
 
     assert Coverage.WHOLE is coverage([*first, *second])
     assert Coverage.GAPPED is coverage([*first, *second[:2]])
+
+
+@pytest.mark.parametrize("back", [60.0, 3600.0, 86400.0])
+@pytest.mark.parametrize("end", [None, False, True], ids=["silent", "released", "aborted"])
+def test_a_clock_that_is_set_back_makes_no_series_wait_longer(completion, back, end):
+    fill(completion, 5)
+    assert completion.due(now=4.1) == ()
+    if end is not None:
+        completion.end(association_end(at=4.2, aborted=end))
+        assert completion.due(now=4.25) == ()
+    assert completion.due(now=5.0 - back) == ()
+    (series,) = completion.due(now=65.0 - back)
+
+    assert 5 == len(series.instances)
+
+
+def test_images_that_come_after_the_clock_was_set_back_are_waited_for(completion):
+    began = 100_000.0
+    for number in range(5):
+        completion.receive(instance(number, at=began + number))
+    assert completion.due(now=began + 5.0) == ()
+    for number in range(5, 10):
+        at = began - 3600.0 + 50.0 * number
+        completion.receive(instance(number, at=at))
+        assert completion.due(now=at + 49.9) == ()
+    (series,) = completion.due(now=at + 60.0)
+
+    assert 10 == len(series.instances)
