@@ -1,6 +1,7 @@
 """What the daemon says of itself, whatever its database does."""
 
 import os
+import shutil
 import subprocess
 import threading
 import time
@@ -9,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 from prometheus_client import CollectorRegistry
 
+from daemon.core.errors import SpoolError
 from daemon.core.values import Stage
 from daemon.edge.alerts import Alerts
 from daemon.edge.lateness import Lateness
@@ -49,6 +51,31 @@ def test_before_the_first_image_the_free_space_is_that_of_the_storage(registry, 
     Observer(make_metrics(registry), SimpleNamespace(), NOTHING_LATE, tmp_path / "spool")
 
     assert 0 < registry.get_sample_value("scanside_spool_free_bytes")
+
+
+def test_a_storage_folder_that_vanishes_is_said_and_the_metrics_go_on(registry, tmp_path):
+    storage = tmp_path / "storage"
+    (storage / "spool").mkdir(parents=True)
+    results = SimpleNamespace(closed_times=lambda _: [])
+    observer = Observer(make_metrics(registry), results, NO_ALERTS, storage / "spool")
+    observer.look()
+    before = observer.obstacles()
+    shutil.rmtree(storage)
+    observer.look()
+
+    assert not any("storage folder" in said for said in before)
+    assert [True] == ["the storage folder is gone" in said for said in observer.obstacles()]
+    assert 0 < registry.get_sample_value("scanside_spool_free_bytes")
+
+
+def test_a_status_that_cannot_be_read_is_no_database_that_hangs(registry, tmp_path, monkeypatch):
+    monkeypatch.setattr("daemon.edge.observer._HANGS_S", -1.0)
+    (tmp_path / STATUS).write_text("{")
+    observer = Observer(make_metrics(registry), SimpleNamespace(), NO_ALERTS, tmp_path)
+
+    with pytest.raises(SpoolError):
+        observer.look()
+    assert [] == observer.obstacles()
 
 
 def test_a_database_that_hangs_is_an_obstacle_too_and_holds_up_no_metrics(registry, tmp_path, monkeypatch):
