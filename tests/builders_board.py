@@ -9,8 +9,9 @@ from dataclasses import replace
 import numpy as np
 from PIL import Image
 
+from daemon.core.card import Card
 from daemon.core.errors import Reason
-from daemon.core.values import Card, Stage, State, Verdict
+from daemon.core.values import Stage, State, Verdict
 from models.artefacts import Artefact
 
 

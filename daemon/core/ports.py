@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
+from daemon.core.card import Card
 from daemon.core.steps import StepArrival, StepReport
-from daemon.core.values import Arrival, Card, Instance, ReportObject
+from daemon.core.values import Arrival, Instance, ReportObject
 
 
 class Content(Protocol):

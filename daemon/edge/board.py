@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from daemon.core.values import Card, Incoming, Stage
+from daemon.core.card import Card
+from daemon.core.values import Incoming, Stage
 from daemon.edge.patience import unless_gone
 from daemon.edge.reports import Reports
 from daemon.edge.results import Record, Results

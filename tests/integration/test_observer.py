@@ -57,7 +57,7 @@ def test_a_storage_folder_that_vanishes_is_said_and_the_metrics_go_on(registry, 
     storage = tmp_path / "storage"
     (storage / "spool").mkdir(parents=True)
     results = SimpleNamespace(closed_times=lambda _: [])
-    observer = Observer(make_metrics(registry), results, NO_ALERTS, storage / "spool")
+    observer = Observer(make_metrics(registry), results, NOTHING_LATE, storage / "spool")
     observer.look()
     before = observer.obstacles()
     shutil.rmtree(storage)
@@ -71,7 +71,7 @@ def test_a_storage_folder_that_vanishes_is_said_and_the_metrics_go_on(registry, 
 def test_a_status_that_cannot_be_read_is_no_database_that_hangs(registry, tmp_path, monkeypatch):
     monkeypatch.setattr("daemon.edge.observer._HANGS_S", -1.0)
     (tmp_path / STATUS).write_text("{")
-    observer = Observer(make_metrics(registry), SimpleNamespace(), NO_ALERTS, tmp_path)
+    observer = Observer(make_metrics(registry), SimpleNamespace(), NOTHING_LATE, tmp_path)
 
     with pytest.raises(SpoolError):
         observer.look()

@@ -7,7 +7,8 @@ from builders_board import ACCEPT, NOT_ASSESSED, RESCAN, card, mixture
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.core.values import Card, Stage
+from daemon.core.card import Card
+from daemon.core.values import Stage
 from daemon.edge.web.view import ATTENTION_S, arrange, render_snapshot
 
 NOW = 1_770_000_000.0

@@ -4,7 +4,8 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from daemon.core.values import Card, State
+from daemon.core.card import Card
+from daemon.core.values import State
 
 CARDS_MAX = 40
 #: After this time nobody lies in the scanner any more who could be scanned again.
