@@ -2,9 +2,12 @@
 
 import re
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
+
+import numpy as np
 
 from models.bundle import BundleError
 from models.engines.interface import BF16, F16, F32, EngineError, Tell, check_declared, check_given
@@ -58,12 +61,17 @@ class OnnxRuntimeEngine:
         self.precision = precision
         self.provider = f"onnxruntime {device} {precision}"
         self._graph = graph
-        chain = _chain(device, precision, card, cache)
-        if device == "tensorrt":
-            with told_while(f"TensorRT makes an engine of {graph.name} for this card, once: it takes minutes", tell):
-                self._session = _load(graph, threads, chain)
-        else:
-            self._session = _load(graph, threads, chain)
+        compiles = device == "tensorrt"
+        word = f"TensorRT makes an engine of {graph.name} for this card, once: it takes minutes"
+        with told_while(word, tell) if compiles else nullcontext():
+            self._session = _load(graph, threads, _chain(device, precision, card, cache))
+            self._inputs = tuple(map(_tensor, self._session.get_inputs()))
+            self._outputs = [output.name for output in self._session.get_outputs()]
+            self._check(device)
+            if compiles:  # where sides have names in the file, the shape is known from the first run on
+                self._session.run(None, _nothing(graph))
+
+    def _check(self, device: str) -> None:
         # get_available_providers() lists what the wheel was built with; only the session tells what really runs
         active = self._session.get_providers()[0]
         if active != PROVIDERS[device]:
@@ -71,9 +79,7 @@ class OnnxRuntimeEngine:
                 f"{device} is configured but {active} is active: install the matching extra ([cpu] or [gpu]) and "
                 "driver, or configure another engine"
             )
-        self._inputs = tuple(map(_tensor, self._session.get_inputs()))
-        self._outputs = [output.name for output in self._session.get_outputs()]
-        check_declared(graph, self._inputs, map(_tensor, self._session.get_outputs()))
+        check_declared(self._graph, self._inputs, map(_tensor, self._session.get_outputs()))
 
     def __call__(self, inputs: Mapping[str, Array]) -> Mapping[str, Array]:
         """Outputs by name for inputs by name."""
@@ -94,6 +100,10 @@ def _load(graph: Graph, threads: int, chain: list[tuple[str, dict[str, str]]]) -
         raise BundleError(
             f"{graph.file.name} cannot be loaded ({type(error).__name__}): copy the bundle again"
         ) from error
+
+
+def _nothing(graph: Graph) -> dict[str, Array]:
+    return {tensor.name: np.zeros([side or 0 for side in tensor.dims], tensor.dtype) for tensor in graph.inputs}
 
 
 def _of_one_shape(graph: Graph) -> bool:
