@@ -18,7 +18,7 @@ import numpy.typing as npt
 from daemon.commands.bids import other_than_t1
 from daemon.commands.finding import NIFTI
 from daemon.config import SHIPPED, Settings, load_settings
-from daemon.core.errors import ConfigError, NotAssessable, Reason
+from daemon.core.errors import ConfigError, NotAssessable, Reason, SpoolError
 from daemon.core.reference import choose
 from daemon.core.routing import Route
 from daemon.core.values import Verdict, Volume
@@ -140,7 +140,10 @@ def _candidate(files: Sequence[Path], routes: Sequence[Route], scanner: str) -> 
         if suffix and candidate.bundle == SHIPPED:
             raise NotAssessable(Reason.CONTRAST, f"{suffix} by its BIDS name")
         return candidate
-    return select(map(FileContent, files), routes, scanner)
+    try:
+        return select(map(FileContent, files), routes, scanner)
+    except SpoolError as error:  # one of the files cannot be read now
+        raise error.__cause__ or error from None
 
 
 def summarise(appraisal: Appraisal) -> dict[str, Any]:

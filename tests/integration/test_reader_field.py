@@ -1,5 +1,6 @@
 """Odd series from the field: each gets the answer that its collection calls right (its README)."""
 
+import errno
 import lzma
 import subprocess
 import sys
@@ -11,9 +12,11 @@ import numpy as np
 import pytest
 from builders_judging import judge_of
 from builders_receiver import Receiver, storescu, write_series
+from builders_series import Lattice, classic, part10
 from pydicom import dcmread
 
-from daemon.config import default_routes
+from daemon.commands.assess import Appraiser
+from daemon.config import Settings, default_routes
 from daemon.core.errors import NotAssessable, Reason
 from daemon.core.values import State
 from daemon.dicom.reader import arrange, read_volumes
@@ -109,3 +112,21 @@ def test_who_proposes_deflated_sends_uncompressed(tmp_path):
 
         assert 0 == sent.returncode
         assert images == receiver.contents()
+
+
+def test_a_file_that_cannot_be_read_now_is_no_damaged_image(tmp_path, monkeypatch):
+    """A share that is away for a while is tried again; a verdict would be for ever."""
+    for number, image in enumerate(classic(Lattice(slices=12))):
+        (tmp_path / f"{number}.dcm").write_bytes(part10(image))
+    opened, ordinary = [], Path.open
+
+    def away(path, *arguments, **options):
+        opened.append(path)
+        if len(opened) > 20:
+            raise OSError(errno.EIO, "Input/output error")
+        return ordinary(path, *arguments, **options)
+
+    appraiser = Appraiser(Settings())
+    monkeypatch.setattr(Path, "open", away)
+    with pytest.raises(OSError, match="Input/output error"):
+        appraiser.appraise(sorted(tmp_path.iterdir()))

@@ -98,6 +98,14 @@ def test_a_flood_in_an_object_of_many_frames_is_refused():
     assert peak < 32 * MEBIBYTE
 
 
+def test_who_states_the_number_of_frames_again_gets_no_more():
+    again = struct.pack("<HHL", 0x0028, 0x0008, 4) + b"1   " + sequence(2_000)
+    whole = encoded(classic()[0][:"Rows"], ImplicitVRLittleEndian) + again * 20
+    _, error = peak_of(lambda: read_image(InMemory(whole), ImplicitVRLittleEndian))
+
+    assert "more elements than any image has" == error.detail
+
+
 def test_what_frames_may_add_has_an_end():
     stated = [enhanced(Lattice(slices=3)) for _ in range(2)]
     stated[0].NumberOfFrames, stated[1].NumberOfFrames = 10**6, 10**9

@@ -83,9 +83,10 @@ def read_image(content: Content, transfer_syntax_uid: str) -> ImageHeader:
     header = ImageHeader()
     with_syntax(header, transfer_syntax_uid)
     for tag, element in elements(stream, transfer_syntax_uid, _PIXEL_DATA - 1, _TAGS, _VALUE_BYTES_MAX):
-        header[tag] = element
-        if tag == _FRAMES:
+        if tag == _FRAMES and _FRAMES not in header:  # once: who states it again and again gets no more
+            header[tag] = element
             stream.allow(limits_of(header))
+        header[tag] = element
     for group in _GROUPS:
         sequence = element_of(header, group)
         if isinstance(sequence, RawDataElement) and 0 < sequence.length <= HEADER_LIMITS.bytes:
