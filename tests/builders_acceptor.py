@@ -41,13 +41,13 @@ def rejection(result: int, source: int, reason: int) -> bytes:
     return HEAD.pack(0x03, 4) + bytes([0, result, source, reason])
 
 
-def message(context: int = 1, **elements: object) -> bytes:
-    """A P-DATA-TF with a command set, by its keywords; None leaves one out."""
+def message(context: int = 1, *, data: bool = False, **elements: object) -> bytes:
+    """A P-DATA-TF with a command set, by its keywords; None leaves one out; ``data``: a data set follows."""
     command = Dataset()
     for keyword, value in elements.items():
         if value is not None:
             setattr(command, keyword, value)
-    command.CommandDataSetType = 0x0101
+    command.CommandDataSetType = 0x0001 if data else 0x0101
     encoded = encode(command, is_implicit_vr=True, is_little_endian=True)
     group = struct.pack("<HHIi", 0, 0, 4, len(encoded))
     value = struct.pack(">IBB", len(group + encoded) + 2, context, 3) + group + encoded
@@ -95,7 +95,8 @@ def peer(accepts: bytes, answers: Callable[[str], bytes] = stored) -> Callable[[
                 if whole:
                     asked = decode(BytesIO(command), is_implicit_vr=True, is_little_endian=True)
                     command, whole = b"", False
-                    connection.sendall(answers(str(asked.AffectedSOPInstanceUID)))
+                    uid = asked.get("AffectedSOPInstanceUID") or asked.get("RequestedSOPInstanceUID")
+                    connection.sendall(answers(str(uid)))
 
     return serve
 

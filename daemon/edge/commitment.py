@@ -85,6 +85,8 @@ class CommitmentScu:
                     StorageCommitmentPushModelInstance,
                 )
             time.sleep(_LINGER_S)
+        except AttributeError as error:  # pynetdicom looks for the reply in whatever came
+            raise DeliveryFailed(f"{self.name} answered something else than was asked: see its log") from error
         finally:
             if association.is_established:
                 association.release()

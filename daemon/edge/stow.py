@@ -52,17 +52,14 @@ class StowClient:
     """Delivers by STOW-RS, each object on a connection of its own.
 
     Raises:
-        ConfigError: the URL is none, a certificate cannot be used, or the authorization file holds no header's value.
+        ConfigError: the URL is none, or a certificate cannot be used. Credentials come and go while we run: what is
+            wrong with them holds up this destination, and no start.
     """
 
     def __init__(self, archive: WebArchive) -> None:
         self._archive = archive
         self._host, self._port, self._path = _place(archive)
         self._context = client_context(archive.tls) if _is_secure(archive) else None
-        with suppress(DestinationUnreachable):  # one that is not there yet is waited for
-            held = self._held()
-            if held is not None and not _is_value(held):
-                raise ConfigError(self._no_value())
 
     @property
     def name(self) -> str:
@@ -147,7 +144,9 @@ class StowClient:
         if held is None:
             return {}
         if not _is_value(held):
-            raise DestinationUnreachable(self._no_value())
+            file = self._archive.authorization_file
+            wanted = "write one line of plain ASCII, such as Bearer and a token"
+            raise DestinationUnreachable(f"{self.name}: authorization_file {file} holds no header's value: {wanted}")
         return {"Authorization": held.decode("ascii")}
 
     def _held(self) -> bytes | None:
@@ -162,12 +161,6 @@ class StowClient:
         except (OSError, ValueError) as error:  # ValueError: a name that no file can have
             raise DestinationUnreachable(f"{self.name}: cannot read authorization_file {file}: mend it") from error
         raise DestinationUnreachable(f"{self.name}: authorization_file {file} is not there: write it")
-
-    def _no_value(self) -> str:
-        return (
-            f"{self.name}: authorization_file {self._archive.authorization_file} holds no header's value: write one "
-            "line of plain ASCII, such as Bearer and a token"
-        )
 
     def _failure(self, reason: int) -> DeliveryFailed | DeliveryRefused:
         if reason in _OUT_OF_RESOURCES:

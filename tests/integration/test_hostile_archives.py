@@ -1,6 +1,6 @@
-"""DICOM peers that answer nonsense: passing trouble or a refusal, in words and in bounded time, and never an exception.
+"""Archives that talk nonsense: passing trouble or a refusal, in words and in bounded time, and never an exception.
 
-A test of each kind of nonsense by a peer that speaks the upper layer by hand.
+The peers speak the upper layer by hand.
 """
 
 import gc
@@ -14,8 +14,11 @@ import pytest
 from builders_acceptor import HEAD, acceptance, message, peer, read, rejection, stored
 from builders_nonsense import serving
 from builders_outbox import save
+from pynetdicom import AE, build_role
+from pynetdicom.sop_class import StorageCommitmentPushModel, StorageCommitmentPushModelInstance
 
 from daemon.core.errors import DeliveryFailed, DeliveryRefused, DestinationUnreachable
+from daemon.edge.commitment import CommitmentScu, CommitmentSettings, listening
 from daemon.edge.destinations import Peer, StorageScu
 from daemon.edge.reports import Reports
 
@@ -179,3 +182,90 @@ def test_a_length_of_four_gibibytes_is_not_waited_for(report):
         deliver(report, flood)
 
     assert len(sent) < 64
+
+
+def ask(serve) -> None:
+    """Ask such an archive to commit one object."""
+    with serving(serve) as port:
+        archive = Peer(name="pacs", host="127.0.0.1", port=port, ae_title="A", calling_ae="B", timeout_s=TIMEOUT_S)
+        CommitmentScu(archive, bool).ask("2.25.1", [("1.2.3", "2.25.2")])
+    gc.collect()
+
+
+IMPLICIT = "1.2.840.10008.1.2"
+
+
+#: Of a request for commitment every uncompressed transfer syntax is proposed.
+UNASKED = {name: serve for name, serve in ABSURD.items() if name != "another transfer syntax"}
+
+
+@pytest.mark.parametrize("serve", UNASKED.values(), ids=UNASKED)
+def test_an_archive_that_accepts_with_nonsense_is_asked_for_commitment_later(serve):
+    with pytest.raises(DestinationUnreachable):
+        ask(serve)
+
+
+@pytest.mark.parametrize("answer", ANSWERS.values(), ids=ANSWERS)
+def test_an_archive_that_answers_a_request_for_commitment_with_nonsense_raises_nothing_unforeseen(answer):
+    with suppress(DeliveryFailed):  # an answer that reads as one only means that it is waited for
+        ask(peer(acceptance(syntax=IMPLICIT), answer))
+
+
+def report_raw(port: int, dataset: bytes, **command: object) -> None:
+    """Report about commitment with any bytes for a data set."""
+    ae = AE(ae_title="ORTHANC")
+    ae.acse_timeout = ae.dimse_timeout = 2
+    ae.add_requested_context(StorageCommitmentPushModel, IMPLICIT)
+    role = build_role(StorageCommitmentPushModel, scp_role=True)
+    association = ae.associate("127.0.0.1", port, ae_title="SCANSIDE_SC", ext_neg=[role])
+    assert association.is_established
+    usual = {
+        "CommandField": 0x0100,
+        "MessageID": 1,
+        "AffectedSOPClassUID": StorageCommitmentPushModel,
+        "AffectedSOPInstanceUID": StorageCommitmentPushModelInstance,
+        "EventTypeID": 1,
+    }
+    pieces = [dataset[at : at + 8000] for at in range(0, len(dataset), 8000)]
+    pdus = [message(data=True, **(usual | command))]
+    for number, piece in enumerate(pieces):
+        value = struct.pack(">IBB", len(piece) + 2, 1, 2 * (number == len(pieces) - 1)) + piece
+        pdus.append(HEAD.pack(4, len(value)) + value)
+    association.dul.socket.send(b"".join(pdus))
+    time.sleep(0.2)
+    association.abort()
+
+
+def nested(depth: int) -> bytes:
+    """Sequences within sequences, of undefined length."""
+    return depth * struct.pack("<HHIHHI", 0x0008, 0x1199, 2**32 - 1, 0xFFFE, 0xE000, 2**32 - 1)
+
+
+REPORTS = {
+    "junk": b"\xff" * 5000,
+    "cut": struct.pack("<HHI", 0x0008, 0x1195, 5000) + b"1.2",
+    "deep": nested(3000),
+    "no text": struct.pack("<HHI", 0x0008, 0x1195, 4) + b"\xff\xfe\0\0",
+    "long": bytes(900_000),
+    "too long": bytes(2_000_000),
+}
+
+
+@pytest.mark.parametrize("dataset", REPORTS.values(), ids=REPORTS)
+def test_whatever_is_said_of_commitment_the_next_who_says_something_is_heard(dataset):
+    heard = []
+
+    def take(outcome) -> bool:
+        heard.append(outcome.transaction_uid)
+        return True
+
+    said = struct.pack("<HHI", 0x0008, 0x1195, 6) + b"2.25.1"
+    with listening(CommitmentSettings(host="127.0.0.1", port=0), take) as port:
+        report_raw(port, dataset)
+        report_raw(port, dataset, EventTypeID=77, MessageID=None)
+        before = len(heard)
+        report_raw(port, said)
+    gc.collect()
+
+    assert ["2.25.1"] == heard[before:]
+    assert before <= 1  # zeros read as no more than an answer without a transaction

@@ -236,7 +236,7 @@ NO_VALUES = [
 
 
 @pytest.mark.parametrize("content", NO_VALUES)
-def test_a_file_that_holds_no_headers_value_is_said_in_words_at_the_start_and_waited_for_later(
+def test_a_file_that_holds_no_headers_value_is_said_in_words_and_waited_for_and_hinders_no_start(
     report, tmp_path, content
 ):
     token = tmp_path / "token"
@@ -246,8 +246,8 @@ def test_a_file_that_holds_no_headers_value_is_said_in_words_at_the_start_and_wa
         token.write_bytes(content)
         with pytest.raises(DestinationUnreachable, match="holds no header's value"):
             web.deliver(report)
-        with pytest.raises(ConfigError, match="holds no header's value"):
-            client(kept.url, authorization_file=token)
+        with pytest.raises(DestinationUnreachable, match="holds no header's value"):
+            client(kept.url, authorization_file=token).ask()
         token.write_text("Bearer two")
 
         assert "" == web.deliver(report)
