@@ -47,12 +47,13 @@ def allowed(unit: Path) -> set[str]:
     return calls
 
 
-def _filter(calls: set[str]) -> bytes:
+def _filter(calls: set[str], *, no_code: bool) -> bytes:
     numbers = dict(re.findall(r"#define __NR_(\w+) (\d+)", NUMBERS.read_text()))
     forbidden = _ERRNO | errno.EPERM
     steps = [(_LOAD, 0, 0, 0)]
-    steps += [(_JUMP_EQUAL, 0, 4, int(numbers["mprotect"])), (_LOAD, 0, 0, _PROT_OFFSET)]
-    steps += [(_JUMP_BITS, 0, 1, _PROT_EXEC), (_RETURN, 0, 0, forbidden), (_RETURN, 0, 0, _ALLOW)]
+    if no_code:
+        steps += [(_JUMP_EQUAL, 0, 4, int(numbers["mprotect"])), (_LOAD, 0, 0, _PROT_OFFSET)]
+        steps += [(_JUMP_BITS, 0, 1, _PROT_EXEC), (_RETURN, 0, 0, forbidden), (_RETURN, 0, 0, _ALLOW)]
     for call in sorted(calls & numbers.keys()):
         steps += [(_JUMP_EQUAL, 0, 1, int(numbers[call])), (_RETURN, 0, 0, _ALLOW)]
     return b"".join(struct.pack("HBBI", *step) for step in [*steps, (_RETURN, 0, 0, forbidden)])
@@ -62,12 +63,13 @@ def confine(unit: Path) -> None:
     """Put this process, and all that it starts, under the unit's limits."""
     values = dict(directives(unit))
     os.umask(int(values["UMask"], 8))
-    program = _filter(allowed(unit))
+    no_code = values.get("MemoryDenyWriteExecute") == "yes"
+    program = _filter(allowed(unit), no_code=no_code)
     libc = ctypes.CDLL(None, use_errno=True)
     content = ctypes.create_string_buffer(program)
     head = ctypes.create_string_buffer(struct.pack("HxxxxxxP", len(program) // 8, ctypes.addressof(content)))
     wanted = [(_NO_NEW_PRIVILEGES, 1, 0, 0, 0)]
-    wanted += [(_MDWE, 1, 0, 0, 0)] if values["MemoryDenyWriteExecute"] == "yes" else []
+    wanted += [(_MDWE, 1, 0, 0, 0)] if no_code else []
     for arguments in wanted:
         assert 0 == libc.prctl(*map(ctypes.c_ulong, arguments)), os.strerror(ctypes.get_errno())
     assert 0 == libc.prctl(_SECCOMP, ctypes.c_ulong(2), head, ctypes.c_ulong(0), ctypes.c_ulong(0))
