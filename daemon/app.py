@@ -147,6 +147,7 @@ def _running(
         warden = make_warden(settings, stores.engine)
         turns = [
             Turn(Loop.ASSEMBLY, "assembly", assembling.turn),
+            Turn(Loop.JUDGING, "judging", line.begin_failed),
             Turn(Loop.RETENTION, "retention", _pruning(warden)),
         ]
         stack.enter_context(repeated(turns, supervisor))

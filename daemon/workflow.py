@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 from dbos import DBOS, DBOSConfiguredInstance, SetEnqueueOptions, SetWorkflowID
@@ -35,6 +36,8 @@ MOST_ATTEMPTS = 3
 #: Ends of a workflow that leave its series without an answer.
 FAILED = ["ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
 JUDGE_QUEUE = "judge"
+#: Between two looks at what failed without an answer: not even one without a report could be recorded.
+_FAILED_S = 15.0
 #: How an older version called its workflows; its alerts were workflows, too.
 _LEFT = re.compile(r"(?P<card>[^.]+)\.(?P<revision>\d+)\.(v\d+|alert\.(?P<target>.+))")
 
@@ -80,8 +83,8 @@ class Line(DBOSConfiguredInstance):
         It waits for its turn: scanners take turns, so that one with many series holds up none of the others. A workflow
         that failed is no answer, so it is started anew.
         """
-        name, turn = self._name(series_instance_uid, revision), self._parts.index.turn(series_instance_uid, revision)
-        workflow_id = f"{name}.v{WORKFLOW_VERSION}"
+        workflow_id = self._workflow_id(series_instance_uid, revision)
+        turn = self._parts.index.turn(series_instance_uid, revision)
         for _ in range(2):
             with SetWorkflowID(workflow_id), SetEnqueueOptions(priority=turn):
                 begun = DBOS.enqueue_workflow(JUDGE_QUEUE, self.judge_series, series_instance_uid, revision)
@@ -89,6 +92,17 @@ class Line(DBOSConfiguredInstance):
                 return
             _log.warning("judging_failed_before", series=series_instance_uid, revision=revision)
             DBOS.delete_workflow(workflow_id)
+
+    def begin_failed(self) -> float:
+        """Begin again what failed without an answer; the seconds to wait before the next look."""
+        found = DBOS.list_workflows(
+            name="judge_series", status=FAILED, app_version=WORKFLOW_VERSION, load_input=False, load_output=False
+        )
+        failed = {workflow.workflow_id for workflow in found}
+        for uid, revision in self._parts.results.unjudged() if failed else ():
+            if self._workflow_id(uid, revision) in failed:
+                self._parts.supervisor.item(Loop.JUDGING, partial(self.begin, uid, revision), lambda _: None)
+        return _FAILED_S
 
     @DBOS.workflow(name="judge_series")
     def judge_series(self, series_instance_uid: str, revision: int) -> None:
@@ -207,8 +221,8 @@ class Line(DBOSConfiguredInstance):
             seconds=judged.seconds["verdict"],
         )
 
-    def _name(self, series_instance_uid: str, revision: int) -> str:
-        return f"{self._parts.index.card_id(series_instance_uid)}.{revision}"
+    def _workflow_id(self, series_instance_uid: str, revision: int) -> str:
+        return f"{self._parts.index.card_id(series_instance_uid)}.{revision}.v{WORKFLOW_VERSION}"
 
 
 def adopt_alerts(alerts: Alerts, targets: Sequence[str], at: float) -> None:

@@ -2,8 +2,9 @@
 
 import os
 import signal
+import sqlite3
 import subprocess
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 from archive import free_port
 from builders_daemon import SCANSIDE, running_daemon, start_beside, wait_until, write_series
@@ -45,6 +46,11 @@ def send(daemon, folder, numbers):
 def answers(daemon):
     """What was said of each series that has an answer, by its UID."""
     return {record["series"]: record["action"] for record in daemon.known() if record["verdict"]}
+
+
+def faults(daemon, loop):
+    (line,) = [line for line in daemon.metrics() if line.startswith(f'scanside_faults_total{{loop="{loop}"}}')]
+    return float(line.split()[1])
 
 
 def processes(daemon):
@@ -119,3 +125,35 @@ def test_it_starts_and_works_where_nobody_reads_its_log(tmp_path):
         wait_until(lambda: {*answers(daemon)} == {*sent.values()})
 
         assert 0 == daemon.stop()
+
+
+@contextmanager
+def refusing(database, statement, table):
+    """The database refuses one kind of change of a table, of which nothing can say that it will pass."""
+    with closing(sqlite3.connect(database, timeout=30)) as connection:
+        connection.execute(
+            f"CREATE TRIGGER refusing BEFORE {statement} ON {table} BEGIN SELECT RAISE(ABORT, 'refused'); END"
+        )
+        yield
+        connection.execute("DROP TRIGGER refusing")
+
+
+def test_a_fault_in_a_turn_is_told_and_tried_again_and_ends_no_process(tmp_path):
+    with running_daemon(tmp_path, None, "[completion]\nquiet_s = 2.0\n" + absent()) as daemon:
+        database, before = load_settings(daemon.config).storage / "scanside.sqlite", processes(daemon)
+        with refusing(database, "UPDATE", "workers"):
+            wait_until(lambda: "roster stands still" in daemon.obstacles())
+        with refusing(database, "INSERT", "spool_position"):
+            sent = send(daemon, tmp_path, GOOD[:1])
+            wait_until(lambda: "assembly stands still" in daemon.obstacles())
+        wait_until(lambda: {*answers(daemon)} == {*sent.values()})
+        with refusing(database, "UPDATE", "series"):
+            sent |= send(daemon, tmp_path, GOOD[1:3])
+            wait_until(lambda: faults(daemon, "judging") >= 6)
+        with refusing(database, "UPDATE", "deliveries"):
+            wait_until(lambda: "to absent stands still" in daemon.obstacles())
+            wait_until(lambda: {*answers(daemon)} == {*sent.values()})
+        wait_until(lambda: "ready\n" == daemon.obstacles())
+
+        assert before == processes(daemon)
+        assert 1 <= faults(daemon, "roster")
