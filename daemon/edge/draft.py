@@ -4,7 +4,7 @@ import errno
 import os
 import tempfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -13,21 +13,25 @@ Fragment = bytes | bytearray | memoryview
 _VECTOR = 1024  # buffers that one write call takes (IOV_MAX)
 #: Once there is a file, so much is gathered for each write.
 _SPILL_BYTES = 1 << 20
+#: Smaller fragments are copied together.
+_KEPT_BYTES = 4096
 
 
 class Draft:
     """An encoded data set while it arrives: in memory as long as it is small, then in an unnamed file of ``folder``.
 
-    It takes as much memory as bytes were added, ``memory_bytes`` at most, in however many fragments they come.
+    It holds ``memory_bytes`` at most, in however many fragments they come, and takes a third more memory at most.
 
     A failing disk is not raised by ``add`` but kept in ``error``: the peer is still sending, and gets its answer
-    after the last fragment.
+    after the last fragment. So is a disk without room, as ``has_room`` says: what is never finished must not fill it.
     """
 
-    def __init__(self, folder: Path, memory_bytes: int) -> None:
+    def __init__(self, folder: Path, memory_bytes: int, has_room: Callable[[], bool] = lambda: True) -> None:
         self._folder = folder
         self._memory_bytes = memory_bytes
-        self._content = bytearray()
+        self._has_room = has_room
+        self._pieces: list[Fragment] = []
+        self._held = 0
         self._file: IO[bytes] | None = None
         self.length = 0
         self.checksum = 0
@@ -37,17 +41,31 @@ class Draft:
         """Take the next piece."""
         self.length += len(fragment)
         self.checksum = zlib.crc32(fragment, self.checksum)
-        self._content += fragment
-        if len(self._content) > self._memory_bytes or (self._file and len(self._content) > _SPILL_BYTES):
+        self._hold(fragment)
+        if self._held > self._memory_bytes or (self._file and self._held > _SPILL_BYTES):
             self._spill()
 
+    def _hold(self, fragment: Fragment) -> None:
+        """Keep a fragment as it is, where it is most of its PDU; else copy it behind the one before."""
+        self._held += len(fragment)
+        whole = memoryview(fragment.obj).nbytes if isinstance(fragment, memoryview) else len(fragment)
+        if len(fragment) >= _KEPT_BYTES and 4 * len(fragment) >= 3 * whole:
+            self._pieces.append(fragment)
+        elif self._pieces and isinstance(self._pieces[-1], bytearray):
+            self._pieces[-1] += fragment
+        elif fragment:
+            self._pieces.append(bytearray(fragment))
+
     def _spill(self) -> None:
-        content, self._content = self._content, bytearray()
+        pieces, self._pieces, self._held = self._pieces, [], 0
         if self.error is not None:
             return
         try:
+            if not self._has_room():
+                self.error = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                return
             self._file = self._file or tempfile.TemporaryFile(dir=self._folder, buffering=0)  # noqa: SIM115 - close() is ours
-            write_fully(self._file.fileno(), [content])
+            write_fully(self._file.fileno(), pieces)
         except OSError as error:
             self.error = error
 
@@ -58,7 +76,7 @@ class Draft:
             OSError: the write failed.
         """
         if self._file is None:
-            write_fully(descriptor, [front, self._content])
+            write_fully(descriptor, [front, *self._pieces])
             return
         self._spill()
         if self.error is not None:
@@ -74,12 +92,12 @@ class Draft:
     def content(self) -> bytes:
         """All that was added; for what is small."""
         if self._file is None:
-            return bytes(self._content)
-        return os.pread(self._file.fileno(), self.length, 0) + self._content
+            return b"".join(self._pieces)
+        return os.pread(self._file.fileno(), self.length, 0) + b"".join(self._pieces)
 
     def close(self) -> None:
         """Free the memory, and the unnamed file if there is one."""
-        self._content = bytearray()
+        self._pieces = []
         if self._file:
             self._file.close()
 

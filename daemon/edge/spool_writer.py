@@ -106,7 +106,7 @@ class SpoolWriter:
 
     def draft(self) -> Draft:
         """A new data set to fill and hand over."""
-        return Draft(self._settings.folder, self._settings.memory_bytes)
+        return Draft(self._settings.folder, self._settings.memory_bytes, self._has_disk)
 
     def append(self, entry: Entry, draft: Draft | None = None) -> None:
         """Make a record durable; returns when it is.
@@ -135,10 +135,18 @@ class SpoolWriter:
             with self._turn:
                 if not self._closed and not self._holds(self._mark, COMMITTED):
                     self._reclaim()
-            return shortage(self._settings) == 0
+            return self._has_disk()
         except (OSError, SpoolError) as error:
             structlog.get_logger().error("spool_gone", error=type(error).__name__)
             return False
+
+    def _has_disk(self) -> bool:
+        """Whether the disk is above the floor.
+
+        Raises:
+            OSError: the folder is gone.
+        """
+        return shortage(self._settings) == 0
 
     def close(self) -> None:
         """Stop, after the records that are being committed; one that comes later is refused."""

@@ -1,5 +1,6 @@
 """Whatever a peer opens, sends or holds, the receiver stays small and a configured scanner is served."""
 
+import errno
 import resource
 import shutil
 import threading
@@ -58,6 +59,27 @@ def test_a_draft_takes_no_more_memory_than_bytes_came(tmp_path, fragment):
 
     assert 200_000 * len(fragment) == draft.length == len(draft.content())
     assert peak < MIB
+
+
+def test_a_large_fragment_among_empty_ones_does_not_hold_their_pdu(tmp_path):
+    draft = Draft(tmp_path, 4 * MIB)
+    tracemalloc.start()
+    for _ in range(100):
+        draft.add(memoryview(bytes(MIB))[:8192])
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert bytes(100 * 8192) == draft.content()
+    assert peak < 4 * MIB
+
+
+def test_what_is_never_finished_does_not_fill_the_disk(tmp_path):
+    draft = Draft(tmp_path, 1000, has_room=lambda: False)
+    for _ in range(100):
+        draft.add(bytes(10_000))
+
+    assert errno.ENOSPC == draft.error.errno
+    assert [] == list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("fragment", [b"", b"x"], ids=["empty", "one byte"])
