@@ -42,8 +42,8 @@ class Outlook:
     """What a series' headers say before a pixel is decoded.
 
     ``volumes``: what sets each volume apart; ``chosen``: the number of the one that stands for the series, and
-    ``several``: why none does; ``facts`` are the chosen one's, else the first one's. ``route`` is None where none
-    applies.
+    ``several``: why none does; ``facts`` are the chosen one's, else the first one's, and ``mixed`` those that differ
+    within it. ``route`` is None where none applies. ``left_out``: images computed from the others.
     """
 
     volumes: tuple[Labels, ...]
@@ -52,6 +52,7 @@ class Outlook:
     facts: Facts
     route: Route | None
     mixed: tuple[str, ...] = ()
+    left_out: int = 0
 
     @property
     def refusal(self) -> NotAssessable | None:
@@ -119,6 +120,7 @@ def consider(stacks: Sequence[Stack], routes: Sequence[Route], scanner: str = ""
         facts=facts,
         route=find_route(routes, facts),
         mixed=mixed_facts(stack),
+        left_out=stack.left_out,
     )
 
 

@@ -100,6 +100,8 @@ def describe(explanation: Explanation) -> Iterator[str]:
     yield f"  {explanation.decision}"
     if explanation.left_out and explanation.outlook:
         yield f"  left out: {', '.join(f'{count} {kind}' for kind, count in explanation.left_out.items())}"
+    if explanation.outlook and explanation.outlook.left_out:
+        yield f"  left out: {explanation.outlook.left_out} derived images"
     for trial in explanation.trials:
         answer = trial.route.bundle or f"refuse: {trial.route.refuse}"
         yield f"  {'yes' if trial.applies else 'no '} {trial.route.name} -> {answer}"
@@ -119,6 +121,8 @@ def summarise(explanation: Explanation) -> dict[str, Any]:
         "route": outlook.route.name if outlook and outlook.route else None,
         "volumes": [list(labels) for labels in outlook.volumes] if outlook else [],
         "chosen": outlook.chosen if outlook else None,
+        "mixed": list(outlook.mixed) if outlook else [],
+        "derived_left_out": outlook.left_out if outlook else 0,
         "facts": {name: _shown(name, value) for name, value in outlook.facts.items()} if outlook else {},
         "routes": [
             {

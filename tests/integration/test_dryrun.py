@@ -117,3 +117,22 @@ def test_no_word_about_a_patient_is_shown(tmp_path):
 def test_nothing_at_the_path_is_said(tmp_path):
     with pytest.raises(ConfigError, match="there is nothing at"):
         list(explain(tmp_path / "no", load_settings(None)))
+
+
+def test_derived_images_that_are_left_out_and_facts_that_are_mixed_are_shown(tmp_path):
+    reformats = classic(
+        Lattice(slices=2, spacing=(1.0, 1.0, 4.0)), uid="1.9", ImageType=["DERIVED", "SECONDARY", "MPR"]
+    )
+    kept, heads = ["ORIGINAL", "PRIMARY", "M"], head("1.2.2", ImageType=["ORIGINAL", "PRIMARY", "M"])
+    (found,) = explained(write(tmp_path / "head", *heads, *map(part10, reformats))).values()
+
+    assert "judged by brain-t1 (route 'T1 by gradient echo')" == found.decision
+    assert "  left out: 2 derived images" in list(describe(found))
+    assert 2 == summarise(found)["derived_left_out"]
+
+    mixed = [*head("1.5", ImageType=kept)[:6], *head("1.5", ImageType=kept, EchoTime=9)[6:]]
+    (found,) = explained(write(tmp_path / "mixed", *mixed)).values()
+    assert (
+        "NOT_ASSESSED: images of several kinds in one volume: EchoTime (route 'T1 by gradient echo')" == found.decision
+    )
+    assert ["EchoTime"] == summarise(found)["mixed"]
