@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -199,6 +200,30 @@ def test_the_page_tells_of_every_target_that_did_not_get_its_alerts():
         "2 alerts about a RESCAN cannot be sent to a (still away): tried again; call the scanner's room",
         "1 alert about a RESCAN never reached b (too old): scanside parked shows which",
     ] == told
+
+
+def test_of_many_workers_on_a_server_each_alert_is_sent_by_one(server):
+    taken = []
+
+    def take(worker: str, database: str) -> None:
+        with ward(database, worker) as here:
+            while (alert := here.desk.alerts.claim("alert-1", worker, NOON)) is not None:
+                taken.append(alert.series_instance_uid)
+                here.desk.alerts.settle(alert, AlertOutcome.DELIVERED, NOON)
+
+    database = server.database()
+    with ward(database) as here:
+        for number in range(20):
+            here.judge(number)
+        here.judge(0, State.ACCEPT, revision=2)
+    threads = [threading.Thread(target=take, args=(f"w{number}", database)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert {f"1.2.9.{number}" for number in range(20)} == set(taken)
+    assert 21 == len(taken)
 
 
 OLDER = """
