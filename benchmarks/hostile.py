@@ -54,6 +54,13 @@ def echo(port: int) -> None:
         time.sleep(0.5)
 
 
+def knock(port: int) -> None:
+    """One association after the other, each released at once."""
+    while True:
+        with suppress(OSError, AssertionError), Peer(port) as peer:
+            peer.associate(calling="STRANGER").release()
+
+
 def hold(port: int, count: int, greeting: bytes) -> None:
     """So many connections that say no more than ``greeting``; again when closed."""
     with ExitStack() as stack:
@@ -82,6 +89,7 @@ ATTACKS: dict[str, Callable[[int, int], None]] = {
     f"{HALF_OPEN} half-open connections": lambda port, _: hold(port, HALF_OPEN, b""),
     f"{SLOW_HEADS} slow HTTP heads": lambda _, web: hold(web, SLOW_HEADS, b"GET / HT"),
     f"{STRANGERS} echoing strangers": lambda port, _: crowd(lambda: echo(port), STRANGERS),
+    f"{STRANGERS} strangers, an association after the other": lambda port, _: crowd(lambda: knock(port), STRANGERS),
 }
 
 

@@ -13,7 +13,7 @@ from daemon.core.errors import ConfigError, DatabaseGone
 from daemon.edge import logs
 from daemon.edge.child import MISCONFIGURED
 from daemon.edge.private import claim_storage
-from daemon.edge.processes import Begun, end_with
+from daemon.edge.processes import Begun, end_with, go_first
 from daemon.edge.site_key import site_key
 from models.bundle import BundleError
 
@@ -34,6 +34,7 @@ def run_as_asked(options: argparse.Namespace) -> int:
     def work(settings: Settings) -> None:
         from daemon.app import run
 
+        go_first()
         begun = partial(os.kill, options.parent, Begun.WORKING_HALF)
         run(settings, begun, works=not options.no_work, restarts=options.restarts)
 

@@ -38,7 +38,7 @@ from daemon.edge.step_book import StepBook
 from daemon.edge.storage_session import Parties, StorageSession
 from daemon.edge.supervisor import Loop, Supervisor
 
-_BACKLOG = 128
+_BACKLOG = 512
 _CLOSING_S = 10.0
 _ACCEPT_RETRY_S = 1.0
 _SWEEP_S = 1.0

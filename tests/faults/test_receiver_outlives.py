@@ -140,6 +140,15 @@ def test_a_killed_parent_leaves_no_orphan_that_keeps_port_and_spool(daemon):
     assert 0 == daemon.stop()
 
 
+def test_short_of_memory_the_kernel_ends_the_working_half_before_the_receiver(daemon):
+    scores = [
+        int(Path(f"/proc/{pid}/oom_score_adj").read_text())
+        for pid in (daemon.working_pid(), daemon.living_receiver_pid())
+    ]
+
+    assert scores[0] > scores[1]
+
+
 def test_the_parent_ends_both_when_it_is_told_to_end(daemon):
     children = [daemon.living_receiver_pid(), daemon.working_pid()]
 
