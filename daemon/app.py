@@ -22,13 +22,13 @@ from daemon.core.values import Algorithm, Arrival
 from daemon.dicom.headers import read_instance
 from daemon.dicom.procedure_step import read_report
 from daemon.edge import logs
-from daemon.edge.board import ResultsBoard
+from daemon.edge.board import ResultsBoard, SupervisedBoard
 from daemon.edge.engines import MakeEngine, engine_maker
 from daemon.edge.lateness import Lateness
 from daemon.edge.metrics import OTHER_SCANNER, Metrics, Process, make_metrics
 from daemon.edge.notifier import target_names
 from daemon.edge.observer import Observer
-from daemon.edge.private import claim_storage
+from daemon.edge.private import alone, claim_storage
 from daemon.edge.references import SiteReferences
 from daemon.edge.site_key import site_key
 from daemon.edge.spool import SpoolReader
@@ -104,6 +104,7 @@ def _running(
 ) -> Iterator[None]:
     """Everything started in the order of need, and stopped in the reverse order."""
     with ExitStack() as stack:
+        stack.enter_context(alone(settings.storage))
         stores = stack.enter_context(stored(settings))
         registry, starting = CollectorRegistry(), ["the bundle is being tested"]
         metrics = make_metrics(registry)
@@ -125,7 +126,13 @@ def _running(
         def obstacles() -> list[str]:
             return starting or [*observer.obstacles(), *supervisor.obstacles()]
 
-        web = serve(board, registry, obstacles, _address(settings, settings.web.port), notices=observer.notices)
+        web = serve(
+            SupervisedBoard(board, supervisor),
+            registry,
+            obstacles,
+            _address(settings, settings.web.port),
+            notices=observer.notices,
+        )
         stack.callback(web.stop)
         if works:
             examiners.prepare(SHIPPED)

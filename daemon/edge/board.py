@@ -3,13 +3,37 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from daemon.core.card import Card
+from daemon.core.ports import Board
 from daemon.core.values import Incoming, Stage
 from daemon.edge.patience import unless_gone
 from daemon.edge.reports import Reports
 from daemon.edge.results import Record, Results
+from daemon.edge.supervisor import Loop, Supervisor
 
 #: Of so many records a card is made of the newest: some scanners send a series a slice, or a time point.
 _LOOKED_AT = 5
+
+
+class SupervisedBoard:
+    """Another board, of which a fault costs one answer: the page shows the cards that it showed last."""
+
+    def __init__(self, board: Board, supervisor: Supervisor) -> None:
+        self._board = board
+        self._supervisor = supervisor
+        self._shown: Sequence[Card] = ()
+
+    def version(self) -> int:
+        """Grows with every change of any card."""
+        return self._board.version()
+
+    def cards(self, limit: int) -> Sequence[Card]:
+        """The newest ``limit`` cards, newest first."""
+        self._shown = self._supervisor.item(Loop.PAGE, lambda: self._board.cards(limit), lambda _: self._shown)
+        return self._shown
+
+    def picture(self, card_id: str) -> bytes | None:
+        """The summary picture of a card as PNG; None while there is none, or none can be read."""
+        return self._supervisor.item(Loop.PAGE, lambda: self._board.picture(card_id), lambda _: None)
 
 
 class ResultsBoard:

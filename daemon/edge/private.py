@@ -1,16 +1,21 @@
 """What is kept names patients: files 0600 and folders 0700, whatever the umask, also those of an older version."""
 
+import fcntl
 import os
 import stat
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Final
 
 import structlog
 
+from daemon.core.errors import ConfigError
+
 _FILE: Final = 0o600
 _FOLDER: Final = 0o700
 _OTHERS: Final = 0o077
+_LOCK: Final = "daemon.lock"
 #: What Scanside keeps in its storage folder; nothing else in there is touched.
 _KEPT: Final = ("spool", "reports", "site.key", "references*.json", "scanside.sqlite*")
 
@@ -34,6 +39,24 @@ def create(path: Path, flags: int = os.O_TRUNC) -> BinaryIO:
         os.close(descriptor)
         raise
     return os.fdopen(descriptor, "wb")
+
+
+@contextmanager
+def alone(storage: Path) -> Iterator[None]:
+    """As the one daemon of a storage folder; workers and commands may be beside it.
+
+    Raises:
+        ConfigError: another one is there.
+    """
+    with create(storage / _LOCK) as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ConfigError(
+                f"another daemon is using {storage}: stop it, configure another `storage`, or run `scanside work` "
+                "beside it"
+            ) from error
+        yield
 
 
 def claim_storage(storage: Path) -> None:

@@ -48,6 +48,14 @@ def answers(daemon):
     return {record["series"]: record["action"] for record in daemon.known() if record["verdict"]}
 
 
+def other_ports(daemon):
+    """The same configuration for a second daemon."""
+    config = daemon.config.with_name("second.toml")
+    text = daemon.config.read_text().replace(str(daemon.dicom_port), str(free_port()))
+    config.write_text(text.replace(str(daemon.web_port), str(free_port())))
+    return config
+
+
 def faults(daemon, loop):
     (line,) = [line for line in daemon.metrics() if line.startswith(f'scanside_faults_total{{loop="{loop}"}}')]
     return float(line.split()[1])
@@ -157,3 +165,11 @@ def test_a_fault_in_a_turn_is_told_and_tried_again_and_ends_no_process(tmp_path)
 
         assert before == processes(daemon)
         assert 1 <= faults(daemon, "roster")
+        second = subprocess.run(
+            [*SCANSIDE, "run", "--no-receive", "--config", str(other_ports(daemon))],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        assert (1, True) == (second.returncode, "another daemon is using" in second.stderr)

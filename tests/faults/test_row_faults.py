@@ -1,6 +1,8 @@
 """A row whose text was damaged costs itself: at a restart, on the page, in what retention and calibration read."""
 
 import json
+import threading
+from types import SimpleNamespace
 
 import pytest
 from builders_assembly import assembled
@@ -11,10 +13,12 @@ from builders_spool import association_end, receipt, spool_settings
 
 from daemon.core.completion import Completion, Patience
 from daemon.core.values import State, Verdict
+from daemon.edge.board import SupervisedBoard
 from daemon.edge.index import Index
 from daemon.edge.inventory import Inventory
 from daemon.edge.results import Published, Results
 from daemon.edge.spool_writer import SpoolWriter
+from daemon.edge.supervisor import Loop, Supervisor
 
 SERIES = [f"1.2.3.{number}" for number in range(4)]
 
@@ -83,3 +87,20 @@ def test_an_illegible_verdict_costs_its_card_alone(engine, tmp_path, column):
 
     assert {*SERIES[1:]} == {record.series_instance_uid for record in results.records(40)}
     assert {*SERIES[1:]} <= {scored.series_instance_uid for scored in results.scored()}
+
+
+def test_a_page_whose_cards_fail_shows_what_it_showed_last():
+    counted, cards = [], ["first", ZeroDivisionError(), "last"]
+
+    def next_cards(_limit):
+        found = cards.pop(0)
+        if isinstance(found, Exception):
+            raise found
+        return [found]
+
+    board = SimpleNamespace(version=lambda: 7, cards=next_cards, picture=lambda _: 1 / 0)
+    shown = SupervisedBoard(board, Supervisor(threading.Event(), counted.append))
+
+    assert [["first"], ["first"], ["last"]] == [shown.cards(40) for _ in range(3)]
+    assert (7, None) == (shown.version(), shown.picture("card"))
+    assert [Loop.PAGE] * 2 == counted
