@@ -14,7 +14,7 @@ from tempfile import gettempdir
 
 import numpy as np
 
-from daemon.config import shipped_bundle
+from daemon.config import shipped_bundles
 from daemon.core.errors import ConfigError
 from daemon.edge.engines import EngineSettings, OnnxRuntimeSettings, OpenVinoSettings, engine_maker
 from daemon.examination import Examiner, load_examiner, read_nifti
@@ -25,7 +25,7 @@ from models.prediction import JUDGE_GRAPH, locate_by, prepare
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--bundle", type=Path, default=shipped_bundle())
+    parser.add_argument("--bundle", type=Path, default=shipped_bundles()["brain-t1"])
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--threads", type=int, default=0)
     chosen = parser.parse_args()
@@ -57,8 +57,8 @@ def load(bundle: Path, name: str, settings: EngineSettings) -> Examiner | None:
 
 def golden_inputs(examiner: Examiner) -> Mapping[str, Array]:
     manifest = examiner.bundle.manifest
-    volume = read_nifti(examiner.bundle.file(manifest.golden.series))
-    prepared = prepare(volume.voxels, volume.affine, manifest.network, locate_by(examiner.engines))
+    volume = read_nifti(examiner.bundle.file(manifest.golden.images["image"]))
+    prepared = prepare(volume.voxels, volume.affine, examiner.method.settings.grid, locate_by(examiner.engines))
     return {"image": prepared.image[None, None], "features": prepared.features[None]}
 
 

@@ -12,11 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
-from daemon.config import Settings
+from daemon.config import Settings, shipped_bundles
 from daemon.core.errors import NotAssessable
 from daemon.core.values import Volume
 from daemon.edge.engines import engine_maker
 from daemon.examination import load_examiner
+from models.subject import Image
 from training.data import real_people
 from training.grids import on_other_grids
 from training.measure import dice_by_tissue
@@ -25,21 +26,23 @@ from training.measure import dice_by_tissue
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--data", type=Path, required=True)
-    options.add_argument("--bundle", type=Path, default=Settings().bundle)
+    options.add_argument("--bundle", type=Path, default=shipped_bundles()["brain-t1"])
     options.add_argument("--people", type=int, default=6)
     chosen = options.parse_args()
     examiner = load_examiner(chosen.bundle, engine_maker(Settings().engine, Settings().compiled))
     dices, verdicts = defaultdict(list), defaultdict(Counter)
     for person in islice(real_people(chosen.data), chosen.people):
         for case in on_other_grids(person):
+            image = Image(voxels=case.voxels, affine=case.affine)
             try:
                 examination = examiner.examine(Volume(voxels=case.voxels, affine=case.affine))
             except NotAssessable:
                 verdicts[case.setting]["NOT_ASSESSED"] += 1
                 dices[case.setting].append(0.0)
                 continue
+            prediction = examiner.method.predict(image, examiner.engines)
             verdicts[case.setting][examination.verdict.state.value] += 1
-            dices[case.setting].append(dice_by_tissue(examination.prediction, case)["grey matter"])
+            dices[case.setting].append(dice_by_tissue(prediction, case)["grey matter"])
     print("| grid | grey-matter Dice | worst | verdicts |\n| --- | ---: | ---: | --- |")
     for setting, found in verdicts.items():
         said = ", ".join(f"{state} {count}" for state, count in found.most_common())

@@ -48,7 +48,7 @@ def main() -> None:
 
 
 def judge_by(settings: EngineSettings, read: object) -> SeriesJudge:
-    examiners = Examiners(Settings().bundle_folders, engine_maker(settings, Path(gettempdir())), proven=False)
+    examiners = Examiners(Settings().bundle_folders, engine_maker(settings, Path(gettempdir())))
 
     def find(bundle: str) -> Judge:
         return Judge(examiner=examiners.get(bundle), algorithm=ALGORITHM, choose_standard=lambda _: None)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from builders_strangers import volumes
 
-from daemon.config import Settings
+from daemon.config import Settings, shipped_bundles
 from daemon.core.errors import NotAssessable
 from daemon.core.values import State, Volume
 from daemon.edge.engines import engine_maker
@@ -19,7 +19,7 @@ from daemon.examination import load_examiner
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--data", type=Path, required=True)
-    options.add_argument("--bundle", type=Path, default=Settings().bundle)
+    options.add_argument("--bundle", type=Path, default=shipped_bundles()["brain-t1"])
     chosen = options.parse_args()
     examiner = load_examiner(chosen.bundle, engine_maker(Settings().engine, Settings().compiled))
     answers: defaultdict[str, Counter[State]] = defaultdict(Counter)

@@ -13,7 +13,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from daemon.config import Settings
+from daemon.config import Settings, shipped_bundles
 from daemon.core.assessment import assess
 from daemon.core.errors import NotAssessable
 from daemon.core.reference import Cell, Origin, References, Standard, choose
@@ -23,7 +23,7 @@ from daemon.core.verdict import decide
 from daemon.edge.engines import engine_maker
 from daemon.examination import Examiner, load_examiner
 from models.artefacts import ARTEFACTS
-from models.familiarity import COMPONENTS
+from models.subject import Image
 from training.evaluate import EvaluationPlan, cases_of, tables_of
 from training.measure import Row, Truth, compare, unfound
 from training.ranks import grey
@@ -50,7 +50,7 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--data", type=Path, required=True)
     options.add_argument("--out", type=Path, required=True)
-    options.add_argument("--bundle", type=Path, default=Settings().bundle)
+    options.add_argument("--bundle", type=Path, default=shipped_bundles()["brain-t1"])
     options.add_argument("--people", type=int, default=16)
     options.add_argument("--repeats", type=int, default=2)
     options.add_argument("--simulator", choices=("own", "torchio"), default="own")
@@ -72,8 +72,8 @@ def standards_of(examiner: Examiner, plan: EvaluationPlan) -> dict[str, Standard
     manifest = examiner.bundle.manifest
     clean = {}
     for truth in cases_of(replace(plan, repeats=0)):
-        measures = examiner.examine(Volume(voxels=truth.voxels, affine=truth.affine)).assessment.measures
-        clean[truth.name] = {signal: (measures[signal].value,) for signal in manifest.signals}
+        found = examiner.examine(Volume(voxels=truth.voxels, affine=truth.affine)).assessment
+        clean[truth.name] = {signal: (found.measure(signal).value,) for signal in manifest.compared}
     standards = {}
     for person in clean:
         cells = tuple(
@@ -89,15 +89,15 @@ def judge(examiner: Examiner, truth: Truth, calibrated: Standard) -> Case:
         examination = examiner.examine(Volume(voxels=truth.voxels, affine=truth.affine))
     except NotAssessable:
         return Case(unfound(truth), State.NOT_ASSESSED, "-")
-    manifest, prediction = examiner.bundle.manifest, examination.prediction
-    row = compare(prediction, truth, manifest.interval_margins)
-    distances = {name: examination.assessment.measures[name].value for name in COMPONENTS}
-    again = decide(assess(prediction, manifest, calibrated, distances), manifest.thresholds)
+    manifest, method = examiner.bundle.manifest, examiner.method
+    prediction = method.predict(Image(voxels=truth.voxels, affine=truth.affine), examiner.engines)
+    row = compare(prediction, truth, method.settings.interval_margins)
+    again = decide(assess(examination.findings, manifest, calibrated), manifest)
     return case_of(row, examination.verdict, case_of(row, again))
 
 
 def case_of(row: Row, verdict: Verdict, calibrated: Case | None = None) -> Case:
-    return Case(row, verdict.state, verdict.cause.value if verdict.cause else "-", calibrated)
+    return Case(row, verdict.state, verdict.cause or "-", calibrated)
 
 
 def print_tables(cases: list[Case]) -> None:

@@ -20,9 +20,9 @@ where things lie (storage = {storage}):
   storage/spool/            received instances, append-only segments
   storage/reports/          report objects and summary pictures
   storage/scanside.sqlite   index, results and workflow state
-  storage/references.json   the site's own references, written by scanside calibrate (references-NAME.json: bundle NAME)
+  storage/references-*.json the site's own references for each bundle, written by scanside calibrate
   storage/site.key          the secret under which UIDs become tokens in logs
-  bundle                    {bundle}
+  bundles                   {bundles}
 defaults: DICOM on port {port} as {ae_title}; live page, /metrics, /livez and /readyz on http://{web}
 """
 
@@ -39,6 +39,7 @@ _COMMANDS = {
     "parked": "list what could not be delivered, and why",
     "requeue": "deliver what was parked once more",
     "assess": "judge one series on disk, without a daemon",
+    "bundles": "list the bundles that judge, what each was made from, and its licence",
     "route": "say which bundle each series of a folder would get, and why",
     "spool": "list, export and prune what was received",
     "batch": "judge every series below a folder; killed, it goes on; on PostgreSQL many machines share it",
@@ -125,7 +126,7 @@ def _where() -> str:
     defaults = Settings()
     return _WHERE.format(
         storage=defaults.storage,
-        bundle=defaults.bundle,
+        bundles=", ".join(map(str, defaults.bundle_folders.values())),
         port=defaults.dicom.port,
         ae_title=defaults.dicom.ae_title,
         web=f"{defaults.web.host}:{defaults.web.port}",

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import replace
 from functools import cache
 from importlib.metadata import version
 
@@ -13,12 +14,12 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from daemon.assembly import Assembling, Assembly, Reading
-from daemon.config import SHIPPED, Settings
+from daemon.config import Settings
 from daemon.core.alerts import AlertOutcome
 from daemon.core.completion import Completion
 from daemon.core.delivery import Recipient
 from daemon.core.errors import ThreadEndedError
-from daemon.core.values import Algorithm, Arrival
+from daemon.core.values import Arrival
 from daemon.dicom.headers import read_instance
 from daemon.dicom.procedure_step import read_report
 from daemon.edge import logs
@@ -35,8 +36,9 @@ from daemon.edge.spool import SpoolReader
 from daemon.edge.supervisor import Loop, Supervisor, Turn
 from daemon.edge.web.server import Address, serve, serve_metrics
 from daemon.examination import Examiners
-from daemon.judgement import FindJudge, Judge, SeriesJudge
+from daemon.judgement import FindJudge, Judge, SeriesJudge, software
 from daemon.retention import Warden, make_warden
+from daemon.routes import all_routes
 from daemon.worker import Stores, answered_to, at_work, prepared, repeated, stored, supervising, watched
 from daemon.workflow import Line, Parts
 
@@ -106,7 +108,7 @@ def _running(
     with ExitStack() as stack:
         stack.enter_context(alone(settings.storage))
         stores = stack.enter_context(stored(settings))
-        registry, starting = CollectorRegistry(), ["the bundle is being tested"]
+        registry, starting = CollectorRegistry(), ["the bundles are being tested"]
         metrics = make_metrics(registry)
         metrics.restarts.labels(Process.WORKING_HALF).inc(restarts)
         supervisor = supervising(metrics, stop)
@@ -135,7 +137,7 @@ def _running(
         )
         stack.callback(web.stop)
         if works:
-            examiners.prepare(SHIPPED)
+            _prepare(settings, examiners)
         starting[:] = ["the database is being opened"]
 
         def tell(obstacle: str) -> None:
@@ -175,7 +177,7 @@ def _working(settings: Settings, stop: threading.Event, metrics_port: int | None
         if metrics_port is not None:
             stack.enter_context(serve_metrics(registry, _address(settings, metrics_port)))
         examiners = Examiners(settings.bundle_folders, _engines(settings))
-        examiners.prepare(SHIPPED)
+        _prepare(settings, examiners)
         if not prepared(stores.engine, stop):
             yield
             return
@@ -203,10 +205,17 @@ def _engines(settings: Settings, starting: list[str] | None = None) -> MakeEngin
     return engine_maker(settings.engine, settings.compiled, tell)
 
 
+def _prepare(settings: Settings, examiners: Examiners) -> None:
+    """Everything about the bundles that can fail does so before a series is taken."""
+    all_routes(settings)
+    examiners.prepare()
+
+
 def _named(examiners: Examiners) -> tuple[str, str]:
-    """Which bundle is at work, and on what, for the log."""
-    examiner = examiners.get(SHIPPED)
-    return examiner.bundle.manifest.name, examiner.provider
+    """Which bundles are at work, and on what, for the log."""
+    ready = examiners.prepare()
+    names = [f"{one.bundle.manifest.name} {one.bundle.manifest.version}" for one in ready]
+    return ", ".join(names), ", ".join(dict.fromkeys(one.provider for one in ready))
 
 
 def _assembling(settings: Settings, stores: Stores, line: Line, metrics: Metrics, supervisor: Supervisor) -> Assembling:
@@ -254,8 +263,7 @@ def _parts(settings: Settings, stores: Stores, examiners: Examiners, metrics: Me
 
     @cache
     def judge() -> SeriesJudge:
-        spokesman = find_judge(SHIPPED).algorithm
-        return SeriesJudge(find_judge, spokesman, settings.routes, spool.dataset, settings.station)
+        return SeriesJudge(find_judge, software(settings.digest), all_routes(settings), spool.dataset, settings.station)
 
     return Parts(
         index=stores.index,
@@ -277,12 +285,12 @@ def _judges(settings: Settings, examiners: Examiners, metrics: Metrics, supervis
     def find(name: str) -> Judge:
         examiner = examiners.get(name)
         bundle = examiner.bundle
-        algorithm = Algorithm(
-            bundle=bundle.manifest.name,
-            bundle_version=bundle.manifest.version,
+        manifest = bundle.manifest
+        algorithm = replace(
+            software(settings.digest),
+            bundle=manifest.name,
+            bundle_version=manifest.version,
             bundle_digest=bundle.digest,
-            software_version=version("scanside"),
-            config_digest=settings.digest,
         )
         references = SiteReferences(settings.references_of(name), bundle, settings.judgement.rule, supervisor)
         metrics.bundle.labels(algorithm.bundle, algorithm.bundle_version, examiner.provider).set(1)

@@ -26,7 +26,7 @@ from daemon.edge.supervisor import Loop, Supervisor
 #: Events read between two looks at what is due: closes series in time while a long backlog is read.
 _BATCH = 200
 #: How long a step's report counts (images later than that are none of its own), and closed series stay in memory.
-#: After that they are read from the database where a late image asks for them: an hour of heads held 50 MiB.
+#: After that they are read from the database where a late image asks for them: an hour of series held 50 MiB.
 _REPORTS_S, _CLOSED_S = 86400.0, 600.0
 _FORGET_EVERY_S = 60.0
 #: A turn that found nothing to do is followed by this pause.

@@ -25,11 +25,10 @@ from daemon.edge.logs import LEVELS
 from daemon.edge.outlets import DicomOutlet, Outlet
 from daemon.edge.spool_writer import SpoolSettings
 from daemon.structuring import structure
+from models.bundle import MANIFEST
 
 _T = TypeVar("_T")
 
-#: The bundle that ships, and whose folder ``bundle`` names; the default routes go to it.
-SHIPPED = "brain-t1"
 _EVERYWHERE = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with, not bound
 
 
@@ -45,9 +44,10 @@ def default_storage() -> Path:
     return base / "scanside"
 
 
-def shipped_bundle() -> Path:
-    """The brain bundle that comes with the software."""
-    return Path(__file__).resolve().parent.parent / "models" / "zoo" / SHIPPED
+def shipped_bundles() -> dict[str, Path]:
+    """The bundles that come with the software: name -> folder."""
+    zoo = Path(__file__).resolve().parent.parent / "models" / "zoo"
+    return {manifest.parent.name: manifest.parent for manifest in sorted(zoo.glob(f"*/{MANIFEST}"))}
 
 
 class Listening(Protocol):
@@ -107,7 +107,10 @@ class JudgementSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoutingSettings:
-    """Which bundle a series gets: the site's own ``routes``, then, unless it has none of them, the ``defaults``."""
+    """Which bundle a series gets: the site's own ``routes``, then, unless it has none of them, the ``defaults``.
+
+    The defaults are what nobody judges, and what each bundle brings.
+    """
 
     routes: tuple[Route, ...] = ()
     defaults: bool = True
@@ -129,13 +132,13 @@ class WorkSettings:
 class Settings:
     """The whole configuration.
 
-    ``bundle``: folder of the bundle called brain-t1; ``bundles``: name -> folder of further ones. ``scanners``: calling
-    AE title -> alias for page, logs and metrics; ``station``: how reports name this host; ``database``: a PostgreSQL
-    URL, or nothing for SQLite in the storage folder.
+    ``bundles``: name -> folder, beside the ``shipped`` ones or in their place. ``scanners``: calling AE title -> alias
+    for page, logs and metrics; ``station``: how reports name this host; ``database``: a PostgreSQL URL, or nothing for
+    SQLite in the storage folder.
     """
 
     storage: Path = field(default_factory=default_storage)
-    bundle: Path = field(default_factory=shipped_bundle)
+    shipped: bool = True
     bundles: Mapping[Annotated[str, PlainName()], Path] = field(default_factory=dict)
     log_level: Annotated[str, OneOf(LEVELS)] = "info"
     station: Name = "scanside"
@@ -184,23 +187,18 @@ class Settings:
         """What an engine compiles once for this host."""
         return self.storage / "compiled"
 
-    @property
-    def references(self) -> Path:
-        """The site's own references for the shipped bundle."""
-        return self.references_of(SHIPPED)
-
     def references_of(self, bundle: str) -> Path:
         """The site's own references for one of its bundles."""
-        return self.storage / ("references.json" if bundle == SHIPPED else f"references-{bundle}.json")
+        return self.storage / f"references-{bundle}.json"
 
     @property
     def bundle_folders(self) -> Mapping[str, Path]:
         """Every bundle that a route may name, and its folder."""
-        return {SHIPPED: self.bundle, **self.bundles}
+        return (shipped_bundles() if self.shipped else {}) | dict(self.bundles)
 
     @property
     def routes(self) -> tuple[Route, ...]:
-        """Every route, in the order in which they are tried."""
+        """The site's routes and what nobody judges, in the order in which they are tried, before those of bundles."""
         return (*self.routing.routes, *(default_routes() if self.routing.defaults else ()))
 
     @property
@@ -247,7 +245,7 @@ def load_settings(path: Path | None) -> Settings:
 
 @cache
 def default_routes() -> tuple[Route, ...]:
-    """The routes that ship: T1-weighted heads to brain-t1, everything else answered with its reason."""
+    """What nobody judges."""
     path = Path(__file__).with_name("routes.toml")
     return _at(path, _content(path), RoutingSettings).routes
 

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from importlib.metadata import version
 from io import BytesIO
 from typing import Final
 
@@ -12,13 +13,13 @@ from PIL import Image
 from pydicom import Dataset
 
 from daemon.core.errors import NotAssessable, Reason, SpoolError
+from daemon.core.measures import Assessment
 from daemon.core.ports import Content
 from daemon.core.reference import Origin, Standard
 from daemon.core.routing import Route
 from daemon.core.values import (
     Algorithm,
     Arrival,
-    Assessment,
     Judgement,
     ReportContext,
     ReportObject,
@@ -39,6 +40,7 @@ from daemon.dicom.sr import build_sr
 from daemon.dicom.summary import build_summary, render_summary
 from daemon.examination import Examination, Examiner
 from daemon.selection import check_size, select
+from models.manifest import Manifest
 
 _log = structlog.get_logger()
 
@@ -57,6 +59,14 @@ class Judge:
     examiner: Examiner
     algorithm: Algorithm
     choose_standard: Callable[[Origin], Standard]
+
+
+def software(config_digest: str) -> Algorithm:
+    """Who signs where no bundle judges: the software itself."""
+    own = version("scanside")
+    return Algorithm(
+        bundle="Scanside", bundle_version=own, bundle_digest="", software_version=own, config_digest=config_digest
+    )
 
 
 #: The judge of a bundle, by its name; loaded when it is first asked for.
@@ -87,6 +97,7 @@ class _Answer:
 
     verdict: Verdict
     algorithm: Algorithm
+    manifest: Manifest | None = None
     volume: Volume | None = None
     protocol: str = ""
     examination: Examination | None = None
@@ -95,19 +106,19 @@ class _Answer:
 class SeriesJudge:
     """Judges complete series; every series gets an answer, if need be NOT_ASSESSED with its reason.
 
-    ``spokesman`` signs the answer where no bundle judges.
+    ``software`` signs the answer where no bundle judges.
     """
 
     def __init__(
         self,
         find_judge: FindJudge,
-        spokesman: Algorithm,
+        software: Algorithm,
         routes: Sequence[Route],
         open_dataset: OpenDataset,
         station: str,
     ) -> None:
         self._find_judge = find_judge
-        self._spokesman = spokesman
+        self._software = software
         self._routes = routes
         self._station = station
         self._open_dataset = open_dataset
@@ -136,6 +147,7 @@ class SeriesJudge:
             verdict=verdict,
             assessment=examination.assessment if examination else None,
             algorithm=answer.algorithm,
+            manifest=answer.manifest,
             context=ReportContext(
                 revision=series.revision,
                 closed_by=series.closed_by,
@@ -151,7 +163,7 @@ class SeriesJudge:
         picture = self._picture(judgement, answer) if is_wanted or answer.volume is not None else None
         if is_wanted and picture is not None:
             evidence = gather_evidence(series, header)
-            summary = build_summary(evidence, judgement, picture, shows_head=answer.volume is not None)
+            summary = build_summary(evidence, judgement, picture, recognizable=answer.volume is not None)
             objects = (summary, build_sr(evidence, judgement))
         seconds["report"] = time.time() - finished
         return Judged(
@@ -166,7 +178,7 @@ class SeriesJudge:
 
     def _picture(self, judgement: Judgement, answer: _Answer) -> Picture:
         examination = answer.examination
-        return render_summary(judgement, examination.prediction if examination else None, answer.volume)
+        return render_summary(judgement, examination.findings.view if examination else None, answer.volume)
 
     def _answer(self, series: Series, seconds: dict[str, float]) -> _Answer:
         """Select, examine, decide, as far as it goes."""
@@ -178,7 +190,13 @@ class SeriesJudge:
             candidate = select(self._datasets(series), self._routes, scanner)
             seconds["read"] = time.perf_counter() - began
             judge = self._find_judge(candidate.bundle)
-            answer = replace(answer, algorithm=judge.algorithm, volume=candidate.volume, protocol=candidate.protocol)
+            answer = replace(
+                answer,
+                algorithm=judge.algorithm,
+                manifest=judge.examiner.bundle.manifest,
+                volume=candidate.volume,
+                protocol=candidate.protocol,
+            )
             standard = judge.choose_standard(candidate.origin(scanner))
             examination = judge.examiner.examine(candidate.volume, standard)
         except NotAssessable as error:
@@ -191,7 +209,7 @@ class SeriesJudge:
         return replace(answer, verdict=examination.verdict, examination=examination)
 
     def _given_up(self) -> _Answer:
-        return _Answer(verdict=decline(Reason.FAILED), algorithm=self._spokesman)
+        return _Answer(verdict=decline(Reason.FAILED), algorithm=self._software)
 
     def _datasets(self, series: Series) -> Iterator[Dataset]:
         for instance in series.instances:

@@ -57,7 +57,7 @@ class Outlook:
     @property
     def refusal(self) -> NotAssessable | None:
         """Why the series is not judged; None where it is."""
-        if self.route is not None and self.route.bundle:
+        if self.route is not None and self.route.judges:
             if self.mixed:
                 return NotAssessable(Reason.MIXED, ", ".join(self.mixed))
             return None if self.chosen is not None else NotAssessable(Reason.SEVERAL, self.several)
@@ -89,8 +89,8 @@ def select(objects: Iterable[Object], routes: Sequence[Route], scanner: str = ""
     return _candidate(stacks, consider(stacks, routes, scanner))
 
 
-def select_volume(volume: Volume, routes: Sequence[Route], scanner: str = "") -> Candidate:
-    """The same for a volume without a header: its facts are its geometry's.
+def select_volume(volume: Volume, routes: Sequence[Route], scanner: str = "", suffix: str = "") -> Candidate:
+    """The same for a volume without a header: its facts are its geometry's, and the ``suffix`` of its name after BIDS.
 
     Raises:
         NotAssessable: UNROUTED, no bundle for it.
@@ -98,6 +98,7 @@ def select_volume(volume: Volume, routes: Sequence[Route], scanner: str = "") ->
     facts = {
         **geometry_facts(volume.affine, volume.voxels.shape[2], 1),
         **({"CallingAE": (scanner,)} if scanner else {}),
+        **({"BidsSuffix": (suffix,)} if suffix else {}),
     }
     outlook = Outlook(volumes=((),), chosen=0, several="", facts=facts, route=find_route(routes, facts))
     return Candidate(volume=volume, bundle=_bundle(outlook))

@@ -8,15 +8,20 @@ from functools import partial
 from itertools import chain, islice, zip_longest
 from pathlib import Path
 
-from export.golden import OUTPUTS, SERIES, expect, write_golden_head
+from cattrs import Converter
+
+from export.declared import FAMILIARITY, OUTPUTS, SERIES, brain_manifest, declare_graph
+from export.golden import expect, write_golden_head
 from export.graphs import export_judge, export_locator
-from export.parity import check_parity, measure_parity
+from export.parity import Parity, check_parity, measure_parity
 from export.reference import Judged, familiarity_of, margins_of, references_of, thresholds_of
 from models.artefacts import ARTEFACTS
-from models.bundle import Bundle, Manifest, Parity, Training, file_digest, load_bundle, write_manifest
+from models.bundle import Bundle, Manifest, file_digest, load_bundle, write_manifest
 from models.familiarity import describe, save_spaces
 from models.graphs import Run
-from models.prediction import JUDGE_GRAPH, NoHeadFound, locate_by, prepare
+from models.manifest import Training
+from models.methods.brain import BRIGHT_GREY, MOST_TISSUE_ML, BrainSettings
+from models.prediction import JUDGE_FILE, JUDGE_GRAPH, LOCATOR_FILE, LOCATOR_GRAPH, NoHeadFound, locate_by, prepare
 from models.preprocess import coarsest_mm
 from models.spectrum import feature_names
 from training.data import SyntheticPeople, real_people
@@ -26,8 +31,6 @@ from training.labelmaps import TISSUES
 from training.measure import Truth, compare
 from training.networks import (
     BRAIN_GRID,
-    JUDGE,
-    LOCATOR,
     Checkpoints,
     Networks,
     load_judge,
@@ -39,7 +42,6 @@ from training.networks import (
 from training.scene import DrawSize
 from training.synthesis import draw_thick_slices, draw_voxel_size
 
-FAMILIARITY = "familiarity.npz"
 #: T1-weighted sequences read their echo within some milliseconds; T2 and FLAIR after about a hundred.
 LONGEST_ECHO_MS = 30.0
 #: So many synthetic heads, and so many people if there are any, must give the same in ONNX as in torch.
@@ -64,6 +66,8 @@ class ExportPlan:
     ``people``: folder of people with known tissue: their volumes set how wide the intervals are, some of them show that
     ONNX is torch, and that is all. Synthetic heads do it without. They are harder than people: intervals that
     hold 90 % of theirs are too wide.
+
+    ``most_tissue_ml`` and ``bright_grey``: from where on what is seen is no T1-weighted head (``BrainSettings``).
     """
 
     brain: Path
@@ -79,6 +83,8 @@ class ExportPlan:
     corrupted: int = 100
     people: Path | None = None
     golden_seed: int = 8
+    most_tissue_ml: float = MOST_TISSUE_ML
+    bright_grey: float = BRIGHT_GREY
 
 
 def export_brain(plan: ExportPlan) -> Bundle:
@@ -91,8 +97,8 @@ def export_brain(plan: ExportPlan) -> Bundle:
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
     checkpoints = _checkpoints(plan)
-    export_locator(load_locator(checkpoints.locator), draft / LOCATOR)
-    export_judge(load_judge(checkpoints), draft / JUDGE)
+    export_locator(load_locator(checkpoints.locator), draft / LOCATOR_FILE)
+    export_judge(load_judge(checkpoints), draft / JUDGE_FILE)
     graphs = onnx_graphs(draft)
     parity = _parity(plan, checkpoints, graphs)
     check_parity(parity)
@@ -119,36 +125,39 @@ def _manifest(plan: ExportPlan, graphs: Mapping[str, Run], parity: Parity, draft
     source = f"{len(clean)} clean synthetic heads of the contrasts of scans, seeds {', '.join(map(str, _SIZES))}"
     spaces, known = familiarity_of(clean, source)
     save_spaces(draft / FAMILIARITY, spaces)
-    return Manifest(
-        format=4,
-        name="brain-t1",
-        version=plan.version,
-        task="segmentation of CSF, grey and white matter in a T1-weighted head",
-        intended_use="Research. Advises on image quality for this task beside the scanner; never rejects an image.",
-        locator=LOCATOR,
-        judge=JUDGE,
-        familiarity=FAMILIARITY,
-        longest_echo_ms=LONGEST_ECHO_MS,
-        network=BRAIN_GRID,
-        normalisation="box divided by the 95th percentile of the located brain; air stays zero",
-        labels=TISSUES,
-        artefacts=tuple(a.value for a in ARTEFACTS),
-        features=feature_names(),
-        references=references_of(clean, source),
-        known=known,
-        interval_margins=margins_of(_judged_for_margins(plan, networks)),
-        thresholds=thresholds_of(clean, corrupted),
-        golden=expect(draft, graphs, spaces),
-        parity=parity,
-        training=Training(
-            data=_data(plan),
-            licence="Apache-2.0",
-            notice="Images were synthesised from the label maps; no person's image trained a weight. MNI152: Copyright "
-            "(C) 1993-2004 Louis Collins, McConnell Brain Imaging Centre, Montreal Neurological Institute, McGill "
-            "University.",
+    measured = {
+        "name": "brain-t1",
+        "version": plan.version,
+        "graphs": {
+            LOCATOR_GRAPH: declare_graph(draft, LOCATOR_GRAPH, LOCATOR_FILE),
+            JUDGE_GRAPH: declare_graph(draft, JUDGE_GRAPH, JUDGE_FILE, image=(1, 1, *BRAIN_GRID.box)),
+        },
+        "settings": BrainSettings(
+            grid=BRAIN_GRID,
+            labels=TISSUES,
+            artefacts=tuple(a.value for a in ARTEFACTS),
+            features=feature_names(),
+            familiarity=FAMILIARITY,
+            longest_echo_ms=LONGEST_ECHO_MS,
+            interval_margins=margins_of(_judged_for_margins(plan, networks)),
+            most_tissue_ml=plan.most_tissue_ml,
+            bright_grey=plan.bright_grey,
         ),
-        files={name: file_digest(draft / name) for name in (LOCATOR, JUDGE, FAMILIARITY, SERIES, OUTPUTS)},
-    )
+        "references": references_of(clean, source),
+        "known": known,
+        "thresholds": thresholds_of(clean, corrupted),
+        "golden": expect(draft, graphs, spaces),
+        "parity": parity,
+        "training": Training(data=_data(plan), licence="Apache-2.0", notice=_NOTICE),
+        "files": {name: file_digest(draft / name) for name in (LOCATOR_FILE, JUDGE_FILE, FAMILIARITY, SERIES, OUTPUTS)},
+    }
+    return brain_manifest(Converter().unstructure(measured))
+
+
+_NOTICE = (
+    "Images were synthesised from the label maps; no person's image trained a weight. MNI152: Copyright (C) 1993-2004 "
+    "Louis Collins, McConnell Brain Imaging Centre, Montreal Neurological Institute, McGill University."
+)
 
 
 def _data(plan: ExportPlan) -> tuple[str, ...]:

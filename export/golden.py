@@ -7,12 +7,13 @@ import nibabel as nib
 import numpy as np
 import torch
 
-from models.bundle import Golden, Tolerance
-from models.engines.interface import BF16, F32
+from export.declared import OUTPUTS, SERIES, TOLERANCES
 from models.familiarity import Space, distances
 from models.golden import Recorder, save_record
 from models.graphs import Run
 from models.kspace import Noise
+from models.manifest import Golden
+from models.methods.brain import ROLE
 from models.scores import score, volumes_ml
 from training.chance import chance_of
 from training.labelmaps import TISSUES, load_class_table
@@ -20,9 +21,6 @@ from training.networks import networks_by
 from training.scanner import Reconstruction
 from training.synthesis import Protocol, draw_appearance, render, scan
 
-SERIES, OUTPUTS = "golden/head.nii.gz", "golden/outputs.npz"
-#: How far a host may be off in each precision; the measured distances are in docs/latency.md.
-TOLERANCES = {F32: Tolerance(numbers=0.02, outputs=0.002), BF16: Tolerance(numbers=0.05, outputs=0.05)}
 _LEVELS = 1000
 
 
@@ -51,4 +49,4 @@ def expect(folder: Path, graphs: Mapping[str, Run], spaces: Mapping[str, Space])
     prediction = networks_by(recorders).predict(np.asarray(image.dataobj, np.float32), np.asarray(image.affine))
     save_record(folder / OUTPUTS, {name: recorder.values for name, recorder in recorders.items()})
     expected = {**score(prediction, TISSUES), **volumes_ml(prediction, TISSUES), **distances(prediction, spaces)}
-    return Golden(series=SERIES, outputs=OUTPUTS, expected=expected, tolerances=TOLERANCES)
+    return Golden(images={ROLE: SERIES}, outputs=OUTPUTS, expected=expected, tolerances=TOLERANCES)

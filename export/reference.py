@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.bundle import Reference, Thresholds
 from models.familiarity import COMPONENTS, Space, fit_space
+from models.manifest import Reference, Thresholds
 from models.scores import JUDGED
 from models.uncertainty import COVERAGE, FloatArray, conformal_limit, miss, sampled_interval
 from training.labelmaps import TISSUES
@@ -24,6 +24,10 @@ DICE_LOSS = 0.10
 SIZES_MM = (1.5, 2.5, None)
 #: Share of heads that may be called unlike every head: one in a hundred by each of the two distances.
 UNFAMILIAR = 0.02
+#: Below this presence of every artefact the image itself shows none: half of what motion, the faintest, has on average.
+EVIDENT = 0.2
+#: From this presence on, the spectrum explains why a head is unlike every known one.
+CERTAIN = 0.9
 #: So many heads are held out of the spaces that distances are measured in: the least that a p-value of 0.01 needs.
 _HELD_OUT = 99
 
@@ -75,7 +79,14 @@ def thresholds_of(clean: Sequence[Judged], corrupted: Sequence[Judged]) -> Thres
         candidates = np.sort(scores)
         youden = [(scores[lost] > c).mean() - (scores[~lost] > c).mean() for c in candidates]
         impaired = float(candidates[int(np.argmax(youden))])
-    return Thresholds(alpha=ALPHA, impaired=impaired, dice_loss=DICE_LOSS, unfamiliar=UNFAMILIAR)
+    return Thresholds(
+        alpha=ALPHA,
+        unfamiliar=UNFAMILIAR,
+        tolerated_loss=DICE_LOSS,
+        impaired=impaired,
+        evident=EVIDENT,
+        certain=CERTAIN,
+    )
 
 
 def margins_of(heads: Sequence[Judged]) -> dict[str, float]:

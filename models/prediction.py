@@ -14,7 +14,6 @@ from scipy import ndimage
 from scipy.special import softmax
 
 from models.artefacts import ARTEFACTS, Artefact
-from models.bundle import NetworkGrid
 from models.graphs import Run
 from models.preprocess import (
     Affine,
@@ -55,10 +54,23 @@ Judge = Callable[[FloatArray, FloatArray], Outputs]
 
 #: What the graphs are called.
 LOCATOR_GRAPH, JUDGE_GRAPH = "locator", "judge"
+#: Their files in a bundle that is being made.
+LOCATOR_FILE, JUDGE_FILE = "locate.onnx", "judge.onnx"
 
-#: Less brain than this in the field of view is no head: the smallest adult brains have about 900 mL.
-LEAST_BRAIN_ML = 250.0
 _BRAIN = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkGrid:
+    """The grid that the networks were trained on, and what fills it.
+
+    ``least_brain_ml``: less brain than this in the field of view is no head (the smallest adult brains have 900 mL).
+    """
+
+    spacing_mm: float
+    box: tuple[int, int, int]
+    locator_multiple: int
+    least_brain_ml: float = 250.0
 
 
 class NoHeadFound(Exception):
@@ -121,7 +133,7 @@ def prepare(voxels: npt.NDArray[np.floating], affine: Affine, network: NetworkGr
     image = resample(turned, native, head)
     coarse, coarse_grid = locator_input(image, head, network.locator_multiple)
     brain = _largest(locate(coarse[None, None])[0, 0] > _BRAIN)
-    if brain.sum() * float(np.prod(coarse_grid.spacing)) / 1000 < LEAST_BRAIN_ML:
+    if brain.sum() * float(np.prod(coarse_grid.spacing)) / 1000 < network.least_brain_ml:
         raise NoHeadFound
     box = box_grid(head, _centre(brain, coarse_grid, head), network.box)
     cut = nearest(image, head, box)

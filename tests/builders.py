@@ -1,11 +1,22 @@
 """Small values for tests."""
 
+from dataclasses import fields, replace
+from functools import cache
+
 import numpy as np
 
-from daemon.core.values import Arrival, Assessment, AssociationEnd, Instance, Measure, Place
+from daemon.config import shipped_bundles
+from daemon.core.assessment import assess
+from daemon.core.measures import Assessment, Measure
+from daemon.core.reference import of_manifest
+from daemon.core.values import Arrival, AssociationEnd, Instance, Place
+from export.declared import brain_manifest
 from models.artefacts import ARTEFACTS
-from models.bundle import Golden, Manifest, NetworkGrid, Parity, Reference, Thresholds, Training
+from models.bundle import load_bundle
+from models.findings import Signal, Structure
+from models.methods.brain import Brain
 from models.prediction import Prediction
+from models.subject import Image
 
 ORIENTATION = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 
@@ -49,25 +60,27 @@ def association_end(*, at, association="a", aborted=False):
     return AssociationEnd(association=association, ended_at=at, aborted=aborted)
 
 
+def measure(name, value, **changes):
+    """A measure of the brain bundle's kinds, without a limit unless one is given."""
+    told = manifest().signal(name, value)
+    return Measure(**{field.name: getattr(told, field.name) for field in fields(Signal)} | changes)
+
+
 def assessment(levels=None, entropy=0.0, presence=None, distance=None):
     """An assessment whose limits are all 0.3: artefacts at ``levels`` and as plain in the image, the others at 0.
 
     ``distance`` from every known head has the limit 3.
     """
-    values = {artefact: (levels or {}).get(artefact, 0.0) for artefact in ARTEFACTS}
-    artefacts = {artefact: Measure(value=value, unit="1", limit=0.3) for artefact, value in values.items()}
-    uncertainty = Measure(value=sum(values.values()), unit="1", limit=0.3)
-    measures = {artefact.value: measure for artefact, measure in artefacts.items()}
-    measures["uncertainty"] = uncertainty
-    measures["entropy"] = Measure(value=entropy, unit="1", limit=0.3)
+    values = {artefact.value: (levels or {}).get(artefact, 0.0) for artefact in ARTEFACTS}
+    total = {"uncertainty": sum(values.values()), "entropy": entropy}
+    measures = [measure(name, value, limit=0.3) for name, value in (values | total).items()]
     if distance is not None:
-        measures["feature distance"] = Measure(value=distance, unit="1", limit=3.0)
+        measures.append(measure("feature distance", distance, limit=3.0))
     return Assessment(
-        uncertainty=uncertainty,
-        artefacts=artefacts,
-        causes=presence or {artefact: min(value, 1.0) for artefact, value in values.items()},
-        volumes_ml={"grey matter": 600.0},
-        measures=measures,
+        primary="uncertainty",
+        measures=tuple(measures),
+        presence=presence or {name: min(value, 1.0) for name, value in values.items()},
+        structures=(Structure(name="grey matter", volume_ml=600.0),),
     )
 
 
@@ -85,35 +98,60 @@ def prediction():
         variances={artefact: np.zeros(shape, np.float32) for artefact in ARTEFACTS},
         causes=dict.fromkeys(ARTEFACTS, 0.0),
         volume_samples_ml=np.zeros((2, 4), np.float32),
-        embedding=np.zeros(6, np.float32),
+        embedding=np.zeros(320, np.float32),
         entropy=np.zeros(shape, np.float32),
         affine=np.diag([2.0, 2.0, 2.0, 1.0]),
     )
 
 
+@cache
 def manifest():
     """A manifest without references: nothing has a limit."""
-    return Manifest(
-        format=4,
-        name="test",
-        version="1",
-        task="test",
-        intended_use="test",
-        locator="locate.onnx",
-        judge="judge.onnx",
-        familiarity="familiarity.npz",
-        longest_echo_ms=30.0,
-        network=NetworkGrid(spacing_mm=2.0, box=(96, 112, 96), locator_multiple=8),
-        normalisation="test",
-        labels=("background", "CSF", "grey matter", "white matter"),
-        artefacts=tuple(artefact.value for artefact in ARTEFACTS),
-        features=("one",),
-        references=(Reference(source="none", scores={}),),
-        known=Reference(source="none", scores={}),
-        interval_margins={},
-        thresholds=Thresholds(alpha=0.05, impaired=1.0, dice_loss=0.1, unfamiliar=0.02),
-        golden=Golden(series="head.nii.gz", outputs="outputs.npz", expected={}, tolerances={}),
-        parity=Parity(logits=0, variances=0, causes=0, factor=0, deviation=0, embedding=0, entropy=0, labels_equal=1),
-        training=Training(data=("none",), licence="none", notice=""),
-        files={},
+    return brain_manifest(
+        {
+            "name": "test",
+            "version": "1",
+            "graphs": {},
+            "settings": {},
+            "references": [{"source": "none", "scores": {}}],
+            "known": {"source": "none", "scores": {}},
+            "thresholds": {
+                "alpha": 0.05,
+                "unfamiliar": 0.02,
+                "tolerated_loss": 0.1,
+                "impaired": 1.0,
+                "evident": 0.2,
+                "certain": 0.9,
+            },
+            "golden": {
+                "images": {"image": "head.nii.gz"},
+                "outputs": "outputs.npz",
+                "expected": {},
+                "tolerances": {},
+            },
+            "parity": {},
+            "training": {"data": ["none"], "licence": "none", "notice": ""},
+            "files": {"head.nii.gz": "", "outputs.npz": ""},
+        }
     )
+
+
+@cache
+def shipped():
+    """The brain bundle that comes with the software."""
+    return load_bundle(shipped_bundles()["brain-t1"])
+
+
+def brain(settings=None, **changes):
+    """The method of the shipped brain bundle, whose manifest and settings may be changed."""
+    whole = shipped().manifest
+    manifest = replace(whole, settings={**whole.settings, **(settings or {})}, **changes)
+    return Brain(replace(shipped(), manifest=manifest))
+
+
+def examined(prediction, settings=None, **changes):
+    """What the shipped brain bundle finds in a prediction, compared with its own references."""
+    method = brain(settings, **changes)
+    findings = method.findings_of(prediction, Image(voxels=prediction.image, affine=prediction.affine))
+    manifest = replace(shipped().manifest, **changes)
+    return assess(findings, manifest, of_manifest(manifest, 1.0))

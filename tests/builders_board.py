@@ -12,7 +12,6 @@ from PIL import Image
 from daemon.core.card import Card
 from daemon.core.errors import Reason
 from daemon.core.values import Stage, State, Verdict
-from models.artefacts import Artefact
 
 
 class MemoryBoard:
@@ -45,14 +44,16 @@ class MemoryBoard:
 ACCEPT = Verdict(state=State.ACCEPT, action="Go on with the next series.", rating=4)
 REVIEW = Verdict(
     state=State.REVIEW,
-    cause=Artefact.NOISE,
+    cause="noise",
+    cause_word="Noise",
     action="Look at the images before you go on.",
     reasons=("noise above the reference of this protocol (p = 0.012)",),
     rating=3,
 )
 RESCAN = Verdict(
     state=State.RESCAN,
-    cause=Artefact.MOTION,
+    cause="motion",
+    cause_word="Motion",
     action="Ask the patient to lie still and repeat the series.",
     reasons=("motion variance 0.31 above its limit 0.12", "grey matter uncertain by 18 ml"),
     rating=2,
@@ -79,8 +80,12 @@ def card(card_id: str = "c1", *, age_s: float = 10, verdict: Verdict | None = AC
 
 def mixture() -> list[Card]:
     """A morning: one of everything."""
-    wrap = replace(RESCAN, cause=Artefact.WRAP, action="Enlarge the field of view and repeat the series.")
-    spike = replace(RESCAN, cause=Artefact.SPIKE, action="Repeat the series; if it returns, call service.")
+    wrap = replace(
+        RESCAN, cause="wrap", cause_word="Wrap-around", action="Enlarge the field of view and repeat the series."
+    )
+    spike = replace(
+        RESCAN, cause="spike", cause_word="RF spike", action="Repeat the series; if it returns, call service."
+    )
     return [
         card("motion", age_s=95, verdict=RESCAN, seconds=3.9),
         card(
@@ -118,7 +123,8 @@ def wordy() -> list[Card]:
     words = "T1W_3D_TFE_sagittal_isotropic_post_contrast_with_fat_suppression_SENSE_2x2_" * 2
     long_verdict = replace(
         RESCAN,
-        cause=Artefact.WRAP,
+        cause="wrap",
+        cause_word="Wrap-around",
         action="Enlarge the field of view in the phase encoding direction until no part of the head, the nose or the "
         "headphones folds over into the brain, and then repeat the whole series before the patient leaves.",
         reasons=tuple(f"{measure} is far above the reference of this protocol and scanner" for measure in range(12)),

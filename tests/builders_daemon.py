@@ -20,7 +20,7 @@ from pydicom import Dataset, dcmwrite
 
 from daemon.commands.push import golden_head
 from daemon.commands.series import list_series
-from daemon.config import Settings, load_settings
+from daemon.config import load_settings, shipped_bundles
 from daemon.core.values import State, Volume
 from daemon.dicom.reader import read_volumes
 from daemon.dicom.simulate import corrupted_series, series_from_volume
@@ -192,7 +192,7 @@ def running_daemon(  # noqa: PLR0913 - each has its default
 @cache
 def golden_datasets() -> tuple[Dataset, ...]:
     """The golden head as a classic MR series."""
-    return tuple(golden_head(Settings().bundle, "golden head"))
+    return tuple(golden_head(shipped_bundles()["brain-t1"], "golden head"))
 
 
 def write_files(folder: Path, datasets: Iterable[Dataset]) -> list[Path]:

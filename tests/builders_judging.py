@@ -8,6 +8,7 @@ from daemon.dicom.content import InMemory
 from daemon.edge.engines import OnnxRuntimeSettings, engine_maker
 from daemon.examination import Examiners
 from daemon.judgement import Judge, SeriesJudge
+from daemon.routes import all_routes
 
 ALGORITHM = Algorithm(bundle="b", bundle_version="1", bundle_digest="d", software_version="1", config_digest="c")
 
@@ -49,10 +50,10 @@ def series_of(datasets, scanner):
 def judge_of(datasets, scanner="MR1"):
     """What the daemon's own line says of a series, with the bundles that ship, in the engine that made the record."""
     settings = Settings()
-    examiners = Examiners(settings.bundle_folders, engine_maker(OnnxRuntimeSettings(), settings.compiled), proven=False)
+    examiners = Examiners(settings.bundle_folders, engine_maker(OnnxRuntimeSettings(), settings.compiled))
 
     def find(bundle):
         return Judge(examiner=examiners.get(bundle), algorithm=ALGORITHM, choose_standard=lambda _: None)
 
     series, read = series_of(datasets, scanner)
-    return SeriesJudge(find, ALGORITHM, settings.routes, read, "here").judge(series, None)
+    return SeriesJudge(find, ALGORITHM, all_routes(settings), read, "here").judge(series, None)

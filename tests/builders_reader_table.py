@@ -19,12 +19,13 @@ from PIL import Image
 from pydicom import dcmread
 from pydicom.uid import ExplicitVRLittleEndian, JPEG2000Lossless, JPEGLosslessSV1, JPEGLSLossless
 
-from daemon.config import default_routes
+from daemon.config import Settings
 from daemon.core.errors import NotAssessable
 from daemon.core.values import Volume
 from daemon.dicom.attributes import Attributes
 from daemon.dicom.parsing import parse_file
 from daemon.dicom.reader import arrange, read_volumes
+from daemon.routes import all_routes
 from daemon.selection import consider
 
 with warnings.catch_warnings():  # nibabel calls its DICOM reader experimental
@@ -171,7 +172,7 @@ def _row(source: Source, found: tuple[Volume, ...] | NotAssessable) -> Row:
 
 
 def _routed(source: Source) -> str:
-    outlook = consider(arrange(source.files), default_routes())
+    outlook = consider(arrange(source.files), all_routes(Settings()))
     if outlook.refusal is not None:
         return outlook.refusal.detail
     which = f", volume {outlook.chosen + 1}" if len(outlook.volumes) > 1 else ""

@@ -11,7 +11,7 @@ from io import BytesIO
 from pathlib import Path
 
 import numpy as np
-from builders import assessment
+from builders import assessment, manifest
 from builders_daemon import golden_datasets
 from builders_judging import judge_of
 from PIL import Image
@@ -20,7 +20,6 @@ from pydicom import dcmread
 from daemon.commands.push import spoilt
 from daemon.core.verdict import decide
 from models.artefacts import ARTEFACTS
-from models.bundle import Thresholds
 
 RECORD = Path(__file__).parent / "records" / "brain-t1.json"
 #: One draw of each artefact, at its worst.
@@ -99,7 +98,7 @@ def decisions():
         presence = dict.fromkeys(ARTEFACTS, draw.choice([0.0, 0.1, 0.5, 0.95]))
         distance = draw.choice([1.0, 1.0, 5.0])
         found = assessment(levels, entropy=draw.choice([0.0, 0.9]), presence=presence, distance=distance)
-        verdict = decide(found, Thresholds(alpha=0.05, impaired=1.0, dice_loss=0.1, unfamiliar=0.02))
+        verdict = decide(found, manifest())
         answers.append([verdict.state.value, verdict.cause and str(verdict.cause), verdict.action, verdict.rating])
     return answers
 

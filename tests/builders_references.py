@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 
-from builders import assessment, instance
+from builders import assessment, instance, measure
 
 from daemon.config import load_settings
-from daemon.core.values import ClosedBy, Measure, Series, State, Verdict
+from daemon.core.values import ClosedBy, Series, State, Verdict
 from daemon.edge.index import Index
 from daemon.edge.migrations import open_database
 from daemon.edge.results import Published, Results
@@ -17,7 +17,7 @@ CALM = {"uncertainty": 0.04, "task": 0.3, "entropy": 0.15}
 
 def bundle_of(config):
     """The bundle that a configuration names."""
-    return load_bundle(load_settings(config).bundle)
+    return load_bundle(load_settings(config).bundle_folders["brain-t1"])
 
 
 def record_judged(config, numbers, *, scanner="MR1", protocol="t1", **found):
@@ -43,7 +43,7 @@ def record_judged(config, numbers, *, scanner="MR1", protocol="t1", **found):
                 partial=False,
             )
         )
-        measures = {name: Measure(value=score + number / 1e4, unit="1") for name, score in CALM.items()}
+        measures = tuple(measure(name, score + number / 1e4) for name, score in CALM.items())
         published = Published(
             verdict=Verdict(state=found.get("state", State.ACCEPT), action=""),
             assessment=replace(assessment(), measures=measures),

@@ -6,26 +6,16 @@ from io import BytesIO
 from typing import Any
 
 import numpy as np
+from builders import manifest, measure
 from pydicom import dcmread, dcmwrite
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage
 
 from daemon.core.errors import Reason
-from daemon.core.values import (
-    Algorithm,
-    Arrival,
-    Assessment,
-    ClosedBy,
-    Instance,
-    Judgement,
-    Measure,
-    ReportContext,
-    Series,
-    State,
-    Verdict,
-)
+from daemon.core.measures import Assessment, Measure
+from daemon.core.values import Algorithm, Arrival, ClosedBy, Instance, Judgement, ReportContext, Series, State, Verdict
 from models.artefacts import Artefact
-from models.prediction import Prediction
+from models.findings import Structure, View
 
 STUDY_UID = "1.2.840.99999.1"
 SERIES_UID = "1.2.840.99999.1.7"
@@ -127,28 +117,31 @@ ALGORITHM = Algorithm(
 )
 
 
-def make_assessment(**changes: Any) -> Assessment:
-    """A series with head movement, everything else within its limits."""
+def make_assessment(*others: Measure, **changes: Any) -> Assessment:
+    """A series with head movement, everything else within its limits; ``others`` take the place of their namesakes."""
+    told = (
+        measure("noise", 0.01, limit=0.05),
+        measure("spike", 0.002, limit=0.04),
+        measure("blur", 0.03, limit=0.06),
+        measure("wrap", 0.011, limit=0.05),
+        measure("motion", 0.21, limit=0.07),
+        measure("uncertainty", 0.412345678, limit=0.3),
+        measure("snr", 21.3),
+        measure("cnr", 3.2),
+        measure("feature distance", 1.2, limit=3.0),
+        measure("histogram distance", 0.9, limit=2.5),
+        measure("task", 0.4, limit=0.9),
+        measure("entropy", 0.31, limit=0.5),
+    )
     values: dict[str, Any] = {
-        "uncertainty": Measure(value=0.412345678, unit="1", limit=0.3),
-        "artefacts": {
-            Artefact.NOISE: Measure(value=0.01, unit="1", limit=0.05),
-            Artefact.SPIKE: Measure(value=0.002, unit="1", limit=0.04),
-            Artefact.BLUR: Measure(value=0.03, unit="1", limit=0.06),
-            Artefact.WRAP: Measure(value=0.011, unit="1", limit=0.05),
-            Artefact.MOTION: Measure(value=0.21, unit="1", limit=0.07),
-        },
-        "causes": {artefact: 0.9 if artefact is Artefact.MOTION else 0.05 for artefact in Artefact},
-        "volumes_ml": {"CSF": 312.4, "grey matter": 702.1234567, "white matter": 488.0},
-        "measures": {
-            "snr": Measure(value=21.3, unit="ratio"),
-            "cnr": Measure(value=3.2, unit="ratio"),
-            "feature distance": Measure(value=1.2, unit="1", limit=3.0),
-            "histogram distance": Measure(value=0.9, unit="1", limit=2.5),
-            "task": Measure(value=0.4, unit="1", limit=0.9),
-            "entropy": Measure(value=0.31, unit="1", limit=0.5),
-        },
-        "intervals_ml": {"CSF": (280.0, 350.5), "grey matter": (650.0, 760.0), "white matter": (490.0, 520.0)},
+        "primary": "uncertainty",
+        "measures": tuple({one.name: one for one in (*told, *others)}.values()),
+        "presence": {artefact.value: 0.9 if artefact is Artefact.MOTION else 0.05 for artefact in Artefact},
+        "structures": (
+            Structure(name="CSF", volume_ml=312.4, interval_ml=(280.0, 350.5)),
+            Structure(name="grey matter", volume_ml=702.1234567, interval_ml=(650.0, 760.0)),
+            Structure(name="white matter", volume_ml=488.0, interval_ml=(490.0, 520.0)),
+        ),
         "reference": "scanner MR1, protocol t1_mprage: 240 series",
     }
     return Assessment(**(values | changes))
@@ -162,14 +155,16 @@ def make_judgement(state: State = State.RESCAN, **changes: Any) -> Judgement:
         State.REVIEW: Verdict(
             state=State.REVIEW,
             action="Look at the images before the patient leaves.",
-            cause=Artefact.BLUR,
+            cause="blur",
+            cause_word="Blur",
             reasons=("blur above its limit",),
             rating=55,
         ),
         State.RESCAN: Verdict(
             state=State.RESCAN,
             action="Repeat the series; ask the patient to lie still.",
-            cause=Artefact.MOTION,
+            cause="motion",
+            cause_word="Motion",
             reasons=("motion variance 0.21 above 0.07",),
             rating=20,
         ),
@@ -183,11 +178,12 @@ def make_judgement(state: State = State.RESCAN, **changes: Any) -> Judgement:
         verdict=verdicts[state],
         assessment=None if state is State.NOT_ASSESSED else make_assessment(),
         algorithm=ALGORITHM,
+        manifest=manifest(),
         context=replace(context, **changes),
     )
 
 
-def make_prediction(**changes: Any) -> Prediction:
+def make_view(**changes: Any) -> View:
     """Nested ellipsoids on a 2 mm box: scalp, CSF, grey and white matter; variances are hot on the patient's left."""
     shape = (80, 96, 80)
     index = np.indices(shape, np.float32)
@@ -196,20 +192,14 @@ def make_prediction(**changes: Any) -> Prediction:
     labels = np.select([radius < 0.6, radius < 0.75, radius < 0.82], [3, 2, 1], 0).astype(np.uint8)
     image = np.choose(labels, [0.4 * (radius < 1), 0.1, 0.6, 0.9]).astype(np.float32)
     left = (labels > 0) * np.linspace(1, 0, shape[0], dtype=np.float32)[:, None, None]
-    variances = {artefact: (0.05 * left).astype(np.float32) for artefact in Artefact}
-    variances[Artefact.MOTION] = left.astype(np.float32)
+    heat = {artefact.value: (0.05 * left).astype(np.float32) for artefact in Artefact}
     affine = np.diag([2.0, 2.0, 2.0, 1.0])
     affine[:3, 3] = -2 * middle
     values: dict[str, Any] = {
         "image": image,
-        "labels": labels,
-        "probabilities": np.stack([labels == tissue for tissue in range(4)]).astype(np.float32),
-        "task_variance": left.astype(np.float32),
-        "variances": variances,
-        "causes": dict.fromkeys(Artefact, 0.1),
-        "volume_samples_ml": np.zeros((2, 4), np.float32),
-        "embedding": np.zeros(6, np.float32),
-        "entropy": (0.3 * left).astype(np.float32),
         "affine": affine,
+        "region": labels > 0,
+        "outlined": labels == 2,
+        "heat": heat | {"motion": left.astype(np.float32)},
     }
-    return Prediction(**(values | changes))
+    return View(**(values | changes))

@@ -7,7 +7,6 @@ from pathlib import Path
 import torch
 
 from models.artefacts import ARTEFACTS
-from models.bundle import NetworkGrid
 from models.engines.onnxruntime import OnnxRuntimeEngine
 from models.graphs import Engine, Graph, Run
 from models.nets.brain import BrainConfig, BrainNet
@@ -16,9 +15,12 @@ from models.nets.judge import Borders, Judge
 from models.nets.locator import LOCATOR_TRUNK, Locator
 from models.nets.stochastic import StochasticHead
 from models.prediction import (
+    JUDGE_FILE,
     JUDGE_GRAPH,
+    LOCATOR_FILE,
     LOCATOR_GRAPH,
     Locate,
+    NetworkGrid,
     Outputs,
     Prediction,
     judge_by,
@@ -30,8 +32,6 @@ from models.preprocess import Affine, FloatArray
 from models.spectrum import feature_names
 from training.run import load_weights
 
-#: The graphs in a brain bundle's folder.
-LOCATOR, JUDGE = "locate.onnx", "judge.onnx"
 #: The grid of the brain bundle: 2 mm, a box that holds every head about its brain.
 BRAIN_GRID = NetworkGrid(spacing_mm=2.0, box=(96, 112, 96), locator_multiple=LOCATOR_TRUNK.multiple)
 #: What the names of a brain network's variance weights begin with: who asks for its labels alone need not have them.
@@ -106,7 +106,7 @@ def torch_networks(judge: Judge, locator: Locator, *, alone: bool = False) -> Ne
 
 def onnx_graphs(bundle: Path) -> Mapping[str, Engine]:
     """The graphs in a bundle's folder, in ONNX Runtime on the CPU; no manifest is needed yet."""
-    files = {LOCATOR_GRAPH: LOCATOR, JUDGE_GRAPH: JUDGE}
+    files = {LOCATOR_GRAPH: LOCATOR_FILE, JUDGE_GRAPH: JUDGE_FILE}
     return {
         name: OnnxRuntimeEngine(Graph(bundle=bundle.name, digest="", name=name, file=bundle / file))
         for name, file in files.items()

@@ -7,7 +7,7 @@ import argparse
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,11 @@ import nibabel as nib
 import numpy as np
 import numpy.typing as npt
 
-from daemon.commands.bids import other_than_t1
+from daemon.commands.bids import suffix_of
 from daemon.commands.finding import NIFTI
-from daemon.config import SHIPPED, Settings, load_settings
+from daemon.config import Settings, load_settings
 from daemon.core.errors import ConfigError, NotAssessable, Reason, SpoolError
+from daemon.core.measures import Measure
 from daemon.core.reference import choose
 from daemon.core.routing import Route
 from daemon.core.values import Verdict, Volume
@@ -27,10 +28,8 @@ from daemon.edge.content import FileContent
 from daemon.edge.engines import engine_maker
 from daemon.edge.references import load_references
 from daemon.examination import Examination, Examiners, read_nifti
+from daemon.routes import all_routes
 from daemon.selection import Candidate, check_size, select, select_volume
-from models.prediction import Prediction
-from models.preprocess import FloatArray, Grid, canonical, resample, restore
-from models.refinement import labels_on_own_grid
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -66,25 +65,18 @@ class Appraisal:
 
 
 class Appraiser:
-    """Judges series on disk with the configured bundles, each of which is loaded once.
+    """Judges series on disk with the configured bundles, all of which have passed their golden tests.
 
-    ``proven``: each must pass its golden test before it judges anything.
+    Raises:
+        BundleError: a bundle cannot be used, or gets other numbers than its maker on this machine.
+        ConfigError: the configured engine is not the active one.
     """
 
-    def __init__(self, settings: Settings, *, proven: bool = False) -> None:
+    def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._examiners = Examiners(
-            settings.bundle_folders, engine_maker(settings.engine, settings.compiled), proven=proven
-        )
-
-    def prepare(self) -> None:
-        """Check all bundles, and load the shipped one, before the first series rather than with it.
-
-        Raises:
-            BundleError: a bundle is not whole, or gets other numbers than its maker on this machine.
-            ConfigError: the configured provider is not the active one.
-        """
-        self._examiners.prepare(SHIPPED)
+        self._routes = all_routes(settings)
+        self._examiners = Examiners(settings.bundle_folders, engine_maker(settings.engine, settings.compiled))
+        self._examiners.prepare()
 
     def appraise(self, files: Sequence[Path], scanner: str = "") -> Appraisal:
         """Judge one series, as one that came from ``scanner`` (calling AE title) if that is given.
@@ -92,11 +84,10 @@ class Appraiser:
         Raises:
             ConfigError: it cannot be read at all; the scanner's references cannot be used.
             OSError: a file cannot be read now.
-            BundleError: the bundle that judges it cannot be used.
         """
         settings, volume = self._settings, None
         try:
-            candidate = _candidate(files, settings.routes, scanner)
+            candidate = _candidate(files, self._routes, scanner)
             volume = candidate.volume
             examiner = self._examiners.get(candidate.bundle)
             bundle = examiner.bundle
@@ -113,9 +104,10 @@ def appraise(path: Path, settings: Settings, scanner: str = "") -> Appraisal:
 
     Raises:
         ConfigError: there is no image at the path, or it cannot be read; the scanner's references cannot be used.
-        BundleError: the configured bundle cannot be used.
+        BundleError: a configured bundle cannot be used.
     """
-    appraisal = Appraiser(settings).appraise(files_of(path), scanner)
+    files = files_of(path)
+    appraisal = Appraiser(settings).appraise(files, scanner)
     if Reason.EMPTY in appraisal.verdict.reasons:
         raise ConfigError(f"no image at {path}: give a DICOM folder, a DICOM file or a NIfTI file")
     return appraisal
@@ -135,11 +127,7 @@ def files_of(path: Path) -> list[Path]:
 def _candidate(files: Sequence[Path], routes: Sequence[Route], scanner: str) -> Candidate:
     check_size([file.stat().st_size for file in files])
     if len(files) == 1 and files[0].name.endswith(NIFTI):
-        candidate = select_volume(read_nifti(files[0]), routes, scanner)
-        suffix = other_than_t1(files[0].name)
-        if suffix and candidate.bundle == SHIPPED:
-            raise NotAssessable(Reason.CONTRAST, f"{suffix} by its BIDS name")
-        return candidate
+        return select_volume(read_nifti(files[0]), routes, scanner, suffix_of(files[0].name))
     try:
         return select(map(FileContent, files), routes, scanner)
     except SpoolError as error:  # one of the files cannot be read now
@@ -159,15 +147,14 @@ def summarise(appraisal: Appraisal) -> dict[str, Any]:
     if appraisal.examination is not None:
         assessment = appraisal.examination.assessment
         summary |= {
-            "uncertainty": _number(assessment.uncertainty.value),
+            "uncertainty": _number(assessment.rank.value),
             "rating": verdict.rating,
-            "causes": {artefact.value: _number(p) for artefact, p in assessment.causes.items()},
-            "volumes_ml": {name: _number(v) for name, v in assessment.volumes_ml.items()},
-            "intervals_ml": {name: [_number(v) for v in ends] for name, ends in assessment.intervals_ml.items()},
-            "measures": {
-                name: {key: _number(v) if isinstance(v, float) else v for key, v in asdict(measure).items()}
-                for name, measure in assessment.measures.items()
+            "causes": {cause: _number(value) for cause, value in assessment.presence.items()},
+            "volumes_ml": {one.name: _number(one.volume_ml) for one in assessment.structures},
+            "intervals_ml": {
+                one.name: [_number(end) for end in one.interval_ml] for one in assessment.structures if one.interval_ml
             },
+            "measures": {_placed(measure): _told(measure) for measure in assessment.measures},
             "reference": assessment.reference,
             "seconds": appraisal.examination.seconds,
         }
@@ -175,23 +162,23 @@ def summarise(appraisal: Appraisal) -> dict[str, Any]:
 
 
 def write_maps(appraisal: Appraisal, folder: Path) -> list[Path]:
-    """Write labels and variances on the input's own grid; nothing where there was no examination."""
+    """Write the method's maps on the input's own grid; nothing where there was no examination."""
     if appraisal.examination is None or appraisal.volume is None:
         return []
     folder.mkdir(parents=True, exist_ok=True)
-    prediction, volume = appraisal.examination.prediction, appraisal.volume
-    labels = labels_on_own_grid(volume.voxels, volume.affine, prediction)
-    written = [_save(labels, volume, folder / "labels.nii.gz")]
-    for artefact, variance in prediction.variances.items():
-        path = folder / f"variance-{artefact.value}.nii.gz"
-        written.append(_save(_values_on(variance, prediction, volume), volume, path))
-    return written
+    maps = appraisal.examination.findings.maps
+    return [_save(make(), appraisal.volume, folder / f"{name}.nii.gz") for name, make in maps.items()]
 
 
-def _values_on(values: FloatArray, prediction: Prediction, volume: Volume) -> FloatArray:
-    box = Grid(prediction.labels.shape, prediction.affine)
-    turned, affine = canonical(volume.voxels, volume.affine)
-    return restore(resample(values, box, Grid(turned.shape, affine)), volume.affine)
+def _placed(measure: Measure) -> str:
+    """A name for each, where there are several of one kind."""
+    return "@".join([measure.name, *([",".join(map(str, measure.at))] if measure.at else [])])
+
+
+def _told(measure: Measure) -> dict[str, Any]:
+    numbers = {key: getattr(measure, key) for key in ("value", "limit", "p_value", "level")}
+    told: dict[str, Any] = {key: _number(v) if isinstance(v, float) else v for key, v in numbers.items()}
+    return told | {"unit": measure.unit, "evidence": measure.evidence.value}
 
 
 def _save(values: npt.NDArray[np.generic], volume: Volume, path: Path) -> Path:

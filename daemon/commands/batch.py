@@ -175,8 +175,7 @@ def _work(
     answered, total = cohort.count()
     if answered == total:
         return
-    appraiser = Appraiser(settings, proven=True)
-    appraiser.prepare()
+    appraiser = Appraiser(settings)
     supervisor = Supervisor(stop, passes=is_gone)
     line = CohortLine(cohort, options.folder, partial(appraiser.appraise, scanner=options.scanner), supervisor)
     roster = Roster(engine, settings.work.silence_s)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from daemon.config import SHIPPED, Settings, load_settings
+from daemon.config import Settings, load_settings
 from daemon.core.calibration import ACCEPTED, Coverage, LeftOut, Scored, Selection, coverage, learn
 from daemon.core.errors import ConfigError
 from daemon.core.reference import References, fewest, level_of
@@ -36,7 +36,8 @@ class Calibration:
 
 _ABOUT = """\
 Learns what accepted series of each scanner and protocol look like, from the newest verdict of every complete series,
-and writes it to storage/references.json; a running daemon takes it up with its next series. A series is compared with
+and writes it to storage/references-NAME.json, NAME being the bundle's; a running daemon takes it up with its next
+series. A series is compared with
 its own scanner and protocol where these hold enough series for an alarm to be possible at all, else with all of its
 scanner, else with the bundle's own reference. Only scores of the configured bundle count. With rule = "iqr" under
 [judgement] twelve series are enough (Tukey's fence), but the share of false alarms is then not fixed.
@@ -52,7 +53,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.description = _ABOUT
     parser.add_argument("--accepted-only", action="store_true", help="leave REVIEW out: tightens the limits every time")
     parser.add_argument("--exclude", type=Path, metavar="FILE", help="series UIDs that a person rejected, one a line")
-    parser.add_argument("--bundle", default=SHIPPED, metavar="NAME", help="as [bundles] calls it; else the shipped one")
+    parser.add_argument("--bundle", default="", metavar="NAME", help="which one, where there are several")
     parser.add_argument("--dry-run", action="store_true", help="show it, write nothing")
     parser.add_argument("--json", action="store_true", help="everything, as JSON")
 
@@ -71,7 +72,7 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def calibrate(settings: Settings, selection: Selection, *, write: bool, bundle_name: str = SHIPPED) -> Calibration:
+def calibrate(settings: Settings, selection: Selection, *, write: bool, bundle_name: str = "") -> Calibration:
     """Learn the references of one of the configured bundles, and write them unless told not to.
 
     Raises:
@@ -79,11 +80,12 @@ def calibrate(settings: Settings, selection: Selection, *, write: bool, bundle_n
             the file cannot be written.
         BundleError: the bundle cannot be used.
     """
+    bundle_name = bundle_name or _only(settings)
     if bundle_name not in settings.bundle_folders:
         raise ConfigError(f"no bundle '{bundle_name}' is configured: write one of {', '.join(settings.bundle_folders)}")
     bundle = load_bundle(settings.bundle_folders[bundle_name])
     manifest = bundle.manifest
-    if not manifest.signals:
+    if not manifest.compared:
         raise ConfigError("the bundle compares no score with a reference: there is nothing to calibrate")
     series = _judged(settings)
     references, left_out = learn(series, manifest, bundle.digest, selection, time.time())
@@ -97,6 +99,14 @@ def calibrate(settings: Settings, selection: Selection, *, write: bool, bundle_n
         needed=fewest(level_of(manifest), settings.judgement.rule),
         unknown=len(set(selection.rejected) - {one.series_instance_uid for one in series}),
     )
+
+
+def _only(settings: Settings) -> str:
+    """The bundle of an installation that has one."""
+    names = [*settings.bundle_folders]
+    if len(names) != 1:
+        raise ConfigError(f"say which bundle with --bundle: {', '.join(names) or 'none is configured'}")
+    return names[0]
 
 
 def read_rejected(path: Path | None) -> frozenset[str]:

@@ -25,7 +25,7 @@ from pynetdicom.events import Event
 
 from daemon.commands.push import golden_head, send_plainly, spoilt
 from daemon.commands.series import list_series
-from daemon.config import Settings, load_settings
+from daemon.config import Settings, load_settings, shipped_bundles
 from daemon.core.errors import ConfigError, ScansideError
 from daemon.core.values import State
 from daemon.dicom.outgoing import Outgoing, encode_outgoing
@@ -70,7 +70,7 @@ def run_demo(folder: Path, source: Path | None) -> int:
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    datasets = _own_series(source) if source else golden_head(Settings().bundle, "golden head")
+    datasets = _own_series(source) if source else golden_head(shipped_bundles()["brain-t1"], "golden head")
     pushes = {artefact: _simulated(artefact, datasets) for artefact in PUSHES}
     with _archive(folder.resolve() / "archive") as archive, _daemon(folder, archive) as (settings, page):
         print(f"live page {page} while the demo runs; everything lies in {folder.resolve()}\n")

@@ -102,7 +102,7 @@ def send_plainly(images: Series, peer: Peer) -> None:
 def golden_head(bundle: Path, seed: str) -> list[Dataset]:
     """The golden head of a bundle as a classic MR series."""
     whole = load_bundle(bundle)
-    volume = read_nifti(whole.file(whole.manifest.golden.series))
+    volume = read_nifti(whole.file(next(iter(whole.manifest.golden.images.values()))))
     return list(series_from_volume(volume, seed=seed))
 
 
@@ -147,7 +147,7 @@ def _tls(options: argparse.Namespace) -> TlsSettings | None:
 def _series(options: argparse.Namespace, settings: Settings, seed: int) -> list[Series]:
     """The series to send, each by instance number."""
     if not options.paths:
-        datasets = golden_head(settings.bundle, f"push {seed}")
+        datasets = golden_head(next(iter(settings.bundle_folders.values())), f"push {seed}")
         spoil = options.artefact and partial(spoilt, artefact=options.artefact, severity=options.severity, seed=seed)
         return [[encode_outgoing(dataset) for dataset in (spoil(datasets) if spoil else datasets)]]
     files = _files(options.paths, str(seed) if options.new_uids else None)

@@ -17,12 +17,13 @@ from pydicom.dataset import Dataset
 from daemon.commands.assess import files_of
 from daemon.config import Settings, load_settings
 from daemon.core.errors import NotAssessable
-from daemon.core.routing import FREE_TEXT, Check, Trial
+from daemon.core.routing import FREE_TEXT, Check, Route, Trial
 from daemon.dicom.attributes import Attributes
 from daemon.dicom.own import is_own
 from daemon.dicom.reader import arrange, is_image, kind_of
 from daemon.dicom.reading.objects import read_file
 from daemon.edge.content import FileContent
+from daemon.routes import all_routes
 from daemon.selection import Outlook, consider
 
 
@@ -82,6 +83,7 @@ def explain(path: Path, settings: Settings, scanner: str = "") -> Iterator[Expla
     Raises:
         ConfigError: there is nothing at the path.
     """
+    routes = all_routes(settings)
     for uid, datasets in _series(files_of(path)).items():
         others = [dataset for dataset in datasets if not is_own(_header(dataset))]
         made = Explanation(
@@ -90,7 +92,7 @@ def explain(path: Path, settings: Settings, scanner: str = "") -> Iterator[Expla
             own=len(datasets) - len(others),
             left_out=Counter(kind_of(header) for header in map(_header, others) if not is_image(header)),
         )
-        yield _explain(made, others, settings, scanner)
+        yield _explain(made, others, routes, scanner)
 
 
 def describe(explanation: Explanation) -> Iterator[str]:
@@ -103,7 +105,8 @@ def describe(explanation: Explanation) -> Iterator[str]:
     if explanation.outlook and explanation.outlook.left_out:
         yield f"  left out: {explanation.outlook.left_out} derived images"
     for trial in explanation.trials:
-        answer = trial.route.bundle or f"refuse: {trial.route.refuse}"
+        whose = f"{trial.route.bundle} refuses" if trial.route.bundle else "refuse"
+        answer = trial.route.bundle if trial.route.judges else f"{whose}: {trial.route.refuse}"
         yield f"  {'yes' if trial.applies else 'no '} {trial.route.name} -> {answer}"
         yield from (f"        {_sentence(check)}" for check in trial.checks if not check.holds or trial.applies)
 
@@ -140,12 +143,12 @@ def summarise(explanation: Explanation) -> dict[str, Any]:
     }
 
 
-def _explain(made: Explanation, datasets: Sequence[Dataset], settings: Settings, scanner: str) -> Explanation:
+def _explain(made: Explanation, datasets: Sequence[Dataset], routes: Sequence[Route], scanner: str) -> Explanation:
     try:
-        outlook = consider(arrange(datasets), settings.routes, scanner)
+        outlook = consider(arrange(datasets), routes, scanner)
     except NotAssessable as error:
         return replace(made, refused=str(error))
-    return replace(made, outlook=outlook, trials=outlook.trials(settings.routes))
+    return replace(made, outlook=outlook, trials=outlook.trials(routes))
 
 
 def _header(dataset: Dataset) -> Attributes:

@@ -61,7 +61,7 @@ def _entry(record: Record, reports: Reports, deliveries: list[Delivery]) -> dict
         "revision": record.revision,
         "state": record.stage.value,
         "verdict": verdict.state.value if verdict else None,
-        "cause": verdict.cause.value if verdict and verdict.cause else None,
+        "cause": verdict.cause if verdict and verdict.cause else None,
         "action": verdict.action if verdict else None,
         "reasons": list(verdict.reasons) if verdict else [],
         "closed_by": record.closed_by.value,

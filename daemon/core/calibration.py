@@ -9,7 +9,7 @@ from math import isfinite
 from daemon.core.reference import Cell, References, fewest, level_of, size
 from daemon.core.rule import Rule
 from daemon.core.values import State
-from models.bundle import Manifest
+from models.manifest import Manifest
 
 #: Verdicts whose series count as references. REVIEW does: a reference that lost what was merely unusual would have
 #: tighter limits, which would call more of the next series unusual, and so on at every turn. RESCAN never does: an
@@ -71,7 +71,7 @@ def learn(
     series: Iterable[Scored], manifest: Manifest, bundle: str, selection: Selection, made_at: float
 ) -> tuple[References, Mapping[LeftOut, int]]:
     """The references of one bundle from judged series, and how many of these were left out, by reason."""
-    signals = manifest.signals
+    signals = manifest.compared
     cells: defaultdict[tuple[str, str], list[Scored]] = defaultdict(list)
     left_out: Counter[LeftOut] = Counter()
     for one in series:
@@ -87,7 +87,7 @@ def learn(
 def coverage(references: References, manifest: Manifest, rule: Rule = Rule.CONFORMAL) -> tuple[Coverage, ...]:
     """One line a cell, in order."""
     needed = fewest(level_of(manifest), rule)
-    signals = len(manifest.signals) if rule is Rule.CONFORMAL else None
+    signals = len(manifest.compared) if rule is Rule.CONFORMAL else None
     return tuple(
         _coverage(cell, size(references.of_scanner(cell.scanner)), needed, signals) for cell in references.cells
     )

@@ -81,7 +81,7 @@ class Reason(StrEnum):
     TOO_FEW = "too few slices for a volume"
     TOO_LARGE = "volume too large"
     FLAT = "images hold no signal"
-    NO_HEAD = "no head found in the images"
+    NOT_FOUND = "what this model judges is not in the images"
     CONTRAST = "not the contrast that this model judges"
     SEVERAL = "no model for a series of several volumes"
     UNROUTED = "no model for this series"

@@ -6,17 +6,18 @@ alarm, and with the bundle's own reference for voxels of its size where the scan
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from math import isfinite
 
+from daemon.core.measures import Measure
 from daemon.core.rule import Rule
-from daemon.core.values import Measure
-from models.bundle import Manifest
+from models.findings import Signal
+from models.manifest import Manifest
 from models.uncertainty import conformal_limit, conformal_p_value, tukey_limit
 
 Scores = Mapping[str, tuple[float, ...]]
 
-#: Tukey's fence is measured from quartiles: with fewer than three references in each, one odd head moves it too far.
+#: Tukey's fence is measured from quartiles: with fewer than three references in each, one odd series moves it too far.
 FEWEST_FOR_QUARTILES = 12
 
 
@@ -77,15 +78,19 @@ class Standard:
         scores = self.scores[signal]
         return tukey_limit(scores) if self.rule is Rule.IQR else conformal_limit(scores, self.level)
 
-    def measure(self, value: float, signal: str) -> Measure:
-        """A score with its limit and its p-value; neither where the reference does not know the signal."""
-        if signal not in self.scores:
-            return Measure(value=value, unit="1")
+    def measure(self, signal: Signal, compared_with: str = "") -> Measure:
+        """A signal with its limit and its p-value; neither where the reference does not know it.
+
+        ``compared_with``: the signal whose reference it has, where it has none of its own.
+        """
+        name = compared_with or signal.name
+        told = {field.name: getattr(signal, field.name) for field in fields(Signal)}
+        if name not in self.scores:
+            return Measure(**told)
         return Measure(
-            value=value,
-            unit="1",
-            limit=self.limit(signal),
-            p_value=conformal_p_value(self.scores[signal], value),
+            **told,
+            limit=self.limit(name),
+            p_value=conformal_p_value(self.scores[name], signal.value),
             level=self.level if self.rule is Rule.CONFORMAL else None,
         )
 
@@ -97,7 +102,7 @@ def size(scores: Scores) -> int:
 
 def level_of(manifest: Manifest) -> float:
     """The p-value from which down a signal is abnormal: alpha over the number of signals (Bonferroni)."""
-    return manifest.thresholds.alpha / max(1, len(manifest.signals))
+    return manifest.thresholds.alpha / max(1, len(manifest.compared))
 
 
 def fewest(level: float, rule: Rule = Rule.CONFORMAL) -> int:
@@ -110,11 +115,11 @@ def fewest(level: float, rule: Rule = Rule.CONFORMAL) -> int:
     return count
 
 
-def known_heads(manifest: Manifest) -> Standard:
-    """The heads that distances are compared with; a scanner's own heads do not replace them: what is a head is one."""
+def known_subjects(manifest: Manifest) -> Standard:
+    """What familiarity is measured by; a scanner's own series do not replace it: what is familiar is so everywhere."""
     known = manifest.known
     level = manifest.thresholds.unfamiliar / max(1, len(known.scores))
-    return Standard(name=f"known: {size(known.scores)} heads ({known.source})", scores=known.scores, level=level)
+    return Standard(name=f"known: {size(known.scores)} subjects ({known.source})", scores=known.scores, level=level)
 
 
 def of_manifest(manifest: Manifest, coarsest_mm: float, rule: Rule = Rule.CONFORMAL) -> Standard:
@@ -127,7 +132,7 @@ def of_manifest(manifest: Manifest, coarsest_mm: float, rule: Rule = Rule.CONFOR
 def choose(references: References | None, manifest: Manifest, origin: Origin, rule: Rule = Rule.CONFORMAL) -> Standard:
     """The finest reference that holds enough series: of the protocol, of its scanner, else the bundle's own."""
     needed = fewest(level_of(manifest), rule)
-    if references is not None and manifest.signals:
+    if references is not None and manifest.compared:
         for group, scores in (
             (
                 f"protocol {origin.protocol or 'without a name'}",

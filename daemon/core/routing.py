@@ -15,7 +15,7 @@ Value = tuple[str, ...] | tuple[float, ...]
 #: What is known of a series, by name; empty or absent where its header is silent.
 Facts = Mapping[str, Value]
 
-#: Facts that are words: DICOM keywords, the calling AE title, and the plane of the slices.
+#: Facts that are words: DICOM keywords, the calling AE title, the plane of the slices, what a NIfTI file is after BIDS.
 WORDS: Final = (
     "Modality",
     "BodyPartExamined",
@@ -31,6 +31,7 @@ WORDS: Final = (
     "ManufacturerModelName",
     "CallingAE",
     "Plane",
+    "BidsSuffix",
 )
 #: Facts that are numbers: ms, degrees, s/mm2, T, mm, counts.
 NUMBERS: Final = (
@@ -95,13 +96,21 @@ class Condition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """One rule: the series that fulfil ``when`` are judged by ``bundle``, or not at all, for the reason ``refuse``."""
+    """One rule: the series that fulfil ``when`` are judged by ``bundle``, or not at all, for the reason ``refuse``.
+
+    With both, this bundle alone refuses them.
+    """
 
     name: Name
     when: Mapping[Name, Condition] = field(default_factory=dict)
     bundle: Annotated[str, Line(optional=True)] = ""
     refuse: Annotated[str, Line(200, optional=True)] = ""
     free_text_alone: bool = False
+
+    @property
+    def judges(self) -> bool:
+        """Whether it leads to a bundle."""
+        return bool(self.bundle) and not self.refuse
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,8 +142,18 @@ def try_routes(routes: Sequence[Route], facts: Facts) -> tuple[Trial, ...]:
 
 
 def find_route(routes: Sequence[Route], facts: Facts) -> Route | None:
-    """The route of a series; None where none applies."""
-    return next((trial.route for trial in (_try(route, facts) for route in routes) if trial.applies), None)
+    """The route of a series: the first that applies, of bundles that have not refused it; None where none applies.
+
+    Where bundles have refused it and none takes it, their reasons together.
+    """
+    refused: dict[str, Route] = {}
+    for route in routes:
+        if route.bundle not in refused and _try(route, facts).applies:
+            if not (route.bundle and route.refuse):
+                return route
+            refused[route.bundle] = route
+    names, reasons = ({getattr(route, name): None for route in refused.values()} for name in ("name", "refuse"))
+    return Route(name=", ".join(names), refuse="; ".join(reasons)) if refused else None
 
 
 def faults(routes: Sequence[Route], bundles: Sequence[str]) -> Iterator[str]:

@@ -1,11 +1,10 @@
 """The values that the line hands on: each is frozen, and made in one place (see ARCHITECTURE.md).
 
-``Prediction``, what the networks said, lives in models/prediction.py because training makes it too.
+``Findings``, what a method says, live in models/findings.py: methods know no daemon.
 
 Arrays are indexed (i, j, k); affines map an index to RAS mm; times are UTC seconds since the epoch.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -13,8 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from daemon.core.errors import Reason
+from daemon.core.measures import Assessment
 from daemon.core.steps import StepArrival
-from models.artefacts import Artefact
+from models.manifest import Manifest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,37 +140,6 @@ class Volume:
     remark: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Measure:
-    """One number of the assessment; ``limit`` is the reference's upper limit, None where there is none."""
-
-    value: float
-    unit: str
-    limit: float | None = None
-    p_value: float | None = None  # conformal, against the same reference
-    level: float | None = None  # the p-value from which down it is abnormal; None: the limit decides
-
-    @property
-    def abnormal(self) -> bool:
-        """Above its reference limit, or, which says the same of it, at or below its level."""
-        if self.p_value is not None and self.level is not None:
-            return self.p_value <= self.level
-        return self.limit is not None and self.value > self.limit
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Assessment:
-    """Named measures of one series; no images. ``uncertainty`` is the one number: higher is worse."""
-
-    uncertainty: Measure
-    artefacts: Mapping[Artefact, Measure]
-    causes: Mapping[Artefact, float]
-    volumes_ml: Mapping[str, float]
-    measures: Mapping[str, Measure]
-    intervals_ml: Mapping[str, tuple[float, float]] = field(default_factory=dict)  # nine volumes of ten lie within
-    reference: str = ""  # what they were compared with, how many series; names the protocol, free text: never log it
-
-
 class State(StrEnum):
     """The four answers; every received MR series ends in exactly one of them."""
 
@@ -182,11 +151,15 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """The answer for the radiographer: state, cause, action; ``reasons`` say what fired."""
+    """The answer for the radiographer: state, cause, action; ``reasons`` say what fired.
+
+    ``cause`` is its name in the bundle, ``cause_word`` what people call it.
+    """
 
     state: State
     action: str
-    cause: Artefact | None = None
+    cause: str | None = None
+    cause_word: str = ""
     reasons: tuple[str, ...] = ()
     not_assessed: Reason | None = None
     rating: int | None = None
@@ -194,7 +167,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Algorithm:
-    """Who judged: the bundle and the software, as named in every report."""
+    """Who judged: the bundle and the software, as named in every report; where no bundle did, the software alone."""
 
     bundle: str
     bundle_version: str
@@ -232,12 +205,16 @@ class ReportContext:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
-    """All that a report says of a series; ``assessment`` is None where there was none to make."""
+    """All that a report says of a series; ``assessment`` is None where there was none to make.
+
+    ``manifest``: of the bundle that judged, whose names and codes these are; None where none did.
+    """
 
     verdict: Verdict
     assessment: Assessment | None
     algorithm: Algorithm
     context: ReportContext
+    manifest: Manifest | None = None
 
 
 class ReportKind(StrEnum):

@@ -1,58 +1,47 @@
-"""Assessment -> Verdict: what the radiographer is told."""
+"""Assessment -> Verdict: what the radiographer is told. It reads kinds of evidence, never names."""
 
 from functools import partial
+from math import isfinite
 
 from daemon.core.errors import Reason
-from daemon.core.values import Assessment, State, Verdict
-from models.artefacts import Artefact
-from models.bundle import Thresholds
-from models.familiarity import DISTANCES
+from daemon.core.measures import Assessment, Measure
+from daemon.core.values import State, Verdict
+from models.findings import Evidence
+from models.manifest import Manifest, Thresholds
 
-#: What to do about each cause (`specs/methods.md` 6.3).
-ACTIONS = {
-    Artefact.NOISE: "Check coil connection and position, then repeat with more averages or larger voxels.",
-    Artefact.SPIKE: "Repeat once; if the stripes return, stop and call the service engineer.",
-    Artefact.BLUR: "Check resolution and reconstruction filters, then repeat.",
-    Artefact.WRAP: "Enlarge the field of view or switch on phase oversampling, then repeat.",
-    Artefact.MOTION: "Talk to the patient, pad the head, then repeat.",
-}
-_CARRY_ON = "Carry on: the images can carry the segmentation."
-#: From this presence on, the spectrum explains why a series is unlike every known head.
-_CERTAIN = 0.9
-#: Below this presence of every artefact the image itself shows none: half of what motion, the faintest, has on average.
-_EVIDENT = 0.2
-_STRANGE = "Check body part and contrast: this is unlike every head that the model knows."
 _LOOK = "Look at the images before the patient leaves."
-_DOUBTFUL = "Look at the images before the patient leaves: the segmentation is in doubt, and no artefact explains it."
 
 
-def decide(assessment: Assessment, thresholds: Thresholds, remark: str = "") -> Verdict:
+def decide(assessment: Assessment, manifest: Manifest, remark: str = "") -> Verdict:
     """ACCEPT, REVIEW or RESCAN.
 
-    A signal counts when it is abnormal: its p-value is at most alpha over the number of signals (Bonferroni). Artefact
-    variances ask for a rescan when the task is impaired as well and the image shows an artefact, for a review
-    otherwise; signals of the segmentation alone ask for a review (they cannot tell a bad image from an unusual
-    person). What is unlike every known head, with no artefact to explain it, is a review with that reason: its other
-    numbers mean little. A ``remark`` is told with the reasons, and counts as none.
+    A signal counts when it is abnormal: its p-value is at most alpha over the number of signals (Bonferroni). Evidence
+    of the image asks for a rescan where the task is harmed and a cause shows in the image, else for a review; evidence
+    of the segmentation asks for a review. What is unfamiliar, with no cause in the image to explain it, is a review
+    with that reason: its other numbers mean little. Where the method tells the loss to the task, the verdict is asked
+    of it: certain loss is harm, expected loss is a review, and what is unusual but harmless is a review too. A
+    ``remark`` is told with the reasons, and counts as none.
     """
-    reasons = _reasons(assessment)
-    verdict = partial(
-        Verdict, reasons=(*reasons, *([remark] if remark else [])), rating=_rating(assessment, thresholds)
-    )
-    fired = [artefact for artefact, measure in assessment.artefacts.items() if measure.abnormal]
-    total = assessment.uncertainty
-    if _strange(assessment):
-        return verdict(state=State.REVIEW, action=_STRANGE)
-    if not reasons:
-        return verdict(state=State.ACCEPT, action=_CARRY_ON)
-    if not (fired or total.abnormal):
+    limits, loss = manifest.thresholds, assessment.loss
+    fired = [measure for measure in assessment.measures if _counts(measure)]
+    suspected, harmed = _harm(assessment, limits)
+    shown = max(assessment.presence.values(), default=0.0)
+    reasons = (*_reasons(assessment, fired, manifest), *([remark] if remark else []))
+    verdict = partial(Verdict, reasons=reasons, rating=_rating(assessment, limits))
+    if any(measure.evidence is Evidence.FAMILIARITY for measure in fired) and shown < limits.certain:
+        return verdict(state=State.REVIEW, action=_strange(manifest))
+    if not (fired or suspected) and isfinite(assessment.rank.value):
+        return verdict(state=State.ACCEPT, action=f"Carry on: the images can carry {manifest.task}.")
+    spoilt = [measure for measure in fired if measure.evidence is Evidence.IMAGE]
+    if not (spoilt or (loss and harmed)):
         return verdict(state=State.REVIEW, action=_LOOK)
-    if max(assessment.causes.values()) < _EVIDENT:
-        return verdict(state=State.REVIEW, action=_DOUBTFUL)
-    cause = max(fired or assessment.artefacts, key=lambda artefact: _excess(assessment, artefact))
-    if total.value > thresholds.impaired:
-        return verdict(state=State.RESCAN, cause=cause, action=ACTIONS[cause])
-    return verdict(state=State.REVIEW, cause=cause, action=_LOOK)
+    cause = _cause(assessment, spoilt)
+    if not cause or shown < limits.evident:
+        doubt = f"{_LOOK[:-1]}: {manifest.task} is in doubt, and no artefact explains it."
+        return verdict(state=State.REVIEW, action=doubt)
+    entry = manifest.causes[cause]
+    state, action = (State.RESCAN, entry.action) if harmed else (State.REVIEW, _LOOK)
+    return verdict(state=state, action=action, cause=cause, cause_word=entry.word)
 
 
 def decline(reason: Reason, detail: str = "") -> Verdict:
@@ -66,27 +55,61 @@ def decline(reason: Reason, detail: str = "") -> Verdict:
     )
 
 
-def _strange(assessment: Assessment) -> bool:
-    """Far from every known head, and no artefact is there that would explain it."""
-    far = any(assessment.measures[name].abnormal for name in DISTANCES if name in assessment.measures)
-    return far and max(assessment.causes.values()) < _CERTAIN
+def _counts(measure: Measure) -> bool:
+    return measure.abnormal and measure.evidence is not Evidence.DESCRIPTIVE
 
 
-def _excess(assessment: Assessment, artefact: Artefact) -> float:
-    """How far an artefact's variance is above its limit."""
-    measure = assessment.artefacts[artefact]
+def _harm(assessment: Assessment, limits: Thresholds) -> tuple[bool, bool]:
+    """Whether the task is expected to suffer, and whether it surely does.
+
+    A rescan costs more than a look: the lower end of the loss must be beyond what is tolerated.
+    """
+    if assessment.loss is None:
+        return False, assessment.rank.value > limits.impaired
+    certain = assessment.loss.interval[0] > limits.tolerated_loss
+    return certain or assessment.loss.expected > limits.tolerated_loss, certain
+
+
+def _strange(manifest: Manifest) -> str:
+    return f"Check body part and contrast: this is unlike every {manifest.organ.word} that the model knows."
+
+
+def _cause(assessment: Assessment, spoilt: list[Measure]) -> str:
+    """What the signal furthest above its limit is put down to, of those that fired where any of these has a cause."""
+    blamed = [measure for measure in spoilt if measure.cause] or [one for one in assessment.measures if one.cause]
+    return max(blamed, key=_excess).cause if blamed else ""
+
+
+def _excess(measure: Measure) -> float:
+    """How far a measure is above its limit."""
     return measure.value / measure.limit if measure.limit else measure.value
 
 
-def _reasons(assessment: Assessment) -> tuple[str, ...]:
-    """Every measure above its limit, in plain words."""
-    return tuple(
-        f"{name} {measure.value:.3g} above {measure.limit:.3g}"
-        for name, measure in assessment.measures.items()
-        if measure.abnormal
-    )
+def _reasons(assessment: Assessment, fired: list[Measure], manifest: Manifest) -> tuple[str, ...]:
+    """Every measure above its limit, and what cannot be said, in plain words."""
+    limits = manifest.thresholds
+    reasons = [f"{_named(measure, manifest)} {measure.value:.3g}{_above(measure.limit)}" for measure in fired]
+    if not isfinite(assessment.rank.value):
+        reasons.append(f"{_named(assessment.rank, manifest)} is no number")
+    if (loss := assessment.loss) and _harm(assessment, limits)[0]:
+        low, high = loss.interval
+        reasons.append(f"expected loss {loss.expected:.2g} ({low:.2g} to {high:.2g}){_above(limits.tolerated_loss)}")
+    return tuple(reasons)
 
 
-def _rating(assessment: Assessment, thresholds: Thresholds) -> int:
+def _above(limit: float | None) -> str:
+    return "" if limit is None else f" above {limit:.3g}"
+
+
+def _named(measure: Measure, manifest: Manifest) -> str:
+    """What people call it: its cause's word where it has one."""
+    name = manifest.causes[measure.cause].word if measure.cause else measure.name
+    place = f" at {', '.join(map(str, measure.at))}" if measure.at else ""
+    return f"{name}{f' of {measure.structure}' if measure.structure else ''}{place}"
+
+
+def _rating(assessment: Assessment, limits: Thresholds) -> int | None:
     """0 worst to 100 best (TID 4014's image quality rating); 50 where the task begins to be impaired."""
-    return round(100 / (1 + assessment.uncertainty.value / thresholds.impaired))
+    loss, rank = assessment.loss, assessment.rank.value
+    harm = rank / limits.impaired if loss is None else loss.expected / limits.tolerated_loss
+    return round(100 / (1 + max(0.0, harm))) if isfinite(harm) else None

@@ -1,11 +1,12 @@
-"""Every coded concept of our reports: standard terms first, then our own scheme with its definitions.
+"""The coded concepts of our reports that are the same whatever is judged; the others are in the bundles' manifests.
+
+Standard terms first, then our own scheme with its definitions.
 
 A private code's meaning never changes; a new meaning gets a new code value (PS3.3, 8.1). The table ``DEFINITIONS``
 is shipped in the DICOM conformance statement.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
@@ -16,7 +17,7 @@ from pydicom.sr.coding import Code
 from daemon.core.values import State
 from daemon.dicom.text import SHORT_STRING, plain
 from daemon.dicom.uids import CODING_SCHEME_UID
-from models.artefacts import Artefact
+from models.manifest import Code as ManifestCode
 
 PRIVATE_SCHEME: Final = "99SCANSIDE"
 
@@ -31,8 +32,6 @@ MRI_PROCEDURE: Final = Code("25056-3", "LN", "MRI unspecified body region")
 QUALITATIVE_EVALUATIONS: Final = Code("C0034375", "UMLS", "Qualitative Evaluations")
 SOURCE_IMAGE: Final = Code("260753009", "SCT", "Source")
 TARGET_REGION: Final = codes.DCM.TargetRegion
-HEAD: Final = Code("69536005", "SCT", "Head")
-BRAIN: Final = Code("12738006", "SCT", "Brain")
 PIXELS: Final = Code("{pixels}", "UCUM", "Pixels")
 ARTIFICIAL_INTELLIGENCE: Final = codes.DCM.ArtificialIntelligence
 
@@ -61,44 +60,12 @@ QUALITY_ASSESSMENTS: Final[Mapping[State, Code]] = MappingProxyType(
     }
 )
 
-# --- findings: artefacts (CID 6316 where it has one) and others ---
-TASK_UNCERTAINTY: Final = _private("UF01", "Uncertainty of the task itself")
-NOISE: Final = _private("UF02", "Thermal noise")
-SPIKE: Final = _private("UF03", "Radiofrequency spike artifact")
-BLUR: Final = _private("UF04", "Loss of resolution")
-SEGMENTATION_UNCERTAINTY: Final = _private("UF05", "Uncertainty of the segmentation")
-TRAINING_AGREEMENT: Final = _private("UF10", "Agreement of input with training distribution")
 OTHER_STRUCTURE: Final = _private("UF20", "Structure named by the tracking identifier")
 
-ARTEFACTS: Final[Mapping[Artefact, Code]] = MappingProxyType(
-    {
-        Artefact.NOISE: NOISE,
-        Artefact.SPIKE: SPIKE,
-        Artefact.BLUR: BLUR,
-        Artefact.WRAP: codes.cid6316.PhaseWraparoundArtifact,
-        Artefact.MOTION: codes.cid6316.MotionRelatedArtifact,
-    }
-)
-
-#: By the lower-case name of the label in the bundle's manifest.
-TISSUES: Final[Mapping[str, Code]] = MappingProxyType(
-    {
-        "grey matter": Code("389081007", "SCT", "Gray matter"),
-        "white matter": Code("389080008", "SCT", "White matter"),
-        "csf": Code("65216001", "SCT", "Cerebrospinal fluid"),
-    }
-)
-
 # --- measurements and how they were made ---
-VARIANCE: Final = _private("UM01", "Predictive variance")
-CONTRAST_TO_NOISE: Final = _private("UM02", "Contrast to noise ratio")
-OUT_OF_DISTRIBUTION: Final = _private("UM04", "Out-of-distribution score")
-OVERALL_UNCERTAINTY: Final = _private("UM06", "Overall uncertainty of the assessment")
 PRESENCE: Final = _private("UM07", "Probability that the artifact is present")
-ENTROPY: Final = _private("UM08", "Predictive entropy")
 OTHER_MEASURE: Final = _private("UM20", "Measure named by the tracking identifier")
 
-CLASSICAL: Final = _private("UP01", "Image intensities within tissue labels")
 RATING: Final = _private("UP02", "Rating of signals against their reference")
 AGAINST_REFERENCE: Final = _private("UP03", "Comparison with reference series")
 NETWORK_OUTPUT: Final = _private("UP04", "Output of the network")
@@ -117,21 +84,9 @@ DEFINITIONS: Final[Mapping[Code, str]] = MappingProxyType(
         RESCAN: "An image signal lies so far outside its reference limit that the series should be acquired again.",
         NOT_ASSESSED: "The series could not be judged; the comment names the reason.",
         DECISION_THRESHOLDS: "The reference limits of the model bundle, with the configuration named by its digest.",
-        TASK_UNCERTAINTY: "Predictive uncertainty that none of the artefacts explains.",
-        SEGMENTATION_UNCERTAINTY: "How undecided the network is between the tissues.",
-        NOISE: "Complex Gaussian noise of the receive chain, Rician in the magnitude image.",
-        SPIKE: "Isolated k-space samples of far too large amplitude: a stripe pattern over the whole image.",
-        BLUR: "Missing outer k-space: lower resolution along one or more axes.",
-        TRAINING_AGREEMENT: "How far the input resembles the images that the network was trained on.",
         OTHER_STRUCTURE: "A structure segmented by the bundle that has no code here; the tracking identifier names it.",
-        VARIANCE: "Mean predictive variance with one cause over the judged tissue and its rim (Shaw et al. 2021).",
-        CONTRAST_TO_NOISE: "Difference of two tissues' mean intensities over their pooled standard deviation.",
-        OUT_OF_DISTRIBUTION: "Distance of the input from the training distribution; higher is further.",
-        OVERALL_UNCERTAINTY: "The one number that series are ranked by: the sum over all artefacts; higher is worse.",
         PRESENCE: "The network's probability, 0 to 1, that the artefact is present in the series.",
-        ENTROPY: "Mean Shannon entropy in nats of the tissue probabilities over the judged tissue and its rim.",
         OTHER_MEASURE: "A measure of the bundle that has no code here; the tracking identifier names it.",
-        CLASSICAL: "Computed from the image intensities within the labels of the network's segmentation.",
         RATING: "100 without uncertainty, 50 where the task begins to be impaired, falling towards 0.",
         AGAINST_REFERENCE: "Compared with the same number of the reference series in the bundle's manifest.",
         NETWORK_OUTPUT: "Read from the network's output without further modelling.",
@@ -140,68 +95,9 @@ DEFINITIONS: Final[Mapping[Code, str]] = MappingProxyType(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MeasureConcept:
-    """How one named measure is reported: ``group`` is its measurement group, ``finding`` what the group is about."""
-
-    group: str
-    finding: Code
-    name: Code
-    method: Code
-
-
-#: By the measure's name in the assessment.
-MEASURES: Final[Mapping[str, MeasureConcept]] = MappingProxyType(
-    {
-        "snr": MeasureConcept(
-            group="classical",
-            finding=codes.DCM.ImageQuality,
-            name=codes.DCM.SignalToNoiseRatio,
-            method=CLASSICAL,
-        ),
-        "cnr": MeasureConcept(
-            group="classical",
-            finding=codes.DCM.ImageQuality,
-            name=CONTRAST_TO_NOISE,
-            method=CLASSICAL,
-        ),
-        "feature distance": MeasureConcept(
-            group="distribution",
-            finding=TRAINING_AGREEMENT,
-            name=OUT_OF_DISTRIBUTION,
-            method=NETWORK_OUTPUT,
-        ),
-        "histogram distance": MeasureConcept(
-            group="distribution",
-            finding=TRAINING_AGREEMENT,
-            name=OUT_OF_DISTRIBUTION,
-            method=AGAINST_REFERENCE,
-        ),
-        "task": MeasureConcept(
-            group="uncertainty-task",
-            finding=TASK_UNCERTAINTY,
-            name=VARIANCE,
-            method=NETWORK_OUTPUT,
-        ),
-        "entropy": MeasureConcept(
-            group="uncertainty-segmentation",
-            finding=SEGMENTATION_UNCERTAINTY,
-            name=ENTROPY,
-            method=NETWORK_OUTPUT,
-        ),
-    }
-)
-
-
-def measure_concept(name: str) -> MeasureConcept:
-    """The concept of a measure by its name; a name without a code of its own becomes a group that carries it."""
-    known = MEASURES.get(name)
-    return known or MeasureConcept(
-        group=f"measure-{plain(name)}",
-        finding=codes.DCM.ImageQuality,
-        name=OTHER_MEASURE,
-        method=AGAINST_REFERENCE,
-    )
+def coded(code: ManifestCode) -> Code:
+    """A concept of a bundle's manifest."""
+    return Code(code.value, code.scheme, code.meaning)
 
 
 _UNITS: Final[Mapping[str, Code]] = MappingProxyType(

@@ -52,7 +52,8 @@ def source_of(evidence: Evidence) -> str:
 def series_attributes(evidence: Evidence, judgement: Judgement, kind: ReportKind) -> dict[str, Any]:
     """The arguments that every highdicom object takes about its series and its equipment."""
     algorithm = judgement.algorithm
-    versions = (algorithm.software_version, f"{algorithm.bundle} {algorithm.bundle_version}")
+    bundle = f"{algorithm.bundle} {algorithm.bundle_version}" if algorithm.bundle_digest else ""
+    versions = [version for version in (algorithm.software_version, bundle) if version]
     revision = str(judgement.context.revision)  # a verdict given anew is a series of its own: viewers show one instance
     return {
         "series_instance_uid": derive_uid("series", kind.value, revision, *report_key(evidence, algorithm)),

@@ -32,7 +32,9 @@ _SEQUENCES: Final = {
 }
 _PLANES: Final = ("sagittal", "coronal", "axial")
 #: Taken from the geometry or the association, not from what the header says.
-_NO_ATTRIBUTES: Final = frozenset({"CallingAE", "Plane", "PixelSpacing", "SliceSpacing", "Slices", "Volumes"})
+_NO_ATTRIBUTES: Final = frozenset(
+    {"BidsSuffix", "CallingAE", "Plane", "PixelSpacing", "SliceSpacing", "Slices", "Volumes"}
+)
 _STATED: Final = tuple(name for name in (*WORDS, *NUMBERS, *FREE_TEXT) if name not in _NO_ATTRIBUTES)
 #: What makes the contrast beside the dimensions.
 _CONTRAST: Final = (

@@ -24,15 +24,14 @@ from highdicom.sr import (
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 
-from daemon.core.values import Algorithm, Assessment, Judgement, Measure, Verdict
+from daemon.core.measures import Assessment, Measure
+from daemon.core.values import Algorithm, Judgement, Verdict
 from daemon.dicom.codes import (
-    ARTEFACTS,
+    AGAINST_REFERENCE,
     ARTIFICIAL_INTELLIGENCE,
-    BRAIN,
     DECISION_THRESHOLDS,
     NETWORK_OUTPUT,
-    OTHER_STRUCTURE,
-    OVERALL_UNCERTAINTY,
+    OTHER_MEASURE,
     PRESENCE,
     QUALITY_ASSESSMENTS,
     RANGE_ABOVE,
@@ -40,16 +39,15 @@ from daemon.dicom.codes import (
     RATING,
     RATING_UNIT,
     SEGMENTED_VOLUME,
-    TISSUES,
-    VARIANCE,
     VERDICT,
     VERDICTS,
-    measure_concept,
+    coded,
     unit_code,
 )
 from daemon.dicom.text import plain
 from daemon.dicom.uids import derive_uid
-from models.artefacts import Artefact
+from models.findings import Interval
+from models.manifest import Manifest
 
 #: 0 is the worst, 100 the best (PS3.16, TID 4014).
 _RATINGS: Final = range(101)
@@ -57,12 +55,12 @@ _RATINGS: Final = range(101)
 
 def measurement_groups(judgement: Judgement, key: tuple[str, ...]) -> list[MeasurementsAndQualitativeEvaluations]:
     """All groups of ``judgement``, the verdict's first; ``key`` tells this report's tracking UIDs from any other's."""
-    assessment, authority = judgement.assessment, _authority(judgement)
-    groups = [_verdict_group(judgement.verdict, assessment, authority)]
-    if assessment is not None:
-        groups += _artefact_groups(assessment, authority)
-        groups += _measure_groups(assessment, authority)
-        groups += _volume_groups(assessment)
+    assessment, manifest, authority = judgement.assessment, judgement.manifest, _authority(judgement)
+    groups = [_verdict_group(judgement, authority)]
+    if assessment is not None and manifest is not None:
+        groups += _cause_groups(assessment, manifest, authority)
+        groups += _measure_groups(assessment, manifest, authority)
+        groups += _structure_groups(assessment, manifest)
     return [_encode(group, judgement.algorithm, key) for group in groups]
 
 
@@ -75,24 +73,12 @@ def unreportable(judgement: Judgement) -> tuple[str, ...]:
 
 
 def _numbers(assessment: Assessment) -> Iterator[tuple[str, float]]:
-    measures = {
-        "overall uncertainty": assessment.uncertainty,
-        **{f"{a} variance": assessment.artefacts[a] for a in Artefact if a in assessment.artefacts},
-        **{plain(name): measure for name, measure in _other_measures(assessment).items()},
-    }
-    for name, measure in measures.items():
-        yield name, measure.value
+    for measure in assessment.measures:
+        yield plain(measure.name), measure.value
         if measure.limit is not None and measure.limit != inf:  # an infinite limit is no limit: nothing is missing
-            yield f"limit of {name}", measure.limit
-    yield from ((f"{a} probability", assessment.causes[a]) for a in Artefact if a in assessment.causes)
-    yield from ((f"{plain(name)} volume", assessment.volumes_ml[name]) for name in sorted(assessment.volumes_ml))
-
-
-def _other_measures(assessment: Assessment) -> dict[str, Measure]:
-    """The measures that are not already told as the uncertainty or as an artefact's variance, by name in order."""
-    told: dict[str, Measure] = {"uncertainty": assessment.uncertainty}
-    told |= {artefact.value: measure for artefact, measure in assessment.artefacts.items()}
-    return {name: measure for name, measure in sorted(assessment.measures.items()) if told.get(name) != measure}
+            yield f"limit of {plain(measure.name)}", measure.limit
+    yield from ((f"presence of {plain(cause)}", value) for cause, value in assessment.presence.items())
+    yield from ((f"volume of {plain(one.name)}", one.volume_ml) for one in assessment.structures)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +89,7 @@ class _Group:
     finding: Code
     measurements: tuple[Measurement, ...]
     evaluations: tuple[QualitativeEvaluation, ...] = ()
-    site: Code | None = BRAIN
+    site: Code | None = None
 
 
 def _encode(group: _Group, algorithm: Algorithm, key: tuple[str, ...]) -> MeasurementsAndQualitativeEvaluations:
@@ -124,7 +110,7 @@ def _algorithm(algorithm: Algorithm) -> AlgorithmIdentification:
         name=plain(algorithm.bundle),
         version=plain(algorithm.bundle_version),
         parameters=[
-            plain(f"bundle sha256={algorithm.bundle_digest}", 128),
+            *([plain(f"bundle sha256={algorithm.bundle_digest}", 128)] if algorithm.bundle_digest else []),
             plain(f"software={algorithm.software_version}"),
             plain(f"configuration sha256={algorithm.config_digest}", 128),
         ],
@@ -143,98 +129,123 @@ def _authority(judgement: Judgement) -> str:
     return plain(f"{settings}; {reference}" if reference else settings, _AUTHORITY_LENGTH)
 
 
-def _verdict_group(verdict: Verdict, assessment: Assessment | None, authority: str) -> _Group:
+def _verdict_group(judgement: Judgement, authority: str) -> _Group:
+    verdict, assessment, manifest = judgement.verdict, judgement.assessment, judgement.manifest
     measurements = []
     if verdict.rating is not None and verdict.rating in _RATINGS:
         rating = Measurement(codes.DCM.ImageQualityRating, verdict.rating, RATING_UNIT, method=RATING)
         measurements.append(rating)
-    if assessment is not None:
-        measurements += _measurement(
-            OVERALL_UNCERTAINTY,
-            assessment.uncertainty,
-            _normality(assessment.uncertainty, authority),
-            method=NETWORK_OUTPUT,
-        )
+    if assessment is not None and manifest is not None:
+        measurements += _coded_measurement(assessment.rank, manifest, authority)
     return _Group(
         name="series-quality",
         finding=codes.DCM.ImageQuality,
         measurements=tuple(measurements),
-        evaluations=tuple(_evaluations(verdict, assessment)),
-        site=None,
+        evaluations=tuple(_evaluations(verdict, assessment, manifest)),
     )
 
 
-def _evaluations(verdict: Verdict, assessment: Assessment | None) -> Iterator[QualitativeEvaluation]:
+def _evaluations(
+    verdict: Verdict, assessment: Assessment | None, manifest: Manifest | None
+) -> Iterator[QualitativeEvaluation]:
     yield QualitativeEvaluation(VERDICT, VERDICTS[verdict.state])
     if verdict.state in QUALITY_ASSESSMENTS:
         yield QualitativeEvaluation(codes.DCM.QualityAssessment, QUALITY_ASSESSMENTS[verdict.state])
         yield QualitativeEvaluation(codes.DCM.QualityControlStandard, DECISION_THRESHOLDS)
-    found = {} if assessment is None else assessment.artefacts
-    for artefact in Artefact:
-        if artefact == verdict.cause or (artefact in found and found[artefact].abnormal):
-            yield QualitativeEvaluation(codes.DCM.QualityFinding, ARTEFACTS[artefact])
+    measures = () if assessment is None else assessment.measures
+    abnormal = {measure.cause for measure in measures if measure.abnormal}
+    for name, cause in () if manifest is None else manifest.causes.items():
+        if name in {verdict.cause, *abnormal}:
+            yield QualitativeEvaluation(codes.DCM.QualityFinding, coded(cause.code))
 
 
-def _artefact_groups(assessment: Assessment, authority: str) -> Iterator[_Group]:
-    for artefact in Artefact:
-        measurements: list[Measurement] = []
-        if artefact in assessment.artefacts:
-            variance = assessment.artefacts[artefact]
-            measurements += _measurement(VARIANCE, variance, _normality(variance, authority), derivation=codes.SCT.Mean)
-        if artefact in assessment.causes:
-            presence = Measure(value=assessment.causes[artefact], unit="1")
-            measurements += _measurement(PRESENCE, presence, None, method=NETWORK_OUTPUT)
+def _cause_groups(assessment: Assessment, manifest: Manifest, authority: str) -> Iterator[_Group]:
+    for name, cause in manifest.causes.items():
+        found = [m for m in assessment.measures if m.cause == name and m.name != assessment.primary]
+        measurements = [one for measure in found for one in _coded_measurement(measure, manifest, authority)]
+        if name in assessment.presence:
+            presence = assessment.presence[name]
+            measurements += _measurement(PRESENCE, presence, "1", method=NETWORK_OUTPUT)
         if measurements:
             yield _Group(
-                name=f"uncertainty-{artefact}",
-                finding=ARTEFACTS[artefact],
+                name=next((manifest.signals[measure.name].group for measure in found), "") or f"cause-{name}",
+                finding=coded(cause.code),
                 measurements=tuple(measurements),
+                site=coded(manifest.organ.site),
             )
 
 
-def _measure_groups(assessment: Assessment, authority: str) -> Iterator[_Group]:
-    measures = _other_measures(assessment)
-    named = sorted((measure_concept(name).group, name) for name in measures)
-    for group, members in groupby(named, key=lambda pair: pair[0]):
-        concepts = {name: measure_concept(name) for _, name in members}
-        measurements = [
-            measurement
-            for name, concept in concepts.items()
-            for measurement in _measurement(
-                concept.name, measures[name], _normality(measures[name], authority), method=concept.method
+def _measure_groups(assessment: Assessment, manifest: Manifest, authority: str) -> Iterator[_Group]:
+    """The measures that are not already told with the verdict or with their cause."""
+    others = [m for m in assessment.measures if m.cause not in manifest.causes and m.name != assessment.primary]
+    named = sorted(((_group_of(m, manifest), m.name, m.at, n) for n, m in enumerate(others)), key=lambda one: one[:3])
+    for group, members in groupby(named, key=lambda one: one[0]):
+        measures = [others[number] for *_, number in members]
+        measurements = [one for measure in measures for one in _coded_measurement(measure, manifest, authority)]
+        if measurements:
+            finding = manifest.signals[measures[0].name].finding
+            yield _Group(
+                name=group,
+                finding=codes.DCM.ImageQuality if finding is None else coded(finding),
+                measurements=tuple(measurements),
+                site=_site_of(measures[0], manifest),
             )
-        ]
+
+
+def _group_of(measure: Measure, manifest: Manifest) -> str:
+    return manifest.signals[measure.name].group or f"measure-{plain(measure.name)}"
+
+
+def _site_of(measure: Measure, manifest: Manifest) -> Code:
+    entry = manifest.structures.get(measure.structure)
+    return coded(manifest.organ.site if entry is None else entry.code)
+
+
+def _structure_groups(assessment: Assessment, manifest: Manifest) -> Iterator[_Group]:
+    for structure in sorted(assessment.structures, key=lambda one: one.name):
+        bars = _error_bars(structure.volume_ml, structure.interval_ml)
+        measurements = _measurement(codes.SCT.Volume, structure.volume_ml, "ml", bars, method=SEGMENTED_VOLUME)
         if measurements:
-            finding = next(iter(concepts.values())).finding
-            yield _Group(name=group, finding=finding, measurements=tuple(measurements))
+            yield _Group(
+                name=f"volume-{plain(structure.name)}",
+                finding=coded(manifest.structures[structure.name].code),
+                measurements=tuple(measurements),
+                site=coded(manifest.organ.site),
+            )
 
 
-def _volume_groups(assessment: Assessment) -> Iterator[_Group]:
-    for name in sorted(assessment.volumes_ml):
-        volume = Measure(value=assessment.volumes_ml[name], unit="ml")
-        bars = _error_bars(volume, assessment.intervals_ml.get(name))
-        measurements = _measurement(codes.SCT.Volume, volume, bars, method=SEGMENTED_VOLUME)
-        if measurements:
-            finding = TISSUES.get(name.lower(), OTHER_STRUCTURE)
-            yield _Group(name=f"volume-{plain(name)}", finding=finding, measurements=tuple(measurements))
+def _coded_measurement(measure: Measure, manifest: Manifest, authority: str) -> list[Measurement]:
+    """A measure in the manifest's concepts; one without a code is named by the tracking identifier of its group."""
+    entry, normality = manifest.signals[measure.name], _normality(measure, authority)
+    if entry.code is None:
+        return _measurement(OTHER_MEASURE, measure.value, measure.unit, normality, method=AGAINST_REFERENCE)
+    return _measurement(
+        coded(entry.code),
+        measure.value,
+        measure.unit,
+        normality,
+        method=None if entry.method is None else coded(entry.method),
+        derivation=None if entry.derivation is None else coded(entry.derivation),
+    )
 
 
-def _measurement(
+def _measurement(  # noqa: PLR0913 - what a measurement is made of
     name: Code,
-    measure: Measure,
-    properties: MeasurementProperties | None,
+    value: float,
+    unit: str,
+    properties: MeasurementProperties | None = None,
     *,
     method: Code | None = None,
     derivation: Code | None = None,
 ) -> list[Measurement]:
     """One NUM with its origin and its normal range or error bars (TID 300, 310, 312); none if it is not finite."""
-    if not isfinite(measure.value):
+    if not isfinite(value):
         return []
     return [
         Measurement(
             name=name,
-            value=_rounded(measure.value),
-            unit=unit_code(measure.unit),
+            value=_rounded(value),
+            unit=unit_code(unit),
             method=method,
             derivation=derivation,
             properties=properties,
@@ -258,18 +269,18 @@ def _normality(measure: Measure, authority: str) -> MeasurementProperties | None
     )
 
 
-def _error_bars(measure: Measure, interval: tuple[float, float] | None) -> MeasurementProperties | None:
-    """How far the truth may lie above and below the value, in its unit (TID 310)."""
-    if interval is None or not all(isfinite(number) for number in (measure.value, *interval)):
+def _error_bars(volume_ml: float, interval_ml: Interval | None) -> MeasurementProperties | None:
+    """How far the truth may lie above and below a volume (TID 310)."""
+    if interval_ml is None or not all(isfinite(number) for number in (volume_ml, *interval_ml)):
         return None
-    low, high = interval
-    bars = ((RANGE_ABOVE, high - measure.value), (RANGE_BELOW, measure.value - low))
+    low, high = interval_ml
+    bars = ((RANGE_ABOVE, high - volume_ml), (RANGE_BELOW, volume_ml - low))
     properties = MeasurementProperties()  # its own arguments for these have no unit
     properties.extend(
         NumContentItem(
             name=name,
             value=_rounded(max(0.0, length)),
-            unit=unit_code(measure.unit),
+            unit=unit_code("ml"),
             relationship_type=RelationshipTypeValues.HAS_PROPERTIES,
         )
         for name, length in bars

@@ -28,7 +28,7 @@ from daemon.dicom.reading.values import values_of
 
 #: 256 MiB of float32: heads of 0.6 mm have 58 million voxels. Judging takes 0.2 GiB beside them.
 VOXELS_MAX: Final = 2**26
-#: Wider fields of view are of no head, and cost the memory of their resampled images: 580 mm along each axis.
+#: Wider fields of view are wider than a bore, and cost the memory of their resampled images: 580 mm along each axis.
 FIELD_MM3_MAX: Final = 2e8
 
 

@@ -34,12 +34,12 @@ from pydicom.sr.coding import Code
 from daemon.core.values import Judgement, ReportKind, ReportObject, ReportReference
 from daemon.dicom.codes import (
     ENGLISH,
-    HEAD,
     MRI_PROCEDURE,
     PIXELS,
     QUALITATIVE_EVALUATIONS,
     SOURCE_IMAGE,
     TARGET_REGION,
+    coded,
     coding_schemes,
 )
 from daemon.dicom.document import report_key, seal, series_attributes
@@ -148,7 +148,7 @@ def _content(evidence: Evidence, judgement: Judgement) -> Dataset:
     root: Dataset = report[0]
     items = list(root.ContentSequence)
     measurements = items.pop()  # the library comes before the measurements (TID 1500, row 6)
-    library = [] if evidence.matrix is None else [_image_library(evidence, assessed=judgement.assessment is not None)]
+    library = [] if evidence.matrix is None else [_image_library(evidence, _region(judgement))]
     root.ContentSequence = ContentSequence([*items, *library, measurements, _comment(judgement)])
     return root
 
@@ -172,7 +172,14 @@ def _procedures(evidence: Evidence) -> list[Code]:
     return [Code(p.value, p.scheme, p.meaning) for p in evidence.procedures] or [MRI_PROCEDURE]
 
 
-def _image_library(evidence: Evidence, *, assessed: bool) -> ContainerContentItem:
+def _region(judgement: Judgement) -> Code | None:
+    """The target region is the assessment's claim: without one there is none to make."""
+    if judgement.assessment is None or judgement.manifest is None:
+        return None
+    return coded(judgement.manifest.organ.region)
+
+
+def _image_library(evidence: Evidence, region: Code | None) -> ContainerContentItem:
     """TID 1600, built here: highdicom repeats the descriptors in each entry and drops the shared ones."""
     library = ContainerContentItem(codes.DCM.ImageLibrary, relationship_type=RelationshipTypeValues.CONTAINS)
     group = ContainerContentItem(codes.DCM.ImageLibraryGroup, relationship_type=RelationshipTypeValues.CONTAINS)
@@ -185,18 +192,18 @@ def _image_library(evidence: Evidence, *, assessed: bool) -> ContainerContentIte
         )
         for source in evidence.sources
     )
-    group.ContentSequence = ContentSequence([*_descriptors(evidence, assessed=assessed), *images])
+    group.ContentSequence = ContentSequence([*_descriptors(evidence, region), *images])
     library.ContentSequence = ContentSequence([group])
     return library
 
 
-def _descriptors(evidence: Evidence, *, assessed: bool) -> Iterator[ContentItem]:
-    """TID 1602. The target region is the assessment's claim: without one there is none to make."""
+def _descriptors(evidence: Evidence, region: Code | None) -> Iterator[ContentItem]:
+    """TID 1602."""
     context = RelationshipTypeValues.HAS_ACQ_CONTEXT
     if evidence.modality == codes.cid29.MagneticResonance.value:
         yield CodeContentItem(codes.DCM.Modality, codes.cid29.MagneticResonance, context)
-    if assessed:
-        yield CodeContentItem(TARGET_REGION, HEAD, context)
+    if region is not None:
+        yield CodeContentItem(TARGET_REGION, region, context)
     if evidence.frame_of_reference_uid is not None:
         yield UIDRefContentItem(codes.DCM.FrameOfReferenceUID, evidence.frame_of_reference_uid, context)
     names = (codes.DCM.PixelDataRows, codes.DCM.PixelDataColumns)
@@ -218,7 +225,7 @@ _COMMENT_LENGTH: Final = 1024
 def comment(judgement: Judgement) -> str:
     """The verdict in one line of plain text, with its reasons and with whatever the report had to leave out."""
     verdict, context = judgement.verdict, judgement.context
-    cause = f" ({verdict.cause})" if verdict.cause else ""
+    cause = f" ({verdict.cause_word})" if verdict.cause_word else ""
     reasons = dict.fromkeys((*verdict.reasons, *([verdict.not_assessed.value] if verdict.not_assessed else [])))
     left_out = unreportable(judgement)
     sentences = (

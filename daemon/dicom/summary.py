@@ -3,11 +3,9 @@
 The picture holds no identity text; the object around it is a Secondary Capture (PS3.3, A.8.1).
 """
 
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from math import inf, isnan
-from types import MappingProxyType
 from typing import Final
 
 import numpy as np
@@ -19,36 +17,34 @@ from pydicom import Dataset, config
 from pydicom.sr.codedict import codes
 from pydicom.uid import JPEGLSLossless
 
+from daemon.core.measures import Measure
 from daemon.core.values import Judgement, ReportKind, ReportObject, Verdict, Volume
 from daemon.dicom.document import seal, series_attributes, source_of
 from daemon.dicom.evidence import Evidence, Source
-from daemon.dicom.picture.charts import ARTEFACT_NAMES, Frame, draw_artefacts, draw_legend, draw_volumes, ratio
+from daemon.dicom.picture.charts import Frame, draw_bars, draw_legend, draw_volumes, nearness
 from daemon.dicom.picture.lettering import Style, fit, width_of, wrap, write, write_over
 from daemon.dicom.picture.palette import BACKGROUND, BANDS, QUIET_TEXT
 from daemon.dicom.picture.slices import Picture, Plane, Slice, compose_slices, draw_anatomy, draw_heat
 from daemon.dicom.picture.symbols import draw_symbol
 from daemon.dicom.text import plain
-from models.artefacts import Artefact
-from models.prediction import Prediction
+from models.findings import View
+from models.manifest import Manifest
 
 #: Rows and columns of the picture.
 HEIGHT: Final = 960
 WIDTH: Final = 1280
 
-#: The label whose border is drawn: grey matter in the brain bundle.
-GREY_MATTER: Final = 2
 
-
-def render_summary(judgement: Judgement, prediction: Prediction | None = None, volume: Volume | None = None) -> Picture:
+def render_summary(judgement: Judgement, view: View | None = None, volume: Volume | None = None) -> Picture:
     """The picture of one verdict, uint8 RGB (960, 1280, 3).
 
-    With a prediction: anatomy with the grey matter outlined, the dominant artefact's variance and the numbers. With a
+    With a view: anatomy with a structure outlined, where the dominant measure comes from, and the numbers. With a
     volume alone: its middle slices. With neither: words.
     """
     picture = Image.new("RGB", (WIDTH, HEIGHT), BACKGROUND)
     _draw_band(picture, judgement)
-    if prediction is not None:
-        _draw_prediction(picture, judgement, prediction)
+    if view is not None:
+        _draw_view(picture, judgement, view)
     elif volume is not None:
         _draw_volume(picture, volume)
     else:
@@ -58,11 +54,11 @@ def render_summary(judgement: Judgement, prediction: Prediction | None = None, v
 
 
 def build_summary(
-    evidence: Evidence, judgement: Judgement, picture: Picture, *, shows_head: bool = True
+    evidence: Evidence, judgement: Judgement, picture: Picture, *, recognizable: bool = True
 ) -> ReportObject:
     """``picture``, uint8 RGB (rows, columns, 3), as Secondary Capture in JPEG-LS: identical for identical arguments.
 
-    ``shows_head`` is said in (0028,0302) Recognizable Visual Features: a profile can be recognised.
+    ``recognizable`` is said in (0028,0302) Recognizable Visual Features: in a profile somebody can be recognised.
     """
     with config.disable_value_validation():  # its warnings would quote UIDs of the source
         image = SCImage(
@@ -75,18 +71,18 @@ def build_summary(
             transfer_syntax_uid=JPEGLSLossless,
             **series_attributes(evidence, judgement, ReportKind.SUMMARY),
         )
-        _describe(image, shows_head=shows_head)
+        _describe(image, recognizable=recognizable)
         _place_in_body(image, evidence, judgement)
         _refer(image, evidence, judgement)
         return seal(image, ReportKind.SUMMARY, evidence, judgement)
 
 
-def _describe(image: SCImage, *, shows_head: bool) -> None:
+def _describe(image: SCImage, *, recognizable: bool) -> None:
     """What highdicom does not know about this picture (PS3.3, C.7.6.1, C.8.6.1)."""
     image.ImageType = ["DERIVED", "SECONDARY", "QC SUMMARY"]
     image.ConversionType = "SYN"
     image.BurnedInAnnotation = "NO"
-    image.RecognizableVisualFeatures = "YES" if shows_head else "NO"
+    image.RecognizableVisualFeatures = "YES" if recognizable else "NO"
     image.LossyImageCompression = "00"
     image.PatientOrientation = []  # several slices, several orientations
     image["PixelData"].VR = "OB"
@@ -94,8 +90,9 @@ def _describe(image: SCImage, *, shows_head: bool) -> None:
 
 
 def _place_in_body(image: SCImage, evidence: Evidence, judgement: Judgement) -> None:
-    """The source's body part; the head where none is said and one was assessed; else truly unknown (PS3.3, C.7.3.1)."""
-    body_part = evidence.body_part or (None if judgement.assessment is None else "HEAD")
+    """The source's body part; where none is said, that which was assessed; else truly unknown (PS3.3, C.7.3.1)."""
+    assessed = judgement.manifest if judgement.assessment else None
+    body_part = evidence.body_part or (assessed.organ.body_part if assessed else None)
     if body_part is None:
         image.Laterality = ""
     else:
@@ -112,7 +109,7 @@ def _refer(image: SCImage, evidence: Evidence, judgement: Judgement) -> None:
 
 
 def _told(verdict: Verdict) -> str:
-    cause = f" ({verdict.cause.value})" if verdict.cause else ""
+    cause = f" ({verdict.cause_word})" if verdict.cause else ""
     return f"{verdict.state.value}{cause}. {verdict.action}"
 
 
@@ -149,7 +146,7 @@ def _draw_band(picture: Image.Image, judgement: Judgement) -> None:
     pen = ImageDraw.Draw(picture)
     word = Style(size=86, colour=band.text, bold=True)
     write(pen, (_WORDS_LEFT, 100), verdict.state.replace("_", " "), word)
-    for row, line in enumerate(_advice(verdict)):
+    for row, line in enumerate(_advice(judgement)):
         write(pen, (_WORDS_LEFT, 150 + 42 * row), line, Style(size=_ADVICE, colour=band.text))
     for row, mark in enumerate(_marks(judgement)):
         write(pen, (WIDTH - _MARGIN, 58 + 38 * row), mark, Style(size=30, colour=band.text, anchor="rs"))
@@ -162,23 +159,13 @@ def _marks(judgement: Judgement) -> list[str]:
     return [*(["INCOMPLETE SERIES"] if context.partial else []), *revised]
 
 
-_CAUSES: Final[Mapping[Artefact, str]] = MappingProxyType(
-    {
-        Artefact.NOISE: "Too much noise.",
-        Artefact.SPIKE: "RF spike: stripes over the image.",
-        Artefact.BLUR: "The image is blurred.",
-        Artefact.WRAP: "Anatomy folds over the image.",
-        Artefact.MOTION: "The patient moved.",
-    }
-)
-
-
 _ADVICE: Final = 36
 
 
-def _advice(verdict: Verdict) -> list[str]:
+def _advice(judgement: Judgement) -> list[str]:
     """Cause and action in plain words: a line each where both fit, else two lines for both."""
-    cause = _CAUSES[verdict.cause] if verdict.cause else ""
+    verdict, manifest = judgement.verdict, judgement.manifest
+    cause = manifest.causes[verdict.cause].sentence if manifest and verdict.cause else ""
     action = plain(verdict.action, 400)
     room = WIDTH - _WORDS_LEFT - _MARGIN
     if cause and width_of(action, _ADVICE) <= room:
@@ -193,38 +180,51 @@ _FIRST_ROW: Final = _BAND_HEIGHT + 10
 _SECOND_ROW: Final = _FIRST_ROW + _CAPTION + _PANEL + 8
 _NUMBERS_LEFT: Final = _MARGIN + 3 * _PANEL + 2 * _GAP + 34
 _NUMBERS_WIDTH: Final = WIDTH - _MARGIN - _NUMBERS_LEFT
-_ARTEFACTS: Final = Frame(_NUMBERS_LEFT, _FIRST_ROW, _NUMBERS_WIDTH, 480)
+_BARS: Final = Frame(_NUMBERS_LEFT, _FIRST_ROW, _NUMBERS_WIDTH, 480)
 _VOLUMES: Final = Frame(_NUMBERS_LEFT, _FIRST_ROW + 506, _NUMBERS_WIDTH, 170)
 
 
-def _draw_prediction(picture: Image.Image, judgement: Judgement, prediction: Prediction) -> None:
-    artefact = dominant(judgement, prediction)
-    top = 0.0 if artefact is None else _heat_top(judgement, prediction, artefact)
+def _draw_view(picture: Image.Image, judgement: Judgement, view: View) -> None:
+    shown = dominant(judgement, view)
+    top = 0.0 if shown is None else _heat_top(view, shown)
     slices = compose_slices(
-        prediction.image,
-        prediction.affine,
-        labels=prediction.labels,
-        outlined_label=GREY_MATTER,
-        warmth=None if artefact is None else prediction.variances[artefact] / np.float32(top),
+        view.image,
+        view.affine,
+        region=view.region,
+        outlined=view.outlined,
+        warmth=None if shown is None else view.heat[shown.name] / np.float32(top),
     )
-    caption = "Grey matter outlined" if any(cut.outlined.any() for cut in slices) else "No grey matter found"
-    _draw_row(picture, slices, _FIRST_ROW, caption, heated=False)
-    if artefact is not None:
-        _draw_row(picture, slices, _SECOND_ROW, f"{ARTEFACT_NAMES[artefact]}: uncertainty (variance)", heated=True)
+    _draw_row(picture, slices, _FIRST_ROW, _caption(judgement.manifest, slices), heated=False)
+    if shown is not None:
+        caption = f"{_word(shown, judgement.manifest)}: uncertainty (variance)"
+        _draw_row(picture, slices, _SECOND_ROW, caption, heated=True)
         draw_legend(picture, Frame(_MARGIN + 3 * _PANEL - 250, _SECOND_ROW + 9, 200, 14), top)
-    if judgement.assessment is not None:
+    if judgement.assessment is not None and judgement.manifest is not None:
         pen = ImageDraw.Draw(picture)
-        draw_artefacts(pen, _ARTEFACTS, judgement.assessment)
+        draw_bars(pen, _BARS, judgement.assessment, judgement.manifest)
         draw_volumes(pen, _VOLUMES, judgement.assessment)
 
 
-def dominant(judgement: Judgement, prediction: Prediction) -> Artefact | None:
-    """The artefact to show: the verdict's cause, else the one nearest to its limit, else the largest; else none."""
-    if judgement.verdict.cause in prediction.variances:
-        return judgement.verdict.cause
-    measures = {} if judgement.assessment is None else judgement.assessment.artefacts
-    shown = {a: m for a, m in measures.items() if a in prediction.variances and not isnan(m.value)}
-    return max(shown, key=lambda a: (ratio(shown[a]) or 0.0, shown[a].value, a), default=None)
+def _caption(manifest: Manifest | None, slices: tuple[Slice, ...]) -> str:
+    """Whose border is drawn."""
+    outlined = [name for name, entry in manifest.structures.items() if entry.outlined] if manifest else []
+    if not outlined:
+        return "Images"
+    name = plain(" and ".join(outlined))
+    return f"{name[:1].upper()}{name[1:]} outlined" if any(cut.outlined.any() for cut in slices) else f"No {name} found"
+
+
+def _word(measure: Measure, manifest: Manifest | None) -> str:
+    return manifest.causes[measure.cause].word if manifest and measure.cause else plain(measure.name)
+
+
+def dominant(judgement: Judgement, view: View) -> Measure | None:
+    """The measure whose heat is shown: the verdict's cause's, else the one nearest to its limit, else the largest."""
+    measures = () if judgement.assessment is None else judgement.assessment.measures
+    shown = [measure for measure in measures if measure.name in view.heat]
+    blamed = [measure for measure in shown if measure.cause and measure.cause == judgement.verdict.cause]
+    told = blamed or [measure for measure in shown if not isnan(measure.value)]
+    return max(told, key=lambda measure: (*nearness(measure), measure.name), default=None)
 
 
 #: The scale reaches at least to this many reference limits, so that a good series looks calm.
@@ -233,13 +233,11 @@ _CALM: Final = 4.0
 _ONE_LOGIT: Final = 1.0
 
 
-def _heat_top(judgement: Judgement, prediction: Prediction, artefact: Artefact) -> float:
-    """The variance that is shown hottest, greater than zero."""
-    variance = np.nan_to_num(prediction.variances[artefact])
-    inside = variance[prediction.labels > 0]
-    seen = float(np.quantile(inside if inside.size else variance, 0.99))
-    measure = None if judgement.assessment is None else judgement.assessment.artefacts.get(artefact)
-    limit = None if measure is None else measure.limit
+def _heat_top(view: View, measure: Measure) -> float:
+    """The value that is shown hottest, greater than zero."""
+    heat, limit = np.nan_to_num(view.heat[measure.name]), measure.limit
+    inside = heat[view.region]
+    seen = float(np.quantile(inside if inside.size else heat, 0.99))
     least = _CALM * limit if limit is not None and 0 < limit < inf else _ONE_LOGIT
     return min(max(seen, least), float(np.finfo(np.float32).max))
 
@@ -286,7 +284,7 @@ def _draw_footer(picture: Image.Image, judgement: Judgement) -> None:
     algorithm, context = judgement.algorithm, judgement.context
     finished = datetime.fromtimestamp(context.finished_at, UTC)
     facts = (
-        f"{algorithm.bundle} {algorithm.bundle_version}",
+        *([f"{algorithm.bundle} {algorithm.bundle_version}"] if algorithm.bundle_digest else []),
         f"Scanside {algorithm.software_version}",
         f"revision {context.revision}",
         "incomplete series" if context.partial else "complete series",

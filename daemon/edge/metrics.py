@@ -14,7 +14,6 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 from daemon.core.alerts import AlertOutcome
 from daemon.core.errors import Reason
 from daemon.edge.supervisor import Loop
-from models.artefacts import Artefact
 
 #: The scanner label of a calling AE that the configuration does not name.
 OTHER_SCANNER = "other"
@@ -142,9 +141,9 @@ def make_metrics(registry: CollectorRegistry) -> Metrics:
     return metrics
 
 
-def cause_label(cause: Artefact | None) -> str:
+def cause_label(cause: str | None) -> str:
     """The cause label of a verdict."""
-    return NO_CAUSE if cause is None else cause.value
+    return cause or NO_CAUSE
 
 
 def reason_label(reason: Reason) -> str:

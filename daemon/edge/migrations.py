@@ -193,6 +193,15 @@ def _alerts(connection: sa.Connection) -> None:
     connection.exec_driver_sql("CREATE INDEX alerts_owed ON alerts (target, outcome)")
 
 
+def _reasons(connection: sa.Connection) -> None:
+    """10: why a series was not judged is said without naming what is judged."""
+    older, newer = "no head found in the images", "what this model judges is not in the images"
+    verdict: sa.ColumnClause[str] = sa.column("verdict", sa.Text)
+    reworded = sa.func.replace(verdict, f'"not_assessed": "{older}"', f'"not_assessed": "{newer}"')
+    series = sa.table("series", verdict)
+    connection.execute(sa.update(series).where(verdict.contains(older)).values(verdict=reworded))
+
+
 _STEPS: tuple[Callable[[sa.Connection], None], ...] = (
     _unnumbered,
     _outbox,
@@ -203,6 +212,7 @@ _STEPS: tuple[Callable[[sa.Connection], None], ...] = (
     _cohorts,
     _cleared,
     _alerts,
+    _reasons,
 )
 
 

@@ -41,7 +41,7 @@ def compose_alert(*, scanner: str, verdict: Verdict, link: str, description: str
     """
     if verdict.state is not State.RESCAN:
         raise ValueError(f"a verdict of {verdict.state} calls nobody")
-    cause = f": {verdict.cause}" if verdict.cause else ""
+    cause = f": {verdict.cause_word}" if verdict.cause_word else ""
     lines = (description[:_DESCRIPTION_LENGTH_MAX], verdict.action, link)
     return Alert(title=f"RESCAN on {scanner}{cause}", body="\n".join(line for line in lines if line))
 

@@ -50,7 +50,7 @@ def load_references(path: Path, bundle: Bundle) -> References | None:
     references = _parse(path, text)
     if references.bundle != bundle.digest:
         raise ConfigError(f"{path} holds the scores of another bundle, which must not be compared: {_AGAIN}")
-    if not is_sound(references, bundle.manifest.signals):
+    if not is_sound(references, bundle.manifest.compared):
         raise ConfigError(f"{path} is damaged (not the bundle's signals, or no ascending numbers): {_AGAIN}")
     return references
 

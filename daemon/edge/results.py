@@ -10,7 +10,8 @@ from cattrs import Converter
 
 from daemon.core.calibration import Scored
 from daemon.core.delivery import URGENCY
-from daemon.core.values import Assessment, ClosedBy, ReportKind, ReportReference, Stage, State, Verdict
+from daemon.core.measures import Assessment
+from daemon.core.values import ClosedBy, ReportKind, ReportReference, Stage, State, Verdict
 from daemon.edge import schema
 from daemon.edge.alerts import owe_alerts
 from daemon.edge.rows import legible
@@ -43,7 +44,6 @@ class Record:
     partial: bool
     description: str
     verdict: Verdict | None
-    assessment: Assessment | None
     seconds: dict[str, float]
     objects: dict[str, str]
     superseded: bool
@@ -247,20 +247,22 @@ def _update(
     return changed.rowcount > 0
 
 
-def _assessment(text: str | None) -> Assessment | None:
-    content = json.loads(text or "null")
-    return _CONVERTER.structure(content, Assessment) if content else None
+def _scores(text: str | None) -> dict[str, float]:
+    """Measure -> value, as this version records them and as 0.1 did, which had a mapping of them."""
+    measures = (json.loads(text or "null") or {}).get("measures", ())
+    if isinstance(measures, dict):
+        return {name: measure["value"] for name, measure in measures.items()}
+    return {measure["name"]: measure["value"] for measure in measures if not measure["at"]}
 
 
 def _scored(row: sa.RowMapping) -> Scored:
-    assessment = _assessment(row["assessment"])
     return Scored(
         series_instance_uid=row["series_instance_uid"],
         scanner=row["calling_ae"],
         protocol=row["description"],
         bundle=row["bundle"],
         state=State(json.loads(row["verdict"])["state"]),
-        scores={name: measure.value for name, measure in assessment.measures.items()} if assessment else {},
+        scores=_scores(row["assessment"]),
     )
 
 
@@ -270,7 +272,6 @@ def _record(row: sa.RowMapping, latest: int, parked: Sequence[sa.RowMapping]) ->
         stage=Stage(row["stage"]),
         closed_by=ClosedBy(row["closed_by"]),
         verdict=_CONVERTER.structure(json.loads(row["verdict"]), Verdict) if row["verdict"] else None,
-        assessment=_assessment(row["assessment"]),
         seconds=json.loads(row["seconds"]),
         objects=json.loads(row["objects"]),
         superseded=row["revision"] < latest,

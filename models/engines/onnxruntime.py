@@ -65,8 +65,8 @@ class OnnxRuntimeEngine:
         word = f"TensorRT makes an engine of {graph.name} for this card, once: it takes minutes"
         with told_while(word, tell) if compiles else nullcontext():
             self._session = _load(graph, threads, _chain(device, precision, card, cache))
-            self._inputs = tuple(map(_tensor, self._session.get_inputs()))
-            self._outputs = [output.name for output in self._session.get_outputs()]
+            self.inputs = tuple(map(_tensor, self._session.get_inputs()))
+            self.outputs = tuple(map(_tensor, self._session.get_outputs()))
             self._check(device)
             if compiles:  # where sides have names in the file, the shape is known from the first run on
                 self._session.run(None, _nothing(graph))
@@ -79,12 +79,13 @@ class OnnxRuntimeEngine:
                 f"{device} is configured but {active} is active: install the matching extra ([cpu] or [gpu]) and "
                 "driver, or configure another engine"
             )
-        check_declared(self._graph, self._inputs, map(_tensor, self._session.get_outputs()))
+        check_declared(self._graph, self.inputs, self.outputs)
 
     def __call__(self, inputs: Mapping[str, Array]) -> Mapping[str, Array]:
         """Outputs by name for inputs by name."""
-        check_given(self._graph, inputs, self._inputs)
-        return dict(zip(self._outputs, self._session.run(self._outputs, dict(inputs)), strict=True))
+        check_given(self._graph, inputs, self.inputs)
+        names = [output.name for output in self.outputs]
+        return dict(zip(names, self._session.run(names, dict(inputs)), strict=True))
 
 
 def _load(graph: Graph, threads: int, chain: list[tuple[str, dict[str, str]]]) -> Any:  # noqa: ANN401 - untyped library

@@ -20,7 +20,7 @@ from builders_daemon import SCANSIDE, write_series
 from builders_postgres import running_postgres
 from pyarrow import parquet
 
-from daemon.config import Settings
+from daemon.config import shipped_bundles
 from models.bundle import load_bundle
 
 COUNT = int(os.environ.get("SCANSIDE_BATCH", "4"))
@@ -34,8 +34,8 @@ def cohort(tmp_path_factory):
     (folder / "elsewhere").mkdir()
     moved = min((folder / "series-1").iterdir())
     moved.rename(folder / "elsewhere" / moved.name)
-    bundle = load_bundle(Settings().bundle)
-    shutil.copy(bundle.file(bundle.manifest.golden.series), folder / "elsewhere" / "head.nii.gz")
+    bundle = load_bundle(shipped_bundles()["brain-t1"])
+    shutil.copy(bundle.file(bundle.manifest.golden.images["image"]), folder / "elsewhere" / "head.nii.gz")
     (folder / "elsewhere" / "torn.nii.gz").write_bytes(b"no NIfTI")
     (folder / "notes.txt").write_text("no DICOM")
     return folder, {*uids, "elsewhere/head.nii.gz", "elsewhere/torn.nii.gz"}

@@ -11,7 +11,7 @@ import pytest
 from builders_daemon import SCANSIDE, write_golden
 
 from daemon.__main__ import main
-from daemon.config import Settings
+from daemon.config import shipped_bundles
 from models.artefacts import ARTEFACTS
 from models.bundle import load_bundle
 
@@ -21,15 +21,21 @@ def scanside(*arguments):
 
 
 def golden_file():
-    bundle = load_bundle(Settings().bundle)
-    return bundle.file(bundle.manifest.golden.series)
+    bundle = load_bundle(shipped_bundles()["brain-t1"])
+    return bundle.file(bundle.manifest.golden.images["image"])
 
 
 @pytest.mark.parametrize("command", ["run", "receive", "series", "assess", "calibrate", "demo"])
 def test_help_says_where_things_lie(command):
     said = scanside(command, "--help").stdout
 
-    for place in ("storage/spool/", "storage/reports/", "scanside.sqlite", "/metrics", str(Settings().bundle)):
+    for place in (
+        "storage/spool/",
+        "storage/reports/",
+        "scanside.sqlite",
+        "/metrics",
+        str(shipped_bundles()["brain-t1"]),
+    ):
         assert place in said
 
 
@@ -68,7 +74,7 @@ def test_a_bundle_that_is_not_whole_stops_the_daemon_at_once(tmp_path):
     (tmp_path / "bundle").mkdir()
     config = tmp_path / "scanside.toml"
     config.write_text(
-        f'storage = "{tmp_path / "storage"}"\nbundle = "{tmp_path / "bundle"}"\n'
+        f'storage = "{tmp_path / "storage"}"\n[bundles]\nsecond = "{tmp_path / "bundle"}"\n'
         '[dicom]\nhost = "127.0.0.1"\nport = 0\n[web]\nport = 0\n'
     )
     finished = scanside("run", "--config", config)

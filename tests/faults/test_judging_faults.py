@@ -43,7 +43,9 @@ class Site:
         metrics = make_metrics(registry)
         supervisor = Supervisor(threading.Event(), lambda loop: metrics.faults.labels(loop).inc(), is_gone)
         judge = Judge(
-            examiner=SimpleNamespace(examine=self.examine), algorithm=ALGORITHM, choose_standard=lambda *_: None
+            examiner=SimpleNamespace(examine=self.examine, bundle=SimpleNamespace(manifest=None)),
+            algorithm=ALGORITHM,
+            choose_standard=lambda *_: None,
         )
         self.judge = SeriesJudge(
             lambda _: judge,
@@ -68,7 +70,7 @@ class Site:
         )
 
     def examine(self, *_):
-        raise NotAssessable(Reason.NO_HEAD)
+        raise NotAssessable(Reason.NOT_FOUND)
 
     def receive(self, name):
         """A complete series by its name."""
@@ -150,7 +152,7 @@ def test_a_fault_anywhere_is_an_answer_and_the_next_series_are_judged(site, regi
     assert ({"SR", "SC"} if PLACES[place] else set()) == {*record.objects}
     assert (Stage.DELIVERING if PLACES[place] else Stage.DONE) is record.stage
     assert 1 <= registry.get_sample_value("scanside_faults_total", {"loop": Loop.JUDGING})
-    assert [Reason.NO_HEAD] * len(GOOD) == [site.answer(series).verdict.not_assessed for series in GOOD]
+    assert [Reason.NOT_FOUND] * len(GOOD) == [site.answer(series).verdict.not_assessed for series in GOOD]
     assert record == site.answer(BAD)
 
 
@@ -163,7 +165,7 @@ def test_an_instance_that_the_index_lost_is_an_answer_too(site):
     record = site.answer(BAD)
 
     assert (Reason.FAILED, {}, Stage.DONE) == (record.verdict.not_assessed, record.objects, record.stage)
-    assert Reason.NO_HEAD is site.answer(GOOD[0]).verdict.not_assessed
+    assert Reason.NOT_FOUND is site.answer(GOOD[0]).verdict.not_assessed
 
 
 @pytest.mark.parametrize("content", [b"", b"no DICOM", None], ids=["empty", "foreign", "gone"])
@@ -177,4 +179,4 @@ def test_a_damaged_earlier_report_costs_no_verdict(site, content):
     site.line._judge(site.uids[BAD], 2)  # noqa: SLF001 - the step, as its engine calls it
     record = site.results.record(site.uids[BAD], 2)
 
-    assert (Reason.NO_HEAD, {"SR", "SC"}) == (record.verdict.not_assessed, {*record.objects})
+    assert (Reason.NOT_FOUND, {"SR", "SC"}) == (record.verdict.not_assessed, {*record.objects})

@@ -14,7 +14,7 @@ from builders_references import bundle_of, record_judged
 from structlog.testing import capture_logs
 
 from daemon.commands.calibrate import calibrate as learn_references
-from daemon.config import load_settings, shipped_bundle
+from daemon.config import load_settings, shipped_bundles
 from daemon.core.calibration import Selection
 from daemon.core.errors import ConfigError
 from daemon.core.reference import Origin
@@ -62,14 +62,14 @@ def test_the_table_says_what_each_cell_is_good_for(site):
     assert said[3].split()[:4] == ["OTHER", "-", "5", "50.0%"]
     assert said[3].endswith("the bundle's own; 24 more needed, 24 more of the scanner")
     assert "written: nothing" == said[4]
-    assert not load_settings(site).references.exists()
+    assert not load_settings(site).references_of("brain-t1").exists()
 
 
 def test_json_says_the_same_and_the_file_holds_the_scores(site):
     record_judged(site, range(NEEDED + 1))
     told = json.loads(calibrate(site, "--json"))
     (cell,) = told["cells"]
-    stored = json.loads(load_settings(site).references.read_text())
+    stored = json.loads(load_settings(site).references_of("brain-t1").read_text())
 
     assert ("Prisma", "MR1", "t1", NEEDED + 1, True, 0) == tuple(
         cell[key] for key in ("scanner", "calling_ae", "protocol", "series", "used", "missing")
@@ -135,7 +135,7 @@ def test_the_same_head_is_judged_differently_after_calibration(site, tmp_path):
 
 def test_a_running_judge_takes_up_a_new_file_and_lets_go_of_one_that_is_gone(site):
     record_judged(site, range(NEEDED))
-    path = load_settings(site).references
+    path = load_settings(site).references_of("brain-t1")
     with capture_logs() as logs:
         references = SiteReferences(path, bundle_of(site), Rule.CONFORMAL, SUPERVISOR)
         assert references.choose(ORIGIN).name.startswith("manifest")
@@ -185,7 +185,7 @@ def damages():
 def test_a_file_that_cannot_be_used_is_said_once_and_the_bundle_serves(site, name):
     record_judged(site, range(NEEDED), protocol="Meier^Hans")
     learn_references(load_settings(site), Selection(), write=True)
-    path = load_settings(site).references
+    path = load_settings(site).references_of("brain-t1")
     bundle = bundle_of(site)
     references = SiteReferences(path, bundle, Rule.CONFORMAL, SUPERVISOR)
     path.write_text(damages()[name](path.read_text()))
@@ -197,7 +197,7 @@ def test_a_file_that_cannot_be_used_is_said_once_and_the_bundle_serves(site, nam
     assert ("references_unusable", "warning") == (line["event"], line["log_level"])
     assert "run scanside calibrate again" in line["detail"]
     assert "Meier" not in str(logs)
-    with pytest.raises(ConfigError, match=r"references\.json"):
+    with pytest.raises(ConfigError, match=r"references-brain-t1\.json"):
         load_references(path, bundle)
 
 
@@ -214,19 +214,19 @@ def test_the_papers_rule_can_be_chosen(site, tmp_path):
         measure["p_value"], abs=1e-2
     )
     references = SiteReferences(
-        load_settings(site).references, bundle_of(site), load_settings(site).judgement.rule, SUPERVISOR
+        load_settings(site).references_of("brain-t1"), bundle_of(site), load_settings(site).judgement.rule, SUPERVISOR
     )
     assert Rule.IQR is references.choose(ORIGIN).rule
 
 
 def test_another_bundle_is_calibrated_by_its_name(site):
     other = site.parent / "second"
-    shutil.copytree(shipped_bundle(), other)
+    shutil.copytree(shipped_bundles()["brain-t1"], other)
     site.write_text(f'{site.read_text()}[bundles]\nsecond = "{other}"\n')
     record_judged(site, range(NEEDED + 1))
     told = json.loads(calibrate(site, "--json", "--bundle", "second"))
 
     assert "references-second.json" in told["file"]
     assert load_references(Path(told["file"]), bundle_of(site)) is not None
-    assert not load_settings(site).references.exists()
+    assert not load_settings(site).references_of("brain-t1").exists()
     assert "no bundle 'third' is configured" in scanside("calibrate", "--config", site, "--bundle", "third").stderr

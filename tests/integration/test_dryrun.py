@@ -11,11 +11,12 @@ from pydicom.dataset import Dataset
 from pydicom.uid import RawDataStorage
 
 from daemon.commands.route import describe, explain, summarise
-from daemon.config import default_routes, load_settings
+from daemon.config import Settings, load_settings
 from daemon.core.errors import ConfigError
 from daemon.core.values import State
 from daemon.dicom.evidence import gather_evidence
 from daemon.dicom.sr import build_sr
+from daemon.routes import all_routes
 
 LATTICE = Lattice(slices=12, spacing=(1.0, 1.0, 1.2))
 PLANTED = "Planted Patient"
@@ -68,7 +69,7 @@ def test_every_route_is_there_with_every_condition_and_the_value_it_met(tmp_path
         if condition["fact"] == "EchoTime"
     )
 
-    assert [route.name for route in default_routes()] == [route["name"] for route in told["routes"]]
+    assert [route.name for route in all_routes(Settings())] == [route["name"] for route in told["routes"]]
     assert ["T1 by gradient echo", "everything else"] == applied
     assert {"fact": "EchoTime", "condition": "at most 12, or not stated", "value": ["3"], "holds": True} == echo
     assert "        ScanningSequence is GR, wanted one of EP" in list(describe(found))

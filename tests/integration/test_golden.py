@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from builders_graphs import TritonServer, triton_server
 
-from daemon.config import shipped_bundle
+from daemon.config import shipped_bundles
 from daemon.edge.engines import OnnxRuntimeSettings, OpenVinoSettings, TritonSettings, engine_maker
 from daemon.examination import Examiner, check_golden, load_examiner
 from models.bundle import BundleError, file_digest, load_bundle, write_manifest
@@ -22,9 +22,11 @@ def examiner(request, tmp_path):
     with ExitStack() as stack:
         settings = {"onnxruntime": OnnxRuntimeSettings(), "openvino": OpenVinoSettings()}.get(request.param)
         if settings is None:
-            files = {f"brain-t1-{graph}": shipped_bundle() / f"{file}.onnx" for graph, file in GRAPHS.items()}
+            files = {
+                f"brain-t1-{graph}": shipped_bundles()["brain-t1"] / f"{file}.onnx" for graph, file in GRAPHS.items()
+            }
             settings = TritonSettings(host="127.0.0.1", port=stack.enter_context(triton_server(TritonServer(files))))
-        yield load_examiner(shipped_bundle(), engine_maker(settings, tmp_path))
+        yield load_examiner(shipped_bundles()["brain-t1"], engine_maker(settings, tmp_path))
 
 
 GRAPHS = {"locator": "locate", "judge": "judge"}
@@ -40,7 +42,7 @@ def test_in_bf16_the_shipped_bundle_passes_or_this_cpu_has_none(tmp_path):
     openvino = pytest.importorskip("openvino")
     if "BF16" not in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
         pytest.skip("this CPU has no bf16")
-    examiner = load_examiner(shipped_bundle(), engine_maker(OpenVinoSettings(precision="bf16"), tmp_path))
+    examiner = load_examiner(shipped_bundles()["brain-t1"], engine_maker(OpenVinoSettings(precision="bf16"), tmp_path))
     check_golden(examiner)
 
     assert "bf16" == examiner.engines["judge"].precision
@@ -60,7 +62,9 @@ class Off:
 
 @pytest.fixture(scope="module")
 def openvino(tmp_path_factory):
-    return load_examiner(shipped_bundle(), engine_maker(OpenVinoSettings(), tmp_path_factory.mktemp("compiled")))
+    return load_examiner(
+        shipped_bundles()["brain-t1"], engine_maker(OpenVinoSettings(), tmp_path_factory.mktemp("compiled"))
+    )
 
 
 @pytest.mark.parametrize("output", ["logits", "factor", "deviation", "embedding", "entropy"])
@@ -94,7 +98,7 @@ def test_a_precision_that_the_bundle_knows_nothing_of_is_refused(openvino):
 def test_a_record_that_misses_an_output_is_no_record_of_this_bundle(openvino, tmp_path):
     """Whatever a graph gives is held to the record."""
     folder = tmp_path / "bundle"
-    shutil.copytree(shipped_bundle(), folder)
+    shutil.copytree(shipped_bundles()["brain-t1"], folder)
     bundle = load_bundle(folder)
     golden = bundle.manifest.golden
     record = {graph: dict(outputs) for graph, outputs in load_record(bundle.file(golden.outputs)).items()}

@@ -5,12 +5,13 @@ from builders_judging import ALGORITHM
 from builders_receiver import Receiver, storescu
 from builders_series import Lattice, enhanced, part10
 
-from daemon.config import default_routes
+from daemon.config import Settings
 from daemon.core.errors import Reason
 from daemon.core.values import Arrival, ClosedBy, Series
 from daemon.dicom.headers import read_instance
 from daemon.edge.spool import SpoolReader
 from daemon.judgement import SeriesJudge
+from daemon.routes import all_routes
 
 LATTICE = Lattice(columns=256, rows=256, slices=40, spacing=(1.0, 1.0, 1.2))  # 5 MiB
 
@@ -41,7 +42,7 @@ def received(tmp_path, **facts):
 
 
 def judged(series, open_dataset):
-    return SeriesJudge(pytest.fail, ALGORITHM, default_routes(), open_dataset, "here").judge(series, None).verdict
+    return SeriesJudge(pytest.fail, ALGORITHM, all_routes(Settings()), open_dataset, "here").judge(series, None).verdict
 
 
 class Watched:

@@ -92,7 +92,11 @@ def made(
 ) -> Line:
     """A line over one database; DBOS knows one a process, so that it has to forget the last."""
     DBOS.destroy(destroy_registry=True)
-    judge = Judge(examiner=SimpleNamespace(examine=examine), algorithm=ALGORITHM, choose_standard=lambda *_: None)
+    judge = Judge(
+        examiner=SimpleNamespace(examine=examine, bundle=SimpleNamespace(manifest=None)),
+        algorithm=ALGORITHM,
+        choose_standard=lambda *_: None,
+    )
     series_judge = SeriesJudge(
         lambda _: judge, ALGORITHM, [EVERYTHING], lambda a: InMemory(contents[a.sop_instance_uid]), "here"
     )
@@ -141,7 +145,7 @@ def test_a_revision_supersedes_a_report_whose_file_has_left_the_disk(engine, tmp
     series, contents = received(index)
 
     def examine(*_: object) -> None:
-        raise NotAssessable(Reason.NO_HEAD)
+        raise NotAssessable(Reason.NOT_FOUND)
 
     line = made(index, results, examine, contents, tmp_path)
     line._judge(series.series_instance_uid, 1)  # noqa: SLF001 - the step, as its engine calls it
@@ -171,7 +175,7 @@ def test_a_database_that_goes_away_at_any_statement_costs_no_verdict(tmp_path, m
 
         def examine(*_: object, looks: list[int] = looks) -> None:
             looks.append(1)
-            raise NotAssessable(Reason.NO_HEAD)
+            raise NotAssessable(Reason.NOT_FOUND)
 
         line = made(index, results, examine, contents, tmp_path)
         with gone_at(engine, statement) as broken:
@@ -179,7 +183,7 @@ def test_a_database_that_goes_away_at_any_statement_costs_no_verdict(tmp_path, m
         record = results.record(series.series_instance_uid, 1)
         engine.dispose()
 
-        assert (Reason.NO_HEAD, Stage.DELIVERING) == (record.verdict.not_assessed, record.stage)
+        assert (Reason.NOT_FOUND, Stage.DELIVERING) == (record.verdict.not_assessed, record.stage)
         assert [1] == looks
         if not broken:
             break

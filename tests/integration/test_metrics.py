@@ -22,7 +22,6 @@ from daemon.edge.metrics import (
     make_metrics,
     reason_label,
 )
-from models.artefacts import Artefact
 
 PROMTOOL = Path("/usr/bin/promtool")
 LABELS = {"scanner", "verdict", "cause", "reason", "closed_by", "stage", "destination", "outcome", "provider"}
@@ -45,7 +44,7 @@ def metrics(registry: CollectorRegistry) -> Metrics:
     metrics.spool_free.set_function(lambda: 5e9)
     metrics.series_waiting.set_function(lambda: 2)
     metrics.oldest_waiting_age.set_function(lambda: 7.5)
-    metrics.series_answered.labels("MR 1", State.RESCAN, cause_label(Artefact.MOTION), ClosedBy.GEOMETRY).inc()
+    metrics.series_answered.labels("MR 1", State.RESCAN, cause_label("motion"), ClosedBy.GEOMETRY).inc()
     metrics.series_answered.labels("MR 1", State.ACCEPT, cause_label(None), ClosedBy.QUIET).inc()
     metrics.series_not_assessed.labels("MR 1", reason_label(Reason.NOT_MR)).inc()
     metrics.stage.labels(Step.INFER).observe(0.7)

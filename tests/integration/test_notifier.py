@@ -8,15 +8,16 @@ from builders_http import http_target
 from daemon.core.errors import ConfigError, DeliveryFailed
 from daemon.core.values import State, Verdict
 from daemon.edge.notifier import Alert, Notifier, compose_alert, make_notifiers
-from models.artefacts import Artefact
 
-RESCAN = Verdict(state=State.RESCAN, cause=Artefact.MOTION, action="Repeat the series; the patient moved.")
+RESCAN = Verdict(
+    state=State.RESCAN, cause="motion", cause_word="Motion", action="Repeat the series; the patient moved."
+)
 LINK = "http://scanside:8080/#0f3a"
 ALERT = compose_alert(scanner="MR 1", verdict=RESCAN, link=LINK)
 
 
 def test_an_alert_says_where_why_and_what_to_do_and_not_whom() -> None:
-    assert Alert(title="RESCAN on MR 1: motion", body=f"Repeat the series; the patient moved.\n{LINK}") == ALERT
+    assert Alert(title="RESCAN on MR 1: Motion", body=f"Repeat the series; the patient moved.\n{LINK}") == ALERT
 
 
 def test_the_protocol_is_told_only_on_demand_and_in_bounds() -> None:

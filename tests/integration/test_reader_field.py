@@ -16,11 +16,14 @@ from builders_series import Lattice, classic, part10
 from pydicom import dcmread
 
 from daemon.commands.assess import Appraiser
-from daemon.config import Settings, default_routes
+from daemon.config import Settings
 from daemon.core.errors import NotAssessable, Reason
 from daemon.core.values import State
 from daemon.dicom.reader import arrange, read_volumes
+from daemon.routes import all_routes
 from daemon.selection import consider, select
+
+ROUTES = all_routes(Settings())
 
 FIELD = real.DICOM.parent / "dicom-field"
 
@@ -78,12 +81,12 @@ def test_two_kinds_of_combined_echoes_are_told_apart_and_one_answer_is_given(var
     stacks = arrange(files(variants / "memprage_rms"))
 
     assert 2 == len(stacks)
-    assert Reason.SEVERAL is consider(stacks, default_routes()).refusal.reason
+    assert Reason.SEVERAL is consider(stacks, ROUTES).refusal.reason
 
 
 @needs_data
 def test_a_head_under_another_term_of_the_head_is_routed_to_its_bundle(variants):
-    assert "brain-t1" == select(files(variants / "optic_canal"), default_routes()).bundle
+    assert "brain-t1" == select(files(variants / "optic_canal"), ROUTES).bundle
 
 
 @needs_data
@@ -91,7 +94,7 @@ def test_the_scout_is_refused_before_a_pixel_is_decoded():
     ((*contents,),) = [source.files for source in real.sources("localizer-aahead-scout", FIELD)]
     cut = [content[:-1000] for content in contents]  # no pixel data that could be decoded
     with pytest.raises(NotAssessable) as caught:
-        select(cut, default_routes())
+        select(cut, ROUTES)
 
     assert (Reason.UNROUTED, "a localizer") == (caught.value.reason, caught.value.detail)
 
@@ -101,7 +104,7 @@ def test_the_scout_without_its_name_is_refused_too():
     ((*contents,),) = [source.files for source in real.sources("localizer-aahead-scout", FIELD)]
     nameless = [content.replace(b"AAHead_Scout", b"AAHead_image") for content in contents]
 
-    assert "a localizer, or as fast as one" == consider(arrange(nameless), default_routes()).refusal.detail
+    assert "a localizer, or as fast as one" == consider(arrange(nameless), ROUTES).refusal.detail
 
 
 @pytest.mark.skipif(not Path("/usr/bin/storescu").exists(), reason="no DCMTK: apt install dcmtk")

@@ -4,7 +4,7 @@ from io import BytesIO
 
 import pytest
 from archive import running_archive
-from builders_report import make_header, make_judgement, make_prediction, make_series
+from builders_report import make_header, make_judgement, make_series, make_view
 from pydicom import dcmread
 
 from daemon.core.values import ReportReference, State
@@ -26,7 +26,7 @@ def reports():
     for state in State:
         for partial in (False, True):
             judgement = make_judgement(state, partial=partial)
-            prediction = None if state is State.NOT_ASSESSED else make_prediction()
+            prediction = None if state is State.NOT_ASSESSED else make_view()
             yield build_summary(evidence, judgement, render_summary(judgement, prediction))
             yield from (build_sr(evidence, judgement, sop_class) for sop_class in SRClass)
     first = build_sr(evidence, make_judgement())

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import validators
 from archive import running_archive
-from builders_report import make_judgement, make_prediction, make_series
+from builders_report import make_judgement, make_series, make_view
 from highdicom.sr import srread
 from pydicom import dcmread
 
@@ -43,7 +43,7 @@ def made(source):
     return [
         *(build_sr(evidence, judgement, sop_class) for sop_class in SRClass),
         build_sr(evidence, unjudged),
-        build_summary(evidence, judgement, render_summary(judgement, make_prediction())),
+        build_summary(evidence, judgement, render_summary(judgement, make_view())),
     ]
 
 

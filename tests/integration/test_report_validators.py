@@ -9,7 +9,8 @@ from io import BytesIO
 import numpy as np
 import pytest
 import validators
-from builders_report import make_assessment, make_header, make_judgement, make_prediction, make_series
+from builders import manifest, measure
+from builders_report import make_header, make_judgement, make_series, make_view
 from highdicom.sr import srread
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -19,14 +20,14 @@ from pydicom.config import strict_reading
 from pydicom.dataelem import RawDataElement
 from pydicom.uid import JPEGLSLossless, RLELossless
 
-from daemon.core.values import Measure, ReportReference, State
-from daemon.dicom.codes import measure_concept
+from daemon.core.measures import Assessment
+from daemon.core.values import ReportReference, State
 from daemon.dicom.evidence import gather_evidence
 from daemon.dicom.recoding import PLAIN, recoded, syntaxes_for
 from daemon.dicom.sr import SRClass, build_sr
 from daemon.dicom.summary import build_summary, render_summary
 from daemon.dicom.text import plain
-from models.artefacts import Artefact
+from models.findings import Structure
 
 PREDECESSOR = ReportReference(
     sop_class_uid="1.2.840.10008.5.1.4.1.1.88.34", sop_instance_uid="2.25.11", series_instance_uid="2.25.12"
@@ -125,34 +126,39 @@ def test_highdicom_reads_it_back_strictly(state, sop_class):
 # --- any assessment ---
 
 NUMBER = st.one_of(st.floats(), st.sampled_from([0.0, -0.0, 5e-324, 1.7976931348623157e308, 1e-7, 123456789.0]))
-MEASURE = st.builds(
-    Measure,
-    value=NUMBER,
-    unit=st.sampled_from(["1", "ratio", "ml", "dB", "in words"]),
-    limit=st.one_of(st.none(), NUMBER),
+ENTRIES = manifest().signals
+UNITS = st.sampled_from(["1", "ratio", "ml", "dB", "in words"])
+MEASURES = st.dictionaries(
+    st.sampled_from([name for name in ENTRIES if name != "uncertainty"]),
+    st.tuples(NUMBER, UNITS, st.one_of(st.none(), NUMBER)),
 )
-ASSESSMENT = st.builds(
-    make_assessment,
-    uncertainty=MEASURE,
-    artefacts=st.dictionaries(st.sampled_from(Artefact), MEASURE),
-    causes=st.dictionaries(st.sampled_from(Artefact), NUMBER),
-    volumes_ml=st.dictionaries(st.text(max_size=20), NUMBER, max_size=3),
-    measures=st.dictionaries(
-        st.one_of(st.sampled_from(["snr", "cnr", "task"]), st.text(max_size=20)), MEASURE, max_size=4
-    ),
-)
+STRUCTURES = st.dictionaries(st.sampled_from([*manifest().structures]), NUMBER)
+
+
+@st.composite
+def assessments(draw):
+    """Any measures and structures of the brain bundle, of any value."""
+    found = {"uncertainty": (draw(NUMBER), "1", draw(st.one_of(st.none(), NUMBER))), **draw(MEASURES)}
+    return Assessment(
+        primary="uncertainty",
+        measures=tuple(measure(name, value, unit=unit, limit=limit) for name, (value, unit, limit) in found.items()),
+        structures=tuple(Structure(name=name, volume_ml=volume) for name, volume in draw(STRUCTURES).items()),
+        presence=draw(st.dictionaries(st.sampled_from([*manifest().causes]), NUMBER)),
+        reference=draw(st.text(max_size=20)),
+    )
 
 
 def expected_numbers(assessment):
     """Group name -> the finite numbers that belong in it, to six significant digits, in ascending order."""
-    numbers = defaultdict(list, {"series-quality": [20.0, assessment.uncertainty.value]})
-    for artefact in Artefact:
-        numbers[f"uncertainty-{artefact}"] += [m.value for a, m in assessment.artefacts.items() if a == artefact]
-        numbers[f"uncertainty-{artefact}"] += [p for a, p in assessment.causes.items() if a == artefact]
-    for name, measure in assessment.measures.items():
-        numbers[measure_concept(name).group] += [measure.value]
-    for name, volume in assessment.volumes_ml.items():
-        numbers[f"volume-{plain(name)}"] += [volume]
+    numbers = defaultdict(list, {"series-quality": [20.0, assessment.rank.value]})
+    for one in assessment.measures:
+        if one.name != assessment.primary:
+            numbers[ENTRIES[one.name].group] += [one.value]
+    for cause, presence in assessment.presence.items():
+        blamed = any(one.cause == cause for one in assessment.measures)
+        numbers[f"uncertainty-{cause}" if blamed else f"cause-{cause}"] += [presence]
+    for structure in assessment.structures:
+        numbers[f"volume-{plain(structure.name)}"] += [structure.volume_ml]
     rounded = {group: sorted(float(f"{n:.6g}") for n in found if math.isfinite(n)) for group, found in numbers.items()}
     return {plain(f"scanside/{group}"): found for group, found in rounded.items() if found}
 
@@ -164,7 +170,7 @@ def expected_numbers(assessment):
     suppress_health_check=[HealthCheck.function_scoped_fixture],
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
 )
-@given(assessment=ASSESSMENT, sop_class=st.sampled_from(SRClass))
+@given(assessment=assessments(), sop_class=st.sampled_from(SRClass))
 def test_any_assessment_gives_a_valid_report_with_its_numbers(assessment, sop_class, keep):
     report = build_sr(evidence_of(2), replace(make_judgement(), assessment=assessment), sop_class)
     numbers = defaultdict(list)
@@ -244,7 +250,7 @@ def test_reports_of_poor_headers_are_clean(attributes, keep):
 @pytest.mark.parametrize("state", State)
 def test_every_picture_is_clean_and_dcmtk_sees_the_same_pixels(state, circumstances, keep):
     judgement = make_judgement(state, **CIRCUMSTANCES[circumstances])
-    picture = render_summary(judgement, make_prediction() if judgement.assessment else None)
+    picture = render_summary(judgement, make_view() if judgement.assessment else None)
     path = keep(build_summary(evidence_of(), judgement, picture))
 
     assert [] == validators.unexpected_dciodvfy(path)
@@ -266,7 +272,7 @@ def dcmtk_pixels(path, tool):
 )
 def test_in_every_transfer_syntax_a_picture_is_the_same_object_and_clean(syntax, tool, keep):
     judgement = make_judgement(State.RESCAN)
-    picture = render_summary(judgement, make_prediction())
+    picture = render_summary(judgement, make_view())
     report = build_summary(evidence_of(), judgement, picture)
     payload = recoded(report.payload, syntax)
     path = keep(replace(report, payload=payload))
@@ -283,7 +289,7 @@ def test_in_every_transfer_syntax_a_picture_is_the_same_object_and_clean(syntax,
 
 def test_a_picture_is_stored_small_and_a_document_as_it_is():
     judgement = make_judgement(State.RESCAN)
-    picture = render_summary(judgement, make_prediction())
+    picture = render_summary(judgement, make_view())
     report, document = build_summary(evidence_of(), judgement, picture), build_sr(evidence_of(), judgement)
 
     assert len(report.payload) < len(recoded(report.payload, RLELossless)) < picture.nbytes / 2

@@ -13,7 +13,7 @@ from daemon.edge.outbox import Outbox
 from daemon.edge.results import Published, Results
 from models.artefacts import Artefact
 
-VERDICT = Verdict(state=State.RESCAN, cause=Artefact.NOISE, action="repeat", reasons=("noise",), rating=20)
+VERDICT = Verdict(state=State.RESCAN, cause="noise", cause_word="Noise", action="repeat", reasons=("noise",), rating=20)
 
 
 @pytest.fixture
@@ -110,22 +110,17 @@ def test_what_was_published_is_read_back(index, results):
     record = results.record("1.2.115", 1)
 
     assert (VERDICT, Stage.DONE, "b1") == (record.verdict, record.stage, record.bundle)
-    assert assessment({Artefact.NOISE: 0.5}) == record.assessment
 
 
-def test_an_assessment_from_before_p_values_and_references_is_read(index, results, engine):
+def test_scores_that_an_older_version_recorded_are_read(index, results, engine):
+    """0.1 recorded a mapping of measures, and some of them twice."""
     close(index)
     publish(results)
+    old = {"uncertainty": {"value": 1.0}, "measures": {"noise": {"value": 0.5, "unit": "1", "limit": None}}}
     with engine.begin() as connection:
-        old = json.loads(connection.execute(sa.text("SELECT assessment FROM series")).scalar_one())
-        del old["reference"]
-        for measure in (old["uncertainty"], *old["artefacts"].values(), *old["measures"].values()):
-            del measure["p_value"], measure["level"]
         connection.execute(sa.text("UPDATE series SET assessment = :text"), {"text": json.dumps(old)})
-    found = results.record("1.2.115", 1).assessment
 
-    assert assessment({Artefact.NOISE: 0.5}) == found
-    assert found.uncertainty.abnormal
+    assert {"noise": 0.5} == results.scored()[0].scores
 
 
 def test_the_newest_revision_of_each_complete_judged_series_is_scored(index, results, engine):

@@ -35,6 +35,7 @@ from daemon.edge.spool import SpoolReader
 from daemon.edge.spool_writer import SpoolWriter
 from daemon.judgement import SeriesJudge
 from daemon.retention import Warden
+from daemon.routes import all_routes
 
 LATE = 1e12
 READERS = (read_instance, read_report)
@@ -176,7 +177,9 @@ def test_a_late_image_of_a_series_that_has_gone_is_answered_with_that(site):
     site.store("1.1", images=1)
     (series,) = site.close()
     algorithm = Algorithm(bundle="b", bundle_version="1", bundle_digest="d", software_version="1", config_digest="c")
-    judged = SeriesJudge(pytest.fail, algorithm, site.settings.routes, site.reader.dataset, "here").judge(series, None)
+    judged = SeriesJudge(pytest.fail, algorithm, all_routes(site.settings), site.reader.dataset, "here").judge(
+        series, None
+    )
 
     assert (2, 4) == (series.revision, len(series.instances))
     assert Reason.LOST is judged.verdict.not_assessed

@@ -231,9 +231,7 @@ def test_the_same_number_is_the_same_head_whenever_it_is_drawn(bank):
     assert first.severity.any()
 
 
-def test_a_bundle_comes_out_that_the_daemon_takes_and_training_goes_on_from(runs, bank, tmp_path, monkeypatch):
-    monkeypatch.setattr("daemon.examination.MOST_TISSUE_ML", float("inf"))  # two steps call everything tissue,
-    monkeypatch.setattr("daemon.examination.BRIGHT_GREY", float("inf"))  # and any of it grey matter
+def test_a_bundle_comes_out_that_the_daemon_takes_and_training_goes_on_from(runs, bank, tmp_path):
     parts = {part: runs / run / "checkpoint.pt" for part, run in PARTS.items()}
     locator = weak_locator_that_finds_everything(runs, tmp_path)
     plan = ExportPlan(
@@ -244,6 +242,8 @@ def test_a_bundle_comes_out_that_the_daemon_takes_and_training_goes_on_from(runs
         version="0.0.1",
         references=2,
         corrupted=2,
+        most_tissue_ml=1e9,  # two steps call everything tissue,
+        bright_grey=1e9,  # and any of it grey matter
     )
     bundle = export_brain(plan)
     make = engine_maker(Settings().engine, tmp_path)

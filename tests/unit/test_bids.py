@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from daemon.commands.assess import appraise
-from daemon.commands.bids import other_than_t1
+from daemon.commands.bids import suffix_of
 from daemon.config import Settings
 from daemon.core.errors import Reason
 
@@ -13,19 +13,19 @@ from daemon.core.errors import Reason
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("sub-01_T1w.nii.gz", None),
-        ("sub-01_ses-2_desc-preproc_T1w.nii", None),
+        ("sub-01_T1w.nii.gz", "T1w"),
+        ("sub-01_ses-2_desc-preproc_T1w.nii", "T1w"),
         ("sub-01_FLAIR.nii.gz", "FLAIR"),
         ("sub-01_ses-2_space-T1w_dseg.nii.gz", "dseg"),
         ("sub-0001_space-T1w_label-WMH_mask.nii", "mask"),
-        ("sub-0001_t1.nii.gz", None),
-        ("FLAIR.nii.gz", None),
-        ("sub-01_FLAIR.nii.gz.txt", None),
+        ("sub-0001_t1.nii.gz", "t1"),
+        ("FLAIR.nii.gz", ""),
+        ("sub-01_FLAIR.nii.gz.txt", ""),
         ("sub-01_acq-highres_run-2_T2w.nii.gz", "T2w"),
     ],
 )
-def test_a_name_after_bids_tells_what_is_no_t1_weighted_image(name, expected):
-    assert expected == other_than_t1(name)
+def test_a_name_after_bids_tells_what_the_image_is(name, expected):
+    assert expected == suffix_of(name)
 
 
 def test_a_segmentation_of_a_bids_folder_is_not_judged_as_an_image(tmp_path):
@@ -34,5 +34,5 @@ def test_a_segmentation_of_a_bids_folder_is_not_judged_as_an_image(tmp_path):
     nibabel.save(labels, tmp_path / "sub-01_dseg.nii.gz")
     verdict = appraise(tmp_path / "sub-01_dseg.nii.gz", Settings(storage=tmp_path)).verdict
 
-    assert Reason.CONTRAST is verdict.not_assessed
-    assert ("not the contrast that this model judges: dseg by its BIDS name",) == verdict.reasons
+    assert Reason.UNROUTED is verdict.not_assessed
+    assert ("no model for this series: another image than T1 by its BIDS name",) == verdict.reasons

@@ -11,12 +11,12 @@ from daemon.core.calibration import LeftOut, Scored, Selection, coverage, learn
 from daemon.core.reference import Origin, choose, is_sound, of_manifest
 from daemon.core.rule import Rule
 from daemon.core.values import State
-from models.bundle import Reference, Thresholds
+from models.manifest import Reference
 
 FACTS = replace(
     manifest(),
     references=(Reference(source="made", scores={"uncertainty": (1.0,), "entropy": (1.0,)}),),
-    thresholds=Thresholds(alpha=0.1, impaired=1.0, dice_loss=0.1, unfamiliar=0.02),
+    thresholds=replace(manifest().thresholds, alpha=0.1),
 )
 ORIGIN = Origin(scanner="MR1", protocol="t1", coarsest_mm=1.0)
 
@@ -131,7 +131,7 @@ def test_the_table_tells_what_the_judge_will_do(origins, rule):
     series = [scored(number, scanner=s, protocol=p) for number, (s, p) in enumerate(origins)]
     references, _ = learnt(series)
 
-    assert is_sound(references, FACTS.signals)
+    assert is_sound(references, FACTS.compared)
     for line in coverage(references, FACTS, rule):
         standard = choose(references, FACTS, replace(ORIGIN, scanner=line.scanner, protocol=line.protocol), rule)
         pooled = sum(scanner == line.scanner for scanner, _ in origins)

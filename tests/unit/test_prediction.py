@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from models.artefacts import ARTEFACTS, Artefact
-from models.bundle import NetworkGrid
-from models.prediction import NoHeadFound, Outputs, predict, prepare
+from models.prediction import NetworkGrid, NoHeadFound, Outputs, predict, prepare
 from models.preprocess import Grid, canonical, nearest
 from models.scores import score, tissue_contrast, volumes_ml
 

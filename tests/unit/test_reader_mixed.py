@@ -6,11 +6,14 @@ import numpy as np
 import pytest
 from builders_series import Lattice, classic, enhanced
 
-from daemon.config import default_routes
+from daemon.config import Settings
 from daemon.core.errors import NotAssessable, Reason
 from daemon.dicom.facts import facts_of
 from daemon.dicom.reader import arrange, read_volumes
+from daemon.routes import all_routes
 from daemon.selection import consider, select
+
+ROUTES = all_routes(Settings())
 
 LATTICE = Lattice(slices=12, spacing=(1.0, 1.0, 1.2))
 HEAD = {
@@ -29,7 +32,7 @@ def head(lattice=LATTICE, **facts):
 
 
 def refusal(images):
-    return consider(arrange(images), default_routes()).refusal
+    return consider(arrange(images), ROUTES).refusal
 
 
 @pytest.mark.parametrize(
@@ -115,7 +118,7 @@ def reformats(count, lattice=None, **facts):
 @pytest.mark.parametrize("first", [True, False])
 def test_reformats_beside_an_original_volume_are_left_out_and_said_so(count, first):
     images = [*reformats(count), *head()] if first else [*head(), *reformats(count)]
-    volume = select(images, default_routes()).volume
+    volume = select(images, ROUTES).volume
 
     assert np.array_equal(read_volumes(head())[0].voxels, volume.voxels)
     assert f"{count} derived images left out" == volume.remark
@@ -131,7 +134,7 @@ def test_reformats_beside_an_original_volume_are_left_out_and_said_so(count, fir
     ],
 )
 def test_derived_images_that_are_not_the_same_slices_again_are_left_out(lattice):
-    volume = select([*head(), *reformats(4, lattice)], default_routes()).volume
+    volume = select([*head(), *reformats(4, lattice)], ROUTES).volume
 
     assert "4 derived images left out" == volume.remark
     assert 12 == volume.voxels.shape[2]
@@ -146,7 +149,7 @@ def test_views_from_all_around_are_left_out():
             replace(LATTICE, rotation=turn, slices=1), uid=f"1.8.{n}", **HEAD | {"ImageType": ["DERIVED", "PRIMARY"]}
         )
 
-    assert "24 derived images left out" == select([*head(), *around], default_routes()).volume.remark
+    assert "24 derived images left out" == select([*head(), *around], ROUTES).volume.remark
 
 
 def test_a_map_of_the_same_slices_is_a_volume_of_its_own():
@@ -169,4 +172,4 @@ def test_original_images_of_two_planes_are_still_refused():
 
 
 def test_a_series_of_derived_images_alone_loses_none():
-    assert "" == select(head(ImageType=["DERIVED", "SECONDARY"]), default_routes()).volume.remark
+    assert "" == select(head(ImageType=["DERIVED", "SECONDARY"]), ROUTES).volume.remark

@@ -5,7 +5,7 @@ from math import inf, nextafter
 
 import numpy as np
 import pytest
-from builders import manifest, prediction
+from builders import manifest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,14 +21,16 @@ from daemon.core.reference import (
     of_manifest,
 )
 from daemon.core.rule import Rule
-from models.bundle import Reference, Thresholds
+from models.findings import Evidence, Findings, Signal
+from models.manifest import Reference
 from models.preprocess import coarsest_mm
 from models.uncertainty import conformal_p_value
 
 SIGNALS = ("uncertainty", "entropy")
-THRESHOLDS = Thresholds(alpha=0.1, impaired=1.0, dice_loss=0.1, unfamiliar=0.02)
+THRESHOLDS = replace(manifest().thresholds, alpha=0.1)
 OWN = Reference(source="synthetic heads", scores=dict.fromkeys(SIGNALS, tuple(float(i) for i in range(99))))
 FACTS = replace(manifest(), references=(OWN,), thresholds=THRESHOLDS)
+FINDINGS = Findings(signals=(FACTS.signal("uncertainty", 1.0),))
 #: alpha / J = 0.05: 1 / (19 + 1).
 ENOUGH = 19
 ORIGIN = Origin(scanner="MR1", protocol="t1", coarsest_mm=1.0)
@@ -42,6 +44,10 @@ def cell(scanner, protocol, count, first=0.0):
         protocol=protocol,
         scores=dict.fromkeys(SIGNALS, tuple(first + i for i in range(count))),
     )
+
+
+def told(value, name="s"):
+    return Signal(name=name, value=value, evidence=Evidence.IMAGE)
 
 
 def references(*cells):
@@ -140,13 +146,13 @@ def test_quartiles_need_fewer_references_than_p_values_and_no_fewer_than_twelve(
 def test_the_p_value_and_the_limit_give_the_same_answer(scores, value, level):
     standard = Standard(name="", scores={"s": tuple(sorted(scores))}, level=level)
     for score in (value, *scores, *(nextafter(s, inf) for s in scores), inf, -inf, float("nan")):
-        measure = standard.measure(score, "s")
+        measure = standard.measure(told(score))
 
         assert (measure.value > measure.limit) == measure.abnormal
 
 
 def test_a_measure_without_reference_has_neither_limit_nor_p_value():
-    measure = Standard(name="", scores={}, level=0.05).measure(9.0, "s")
+    measure = Standard(name="", scores={}, level=0.05).measure(told(9.0))
 
     assert (None, None, False) == (measure.limit, measure.p_value, measure.abnormal)
 
@@ -157,18 +163,18 @@ def test_the_interquartile_rule_decides_by_its_fence_and_still_gives_the_p_value
     usual = conformal.limit("s") + 0.1
 
     assert fence.limit("s") > usual
-    assert conformal.measure(usual, "s").abnormal
-    assert not fence.measure(usual, "s").abnormal
-    assert conformal.measure(usual, "s").p_value == fence.measure(usual, "s").p_value
-    assert fence.measure(fence.limit("s") + 1e-9, "s").abnormal
+    assert conformal.measure(told(usual)).abnormal
+    assert not fence.measure(told(usual)).abnormal
+    assert conformal.measure(told(usual)).p_value == fence.measure(told(usual)).p_value
+    assert fence.measure(told(fence.limit("s") + 1e-9)).abnormal
 
 
 def test_an_assessment_says_what_it_was_compared_with():
     standard = choose(references(cell("MR1", "t1", 40, first=5.0)), FACTS, ORIGIN)
 
-    assert "manifest: 99 series (synthetic heads)" == assess(prediction(), FACTS, of_manifest(FACTS, 1.0)).reference
-    assert "scanner MR1, protocol t1: 40 series" == assess(prediction(), FACTS, standard).reference
-    assert standard.limit("uncertainty") == assess(prediction(), FACTS, standard).uncertainty.limit
+    assert "manifest: 99 series (synthetic heads)" == assess(FINDINGS, FACTS, of_manifest(FACTS, 1.0)).reference
+    assert "scanner MR1, protocol t1: 40 series" == assess(FINDINGS, FACTS, standard).reference
+    assert standard.limit("uncertainty") == assess(FINDINGS, FACTS, standard).rank.limit
 
 
 @pytest.mark.parametrize(

@@ -9,13 +9,16 @@ from builders_series import Lattice, classic, enhanced
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.config import default_routes, load_settings
+from daemon.config import Settings, default_routes, load_settings, shipped_bundles
 from daemon.core.errors import ConfigError, NotAssessable, Reason
 from daemon.core.routing import Condition, Route, faults, find_route, try_routes
 from daemon.dicom.facts import facts_of
 from daemon.dicom.reader import arrange
+from daemon.routes import all_routes
 from daemon.selection import consider, select
+from models.bundle import BundleError, read_manifest, write_manifest
 
+ROUTES = all_routes(Settings())
 LATTICE = Lattice(slices=12, spacing=(1.0, 1.0, 1.2))
 MPRAGE = {
     "ImageType": ["ORIGINAL", "PRIMARY", "M"],
@@ -31,7 +34,7 @@ SPIN_ECHO = MPRAGE | {"ScanningSequence": "SE", "EchoTime": 12, "RepetitionTime"
 
 def outlook(**header):
     stated = {name: value for name, value in header.items() if value is not None}
-    return consider(arrange(classic(LATTICE, **stated)), default_routes())
+    return consider(arrange(classic(LATTICE, **stated)), ROUTES)
 
 
 def route(name, bundle="b", **when):
@@ -102,7 +105,7 @@ COARSE = replace(LATTICE, spacing=(1.6, 1.6, 1.6))
 
 
 def test_a_scout_is_known_by_its_speed():
-    refusal = consider(arrange(classic(COARSE, **SCOUT)), default_routes()).refusal
+    refusal = consider(arrange(classic(COARSE, **SCOUT)), ROUTES).refusal
 
     assert "a localizer, or as fast as one" == refusal.detail
 
@@ -119,9 +122,7 @@ def test_a_scout_is_known_by_its_speed():
     ],
 )
 def test_no_fast_head_is_taken_for_a_scout(header):
-    found = consider(
-        arrange(classic(COARSE, **SCOUT | {"RepetitionTime": 8, "EchoTime": 3} | header)), default_routes()
-    )
+    found = consider(arrange(classic(COARSE, **SCOUT | {"RepetitionTime": 8, "EchoTime": 3} | header)), ROUTES)
 
     assert "brain-t1" == found.route.bundle
 
@@ -138,8 +139,8 @@ ZYGOMA
 
 def test_of_the_standards_body_parts_those_in_the_head_are_judged():
     terms = json.loads((files("highdicom") / "_standard" / "anatomic_regions.json").read_text())
-    routes, facts = default_routes(), facts_of(arrange(classic(LATTICE, **MPRAGE))[0], 1)
-    judged = {term for term in terms if find_route(routes, facts | {"BodyPartExamined": (term,)}).bundle}
+    routes, facts = ROUTES, facts_of(arrange(classic(LATTICE, **MPRAGE))[0], 1)
+    judged = {term for term in terms if find_route(routes, facts | {"BodyPartExamined": (term,)}).judges}
 
     assert set(IN_THE_HEAD.split()) == judged
 
@@ -153,7 +154,7 @@ def test_enhanced_images_are_routed_by_the_facts_that_they_state_otherwise():
     assert (4.5,) == facts["EchoTime"]
     assert (("MR1",), ("axial",), (12.0,)) == (facts["CallingAE"], facts["Plane"], facts["Slices"])
     head.EchoPlanarPulseSequence = "YES"
-    assert "echo-planar images" == consider(arrange([head]), default_routes()).refusal.detail
+    assert "echo-planar images" == consider(arrange([head]), ROUTES).refusal.detail
 
 
 def test_both_reasons_are_given_where_neither_route_nor_volume_fits():
@@ -162,12 +163,12 @@ def test_both_reasons_are_given_where_neither_route_nor_volume_fits():
         for n in range(3)
         for image in classic(LATTICE, uid=f"1.{n}", TemporalPositionIdentifier=n, ScanningSequence="EP")
     ]
-    refusal = consider(arrange(images), default_routes()).refusal
+    refusal = consider(arrange(images), ROUTES).refusal
 
     assert "echo-planar images; 3 volumes in time" == refusal.detail
     for image in images:
         image.ScanningSequence, image.EchoTime = "GR", 3
-    refusal = consider(arrange(images), default_routes()).refusal
+    refusal = consider(arrange(images), ROUTES).refusal
     assert (Reason.SEVERAL, "3 volumes in time") == (refusal.reason, refusal.detail)
 
 
@@ -177,7 +178,7 @@ def test_the_first_echo_of_a_series_is_the_one_that_is_judged():
         for n in range(3)
         for image in classic(LATTICE, uid=f"1.{n}", first=1000 * n, EchoTime=8.0 - 3 * n, ScanningSequence="GR")
     ]
-    candidate = select(images, default_routes())
+    candidate = select(images, ROUTES)
 
     assert ("brain-t1", 2000.0, 2.0) == (
         candidate.bundle,
@@ -191,7 +192,7 @@ def test_nothing_is_decoded_of_a_series_that_no_bundle_judges():
     for image in images:
         image.PixelData = b""
     with pytest.raises(NotAssessable) as caught:
-        select(images, default_routes())
+        select(images, ROUTES)
 
     assert Reason.UNROUTED is caught.value.reason
 
@@ -223,7 +224,8 @@ def test_words_match_by_pattern_whatever_their_case():
 
 
 def test_the_routes_that_ship_have_no_fault():
-    assert [] == list(faults(default_routes(), ("brain-t1",)))
+    assert [] == list(faults(default_routes(), ()))
+    assert len(ROUTES) > len(default_routes())
 
 
 def test_a_sites_routes_come_first_and_may_be_the_only_ones(written):
@@ -236,11 +238,11 @@ def test_a_sites_routes_come_first_and_may_be_the_only_ones(written):
     bundle = "spine"
     when = {{ BodyPartExamined = "*SPINE", EchoTime = {{ max = 20 }}, CallingAE = ["MR1", "MR2"], Slices = 15 }}
     """
-    alone = load_settings(written(text.format(defaults="false"))).routes
-    both = load_settings(written(text.format(defaults="true"))).routes
+    alone = all_routes(load_settings(written(text.format(defaults="false"))))
+    both = (*alone, *ROUTES)
     facts = {"BodyPartExamined": ("LSPINE",), "EchoTime": (9.0,), "CallingAE": ("MR2",), "Slices": (15.0,)}
 
-    assert (1, 1 + len(default_routes())) == (len(alone), len(both))
+    assert 1 == len(alone)
     assert "spine" == find_route(both, facts).bundle
     assert "other body parts" == find_route(both, facts | {"Slices": (16.0,)}).name
 
@@ -264,6 +266,46 @@ def test_a_sites_routes_come_first_and_may_be_the_only_ones(written):
 def test_what_is_wrong_with_a_route_is_named(written, text, said):
     with pytest.raises(ConfigError, match=said):
         load_settings(written(f'[[routing.routes]]\nname = "r"\nbundle = "brain-t1"\n{text}'))
+
+
+def test_what_one_bundle_refuses_another_may_judge():
+    routes = (
+        Route(name="no heads", when={"BodyPartExamined": Condition(any=("HEAD",))}, bundle="heart", refuse="a head"),
+        route("hearts", "heart", Modality={"any": ("MR",)}),
+        Route(name="no hearts", when={"BodyPartExamined": Condition(any=("HEART",))}, bundle="brain", refuse="a heart"),
+        route("heads", "brain", EchoTime={"max": 9.0}),
+        Route(name="the rest", bundle="brain", refuse="another contrast"),
+    )
+
+    def found(part, echo=3.0):
+        return find_route(routes, {"Modality": ("MR",), "BodyPartExamined": (part,), "EchoTime": (echo,)})
+
+    assert ("heart", True) == (found("HEART").bundle, found("HEART").judges)
+    assert ("brain", True) == (found("HEAD").bundle, found("HEAD").judges)
+    assert ("a head; another contrast", False) == (found("HEAD", 99.0).refuse, found("HEAD", 99.0).judges)
+    assert "no heads, the rest" == found("HEAD", 99.0).name
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ({"name": "odd", "when": {"EchoTim": 3}}, "'EchoTim' is no fact"),
+        ({"name": "odd", "wen": {}}, "unknown key 'wen'"),
+        ({"name": "odd", "when": {"SeriesDescription": "t1"}}, "no free text"),
+    ],
+)
+def test_a_bundle_whose_routes_are_none_is_refused_by_name(tmp_path, content, said):
+    manifest = read_manifest(shipped_bundles()["brain-t1"])
+    inputs = {role: replace(entry, routes=(content,)) for role, entry in manifest.inputs.items()}
+    write_manifest(tmp_path, replace(manifest, inputs=inputs))
+    with pytest.raises(BundleError, match=f"second.*{said}"):
+        all_routes(Settings(bundles={"second": tmp_path}))
+
+
+def test_a_site_without_the_shipped_bundles_has_none_of_their_routes():
+    alone = Settings(shipped=False)
+
+    assert (default_routes(), {}) == (all_routes(alone), alone.bundle_folders)
 
 
 def test_a_bundle_that_is_not_configured_is_named(written):

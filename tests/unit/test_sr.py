@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from io import BytesIO
 
 import pytest
+from builders import measure
 from builders_report import (
     ALGORITHM,
     FINISHED_AT,
@@ -29,12 +30,15 @@ from pydicom.uid import (
     RawDataStorage,
 )
 
-from daemon.core.values import Measure, ReportKind, ReportReference, State
+from daemon.core.measures import Measure
+from daemon.core.values import ReportKind, ReportReference, State
 from daemon.dicom.codes import NOT_ASSESSED, OTHER_MEASURE, VERDICT, VERDICTS
 from daemon.dicom.evidence import gather_evidence
 from daemon.dicom.sr import SRClass, build_sr, comment
 from daemon.dicom.uids import CODING_SCHEME_UID
 from models.artefacts import Artefact
+from models.findings import Evidence, Structure
+from models.manifest import Code, SignalEntry
 
 
 def build(judgement=None, *, header=None, series=None, sop_class=SRClass.COMPREHENSIVE_3D):
@@ -145,42 +149,55 @@ def test_findings_are_the_artefacts_above_their_limit_and_the_cause():
     assert {"UF04", "RID11423"} == {value for name, value in found if name == "111052"}
 
 
-def test_the_same_number_is_told_once():
-    assessment = make_assessment()
-    told_twice = {artefact.value: measure for artefact, measure in assessment.artefacts.items()}
-    told_twice |= {"uncertainty": assessment.uncertainty, **assessment.measures}
-    judgement = make_judgement()
-
-    plain = build(judgement)
-    doubled = build(replace(judgement, assessment=replace(assessment, measures=told_twice)))
-
-    assert plain == doubled
-
-
 def test_numbers_that_dicom_cannot_hold_are_left_out_and_named():
     assessment = make_assessment(
-        uncertainty=Measure(value=math.nan, unit="1", limit=math.nan),
-        volumes_ml={"CSF": math.inf, "grey matter": 700.0},
-        measures={"snr": Measure(value=-math.inf, unit="ratio"), "odd": Measure(value=1.0, unit="1", limit=math.inf)},
+        measure("uncertainty", math.nan, limit=math.nan),
+        measure("snr", -math.inf),
+        measure("cnr", 1.0, limit=math.inf),
+        structures=(
+            Structure(name="CSF", volume_ml=math.inf),
+            Structure(name="grey matter", volume_ml=700.0),
+        ),
     )
     report = build(replace(make_judgement(), assessment=assessment))
 
-    assert {"classical", "volume-CSF"} & set(groups(report)) == set()
+    assert "volume-CSF" not in groups(report)
+    assert [1.0] == [m.value for m in groups(report)["classical"].get_measurements()]
     assert [20] == [m.value for m in groups(report)["series-quality"].get_measurements()]
-    for name in ("overall uncertainty", "limit of overall uncertainty", "snr", "CSF volume"):
+    for name in ("uncertainty", "limit of uncertainty", "snr", "volume of CSF"):
         assert name in all_text(report)
-    assert "limit of odd" not in all_text(report)  # an infinite limit is no limit: nothing is missing
+    assert "limit of cnr" not in all_text(report)  # an infinite limit is no limit: nothing is missing
 
 
 def test_a_measure_without_code_is_reported_under_its_name():
-    measures = {"ghost level": Measure(value=3.0, unit="dB", limit=2.0)}
-    group = groups(build(replace(make_judgement(), assessment=make_assessment(measures=measures))))[
-        "measure-ghost level"
-    ]
+    judgement = make_judgement()
+    entry = SignalEntry(evidence=Evidence.IMAGE, unit="dB")
+    facts = replace(judgement.manifest, signals=judgement.manifest.signals | {"ghost level": entry})
+    odd = Measure(name="ghost level", value=3.0, unit="dB", evidence=Evidence.IMAGE, limit=2.0)
+    group = groups(build(replace(judgement, manifest=facts, assessment=make_assessment(odd))))["measure-ghost level"]
 
     assert [(OTHER_MEASURE.value, 3.0, "dB")] == [
         (m.name.value, m.value, m.unit.value) for m in group.get_measurements()
     ]
+
+
+def test_findings_are_in_the_organ_of_the_bundle_or_in_the_structure_they_speak_of():
+    judgement = make_judgement()
+    heart = Code(value="80891009", scheme="SCT", meaning="Heart")
+    entry = SignalEntry(evidence=Evidence.SEGMENTATION, structure="CSF", group="odd")
+    facts = replace(
+        judgement.manifest,
+        organ=replace(judgement.manifest.organ, region=heart, site=heart),
+        signals=judgement.manifest.signals | {"odd": entry},
+    )
+    odd = Measure(name="odd", value=3.0, evidence=Evidence.SEGMENTATION, structure="CSF")
+    report = build(replace(judgement, manifest=facts, assessment=make_assessment(odd)))
+    sites = {name: group.finding_sites[0].value.value for name, group in groups(report).items() if group.finding_sites}
+
+    assert "65216001" == sites.pop("odd")
+    assert {"80891009"} == {*sites.values()}
+    assert "12738006" not in report.payload.decode("latin-1")
+    assert "69536005" not in report.payload.decode("latin-1")
 
 
 def test_a_rating_outside_its_scale_is_left_out_and_named():
@@ -283,10 +300,9 @@ def test_identical_arguments_give_identical_bytes():
     assessment = judgement.assessment
     shuffled = replace(
         assessment,
-        **{
-            field: dict(reversed(list(getattr(assessment, field).items())))
-            for field in ("artefacts", "causes", "volumes_ml", "measures")
-        },
+        measures=assessment.measures[::-1],
+        structures=assessment.structures[::-1],
+        presence=dict(reversed(list(assessment.presence.items()))),
     )
 
     assert build(judgement) == build(replace(judgement, assessment=shuffled))
@@ -403,7 +419,7 @@ def test_the_comment_is_one_ascii_line():
     assert text.isascii()
     assert text.isprintable()
     assert 1024 >= len(text)
-    assert text.startswith("REVIEW (blur): Prufen Sie die Bilder. e e.")
+    assert text.startswith("REVIEW (Blur): Prufen Sie die Bilder. e e.")
 
 
 def test_the_comment_tells_what_a_person_needs():

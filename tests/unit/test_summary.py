@@ -7,20 +7,22 @@ from io import BytesIO
 
 import numpy as np
 import pytest
-from builders_report import make_assessment, make_header, make_judgement, make_prediction, make_series
+from builders import manifest, measure
+from builders_report import make_assessment, make_header, make_judgement, make_series, make_view
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom import dcmread
 from pydicom.uid import SecondaryCaptureImageStorage
 
-from daemon.core.values import Measure, ReportKind, State, Volume
+from daemon.core.measures import Assessment
+from daemon.core.values import ReportKind, State, Volume
 from daemon.dicom.evidence import gather_evidence
 from daemon.dicom.picture.charts import ratio
 from daemon.dicom.picture.palette import BANDS, OUTLINE
 from daemon.dicom.picture.slices import AXIAL, CORONAL, SAGITTAL, compose_slices, draw_anatomy, draw_heat
 from daemon.dicom.sr import build_sr
 from daemon.dicom.summary import HEIGHT, WIDTH, build_summary, dominant, render_summary
-from models.artefacts import Artefact
+from models.findings import Structure
 
 
 def build(judgement=None, *, header=None, picture=None, **options):
@@ -66,7 +68,7 @@ def test_every_state_shows_another_picture():
 
 
 def test_every_word_of_the_judgement_changes_the_picture():
-    judgement, prediction = make_judgement(), make_prediction()
+    judgement, view = make_judgement(), make_view()
     others = (
         judgement,
         make_judgement(partial=True),
@@ -74,15 +76,15 @@ def test_every_word_of_the_judgement_changes_the_picture():
         make_judgement(finished_at=judgement.context.finished_at + 1),
         replace(judgement, verdict=replace(judgement.verdict, action="Something else.")),
         replace(judgement, algorithm=replace(judgement.algorithm, bundle_version="1.0.1")),
-        replace(judgement, assessment=make_assessment(volumes_ml={"CSF": 1.0})),
-        replace(judgement, assessment=make_assessment(artefacts={})),
+        replace(judgement, assessment=make_assessment(structures=(Structure(name="CSF", volume_ml=1.0),))),
+        replace(judgement, assessment=make_assessment(measure("motion", 0.0, limit=0.07))),
     )
 
-    assert len(others) == len({render_summary(other, prediction).tobytes() for other in others})
+    assert len(others) == len({render_summary(other, view).tobytes() for other in others})
 
 
 def test_the_same_arguments_draw_the_same_picture():
-    once, twice = (render_summary(make_judgement(), make_prediction()) for _ in range(2))
+    once, twice = (render_summary(make_judgement(), make_view()) for _ in range(2))
 
     assert once.tobytes() == twice.tobytes()
 
@@ -129,8 +131,8 @@ def test_voxels_of_any_shape_show_a_ball_as_a_ball():
 
 
 def test_the_outline_follows_the_structure_and_leaves_the_anatomy_visible():
-    prediction = make_prediction()
-    cut = compose_slices(prediction.image, prediction.affine, labels=prediction.labels, outlined_label=2)[0]
+    view = make_view()
+    cut = compose_slices(view.image, view.affine, region=view.region, outlined=view.outlined)[0]
     panel = draw_anatomy(cut, 288).astype(int)
     plain = draw_anatomy(replace(cut, outlined=np.zeros_like(cut.outlined)), 288).astype(int)
     touched = np.abs(panel - plain).max(-1) > 0
@@ -142,9 +144,8 @@ def test_the_outline_follows_the_structure_and_leaves_the_anatomy_visible():
 
 
 def test_heat_lies_where_the_variance_is():
-    prediction = make_prediction()
-    warmth = prediction.variances[Artefact.MOTION]
-    cut = compose_slices(prediction.image, prediction.affine, labels=prediction.labels, warmth=warmth)[0]
+    view = make_view()
+    cut = compose_slices(view.image, view.affine, region=view.region, warmth=view.heat["motion"])[0]
     panel = draw_heat(cut, 288).astype(int)
     cold = draw_heat(replace(cut, warmth=np.zeros_like(cut.warmth)), 288).astype(int)
     change = np.abs(panel - cold).sum(-1)
@@ -154,31 +155,41 @@ def test_heat_lies_where_the_variance_is():
     assert (cold[..., 0] == cold[..., 2]).all()
 
 
-def test_the_artefact_shown_is_the_cause_else_the_one_nearest_its_limit():
-    judgement, prediction = make_judgement(), make_prediction()
+def test_what_is_shown_is_the_causes_heat_else_of_the_measure_nearest_its_limit():
+    judgement, view = make_judgement(), make_view()
     without = replace(judgement, verdict=replace(judgement.verdict, cause=None))
-    bounded = {Artefact.BLUR: Measure(value=1.0, unit="1", limit=2.0), Artefact.WRAP: Measure(value=9.0, unit="1")}
-    unbounded = {**bounded, Artefact.BLUR: Measure(value=1.0, unit="1", limit=math.inf)}
 
-    assert Artefact.BLUR == dominant(make_judgement(State.REVIEW), prediction)
-    assert Artefact.MOTION == dominant(without, prediction)
-    assert Artefact.BLUR == dominant(replace(without, assessment=make_assessment(artefacts=bounded)), prediction)
-    assert Artefact.WRAP == dominant(replace(without, assessment=make_assessment(artefacts=unbounded)), prediction)
-    assert dominant(replace(without, assessment=None), prediction) is None
+    def shown(limit):
+        told = (measure("blur", 1.0, limit=limit), measure("wrap", 9.0))
+        return dominant(replace(without, assessment=Assessment(primary="blur", measures=told)), view).name
+
+    assert "blur" == dominant(make_judgement(State.REVIEW), view).name
+    assert "motion" == dominant(without, view).name
+    assert ("blur", "wrap") == (shown(2.0), shown(math.inf))
+    assert dominant(replace(without, assessment=None), view) is None
+    assert dominant(without, make_view(heat={})) is None
+
+
+def test_a_bundle_without_causes_shows_its_measures_and_one_without_structures_its_images():
+    judgement, view = make_judgement(State.ACCEPT), make_view(heat={})
+    bare = replace(judgement.manifest, causes={}, structures={})
+    drawn = {render_summary(replace(judgement, manifest=facts), view).tobytes() for facts in (judgement.manifest, bare)}
+
+    assert 2 == len(drawn)
 
 
 def heat_pixels(judgement, variance):
     """How many pixels of the slices are red to yellow, as the upper half of the scale is."""
-    prediction = make_prediction()
-    prediction.variances[Artefact.MOTION][prediction.labels > 0] = variance
-    red, _, blue = np.moveaxis(render_summary(judgement, prediction)[600:890, 30:930].astype(int), -1, 0)
+    view = make_view()
+    view.heat["motion"][view.region] = variance
+    red, _, blue = np.moveaxis(render_summary(judgement, view)[600:890, 30:930].astype(int), -1, 0)
     return int((red - blue > 30).sum())
 
 
 @pytest.mark.parametrize("limit", [None, math.inf, 0.2])
 def test_little_variance_looks_calm_with_and_without_a_limit(limit):
-    artefacts = {Artefact.MOTION: Measure(value=0.1, unit="1", limit=limit)}
-    judgement = replace(make_judgement(State.ACCEPT), assessment=make_assessment(artefacts=artefacts))
+    found = Assessment(primary="motion", measures=(measure("motion", 0.1, limit=limit),))
+    judgement = replace(make_judgement(State.ACCEPT), assessment=found)
 
     assert 0 == heat_pixels(judgement, 0.1)
     assert heat_pixels(judgement, 2.0) > 10_000
@@ -197,11 +208,11 @@ def test_little_variance_looks_calm_with_and_without_a_limit(limit):
     ],
 )
 def test_a_bar_is_drawn_where_there_is_a_limit_to_compare_with(value, limit, expected):
-    assert expected == ratio(Measure(value=value, unit="1", limit=limit))
+    assert expected == ratio(measure("noise", value, limit=limit))
     assert ratio(None) is None
 
 
-def test_a_series_without_prediction_shows_its_middle_slices():
+def test_a_series_without_findings_shows_its_middle_slices():
     image, affine = beacon((0.5, 0.5, 0.5))
     judgement = make_judgement(State.NOT_ASSESSED)
     with_slices = render_summary(judgement, volume=Volume(voxels=image, affine=affine))
@@ -210,32 +221,38 @@ def test_a_series_without_prediction_shows_its_middle_slices():
 
 
 ODD = st.sampled_from([math.nan, math.inf, -math.inf, 0.0, -1.0, 5e-324, 1e300, -1e300, 0.5])
-MEASURE = st.builds(Measure, value=ODD, unit=st.just("1"), limit=st.one_of(st.none(), ODD))
+MEASURES = st.dictionaries(st.sampled_from([*manifest().signals]), st.tuples(ODD, st.one_of(st.none(), ODD)))
 
 
 @settings(max_examples=15, deadline=None)
 @given(
-    artefacts=st.dictionaries(st.sampled_from(Artefact), MEASURE),
+    found=MEASURES,
     volumes=st.dictionaries(st.text(max_size=40), ODD, max_size=9),
     action=st.text(max_size=300),
     fill=st.sampled_from([np.nan, np.inf, 0.0, 3e38]),
 )
-def test_nothing_stops_the_picture(artefacts, volumes, action, fill):
+def test_nothing_stops_the_picture(found, volumes, action, fill):
     judgement = make_judgement()
     verdict = replace(judgement.verdict, action=action)
-    assessment = make_assessment(artefacts=artefacts, volumes_ml=volumes)
-    prediction = make_prediction()
-    prediction.image[:40] = fill
-    prediction.variances[Artefact.MOTION][:40] = fill
+    measures = (measure(name, value, limit=limit) for name, (value, limit) in found.items())
+    structures = tuple(Structure(name=f"the {name}", volume_ml=volume) for name, volume in volumes.items())
+    view = make_view()
+    view.image[:40] = fill
+    view.heat["motion"][:40] = fill
 
-    picture = render_summary(replace(judgement, verdict=verdict, assessment=assessment), prediction)
+    picture = render_summary(
+        replace(judgement, verdict=verdict, assessment=make_assessment(*measures, structures=structures)), view
+    )
 
     assert (HEIGHT, WIDTH, 3) == picture.shape
 
 
-@pytest.mark.parametrize("labels", [np.zeros((80, 96, 80), np.uint8), np.full((80, 96, 80), 2, np.uint8)])
-def test_a_failed_segmentation_still_gives_a_picture(labels):
-    assert (HEIGHT, WIDTH, 3) == render_summary(make_judgement(), make_prediction(labels=labels)).shape
+@pytest.mark.parametrize("found", [False, True])
+def test_a_failed_segmentation_still_gives_a_picture(found):
+    everywhere = np.full((80, 96, 80), found)
+    view = make_view(region=everywhere, outlined=everywhere)
+
+    assert (HEIGHT, WIDTH, 3) == render_summary(make_judgement(), view).shape
 
 
 def test_a_flat_or_tiny_volume_still_gives_a_picture():
@@ -245,7 +262,7 @@ def test_a_flat_or_tiny_volume_still_gives_a_picture():
 
 
 def test_the_object_holds_the_picture_pixel_for_pixel():
-    picture = render_summary(make_judgement(), make_prediction())
+    picture = render_summary(make_judgement(), make_view())
     report = build(picture=picture)
     dataset = read(report)
 
@@ -258,7 +275,7 @@ def test_the_object_holds_the_picture_pixel_for_pixel():
         dataset.BurnedInAnnotation,
         dataset.RecognizableVisualFeatures,
     )
-    assert "NO" == read(build(shows_head=False)).RecognizableVisualFeatures
+    assert "NO" == read(build(recognizable=False)).RecognizableVisualFeatures
 
 
 def test_report_objects_never_share_a_series():

@@ -1,31 +1,18 @@
-"""The numbers beside the slices: artefacts against their limits, tissue volumes, and what the heat's colours mean."""
+"""The numbers beside the slices: measures against their limits, volumes, and what the heat's colours mean."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import inf, isfinite, isnan
-from types import MappingProxyType
 from typing import Final
 
 import numpy as np
 from PIL import Image, ImageDraw
 
-from daemon.core.values import Assessment, Measure
+from daemon.core.measures import Assessment, Measure
 from daemon.dicom.picture.lettering import Style, fit, write
 from daemon.dicom.picture.palette import ABOVE, BACKGROUND, PANEL, QUIET_TEXT, TEXT, WITHIN, heat
 from daemon.dicom.picture.slices import heat_opacity
 from daemon.dicom.text import plain
-from models.artefacts import Artefact
-
-#: In a radiographer's words.
-ARTEFACT_NAMES: Final[Mapping[Artefact, str]] = MappingProxyType(
-    {
-        Artefact.NOISE: "Noise",
-        Artefact.SPIKE: "RF spike",
-        Artefact.BLUR: "Blur",
-        Artefact.WRAP: "Fold-over",
-        Artefact.MOTION: "Motion",
-    }
-)
+from models.manifest import Manifest
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,19 +35,40 @@ _ALARM: Final = Style(size=22, colour=ABOVE)
 _NOTE: Final = Style(size=18, colour=QUIET_TEXT, anchor="ms")
 
 
-def draw_artefacts(pen: ImageDraw.ImageDraw, frame: Frame, assessment: Assessment) -> None:
-    """One bar an artefact, in multiples of its own reference limit, which is the vertical line."""
-    write(pen, (frame.left, frame.top + 24), "Artefacts", _TITLE)
-    step = (frame.height - 70) // len(Artefact)
-    top, bottom = frame.top + 40, frame.top + 40 + step * len(Artefact)
-    for row, artefact in enumerate(Artefact):
-        bar = Frame(frame.left, top + row * step, frame.width, step)
-        _draw_bar(pen, bar, ARTEFACT_NAMES[artefact], assessment.artefacts.get(artefact))
-    if all(ratio(measure) is None for measure in assessment.artefacts.values()):
+def draw_bars(pen: ImageDraw.ImageDraw, frame: Frame, assessment: Assessment, manifest: Manifest) -> None:
+    """A bar for each cause, or else each measure, in multiples of its reference limit, which is the vertical line."""
+    bars = _bars(assessment, manifest)
+    write(pen, (frame.left, frame.top + 24), "Artefacts" if manifest.causes else "Measures", _TITLE)
+    step = (frame.height - 70) // max(len(bars), _FEWEST)
+    top, bottom = frame.top + 40, frame.top + 40 + step * len(bars)
+    for row, (name, measure) in enumerate(bars.items()):
+        _draw_bar(pen, Frame(frame.left, top + row * step, frame.width, step), name, measure)
+    if all(ratio(measure) is None for measure in bars.values()):
         return
     limit = frame.left + round(_LIMIT_AT * frame.width)
     pen.line((limit, top + 34, limit, bottom - 8), fill=TEXT, width=2)
     write(pen, (limit, bottom + 14), "reference limit", _NOTE)
+
+
+#: Bars have room of so many, and at most so many are drawn.
+_FEWEST: Final = 5
+_MOST: Final = 7
+
+
+def _bars(assessment: Assessment, manifest: Manifest) -> dict[str, Measure | None]:
+    """Words -> what the bar shows: of each cause its measure nearest to the limit, else what has a limit."""
+    if not manifest.causes:
+        return {plain(m.name): m for m in sorted(assessment.measures, key=nearness) if m.limit is not None}
+    found: dict[str, Measure | None] = {}
+    for name, cause in manifest.causes.items():
+        measures = [measure for measure in assessment.measures if measure.cause == name]
+        found[cause.word] = max(measures, key=nearness, default=None)
+    return dict(list(found.items())[:_MOST])
+
+
+def nearness(measure: Measure) -> tuple[float, float]:
+    """Orders measures by how near they are to their limits, then by value; what is no number comes first."""
+    return ratio(measure) or 0.0, -inf if isnan(measure.value) else measure.value
 
 
 def _draw_bar(pen: ImageDraw.ImageDraw, frame: Frame, name: str, measure: Measure | None) -> None:
@@ -100,10 +108,11 @@ def _multiple_text(measure: Measure | None, multiple: float | None) -> str:
 
 
 def draw_volumes(pen: ImageDraw.ImageDraw, frame: Frame, assessment: Assessment) -> None:
-    """The tissue volumes, one a line, as many as there is room for."""
+    """The structures' volumes, one a line, as many as there is room for."""
     write(pen, (frame.left, frame.top + 24), "Volumes", _TITLE)
     room = (frame.height - 40) // _LINE
-    volumes = [(n, v) for n, v in sorted(assessment.volumes_ml.items()) if isfinite(v)][:room]
+    found = sorted((one.name, one.volume_ml) for one in assessment.structures)
+    volumes = [(name, volume) for name, volume in found if isfinite(volume)][:room]
     for row, (name, volume) in enumerate(volumes):
         baseline = frame.top + 62 + row * _LINE
         label = plain(name)

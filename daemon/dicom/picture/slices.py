@@ -1,4 +1,4 @@
-"""Three orthogonal slices of a head as pictures: anatomy, a thin outline, and a map of heat.
+"""Three orthogonal slices of an image as pictures: anatomy, a thin outline, and a map of heat.
 
 Slices are shown as radiologists see them: the patient's right on the left, anterior or superior on top.
 """
@@ -40,7 +40,7 @@ PLANES: Final = (AXIAL, CORONAL, SAGITTAL)
 class Slice:
     """One cut as it is shown, arrays (rows, columns).
 
-    ``grey``: float32, how bright, 0 to 1; ``region``: bool, the segmented brain; ``outlined``: bool, the structure
+    ``grey``: float32, how bright, 0 to 1; ``region``: bool, what was segmented; ``outlined``: bool, the structure
     whose border is drawn; ``warmth``: float32, how hot, 0 to 1. ``spacing``: mm between columns and between rows; the
     square of ``field_mm`` about the point ``middle`` (column, row) is shown.
     """
@@ -59,17 +59,21 @@ def compose_slices(
     image: Map,
     affine: npt.NDArray[np.float64],
     *,
-    labels: npt.NDArray[np.uint8] | None = None,
-    outlined_label: int = 0,
+    region: Mask | None = None,
+    outlined: Mask | None = None,
     warmth: Map | None = None,
 ) -> tuple[Slice, ...]:
-    """The three slices of an ``image`` (i, j, k) with ``affine`` to RAS mm, and of what is known on the same grid."""
+    """The three slices of an ``image`` (i, j, k) with ``affine`` to RAS mm, and of what is known on the same grid.
+
+    ``region``: what was segmented; the slices go through it and show it with a margin, or all where it is empty.
+    """
     grey, turned = canonical(image, affine)
     spacing = spacing_of(turned)
-    nothing = np.broadcast_to(np.uint8(0), image.shape)  # of any size, without memory
-    found = canonical(nothing if labels is None else labels, affine)[0]
+    nothing = np.broadcast_to(np.False_, image.shape)  # of any size, without memory
+    found = canonical(nothing if region is None else region, affine)[0]
+    drawn = canonical(nothing if outlined is None else outlined, affine)[0]
     hot = canonical(nothing if warmth is None else warmth, affine)[0]
-    view = _find_view(None if labels is None else found, grey.shape, spacing, outlined_label)
+    view = _find_view(found, drawn, spacing)
     black, white = _window(grey, found, view)
 
     def cut(plane: Plane) -> Slice:
@@ -79,8 +83,8 @@ def compose_slices(
         return Slice(
             plane=plane,
             grey=_between(_cut(grey, plane, at), black, white),
-            region=(shown > 0) | view.whole,
-            outlined=(shown == outlined_label) & (shown > 0),
+            region=shown | view.whole,
+            outlined=_cut(drawn, plane, at),
             warmth=gaussian_filter(_between(_cut(hot, plane, at), 0, 1), _SMOOTHING),
             spacing=(float(spacing[across]), float(spacing[down])),
             middle=(shown.shape[1] - 1 - view.middle[across], shown.shape[0] - 1 - view.middle[down]),
@@ -92,10 +96,8 @@ def compose_slices(
 
 #: Voxels: variances come on a grid of half the resolution, whose blocks would show.
 _SMOOTHING: Final = 1.0
-#: What is shown around the brain: scalp, and enough air to see ghosts and fold-over in it.
+#: What is shown around the region: its surroundings, and enough air to see in it what does not belong there.
 _MARGIN_MM: Final = 30.0
-#: A segmentation smaller than this is no brain: the whole volume is shown instead.
-_SMALLEST_BRAIN_ML: Final = 100.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,19 +110,14 @@ class _View:
     whole: bool
 
 
-def _find_view(
-    labels: npt.NDArray[np.uint8] | None,
-    shape: tuple[int, ...],
-    spacing: npt.NDArray[np.float64],
-    outlined_label: int,
-) -> _View:
-    """The brain with a margin, cut where most of the outlined structure is seen; all of a volume without a brain."""
-    if labels is None or np.count_nonzero(labels) * np.prod(spacing) / 1000 < _SMALLEST_BRAIN_ML:
-        middle = (np.asarray(shape) - 1) / 2
+def _find_view(region: Mask, outlined: Mask, spacing: npt.NDArray[np.float64]) -> _View:
+    """The region with a margin, cut where most of the outlined structure is seen; all of a volume without a region."""
+    shape = np.asarray(region.shape)
+    if not region.any():
+        middle = (shape - 1) / 2
         return _View(tuple(middle.astype(int)), tuple(middle), float(np.max(shape * spacing)), whole=True)
-    profiles = [_profile(labels > 0, axis) for axis in range(3)]
+    profiles = [_profile(region, axis) for axis in range(3)]
     low, high = np.array([np.flatnonzero(profile)[[0, -1]] for profile in profiles], float).T
-    outlined = labels == outlined_label
     centre = tuple(_fullest(_profile(outlined, axis), low[axis], high[axis]) for axis in range(3))
     extent_mm = float(((high - low + 1) * spacing).max())
     return _View(centre, tuple((low + high) / 2), extent_mm + 2 * _MARGIN_MM, whole=False)
@@ -149,17 +146,17 @@ class _White:
     headroom: float
 
 
-#: The brain stays in the middle greys, where a line on it is seen; a whole head has fat that is far brighter.
-_WHITE_OF_BRAIN: Final = _White(0.99, 1.4)
-_WHITE_OF_HEAD: Final = _White(0.96, 1.0)
+#: A region stays in the middle greys, where a line on it is seen; a whole image has fat that is far brighter.
+_WHITE_OF_REGION: Final = _White(0.99, 1.4)
+_WHITE_OF_WHOLE: Final = _White(0.96, 1.0)
 
 
-def _window(image: Map, labels: npt.NDArray[np.uint8], view: _View) -> tuple[float, float]:
+def _window(image: Map, region: Mask, view: _View) -> tuple[float, float]:
     """The intensities that become black and white, from a coarse sample."""
     coarse = tuple(slice(None, None, max(1, n // 64)) for n in image.shape)
     sample = np.nan_to_num(image[coarse], posinf=0.0, neginf=0.0).astype(np.float64)
-    white = _WHITE_OF_HEAD if view.whole else _WHITE_OF_BRAIN
-    bright = sample[((labels[coarse] > 0) | view.whole) & (sample > sample.mean())]
+    white = _WHITE_OF_WHOLE if view.whole else _WHITE_OF_REGION
+    bright = sample[(region[coarse] | view.whole) & (sample > sample.mean())]
     black = float(np.quantile(sample, _BLACK))
     return black, float(np.quantile(bright, white.quantile)) * white.headroom if bright.size else black
 

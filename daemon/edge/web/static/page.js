@@ -7,7 +7,6 @@ const WORDS = {
   ACCEPT: "ACCEPT", REVIEW: "REVIEW", RESCAN: "RESCAN", NOT_ASSESSED: "NOT ASSESSED",
   RECEIVING: "Receiving", WAITING: "Waiting", ASSESSING: "Assessing", DELIVERING: "Delivering", DONE: "No verdict",
 };
-const CAUSES = { noise: "Noise", spike: "RF spike", blur: "Blur", wrap: "Wrap-around", motion: "Motion" };
 
 const find = (selector, parent = document) => parent.querySelector(selector);
 const text = (selector, words, parent) => {
@@ -26,7 +25,7 @@ let told = null; // the rescans that were announced; null until the first snapsh
 // A verdict counts until a later image overtakes it; then the stage does, until there is nothing else to show.
 const answered = ({ verdict, superseded, stage }) => Boolean(verdict) && (!superseded || stage === "DONE");
 const face = (card) => (answered(card) ? card.verdict.state : card.stage);
-const cause = ({ verdict }) => verdict.not_assessed || CAUSES[verdict.cause] || "";
+const cause = ({ verdict }) => verdict.not_assessed || verdict.cause_word || verdict.cause || "";
 const picture = (card) => `/pictures/${encodeURIComponent(card.card_id)}.png?${card.revision}-${card.stage}`;
 const counted = ({ images }) => (images === 1 ? "1 image" : `${images} images`);
 const amount = (card) => (card.series > 1 ? `${card.series} series, ${counted(card)}` : counted(card));

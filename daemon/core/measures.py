@@ -1,0 +1,55 @@
+"""Findings beside their references: what the verdict is decided on, and reports tell."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from models.findings import Loss, Signal, Structure, check_told_once
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measure(Signal):
+    """A signal beside its reference; ``limit`` is the reference's upper limit, None where there is none."""
+
+    limit: float | None = None
+    p_value: float | None = None  # conformal, against the same reference
+    level: float | None = None  # the p-value from which down it is abnormal; None: the limit decides
+
+    @property
+    def abnormal(self) -> bool:
+        """Above its reference limit, or, which says the same of it, at or below its level."""
+        if self.p_value is not None and self.level is not None:
+            return self.p_value <= self.level
+        return self.limit is not None and self.value > self.limit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assessment:
+    """What was found in one series beside its references; no images, and each number once.
+
+    ``primary`` names the measure that series are ranked by; ``presence``: probability that each cause shows;
+    ``reference``: what they were compared with, how many series (it names the protocol, free text: never log it).
+
+    Raises:
+        ValueError: a number is told twice, or there is no primary one.
+    """
+
+    primary: str
+    measures: tuple[Measure, ...]
+    structures: tuple[Structure, ...] = ()
+    presence: Mapping[str, float] = field(default_factory=dict)
+    loss: Loss | None = None
+    reference: str = ""
+
+    def __post_init__(self) -> None:
+        check_told_once(self.measures, self.structures)
+        if self.primary not in {measure.name for measure in self.measures}:
+            raise ValueError(f"no measure is called {self.primary}")
+
+    def measure(self, name: str) -> Measure:
+        """One of the measures."""
+        return next(measure for measure in self.measures if measure.name == name)
+
+    @property
+    def rank(self) -> Measure:
+        """The primary measure: higher is worse."""
+        return self.measure(self.primary)

@@ -1,0 +1,36 @@
+"""What all brain bundles declare alike (``brain.toml``), and what the graphs of one declare."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from models.bundle import structured
+from models.engines.interface import BF16, F32
+from models.engines.onnxruntime import OnnxRuntimeEngine
+from models.graphs import Graph
+from models.manifest import GraphFile, Manifest, Tolerance
+
+#: Files of a brain bundle beside its graphs.
+FAMILIARITY = "familiarity.npz"
+SERIES, OUTPUTS = "golden/head.nii.gz", "golden/outputs.npz"
+#: How far a host may be off in each precision; the measured distances are in docs/latency.md.
+TOLERANCES = {F32: Tolerance(numbers=0.02, outputs=0.002), BF16: Tolerance(numbers=0.05, outputs=0.05)}
+
+
+def brain_manifest(measured: Mapping[str, Any]) -> Manifest:
+    """A manifest of what all brain bundles declare, and of what was ``measured`` of this one, as plain values.
+
+    Raises:
+        BundleError: a field is missing, or there is one besides.
+    """
+    declared = tomllib.loads(Path(__file__).with_name("brain.toml").read_text())
+    return structured({"format": 5, **declared, **measured}, Manifest)
+
+
+def declare_graph(folder: Path, name: str, file: str, **shapes: tuple[int, ...]) -> GraphFile:
+    """What the graph ``file`` in ``folder`` takes and gives; ``shapes``: of inputs that could have others too."""
+    engine = OnnxRuntimeEngine(Graph(bundle=folder.name, digest="", name=name, file=folder / file))
+    inputs = (replace(tensor, dims=shapes.get(tensor.name, tensor.dims)) for tensor in engine.inputs)
+    return GraphFile(file=file, inputs=tuple(inputs), outputs=engine.outputs)

@@ -1,0 +1,124 @@
+"""The brain method: what it makes of a prediction, and which bundles it takes."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from builders import brain, examined, prediction, shipped
+
+from models.artefacts import ARTEFACTS, Artefact
+from models.bundle import BundleError
+from models.familiarity import DISTANCES
+from models.findings import Lack, NotThis
+from models.manifest import Reference
+from models.methods.registry import method_of
+
+
+def against(**scores):
+    """Manifest changes: references of these scores alone."""
+    return {"references": (Reference(source="test", scores=scores),)}
+
+
+def test_an_artefacts_part_has_the_limit_of_the_total():
+    found = examined(prediction(), **against(uncertainty=tuple(float(i) for i in range(199)), entropy=(0.0,) * 199))
+    parts = [found.measure(name) for name in (*ARTEFACTS, "uncertainty")]
+
+    assert {found.rank.limit} == {measure.limit for measure in parts} != {None}
+    assert {1.0} == {measure.p_value for measure in parts}
+    assert (None, None) == (found.measure("task").limit, found.measure("task").p_value)
+
+
+def test_variances_count_within_the_judged_tissue_and_its_rim_only():
+    inside, outside = prediction(), prediction()
+    inside.variances[Artefact.NOISE][4, 4, 4] = 7.0
+    outside.variances[Artefact.NOISE][0, 0, 0] = 7.0
+
+    assert examined(inside).measure("noise").value == pytest.approx(1.0)
+    assert examined(outside).measure("noise").value == 0.0
+
+
+def test_volumes_are_sums_of_probability_in_millilitres():
+    found = {one.name: one.volume_ml for one in examined(prediction()).structures}
+
+    assert found["grey matter"] == pytest.approx(1 * 8 / 1000)
+    assert ["CSF", "grey matter", "white matter"] == list(found)
+    assert np.isnan(examined(prediction()).measure("snr").value)
+
+
+def test_distances_are_compared_with_the_known_heads_of_the_bundle():
+    far = dict.fromkeys(DISTANCES, (0.0,) * 99)
+    near = dict.fromkeys(DISTANCES, (1e9,) * 99)
+
+    for scores, abnormal in ((far, True), (near, False)):
+        found = examined(prediction(), known=Reference(source="heads", scores=scores))
+        assert {abnormal} == {found.measure(name).abnormal for name in DISTANCES}
+
+
+def test_volumes_come_with_the_interval_of_their_samples_widened_by_the_bundles_margin():
+    samples = np.tile(np.linspace(500, 600, 21, dtype=np.float32)[:, None], (1, 4))
+    drawn = replace(prediction(), volume_samples_ml=samples)
+
+    def interval(**margins):
+        found = examined(drawn, settings={"interval_margins": margins}).structures
+        return next(one.interval_ml for one in found if one.name == "grey matter")
+
+    assert (505.0, 595.0) == pytest.approx(interval())
+    assert (505 - 0.5 * 95.5, 595 + 0.5 * 95.5) == pytest.approx(interval(**{"grey matter": 0.5}))
+
+
+def test_more_tissue_than_any_brain_has_is_no_head_unless_an_artefact_is_plain():
+    with pytest.raises(NotThis, match="mL of tissue") as caught:
+        examined(prediction(), settings={"most_tissue_ml": 0.001})
+
+    assert Lack.NOT_FOUND is caught.value.lack
+    spoilt = replace(prediction(), causes=dict.fromkeys(ARTEFACTS, 0.99))
+    assert examined(spoilt, settings={"most_tissue_ml": 0.001}).measures
+
+
+def test_less_than_a_brain_is_shown_with_the_whole_image():
+    small, head = prediction(), replace(prediction(), affine=np.diag([200.0, 200.0, 200.0, 1.0]))
+    method = brain(settings={"most_tissue_ml": float("inf")})
+    shown = [method.findings_of(one, method_image(one)).view.region.any() for one in (small, head)]
+
+    assert [False, True] == shown
+
+
+def method_image(found):
+    return type("Image", (), {"voxels": found.image, "affine": found.affine, "facts": {}})()
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"features": shipped().manifest.settings["features"][::-1]}, "features are not those"),
+        ({"features": shipped().manifest.settings["features"][1:]}, "features are not those"),
+        ({"artefacts": [*ARTEFACTS][::-1]}, "artefacts are not noise, spike"),
+        ({"labels": ["background", "liver", "spleen", "kidney"]}, "labels lack CSF, grey matter"),
+        ({"labels": ["background", "grey matter", "CSF", "white matter"]}, "structures are not the labels"),
+        ({"grid": {"spacing_mm": "wide"}}, "spacing_mm"),
+        ({"surprise": 1}, "surprise"),
+        ({"familiarity": "elsewhere.npz"}, "not among the files"),
+    ],
+)
+def test_a_bundle_whose_axes_are_others_is_refused_by_name(settings, said):
+    with pytest.raises(BundleError, match=said):
+        brain(settings)
+
+
+def test_a_bundle_with_other_signals_causes_or_graphs_is_refused_by_name():
+    whole = shipped().manifest
+    judge = whole.graphs["judge"]
+    for change, said in (
+        ({"signals": {name: one for name, one in whole.signals.items() if name != "task"}}, "signals task"),
+        ({"causes": {}}, "causes are not"),
+        ({"inputs": {"t1": whole.inputs["image"]}}, "inputs are not image"),
+        ({"graphs": {"judge": judge}}, "graphs are not"),
+        ({"graphs": whole.graphs | {"judge": replace(judge, outputs=judge.outputs[:-1])}}, "graphs are not"),
+    ):
+        with pytest.raises(BundleError, match=said):
+            brain(**change)
+
+
+def test_a_method_that_is_not_known_is_named():
+    with pytest.raises(BundleError, match="asks for the method 'liver': update"):
+        method_of(replace(shipped(), manifest=replace(shipped().manifest, method="liver")))
