@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from enum import StrEnum
 from functools import partial
+from traceback import clear_frames
 from typing import NamedTuple, TypeVar
 
 import structlog
@@ -125,6 +126,7 @@ class Supervisor:
                 raise
             self._count(loop)
             _log.exception("fault", loop=loop)
+            clear_frames(error.__traceback__)  # they hold the volume that the next way out needs room for
             return _Fault(error)
 
 

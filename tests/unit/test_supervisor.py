@@ -1,6 +1,7 @@
 """What an item raises costs that item; what a turn raises costs a pause."""
 
 import threading
+import weakref
 
 import pytest
 
@@ -78,3 +79,17 @@ def test_pauses_grow_to_a_minute(supervisor):
 
     assert 60.0 == max(pauses)
     assert pauses == sorted(pauses)
+
+
+def test_what_an_item_held_is_let_go_before_the_next_way_out(supervisor):
+    class Volume:
+        pass
+
+    def work():
+        volume = Volume()
+        held.append(weakref.ref(volume))
+        raise MemoryError
+
+    held = []
+
+    assert supervisor.item(Loop.JUDGING, work, lambda _: held[0]() is None)
