@@ -73,7 +73,7 @@ def test_poisoned_items_cost_themselves_and_nothing_behind_them_also_after_a_res
         assert 0 == daemon.stop()
         for report in (storage / "reports").glob("*.dcm"):
             report.write_bytes(b"")
-        (storage / "references.json").write_bytes(b"{")
+        (storage / "references-brain-t1.json").write_bytes(b"{")
         with receiving(daemon, tmp_path):
             sent |= send(daemon, tmp_path, [BAD, *GOOD])
         first_of_bad = len([*(tmp_path / str(OWED)).iterdir()])

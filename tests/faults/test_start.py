@@ -54,7 +54,7 @@ def test_whatever_command_is_started(tmp_path, command):
     ("text", "said"),
     [
         ("storage = '/dev/null/x'", ["storage: ", "cannot write to /dev/null/x", "set another folder"]),
-        ("bundle = '/nowhere'", ["bundle brain-t1: no manifest.json in /nowhere"]),
+        ("bundles = { brain-t1 = '/nowhere' }", ["bundle brain-t1: no manifest.json in /nowhere"]),
         ("database = 'mysql://u:secret@h/d'", ["database: not an address, write postgresql://"]),
         (f"{DESTINATION}tls = {{ ca_file = '/nowhere.pem' }}", ["destination pacs: ", "/nowhere.pem"]),
         ("[[destinations]]\nname = 'w'\nkind = 'stow'\nurl = 'ftp://h'", ["destinations[0].url: not an address"]),
@@ -100,7 +100,9 @@ def test_a_key_of_another_certificate(tmp_path):
 
 
 def test_all_of_it_at_once(tmp_path):
-    text = f"bundle = '/nowhere'\nstorage = '/dev/null/x'\n[alerts]\nurls = ['foo://x']\n{DESTINATION}"
+    text = (
+        f"bundles = {{ brain-t1 = '/nowhere' }}\nstorage = '/dev/null/x'\n[alerts]\nurls = ['foo://x']\n{DESTINATION}"
+    )
     finished = begun(written(tmp_path, text + "tls = { ca_file = '/nowhere.pem' }"), "run")
 
     is_said(finished, "bundle brain-t1: ", "storage: ", "alerts.urls: ", "destination pacs: ")
