@@ -97,8 +97,13 @@ def left_out(values: npt.ArrayLike, harms: npt.ArrayLike, group: Sequence[str]) 
     predicted = np.empty(len(truth))
     for name in np.unique(names):
         inside = names == name
-        predicted[inside] = _Ridge.fit(numbers[~inside], truth[~inside]).predict(numbers[inside])
+        predicted[inside] = expect(numbers[~inside], truth[~inside], numbers[inside])
     return predicted
+
+
+def expect(values: npt.ArrayLike, harms: npt.ArrayLike, asked: npt.ArrayLike) -> Matrix:
+    """The harm of images with numbers ``asked`` (M, F), from known images' numbers (N, F) and harms (N,)."""
+    return _Ridge.fit(np.asarray(values, float), np.asarray(harms, float)).predict(np.asarray(asked, float))
 
 
 @dataclass(frozen=True, slots=True)
