@@ -11,10 +11,27 @@ from scipy import fft, ndimage
 
 from models.prediction import Prediction
 from models.preprocess import FloatArray
+from models.scores import classical, score
 
 #: Below this confidence a voxel of tissue is in doubt.
 _DOUBTFUL = 0.7
 _TINY = 1e-6
+
+
+def numbers_of(prediction: Prediction, labels: tuple[str, ...]) -> dict[str, float]:
+    """Every number of one judged image that may tell its harm; 0 for what cannot be told.
+
+    Scores and contrasts, the presence of each artefact, what the labels and the image say of themselves. ``labels``
+    names the classes, background first.
+    """
+    numbers = {
+        **score(prediction, labels),
+        **classical(prediction, labels),
+        **{f"presence of {artefact}": float(value) for artefact, value in prediction.causes.items()},
+        **describe_labels(prediction, labels),
+        **describe_image(prediction.image, prediction.labels > 0),
+    }
+    return {name: value if np.isfinite(value) else 0.0 for name, value in numbers.items()}
 
 
 def describe_labels(prediction: Prediction, labels: tuple[str, ...]) -> dict[str, float]:

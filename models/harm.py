@@ -42,6 +42,15 @@ class Harm:
     images: int
     people: int
 
+    def __post_init__(self) -> None:
+        """Hold that there is one of each for every number.
+
+        Raises:
+            ValueError: there is not.
+        """
+        if len({len(part) for part in (self.names, self.centre, self.spread, self.weights)}) > 1:
+            raise ValueError("names, centre, spread and weights of a harm are not of one length: fit it again")
+
     def expect(self, numbers: Mapping[str, float]) -> float:
         """The expected loss of Dice, at least 0.
 

@@ -16,6 +16,8 @@ from training.cascade import CascadePlan, train_cascade
 from training.cause import CausePlan, train_cause, write_features
 from training.evaluate import EvaluationPlan, TablesPlan, evaluate, print_tables
 from training.figures import FiguresPlan, draw_figures
+from training.harm import HarmPlan, write_images
+from training.harm_tables import HarmTablesPlan, print_harm
 from training.labelmaps import load_label_maps
 from training.locate import LocatePlan, train_locator
 from training.manual import ManualPlan, compare_with_otsu
@@ -60,6 +62,8 @@ _STEPS: dict[str, tuple[type[Any], Callable[[Any], object], str]] = {
     "cascade": (CascadePlan, train_cascade, "train task network, teachers and student of paper 000"),
     "cause": (CausePlan, _cause, "describe images by their spectrum and train the cause head"),
     "evaluate": (EvaluationPlan, evaluate, "judge heads with known truth and write the tables"),
+    "harm": (HarmPlan, write_images, "judge people clean and spoilt by families of artefacts: what each image loses"),
+    "harm-tables": (HarmTablesPlan, print_harm, "print how well that loss is told of people and families never seen"),
     "figures": (FiguresPlan, draw_figures, "draw the figures of an evaluation"),
     "manual": (ManualPlan, compare_with_otsu, "compare grey matter with labels drawn by hand, beside a threshold"),
     "tables": (TablesPlan, print_tables, "print the tables of an evaluation again"),

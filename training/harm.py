@@ -12,14 +12,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from models.appearance import describe_image, describe_labels
-from models.artefacts import ARTEFACTS, Artefact
+from models.appearance import numbers_of
+from models.artefacts import ARTEFACTS
 from models.effects import spoil
 from models.families import FAMILIES
 from models.prediction import NoHeadFound, Prediction
 from models.preprocess import Grid, canonical, nearest
 from models.refinement import probabilities_on
-from models.scores import classical, score
 from training.acquisition import draw_style
 from training.data import by_the_second_scanner, real_people
 from training.labelmaps import TISSUES
@@ -126,20 +125,8 @@ def _rows(networks: Networks, person: Truth, plan: HarmPlan, number: int) -> Ite
             "severity": spoilt.severity,
             **{f"harm:{name}": 1 - value for name, value in agreed.items()},
             **{f"dice:{name}": value for name, value in true.items()},
-            **numbers_of(judged),
+            **numbers_of(judged, TISSUES),
         }
-
-
-def numbers_of(prediction: Prediction) -> dict[str, float]:
-    """Every number of one judged image that may tell its harm."""
-    measures = {**score(prediction, TISSUES), **classical(prediction, TISSUES)}
-    presence = {f"presence of {artefact}": prediction.causes[artefact] for artefact in Artefact}
-    return {
-        **measures,
-        **presence,
-        **describe_labels(prediction, TISSUES),
-        **describe_image(prediction.image, prediction.labels > 0),
-    }
 
 
 def _agreement(judged: Prediction, origin: Prediction, grid: Grid) -> dict[str, float]:

@@ -26,7 +26,7 @@ _META = ("person", "artefact", "family", "severity")
 
 @dataclass(frozen=True, slots=True)
 class Images:
-    """The images of a table: ``numbers`` (N, F) by ``names``; ``harm`` and ``dice`` (N,) of one tissue; who and what."""
+    """The images of a table: ``numbers`` (N, F) by ``names``, ``harm`` and ``dice`` (N,) of one tissue."""
 
     names: tuple[str, ...]
     numbers: npt.NDArray[np.float64]

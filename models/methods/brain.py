@@ -8,11 +8,13 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
+from models.appearance import numbers_of
 from models.artefacts import ARTEFACTS
 from models.bundle import Bundle, BundleError, structured
 from models.familiarity import DISTANCES, distances, load_spaces
-from models.findings import Findings, Lack, NotThis, Signal, Structure, View
+from models.findings import Findings, Lack, Loss, NotThis, Signal, Structure, View
 from models.graphs import Run
+from models.harm import Harm
 from models.manifest import Manifest
 from models.prediction import (
     JUDGE_GRAPH,
@@ -51,7 +53,8 @@ class BrainSettings:
 
     ``labels``, ``artefacts`` and ``features``: the order of the graphs' axes; ``familiarity``: the file of the spaces
     that distances are measured in; ``longest_echo_ms``: a longer echo time is another contrast; ``interval_margins``:
-    tissue -> how far its volume's interval is widened.
+    tissue -> how far its volume's interval is widened; ``harm``: tells the loss of Dice that an image costs, where it
+    was fitted.
 
     ``most_tissue_ml``: more grey and white matter than any brain has (the largest have about 1700 mL) is no brain,
     unless a presence of ``plain`` explains it: the strongest spikes turn air into tissue. ``dark_fluid`` and
@@ -71,6 +74,7 @@ class BrainSettings:
     plain: float = 0.97
     dark_fluid: float = 0.5
     bright_grey: float = BRIGHT_GREY
+    harm: Harm | None = None
 
 
 class Brain:
@@ -128,6 +132,7 @@ class Brain:
             signals=tuple(self._signals(prediction)),
             structures=tuple(Structure(name=n, volume_ml=v, interval_ml=intervals[n]) for n, v in volumes.items()),
             presence=presence,
+            loss=self._loss(prediction),
             view=_view(prediction, labels),
             maps={
                 "labels": partial(labels_on_own_grid, image.voxels, image.affine, prediction),
@@ -149,6 +154,12 @@ class Brain:
             return prepare(image.voxels, image.affine, self.settings.grid, locate_by(graphs))
         except NoHeadFound as error:
             raise NotThis(Lack.NOT_FOUND, "no head") from error
+
+    def _loss(self, prediction: Prediction) -> Loss | None:
+        if self.settings.harm is None:
+            return None
+        numbers = numbers_of(prediction, self.settings.labels)
+        return Loss(expected=self.settings.harm.expect(numbers), interval=self.settings.harm.interval(numbers))
 
     def _signals(self, prediction: Prediction) -> Iterator[Signal]:
         labels = self.settings.labels
