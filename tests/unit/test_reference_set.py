@@ -1,0 +1,153 @@
+"""What is usual of a protocol: validity of the p-values, what moves them, and what is told beside them."""
+
+import numpy as np
+import pytest
+import scipy.stats
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.reference_set import FEWEST, Comparison, Kind, Learning, Worse, compare
+
+KINDS = (
+    Kind(name="noise", family="background"),
+    Kind(name="haze", family="background"),
+    Kind(name="snr", family="tissue", worse=Worse.LOWER),
+    Kind(name="zeros", family="values", worse=Worse.EITHER, ratio=False),
+)
+
+
+def series(rng, count):
+    """Measures of skewed, correlated distributions."""
+    noise, own = rng.gamma(3, 2, count), rng.normal(0, 0.1, (2, count))
+    haze, snr = noise * np.exp(own[0]), 40 / noise * np.exp(own[1])
+    zeros = np.where(rng.random(count) < 0.8, 0.0, rng.random(count))
+    return [
+        {"noise": float(n), "haze": float(h), "snr": float(s), "zeros": float(z)}
+        for n, h, s, z in zip(noise, haze, snr, zeros, strict=True)
+    ]
+
+
+def compared(past, new, kinds=KINDS):
+    found = compare(past, new, kinds)
+    assert isinstance(found, Comparison)
+    return found
+
+
+PAST = series(np.random.default_rng(7), 40)
+USUAL = {name: float(np.median([one[name] for one in PAST])) for name in PAST[0]}
+
+
+def test_p_values_of_series_like_the_past_are_uniform():
+    rng = np.random.default_rng(5)
+    values = [compared(series(rng, 19), series(rng, 1)[0]).p_value for _ in range(1500)]
+    ranks = np.round(np.array(values) * 20).astype(int)
+
+    assert scipy.stats.chisquare(np.bincount(ranks, minlength=21)[1:]).pvalue > 0.01
+
+
+@pytest.mark.parametrize("rate", [0.05, 0.1])
+def test_families_together_raise_no_more_false_alarms_than_stated(rate):
+    rng = np.random.default_rng(6)
+    alarms = [min(compared(series(rng, 59), series(rng, 1)[0]).families.values()) <= rate for _ in range(800)]
+
+    assert np.mean(alarms) <= rate + 3 * np.sqrt(rate * (1 - rate) / 800)
+
+
+@given(st.integers(0, FEWEST - 1))
+def test_fewer_series_than_needed_are_still_learning(count):
+    assert f"learning ({count} of 12)" == str(compare(PAST[:count], USUAL, KINDS))
+
+
+def test_so_few_series_as_needed_compare_and_say_what_rate_they_allow():
+    assert 1 / 13 == pytest.approx(compared(PAST[:FEWEST], USUAL).smallest_rate)
+
+
+def test_what_is_worst_comes_first_with_its_ratio_to_the_usual():
+    worst = compared(PAST, {**USUAL, "noise": 3 * USUAL["noise"]}).deviations[0]
+
+    assert "noise" == worst.name
+    assert 3.0 == pytest.approx(worst.times, rel=0.02)
+    assert USUAL["noise"] == pytest.approx(worst.usual, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("name", "factor", "far"), [("noise", 20, True), ("noise", 0.05, False), ("snr", 0.05, True), ("snr", 20, False)]
+)
+def test_a_measure_counts_on_the_side_on_which_it_is_worse(name, factor, far):
+    found = compared(PAST, {**USUAL, name: factor * USUAL[name]}, [kind for kind in KINDS if kind.name == name])
+
+    assert far == (found.p_value == 1 / 41)
+
+
+@pytest.mark.parametrize("value", [0.9, -0.9])
+def test_a_measure_that_is_worse_on_either_side_counts_on_both(value):
+    past = [{"shift": x} for x in np.random.default_rng(1).normal(0, 0.1, 30)]
+
+    assert (
+        1 / 31
+        == compared(past, {"shift": value}, [Kind(name="shift", family="f", worse=Worse.EITHER, ratio=False)]).p_value
+    )
+
+
+@given(st.permutations(range(40)))
+def test_the_order_of_the_past_does_not_matter(order):
+    found, again = compared(PAST, PAST[3]), compared([PAST[index] for index in order], PAST[3])
+
+    assert (found.p_value, found.families) == (again.p_value, again.families)
+    assert found.distance == pytest.approx(again.distance)
+
+
+@given(st.floats(1e-6, 1e6))
+def test_the_unit_of_a_ratio_does_not_matter(factor):
+    scaled = [{**one, "noise": factor * one["noise"]} for one in PAST]
+    new = {**USUAL, "noise": 2 * USUAL["noise"]}
+
+    assert compared(PAST, new).distance == pytest.approx(
+        compared(scaled, {**new, "noise": factor * new["noise"]}).distance, rel=1e-6
+    )
+
+
+def test_one_odd_series_of_the_past_moves_nothing_much():
+    odd = [*PAST, {"noise": 1e9, "haze": 1e9, "snr": 1e-9, "zeros": 1.0}]
+    new = {**USUAL, "noise": 20 * USUAL["noise"]}
+
+    assert compared(PAST, new).distance == pytest.approx(compared(odd, new).distance, rel=0.15)
+
+
+def test_a_past_without_any_spread_tells_what_is_different():
+    past = [{"noise": 5.0}] * 20
+    kinds = [KINDS[0]]
+
+    assert 1.0 == compared(past, {"noise": 5.0}, kinds).p_value
+    assert 1 / 21 == compared(past, {"noise": 5.1}, kinds).p_value
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 0.0, -1.0])
+def test_what_is_no_number_of_a_series_is_named_and_not_compared(value):
+    found = compared(PAST, {**USUAL, "noise": value})
+
+    assert ("noise",) == found.unmeasured
+    assert np.isfinite(found.distance)
+
+
+def test_past_series_that_lack_a_measure_are_left_out():
+    past = [*PAST[:30], *({**one, "snr": float("nan")} for one in PAST[30:])]
+
+    assert 30 == compared(past, USUAL).count
+    assert isinstance(
+        compare([*PAST[:11], *({**one, "snr": float("nan")} for one in PAST[:5])], USUAL, KINDS), Learning
+    )
+
+
+def test_a_measure_that_most_of_the_past_lacks_is_named_and_the_rest_compared():
+    past = [*PAST[:10], *({name: value for name, value in one.items() if name != "snr"} for one in PAST[10:])]
+    found = compared(past, USUAL)
+
+    assert (("snr",), 40) == (found.unmeasured, found.count)
+
+
+def test_nothing_to_compare_is_refused():
+    with pytest.raises(ValueError, match="no measure"):
+        compare(PAST, {"other": 1.0}, KINDS)
+    with pytest.raises(ValueError, match="named twice"):
+        compare(PAST, USUAL, [*KINDS, KINDS[0]])
