@@ -10,7 +10,6 @@ under exchangeability every rank of the new one is equally likely (full conforma
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from math import exp
 
 import numpy as np
 import numpy.typing as npt
@@ -63,7 +62,8 @@ class Learning:
 class Deviation:
     """One measure beside its past: ``usual`` is the past's median, ``score`` in robust standard deviations, > 0 worse.
 
-    ``times``: value over usual; NaN where the measure is not compared by its ratio.
+    ``times``: value over usual; NaN where the measure is not compared by its ratio. Where a series has no number that
+    its like have, ``value`` is NaN and ``score`` infinite.
     """
 
     name: str
@@ -79,7 +79,7 @@ class Comparison:
 
     ``distance``: mean of the families' scores, in robust standard deviations; ``p_value``: the share of series like
     those of the past that lie as far; ``families``: the p-value of each family, Bonferroni-corrected for their number;
-    ``deviations``: the worst first; ``unmeasured``: what the new series has no number of, or the past for too few.
+    ``deviations``: the worst first; ``unmeasured``: what most of the past has no number of.
     """
 
     count: int
@@ -98,75 +98,71 @@ class Comparison:
 def compare(past: Sequence[Measures], new: Measures, kinds: Sequence[Kind]) -> Comparison | Learning:
     """A new series beside the accepted ones of its own protocol; in whatever order, with the same result.
 
-    Past series that lack a measure of the new one are left out, and so is a measure that most of them lack.
+    A series without a number that its like have, such as the noise of air where stripes left none, lies beyond all that
+    have it; one that lacks a past for a measure is not compared by it.
 
     Raises:
-        ValueError: no measure that both have, or a kind is named twice.
+        ValueError: no measure that the past has, or a kind is named twice.
     """
     if len({kind.name for kind in kinds}) < len(kinds):
         raise ValueError("a measure is named twice")
     if len(past) < FEWEST:
         return Learning(len(past))
-    held = [kind for kind in kinds if np.isfinite(_number(new, kind)) and _mostly_known(past, kind)]
+    held = [kind for kind in kinds if _mostly_known(past, kind)]
     if not held:
         raise ValueError("no measure to compare: name those that the series have")
-    rows = np.array([[_number(series, kind) for kind in held] for series in past])
-    rows = rows[np.isfinite(rows).all(axis=1)]
-    if len(rows) < FEWEST:
-        return Learning(len(rows))
-    everything = np.vstack([rows, [_number(new, kind) for kind in held]])
-    scores = _scores(everything, held)
-    return _comparison(new, rows, scores, held, tuple(kind.name for kind in kinds if kind not in held))
+    rows = np.array([[_number(series, kind) for kind in held] for series in (*past, new)])
+    return _comparison(rows, held, tuple(kind.name for kind in kinds if kind not in held))
 
 
-def _comparison(
-    new: Measures, rows: FloatArray, scores: FloatArray, held: Sequence[Kind], unmeasured: tuple[str, ...]
-) -> Comparison:
+def _comparison(rows: FloatArray, held: Sequence[Kind], unmeasured: tuple[str, ...]) -> Comparison:
+    """Of rows (series, kinds), the new one last."""
+    scores = _scores(rows, held)
     names = list(dict.fromkeys(kind.family for kind in held))
     families = np.column_stack(
         [scores[:, [kind.family == name for kind in held]].mean(axis=1) for name in names]
-    )  # (series, families), the new one last
+    )  # (series, families)
     distances = families.mean(axis=1)
     return Comparison(
-        count=len(rows),
+        count=len(rows) - 1,
         distance=float(distances[-1]),
         p_value=conformal_p_value(distances[:-1], distances[-1]),
         families={
             name: min(1.0, len(names) * conformal_p_value(column[:-1], column[-1]))
             for name, column in zip(names, families.T, strict=True)
         },
-        deviations=_deviations(new, np.median(rows, axis=0), scores[-1], held),
+        deviations=_deviations(rows[-1], np.nanmedian(rows[:-1], axis=0), scores[-1], held),
         unmeasured=unmeasured,
     )
 
 
-def _deviations(new: Measures, usual: FloatArray, scores: FloatArray, held: Sequence[Kind]) -> tuple[Deviation, ...]:
+def _deviations(new: FloatArray, usual: FloatArray, scores: FloatArray, held: Sequence[Kind]) -> tuple[Deviation, ...]:
     found = (
         Deviation(
             name=kind.name,
-            value=new[kind.name],
-            usual=exp(middle) if kind.ratio else float(middle),
-            times=new[kind.name] / exp(middle) if kind.ratio else float("nan"),
+            value=float(np.exp(value) if kind.ratio else value),
+            usual=float(np.exp(middle) if kind.ratio else middle),
+            times=float(np.exp(value - middle)) if kind.ratio else float("nan"),
             score=float(score),
         )
-        for kind, middle, score in zip(held, usual, scores, strict=True)
+        for kind, value, middle, score in zip(held, new, usual, scores, strict=True)
     )
     return tuple(sorted(found, key=lambda deviation: -deviation.score))
 
 
 def _scores(rows: FloatArray, kinds: Sequence[Kind]) -> FloatArray:
-    """Each number of (series, kinds) in robust standard deviations of its column; > 0 is worse."""
-    off = rows - np.median(rows, axis=0)
+    """Each number of (series, kinds) in robust standard deviations of its column: > 0 is worse, none infinitely so."""
+    off = rows - np.nanmedian(rows, axis=0)
     spread = np.abs(off)
-    scale = _OF_MEDIAN * np.median(spread, axis=0)
-    scale = np.where(scale > 0, scale, _OF_MEAN * spread.mean(axis=0))  # more than half of the series are the same
+    scale = _OF_MEDIAN * np.nanmedian(spread, axis=0)
+    scale = np.where(scale > 0, scale, _OF_MEAN * np.nanmean(spread, axis=0))  # most of the series are the same
     scored = off / np.where(scale > 0, scale, 1.0)
     for column, kind in enumerate(kinds):
         if kind.worse is Worse.LOWER:
             scored[:, column] *= -1
         elif kind.worse is Worse.EITHER:
             scored[:, column] = np.abs(scored[:, column])
-    return scored
+    return np.where(np.isnan(scored), np.inf, scored)
 
 
 def _number(series: Measures, kind: Kind) -> float:
