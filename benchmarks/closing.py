@@ -21,16 +21,16 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
-from builders_intake import Intake  # noqa: E402 - the path is set above
-from builders_push import peer, push_series, slices  # noqa: E402
-from builders_series import Lattice, enhanced  # noqa: E402
+from builders.intake import Intake  # noqa: E402 - the path is set above
+from builders.push import peer, push_series, slices  # noqa: E402
+from builders.series import Lattice, enhanced  # noqa: E402
 
 from daemon.core.steps import StepState  # noqa: E402
 from daemon.core.transmission import Leg, Sending, Transmission  # noqa: E402
 from daemon.core.values import ClosedBy, Series  # noqa: E402
-from daemon.dicom.mpps import begun, ended  # noqa: E402
-from daemon.dicom.outgoing import Outgoing, encode_outgoing  # noqa: E402
-from daemon.edge.scanner import create_step, push, set_step  # noqa: E402
+from daemon.dicom.protocol.mpps import begun, ended  # noqa: E402
+from daemon.dicom.protocol.outgoing import Outgoing, encode_outgoing  # noqa: E402
+from daemon.edge.delivery.scanner import create_step, push, set_step  # noqa: E402
 
 SLICES = 60
 #: How long an association is held open behind the last image, where it is; longer where only silence is to close.

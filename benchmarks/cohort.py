@@ -20,9 +20,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from builders_cohort import counted
-from builders_daemon import SCANSIDE, write_series
-from builders_postgres import running_postgres
+from builders.cohort import counted
+from builders.daemon import SCANSIDE, write_series
+from builders.postgres import running_postgres
 
 HEADS = 8  # one series in so many
 KILLED_BEFORE = 0.4

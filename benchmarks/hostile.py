@@ -22,11 +22,11 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
-from builders_daemon import Daemon, running_daemon  # noqa: E402 - the path is set above
-from builders_peer import ECHO, MR, Peer, echo_command, store_command  # noqa: E402
-from builders_receiver import write_series  # noqa: E402
+from builders.daemon import Daemon, running_daemon  # noqa: E402 - the path is set above
+from builders.peer import ECHO, MR, Peer, echo_command, store_command  # noqa: E402
+from builders.receiver import write_series  # noqa: E402
 
-from daemon.dicom.pdu import HEAD, PduType, encode_command  # noqa: E402
+from daemon.dicom.protocol.pdu import HEAD, PduType, encode_command  # noqa: E402
 
 ALONE = "alone"
 HALF_OPEN, SLOW_HEADS, STRANGERS = 500, 1100, 25

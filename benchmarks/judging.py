@@ -10,8 +10,8 @@ import time
 from pathlib import Path
 from tempfile import gettempdir
 
-from builders_daemon import golden_datasets
-from builders_judging import ALGORITHM, series_of
+from builders.daemon import golden_datasets
+from builders.judging import ALGORITHM, series_of
 
 from daemon.config import Settings
 from daemon.edge.engines import EngineSettings, OnnxRuntimeSettings, OpenVinoSettings, engine_maker

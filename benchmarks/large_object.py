@@ -25,10 +25,10 @@ from pydicom.uid import ExplicitVRLittleEndian, JPEGLSLossless
 ROOT = Path(__file__).parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
-from builders_daemon import STORESCU, golden_datasets, running_daemon  # noqa: E402 - the path is set above
-from builders_series import Lattice, enhanced, with_syntax  # noqa: E402
+from builders.daemon import STORESCU, golden_datasets, running_daemon  # noqa: E402 - the path is set above
+from builders.series import Lattice, enhanced, with_syntax  # noqa: E402
 
-from daemon.dicom.reader import read_volumes  # noqa: E402
+from daemon.dicom.reading.volumes import read_volumes  # noqa: E402
 
 SIDE = 512
 MIB = 2**20

@@ -7,7 +7,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from builders_reader_table import rows, table
+from builders.reader_table import rows, table
 
 
 def main() -> None:

@@ -27,10 +27,10 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
-from builders_receiver import mr_dataset  # noqa: E402 - the path is set above
+from builders.receiver import mr_dataset  # noqa: E402 - the path is set above
 
-from daemon.edge.listener_settings import ListenerSettings  # noqa: E402
-from daemon.edge.spool_writer import SpoolSettings  # noqa: E402
+from daemon.edge.receiving.settings import ListenerSettings  # noqa: E402
+from daemon.edge.spool.writer import SpoolSettings  # noqa: E402
 
 NODELAY = {"TCP_NODELAY": "1"}  # DCMTK and what is built on it turn Nagle's algorithm off
 SERVER_CORES, CLIENT_CORES = "0", "1"

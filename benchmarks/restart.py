@@ -12,7 +12,7 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
-from builders_daemon import Daemon, running_daemon, write_series
+from builders.daemon import Daemon, running_daemon, write_series
 
 #: Tables whose rows are copied, with the columns that get another name in each copy.
 COPIED = {

@@ -19,10 +19,10 @@ ROOT = Path(__file__).parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from archive import Archive, running_archive  # noqa: E402 - the path is set above
-from builders_daemon import Daemon, golden_datasets, running_daemon, write_files  # noqa: E402
-from builders_fuzz import converse  # noqa: E402
+from builders.daemon import Daemon, golden_datasets, running_daemon, write_files  # noqa: E402
+from builders.fuzz import converse  # noqa: E402
 
-from daemon.dicom.reader import read_volumes  # noqa: E402
+from daemon.dicom.reading.volumes import read_volumes  # noqa: E402
 from daemon.dicom.simulate import series_from_volume  # noqa: E402
 
 #: A scanner's pace: one series in so many seconds.

@@ -7,7 +7,7 @@ import argparse
 from collections import Counter, defaultdict
 from pathlib import Path
 
-from builders_strangers import volumes
+from builders.strangers import volumes
 
 from daemon.config import Settings, shipped_bundles
 from daemon.core.errors import NotAssessable

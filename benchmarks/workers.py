@@ -12,8 +12,8 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
-from builders_daemon import Daemon, running_daemon, running_workers, write_series
-from builders_postgres import running_postgres
+from builders.daemon import Daemon, running_daemon, running_workers, write_series
+from builders.postgres import running_postgres
 
 
 def measure(workers: int, count: int) -> float:

@@ -12,11 +12,11 @@ from daemon.core.alerts import AlertOutcome, OwedAlert, end_unsent
 from daemon.core.delivery import pause_s
 from daemon.core.errors import DeliveryFailed
 from daemon.delivering import Desk
-from daemon.edge.alerts import Alerts
-from daemon.edge.metrics import Metrics
-from daemon.edge.notifier import Alert, Notifier, compose_alert, compose_withdrawal, make_notifiers
-from daemon.edge.results import Results
+from daemon.edge.database.alerts import Alerts
+from daemon.edge.database.results import Results
+from daemon.edge.delivery.notifier import Alert, Notifier, compose_alert, compose_withdrawal, make_notifiers
 from daemon.edge.supervisor import Loop, Supervisor, Turn
+from daemon.edge.telemetry.metrics import Metrics
 
 #: Between two looks where nothing is owed just now.
 _IDLE_S = 0.2

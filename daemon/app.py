@@ -20,20 +20,20 @@ from daemon.core.completion import Completion
 from daemon.core.delivery import Recipient
 from daemon.core.errors import ThreadEndedError
 from daemon.core.values import Arrival
-from daemon.dicom.headers import read_instance
-from daemon.dicom.procedure_step import read_report
-from daemon.edge import logs
-from daemon.edge.board import ResultsBoard, SupervisedBoard
+from daemon.dicom.protocol.procedure_step import read_report
+from daemon.dicom.reading.headers import read_instance
+from daemon.edge.delivery.notifier import target_names
 from daemon.edge.engines import MakeEngine, engine_maker
-from daemon.edge.lateness import Lateness
-from daemon.edge.metrics import OTHER_SCANNER, Metrics, Process, make_metrics
-from daemon.edge.notifier import target_names
-from daemon.edge.observer import Observer
+from daemon.edge.files.references import SiteReferences
 from daemon.edge.private import alone, claim_storage
-from daemon.edge.references import SiteReferences
-from daemon.edge.site_key import site_key
-from daemon.edge.spool import SpoolReader
+from daemon.edge.spool.reader import SpoolReader
 from daemon.edge.supervisor import Loop, Supervisor, Turn
+from daemon.edge.telemetry import logs
+from daemon.edge.telemetry.lateness import Lateness
+from daemon.edge.telemetry.metrics import OTHER_SCANNER, Metrics, Process, make_metrics
+from daemon.edge.telemetry.observer import Observer
+from daemon.edge.telemetry.site_key import site_key
+from daemon.edge.web.board import ResultsBoard, SupervisedBoard
 from daemon.edge.web.server import Address, serve, serve_metrics
 from daemon.examination import Examiners
 from daemon.judgement import FindJudge, Judge, SeriesJudge, software

@@ -16,11 +16,11 @@ from daemon.core.completion import Completion
 from daemon.core.ports import ReadInstance, ReadReport
 from daemon.core.steps import StepArrival, StepReport
 from daemon.core.values import Arrival, AssociationEnd, Incoming, Instance, Series, SpoolEvent
-from daemon.dicom.headers import unread_instance
-from daemon.edge.index import Index
-from daemon.edge.inventory import parse_position
-from daemon.edge.segments import START, Cursor
-from daemon.edge.spool import SpoolReader
+from daemon.dicom.reading.headers import unread_instance
+from daemon.edge.database.index import Index
+from daemon.edge.database.inventory import parse_position
+from daemon.edge.spool.reader import SpoolReader
+from daemon.edge.spool.segments import START, Cursor
 from daemon.edge.supervisor import Loop, Supervisor
 
 #: Events read between two looks at what is due: closes series in time while a long backlog is read.

@@ -17,8 +17,8 @@ from typing import Final
 
 from daemon.config import Listening, Settings
 from daemon.core.errors import ConfigError, ScansideError
-from daemon.edge.listener_settings import TlsSettings, tls_context
-from daemon.edge.outlets import Outlet, make_destination
+from daemon.edge.delivery.outlets import Outlet, make_destination
+from daemon.edge.receiving.settings import TlsSettings, tls_context
 from models.bundle import BundleError
 
 #: How long a port may still be held by a daemon that was just ended.
@@ -157,7 +157,7 @@ def _load_tls(settings: TlsSettings) -> str:
 
 
 def _name_database(url: str) -> str:
-    from daemon.edge.migrations import connect
+    from daemon.edge.database.migrations import connect
 
     engine = connect(url)
     engine.dispose()
@@ -179,6 +179,6 @@ def _make_destination(outlet: Outlet, calling_ae: str) -> str:
 def _make_notifiers(urls: Sequence[str]) -> str:
     if not urls:
         return "nobody is alerted: none is configured"
-    from daemon.edge.notifier import make_notifiers
+    from daemon.edge.delivery.notifier import make_notifiers
 
     return f"{len(make_notifiers(urls))} can be used as configured"

@@ -5,10 +5,11 @@ import uuid
 
 import structlog
 
+from daemon.core.commitment import Outcome
 from daemon.core.errors import DeliveryError
 from daemon.delivering import Desk
-from daemon.edge.commitment import CommitmentScu, Outcome
-from daemon.edge.pledges import Pledges
+from daemon.edge.database.pledges import Pledges
+from daemon.edge.delivery.commitment import CommitmentScu
 from daemon.edge.supervisor import Loop
 
 #: Objects delivered within this time are asked about together.

@@ -18,12 +18,12 @@ from daemon.core.errors import ConfigError
 from daemon.core.retention import Retention
 from daemon.core.routing import Route, faults
 from daemon.core.rule import Rule
-from daemon.edge.commitment import CommitmentSettings
+from daemon.edge.delivery.commitment import CommitmentSettings
+from daemon.edge.delivery.outlets import DicomOutlet, Outlet
 from daemon.edge.engines import EngineSettings, default_engine, kind_of
-from daemon.edge.listener_settings import ListenerSettings
-from daemon.edge.logs import LEVELS
-from daemon.edge.outlets import DicomOutlet, Outlet
-from daemon.edge.spool_writer import SpoolSettings
+from daemon.edge.receiving.settings import ListenerSettings
+from daemon.edge.spool.writer import SpoolSettings
+from daemon.edge.telemetry.logs import LEVELS
 from daemon.structuring import structure
 from models.bundle import MANIFEST
 

@@ -9,10 +9,10 @@ import structlog
 from daemon.core.delivery import pause_s
 from daemon.core.errors import DeliveryFailed, DeliveryRefused, DestinationUnreachable
 from daemon.core.ports import Destination
-from daemon.edge.metrics import DeliveryOutcome, Metrics, Step
-from daemon.edge.outbox import Delivery, Outbox
-from daemon.edge.reports import Reports
+from daemon.edge.database.outbox import Delivery, Outbox
+from daemon.edge.files.reports import Reports
 from daemon.edge.supervisor import Loop, Supervisor
+from daemon.edge.telemetry.metrics import DeliveryOutcome, Metrics, Step
 
 #: Between two looks at an outbox that owes nothing just now.
 _IDLE_S = 0.1

@@ -18,10 +18,10 @@ import pydicom.config
 import structlog
 
 from daemon.core.errors import SpoolError
-from daemon.edge.listener import Listener
-from daemon.edge.listener_settings import ListenerSettings
-from daemon.edge.receiver_status import ReceiverStatus, beat, write_status
-from daemon.edge.spool_writer import SpoolSettings, SpoolWriter
+from daemon.edge.receiving.listener import Listener
+from daemon.edge.receiving.settings import ListenerSettings
+from daemon.edge.receiving.status import ReceiverStatus, beat, write_status
+from daemon.edge.spool.writer import SpoolSettings, SpoolWriter
 
 #: A thread that computes hands over after so long, not after 5 ms: the others wait for it after each read and write.
 _SWITCH_S = 0.0005

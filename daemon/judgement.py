@@ -31,13 +31,13 @@ from daemon.core.values import (
 )
 from daemon.core.verdict import decline
 from daemon.dicom.attributes import Attributes
-from daemon.dicom.evidence import EVIDENCE, gather_evidence
 from daemon.dicom.parsing import parse
-from daemon.dicom.picture.slices import Picture
-from daemon.dicom.reader import acquisition_of
 from daemon.dicom.reading.objects import read_image
-from daemon.dicom.sr import build_sr
-from daemon.dicom.summary import build_summary, render_summary
+from daemon.dicom.reading.volumes import acquisition_of
+from daemon.dicom.report.evidence import EVIDENCE, gather_evidence
+from daemon.dicom.report.picture.slices import Picture
+from daemon.dicom.report.sr import build_sr
+from daemon.dicom.report.summary import build_summary, render_summary
 from daemon.examination import Examination, Examiner
 from daemon.selection import check_size, select
 from models.manifest import Manifest

@@ -15,8 +15,8 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from daemon.edge.child import Child, Pauses, now
-from daemon.edge.log_pipe import LogPipe, say_to
 from daemon.edge.processes import Begun
+from daemon.edge.telemetry.log_pipe import LogPipe, say_to
 
 #: A receiver that has listened is back at once, however often it is killed; a working half costs CPU to start.
 _RECEIVER_PAUSES = Pauses(first_s=0.1, most_s=10.0, well_s=0.0)

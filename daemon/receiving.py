@@ -5,8 +5,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from daemon.config import Settings
-from daemon.edge import logs
-from daemon.edge.site_key import site_key
+from daemon.edge.telemetry import logs
+from daemon.edge.telemetry.site_key import site_key
 from daemon.intake import receive
 
 

@@ -18,11 +18,11 @@ from daemon.config import Settings
 from daemon.core.errors import SpoolError
 from daemon.core.retention import Kind, Retention, Stock, removable
 from daemon.core.values import ReportKind, ReportReference
-from daemon.edge.inventory import Inventory, Issued
-from daemon.edge.reports import Reports
-from daemon.edge.segments import segment_number
-from daemon.edge.spool import SpoolReader
-from daemon.edge.spool_writer import shortage
+from daemon.edge.database.inventory import Inventory, Issued
+from daemon.edge.files.reports import Reports
+from daemon.edge.spool.reader import SpoolReader
+from daemon.edge.spool.segments import segment_number
+from daemon.edge.spool.writer import shortage
 
 #: A file of no report that is younger may be of one that is being published.
 _PUBLISHING_S = 3600.0

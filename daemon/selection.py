@@ -12,8 +12,8 @@ from daemon.core.errors import NotAssessable, Reason
 from daemon.core.reference import Origin
 from daemon.core.routing import Facts, Route, Trial, find_route, try_routes
 from daemon.core.values import Volume
-from daemon.dicom.facts import facts_of, geometry_facts, mixed_facts
-from daemon.dicom.reader import FRAMES_MAX, Object, Stack, arrange, decode
+from daemon.dicom.reading.facts import facts_of, geometry_facts, mixed_facts
+from daemon.dicom.reading.volumes import FRAMES_MAX, Object, Stack, arrange, decode
 from models.preprocess import coarsest_mm
 
 #: Encoded series above this are time series of some kind: a volume of the largest size takes a quarter of it.

@@ -10,11 +10,11 @@ from functools import partial
 from daemon.checks import demand, receiving_checks, working_checks
 from daemon.config import Settings, load_settings
 from daemon.core.errors import ConfigError, DatabaseGone
-from daemon.edge import logs
 from daemon.edge.child import MISCONFIGURED
 from daemon.edge.private import claim_storage
 from daemon.edge.processes import Begun, end_with, go_first
-from daemon.edge.site_key import site_key
+from daemon.edge.telemetry import logs
+from daemon.edge.telemetry.site_key import site_key
 from models.bundle import BundleError
 
 

@@ -18,8 +18,8 @@ from daemon.core.errors import ConfigError
 from daemon.core.routing import Condition
 from daemon.core.rule import Rule
 from daemon.core.values import ReportKind, State
+from daemon.edge.delivery.outlets import OUTLETS, Outlet
 from daemon.edge.engines import ENGINES, EngineSettings, default_kind
-from daemon.edge.outlets import OUTLETS, Outlet
 
 _T = TypeVar("_T")
 Hook = Callable[[Any, Any], Any]

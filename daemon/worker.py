@@ -18,23 +18,23 @@ from daemon.committing import Committer, take_outcome
 from daemon.config import Settings
 from daemon.core.errors import DatabaseDamaged, DatabaseGone, ThreadEndedError
 from daemon.delivering import Deliverer, Desk
-from daemon.edge import logs
-from daemon.edge.alerts import Alerts
-from daemon.edge.commitment import CommitmentScu, listening
+from daemon.edge.database.alerts import Alerts
+from daemon.edge.database.index import Index
+from daemon.edge.database.migrations import connect, prepare
+from daemon.edge.database.outbox import Outbox
+from daemon.edge.database.patience import PatientTurn, is_gone, unless_gone
+from daemon.edge.database.pledges import Pledges
+from daemon.edge.database.results import Results
+from daemon.edge.database.roster import Roster
+from daemon.edge.delivery.commitment import CommitmentScu, listening
+from daemon.edge.delivery.notifier import target_names
+from daemon.edge.delivery.outlets import DicomOutlet, Outlet, make_destination, peer_of
 from daemon.edge.effort import Effort
-from daemon.edge.index import Index
-from daemon.edge.metrics import Metrics
-from daemon.edge.migrations import connect, prepare
-from daemon.edge.notifier import target_names
-from daemon.edge.outbox import Outbox
-from daemon.edge.outlets import DicomOutlet, Outlet, make_destination, peer_of
-from daemon.edge.patience import PatientTurn, is_gone, unless_gone
-from daemon.edge.pledges import Pledges
-from daemon.edge.reports import Reports
-from daemon.edge.results import Results
-from daemon.edge.roster import Roster
-from daemon.edge.site_key import site_key
+from daemon.edge.files.reports import Reports
 from daemon.edge.supervisor import Loop, Supervisor, Turn
+from daemon.edge.telemetry import logs
+from daemon.edge.telemetry.metrics import Metrics
+from daemon.edge.telemetry.site_key import site_key
 from daemon.workflow import JUDGE_QUEUE, WORKFLOW_VERSION, adopt_alerts
 
 _QUEUE_POLL_S = 0.05

@@ -19,14 +19,14 @@ from daemon.core.delivery import JUDGED, Recipient
 from daemon.core.errors import Reason
 from daemon.core.values import ReportReference, Series, State
 from daemon.core.verdict import decline
-from daemon.edge.alerts import Alerts
+from daemon.edge.database.alerts import Alerts
+from daemon.edge.database.index import Index
+from daemon.edge.database.patience import patiently
+from daemon.edge.database.results import Published, Results
 from daemon.edge.effort import Effort
-from daemon.edge.index import Index
-from daemon.edge.metrics import OTHER_SCANNER, Metrics, Step, cause_label, reason_label
-from daemon.edge.patience import patiently
-from daemon.edge.reports import Reports
-from daemon.edge.results import Published, Results
+from daemon.edge.files.reports import Reports
 from daemon.edge.supervisor import Loop, Supervisor
+from daemon.edge.telemetry.metrics import OTHER_SCANNER, Metrics, Step, cause_label, reason_label
 from daemon.judgement import Judged, SeriesJudge
 
 #: Raise it when the steps change: work that another version left under way is begun anew by this one.

@@ -24,9 +24,9 @@ from daemon.core.reference import choose
 from daemon.core.routing import Route
 from daemon.core.values import Verdict, Volume
 from daemon.core.verdict import decline
-from daemon.edge.content import FileContent
 from daemon.edge.engines import engine_maker
-from daemon.edge.references import load_references
+from daemon.edge.files.content import FileContent
+from daemon.edge.files.references import load_references
 from daemon.examination import Examination, Examiners, read_nifti
 from daemon.routes import all_routes
 from daemon.selection import Candidate, check_size, select, select_volume

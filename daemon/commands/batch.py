@@ -26,16 +26,16 @@ from daemon.commands.cohort import CohortLine
 from daemon.commands.finding import Finds, find_series
 from daemon.config import Settings, load_settings
 from daemon.core.errors import ConfigError, StoppedEarly
-from daemon.edge import logs
-from daemon.edge.alerts import Alerts
-from daemon.edge.cohorts import Changes, Cohort
-from daemon.edge.migrations import open_database
-from daemon.edge.outbox import Outbox
-from daemon.edge.patience import is_gone
-from daemon.edge.progress import Progress
-from daemon.edge.roster import Roster
+from daemon.edge.database.alerts import Alerts
+from daemon.edge.database.cohorts import Changes, Cohort
+from daemon.edge.database.migrations import open_database
+from daemon.edge.database.outbox import Outbox
+from daemon.edge.database.patience import is_gone
+from daemon.edge.database.roster import Roster
+from daemon.edge.files.tables import CSV, check_parquet, write_tables
 from daemon.edge.supervisor import Supervisor
-from daemon.edge.tables import CSV, check_parquet, write_tables
+from daemon.edge.telemetry import logs
+from daemon.edge.telemetry.progress import Progress
 from daemon.worker import durable, enrolled, watched, watchful
 from models.bundle import load_bundle
 

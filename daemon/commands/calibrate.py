@@ -13,9 +13,9 @@ from daemon.core.calibration import ACCEPTED, Coverage, LeftOut, Scored, Selecti
 from daemon.core.errors import ConfigError
 from daemon.core.reference import References, fewest, level_of
 from daemon.core.values import State
-from daemon.edge.migrations import open_existing
-from daemon.edge.references import write_references
-from daemon.edge.results import Results
+from daemon.edge.database.migrations import open_existing
+from daemon.edge.database.results import Results
+from daemon.edge.files.references import write_references
 from models.bundle import load_bundle
 
 

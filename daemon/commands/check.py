@@ -17,16 +17,16 @@ import sqlalchemy as sa
 from daemon.checks import Check, Finding, find, listen_once, own_checks, receiving_checks
 from daemon.config import Listening, Settings, load_settings
 from daemon.core.errors import ConfigError, SpoolError
+from daemon.edge.database.migrations import connect
+from daemon.edge.delivery.notifier import Alert, Notifier, make_notifiers
+from daemon.edge.delivery.outlets import DicomOutlet, FolderOutlet, Outlet, StowOutlet, peer_of, web_archive
+from daemon.edge.delivery.stow import StowClient
+from daemon.edge.delivery.verification import verify
 from daemon.edge.engines import engine_maker
-from daemon.edge.listener_settings import ListenerSettings
-from daemon.edge.migrations import connect
-from daemon.edge.notifier import Alert, Notifier, make_notifiers
-from daemon.edge.outlets import DicomOutlet, FolderOutlet, Outlet, StowOutlet, peer_of, web_archive
 from daemon.edge.private import exposed
 from daemon.edge.processes import runs
-from daemon.edge.receiver_status import read_status
-from daemon.edge.stow import StowClient
-from daemon.edge.verification import verify
+from daemon.edge.receiving.settings import ListenerSettings
+from daemon.edge.receiving.status import read_status
 from daemon.examination import check_golden, load_examiner
 
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})

@@ -20,7 +20,7 @@ from daemon.commands.assess import Appraisal, summarise
 from daemon.commands.finding import Found
 from daemon.core.errors import ConfigError, Reason
 from daemon.core.verdict import decline
-from daemon.edge.cohorts import Cohort, Row
+from daemon.edge.database.cohorts import Cohort, Row
 from daemon.edge.effort import Effort
 from daemon.edge.supervisor import Loop, Supervisor
 from daemon.workflow import FAILED, MOST_ATTEMPTS, WORKFLOW_VERSION

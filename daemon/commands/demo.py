@@ -28,11 +28,11 @@ from daemon.commands.series import list_series
 from daemon.config import Settings, load_settings, shipped_bundles
 from daemon.core.errors import ConfigError, ScansideError
 from daemon.core.values import State
-from daemon.dicom.outgoing import Outgoing, encode_outgoing
 from daemon.dicom.parsing import parse_file
-from daemon.dicom.reader import read_volumes
+from daemon.dicom.protocol.outgoing import Outgoing, encode_outgoing
+from daemon.dicom.reading.volumes import read_volumes
 from daemon.dicom.simulate import corrupted_series
-from daemon.edge.destinations import Peer
+from daemon.edge.delivery.dicom import Peer
 from models.artefacts import Artefact
 
 #: What goes wrong with each push: nothing, then one artefact at its worst. The seed is one where the head moves in the

@@ -6,9 +6,9 @@ import time
 from typing import Any
 
 from daemon.config import Settings, load_settings
-from daemon.edge.alerts import Alerts, LateAlert
-from daemon.edge.migrations import open_existing
-from daemon.edge.outbox import Delivery, Outbox
+from daemon.edge.database.alerts import Alerts, LateAlert
+from daemon.edge.database.migrations import open_existing
+from daemon.edge.database.outbox import Delivery, Outbox
 
 _DAY_S = 86_400.0
 

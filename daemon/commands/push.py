@@ -17,14 +17,14 @@ from daemon.config import Settings, load_settings
 from daemon.core.errors import ConfigError, DeliveryFailed, NotAssessable
 from daemon.core.steps import StepState
 from daemon.core.transmission import Manner, Transmission, plan
-from daemon.dicom.mpps import begun, ended
-from daemon.dicom.outgoing import Outgoing, encode_outgoing, read_outgoing
 from daemon.dicom.parsing import parse
-from daemon.dicom.reader import read_volumes
+from daemon.dicom.protocol.mpps import begun, ended
+from daemon.dicom.protocol.outgoing import Outgoing, encode_outgoing, read_outgoing
+from daemon.dicom.reading.volumes import read_volumes
 from daemon.dicom.simulate import corrupted_series, series_from_volume
 from daemon.dicom.uids import derive_uid
-from daemon.edge.destinations import Peer
-from daemon.edge.scanner import Pushed, create_step, push, push_late, set_step
+from daemon.edge.delivery.dicom import Peer
+from daemon.edge.delivery.scanner import Pushed, create_step, push, push_late, set_step
 from daemon.edge.tls import TlsSettings
 from daemon.examination import read_nifti
 from models.artefacts import Artefact

@@ -5,8 +5,8 @@ import time
 
 from daemon.config import load_settings
 from daemon.core.errors import ConfigError
-from daemon.edge.migrations import open_existing
-from daemon.edge.outbox import Outbox
+from daemon.edge.database.migrations import open_existing
+from daemon.edge.database.outbox import Outbox
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

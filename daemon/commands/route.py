@@ -20,9 +20,9 @@ from daemon.core.errors import NotAssessable
 from daemon.core.routing import FREE_TEXT, Check, Route, Trial
 from daemon.dicom.attributes import Attributes
 from daemon.dicom.own import is_own
-from daemon.dicom.reader import arrange, is_image, kind_of
 from daemon.dicom.reading.objects import read_file
-from daemon.edge.content import FileContent
+from daemon.dicom.reading.volumes import arrange, is_image, kind_of
+from daemon.edge.files.content import FileContent
 from daemon.routes import all_routes
 from daemon.selection import Outlook, consider
 

@@ -7,10 +7,10 @@ from typing import Annotated, Any
 from daemon.commands.option import within
 from daemon.config import Settings, load_settings
 from daemon.core.bounds import Range
-from daemon.edge.migrations import open_existing
-from daemon.edge.outbox import Delivery, Outbox
-from daemon.edge.reports import Reports
-from daemon.edge.results import Record, Results
+from daemon.edge.database.migrations import open_existing
+from daemon.edge.database.outbox import Delivery, Outbox
+from daemon.edge.database.results import Record, Results
+from daemon.edge.files.reports import Reports
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -18,12 +18,12 @@ from daemon.config import Settings, load_settings
 from daemon.core.errors import ConfigError, SpoolError
 from daemon.core.retention import Kind, Stock
 from daemon.core.values import Arrival
-from daemon.dicom.headers import read_instance
+from daemon.dicom.reading.headers import read_instance
 from daemon.dicom.uids import derive_uid
-from daemon.edge.inventory import Inventory, Issued, Standing
-from daemon.edge.migrations import open_existing
-from daemon.edge.reports import Reports
-from daemon.edge.spool import SpoolReader
+from daemon.edge.database.inventory import Inventory, Issued, Standing
+from daemon.edge.database.migrations import open_existing
+from daemon.edge.files.reports import Reports
+from daemon.edge.spool.reader import SpoolReader
 from daemon.retention import make_warden
 
 #: The state of images that no series has: not read yet, Scanside's own that came back, or sent once more.

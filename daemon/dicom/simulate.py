@@ -22,7 +22,7 @@ from pydicom.valuerep import format_number_as_ds
 from daemon.core.errors import NotAssessable, Reason
 from daemon.core.values import Acquisition, Volume
 from daemon.dicom.parsing import MALFORMED, quietly
-from daemon.dicom.reader import Stack, arrange
+from daemon.dicom.reading.volumes import Stack, arrange
 
 Image = npt.NDArray[np.float32]
 

@@ -1,1 +1,1 @@
-"""What touches the outside: network, disk, ONNX Runtime, HTTP."""
+"""What touches the outside, a room a purpose; the files beside the rooms serve several of them."""

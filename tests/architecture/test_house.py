@@ -26,6 +26,14 @@ def test_a_module_stays_under_three_hundred_lines(path):
     assert len(path.read_text().splitlines()) < 300
 
 
+ROOMS = [face.parent for part in ("edge", "dicom") for face in sorted((ROOT / "daemon" / part).rglob("__init__.py"))]
+
+
+@pytest.mark.parametrize("room", ROOMS, ids=lambda room: str(room.relative_to(ROOT)))
+def test_a_room_holds_fifteen_modules_at_most(room):
+    assert len([path for path in room.glob("*.py") if path.name != "__init__.py"]) <= 15
+
+
 FACES = [path for path in MODULES if path.name == "__init__.py"]
 
 
@@ -99,7 +107,7 @@ def test_a_process_imports_only_what_it_needs(module, heavy):
 
 #: Who simulates a scanner names what a scanner does wrong; a step of the migrations quotes what an older version wrote.
 SIMULATORS = {"daemon/commands/push.py", "daemon/commands/push_options.py", "daemon/commands/demo.py"}
-SIMULATORS |= {"daemon/dicom/simulate.py", "daemon/edge/migrations.py"}
+SIMULATORS |= {"daemon/dicom/simulate.py", "daemon/edge/database/migrations.py"}
 JUDGED = re.compile(
     r"\b(brains?|gr[ae]y.matter|white.matter|csf|skulls?|scalp|hearts?|ventricles?|lesions?|no head|every head"
     r"|spikes?|wrap-around|fold-over|ghost(s|ing)?|Artefact|models\.artefacts)\b"

@@ -4,7 +4,7 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-from daemon.edge.redaction import FIELDS
+from daemon.edge.telemetry.redaction import FIELDS
 
 DAEMON = Path(__file__).parents[2] / "daemon"
 LEVELS = {"debug", "info", "warning", "error", "critical", "exception", "log", "bind"}

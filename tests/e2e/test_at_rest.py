@@ -5,7 +5,7 @@ import stat
 from contextlib import contextmanager
 
 import pytest
-from builders_daemon import running_daemon, write_golden
+from builders.daemon import running_daemon, write_golden
 
 
 @contextmanager

@@ -5,10 +5,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from builders_daemon import SCANSIDE, STORESCU, golden_datasets, running_daemon, write_golden
-from builders_references import record_judged
+from builders.daemon import SCANSIDE, STORESCU, golden_datasets, running_daemon, write_golden
+from builders.references import record_judged
 
-from daemon.dicom.reader import read_volumes
+from daemon.dicom.reading.volumes import read_volumes
 
 
 @pytest.mark.skipif(not Path(STORESCU).exists(), reason="no storescu: apt install dcmtk")

@@ -12,14 +12,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from archive import Archive, free_port, running_archive
-from builders_daemon import SCANSIDE, running_daemon, wait_until
-from builders_outbox import SR_CLASS, owe, save, sop_uid
+from builders.daemon import SCANSIDE, running_daemon, wait_until
+from builders.outbox import SR_CLASS, owe, save, sop_uid
 from pydicom.uid import SecondaryCaptureImageStorage
 
 from daemon.core.delivery import URGENCY
 from daemon.core.values import State
-from daemon.edge.migrations import open_database
-from daemon.edge.reports import Reports
+from daemon.edge.database.migrations import open_database
+from daemon.edge.files.reports import Reports
 
 #: How long a delivery may take on a busy machine.
 PATIENCE_S = 180.0

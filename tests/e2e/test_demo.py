@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from builders_daemon import SCANSIDE, golden_datasets, write_golden
+from builders.daemon import SCANSIDE, golden_datasets, write_golden
 from pydicom import dcmread
 
-from daemon.dicom.reader import read_volumes
+from daemon.dicom.reading.volumes import read_volumes
 
 LINE = re.compile(r"^(clean|motion|noise|spike) +(ACCEPT|REVIEW|RESCAN|NOT_ASSESSED) +(\S+) +([\d.]+)  (\S.*)$")
 

@@ -8,19 +8,19 @@ import highdicom
 import numpy as np
 import pytest
 from archive import running_archive
-from builders_daemon import SCANSIDE, golden_datasets, running_daemon, write_golden
-from builders_http import http_target
-from builders_push import peer, push_series
+from builders.daemon import SCANSIDE, golden_datasets, running_daemon, write_golden
+from builders.http import http_target
+from builders.push import peer, push_series
 from PIL import Image
 from pydicom import dcmread
 from validators import dsrdump, unexpected_dciodvfy, without_dicomdir
 
 from daemon.core.steps import StepState
-from daemon.dicom.mpps import begun, ended
-from daemon.dicom.outgoing import encode_outgoing
-from daemon.dicom.reader import read_volumes
+from daemon.dicom.protocol.mpps import begun, ended
+from daemon.dicom.protocol.outgoing import encode_outgoing
+from daemon.dicom.reading.volumes import read_volumes
 from daemon.dicom.simulate import corrupted_series
-from daemon.edge.scanner import create_step, set_step
+from daemon.edge.delivery.scanner import create_step, set_step
 from models.artefacts import Artefact
 from models.kspace import corrupt
 from models.preprocess import Grid

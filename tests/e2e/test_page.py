@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
-from builders_board import ACCEPT, NOT_ASSESSED, RESCAN, REVIEW, MemoryBoard, card, crowd, head_png, mixture, wordy
-from builders_browser import browser
-from builders_page import load, read, start, wait, was_reloaded, words
+from builders.board import ACCEPT, NOT_ASSESSED, RESCAN, REVIEW, MemoryBoard, card, crowd, head_png, mixture, wordy
+from builders.browser import browser
+from builders.page import load, read, start, wait, was_reloaded, words
 from selenium.webdriver import Chrome, Keys
 from selenium.webdriver.common.by import By
 

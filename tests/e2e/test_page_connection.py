@@ -4,9 +4,9 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from builders_board import ACCEPT, RESCAN, MemoryBoard, card, head_png
-from builders_browser import browser
-from builders_page import load, read, start, wait, was_reloaded, words
+from builders.board import ACCEPT, RESCAN, MemoryBoard, card, head_png
+from builders.browser import browser
+from builders.page import load, read, start, wait, was_reloaded, words
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 

@@ -11,13 +11,13 @@ import highdicom
 import numpy as np
 import pytest
 from archive import running_archive
-from builders_daemon import running_daemon, write_files
-from builders_reader_table import DICOM
+from builders.daemon import running_daemon, write_files
+from builders.reader_table import DICOM
 from pydicom import dcmread
 from validators import dsrdump, unexpected_dciodvfy, without_dicomdir
 
 from daemon.dicom.parsing import parse_file
-from daemon.dicom.reader import read_volumes
+from daemon.dicom.reading.volumes import read_volumes
 from daemon.dicom.simulate import corrupted_series
 from models.artefacts import ARTEFACTS
 from models.kspace import corrupt

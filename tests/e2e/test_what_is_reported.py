@@ -8,11 +8,11 @@ from copy import deepcopy
 
 import numpy as np
 from archive import running_archive
-from builders_daemon import golden_datasets, running_daemon, wait_until, write_files, write_golden
+from builders.daemon import golden_datasets, running_daemon, wait_until, write_files, write_golden
 from pydicom.uid import generate_uid
 
 from daemon.core.delivery import JUDGED
-from daemon.dicom.reader import read_volumes
+from daemon.dicom.reading.volumes import read_volumes
 from models.artefacts import Artefact
 from models.kspace import corrupt
 from models.severity import draw

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from archive import free_port, running_archive
-from builders_daemon import Daemon, running_daemon, running_workers, write_series
-from builders_postgres import Server
+from builders.daemon import Daemon, running_daemon, running_workers, write_series
+from builders.postgres import Server
 
 SERIES = int(os.environ.get("SCANSIDE_SHARED", "6"))
 SILENCE_S = 5.0

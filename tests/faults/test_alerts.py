@@ -6,15 +6,15 @@ import threading
 from pathlib import Path
 
 import pytest
-from builders_alerts import NOON, TARGETS, alerter, titles, ward
-from builders_http import http_target
+from builders.alerts import NOON, TARGETS, alerter, titles, ward
+from builders.http import http_target
 
 from daemon.alerting import Alerter
 from daemon.core.alerts import AlertOutcome
 from daemon.core.values import State
-from daemon.edge.alerts import LateAlert
-from daemon.edge.lateness import words_of_alerts
-from daemon.edge.notifier import Notifier
+from daemon.edge.database.alerts import LateAlert
+from daemon.edge.delivery.notifier import Notifier
+from daemon.edge.telemetry.lateness import words_of_alerts
 
 RESCAN = "RESCAN on Trio"
 
@@ -229,7 +229,7 @@ def test_of_many_workers_on_a_server_each_alert_is_sent_by_one(server):
 OLDER = """
 import sys, time
 from dbos import DBOS, SetWorkflowID
-from builders_alerts import ward
+from builders.alerts import ward
 from daemon.worker import durable
 import daemon.worker
 daemon.worker.WORKFLOW_VERSION = "2"
@@ -255,7 +255,7 @@ with ward(sys.argv[1]) as here:
 """
 NEWER = """
 import sys, time
-from builders_alerts import TARGETS, ward
+from builders.alerts import TARGETS, ward
 from daemon.core.alerts import AlertOutcome
 from daemon.worker import durable
 from daemon.workflow import adopt_alerts

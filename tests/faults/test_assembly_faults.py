@@ -5,23 +5,23 @@ import shutil
 from dataclasses import replace
 
 import pytest
-from builders_assembly import READERS, assembled
-from builders_damage import arrivals, flip, refuse
-from builders_receiver import encoded
-from builders_series import Lattice, classic
-from builders_spool import association_end, receipt, spool_settings
+from builders.assembly import READERS, assembled
+from builders.damage import arrivals, flip, refuse
+from builders.receiver import encoded
+from builders.series import Lattice, classic
+from builders.spool import association_end, receipt, spool_settings
 
 from daemon.core import geometry
 from daemon.core.completion import Completion, Patience
 from daemon.core.errors import NotAssessable, Reason
 from daemon.core.routing import Route
 from daemon.core.values import Algorithm, ClosedBy
-from daemon.dicom.headers import read_instance
-from daemon.edge.index import Index
-from daemon.edge.migrations import open_database
-from daemon.edge.segments import StepReceipt
-from daemon.edge.spool import SpoolReader
-from daemon.edge.spool_writer import SpoolWriter
+from daemon.dicom.reading.headers import read_instance
+from daemon.edge.database.index import Index
+from daemon.edge.database.migrations import open_database
+from daemon.edge.spool.reader import SpoolReader
+from daemon.edge.spool.segments import StepReceipt
+from daemon.edge.spool.writer import SpoolWriter
 from daemon.judgement import SeriesJudge
 
 LATE = 1e12

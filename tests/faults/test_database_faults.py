@@ -4,18 +4,18 @@ import threading
 
 import pytest
 import sqlalchemy as sa
-from builders_assembly import assembled
-from builders_receiver import encoded
-from builders_series import classic
-from builders_spool import association_end, receipt, spool_settings
+from builders.assembly import assembled
+from builders.receiver import encoded
+from builders.series import classic
+from builders.spool import association_end, receipt, spool_settings
 
 from daemon.core.completion import Completion, Patience
 from daemon.core.errors import ConfigError, DatabaseDamaged
-from daemon.edge.index import Index
-from daemon.edge.migrations import connect, open_database, prepare
-from daemon.edge.patience import DAMAGED_WORDS, PatientTurn, is_gone, unless_gone
-from daemon.edge.results import Results
-from daemon.edge.spool_writer import SpoolWriter
+from daemon.edge.database.index import Index
+from daemon.edge.database.migrations import connect, open_database, prepare
+from daemon.edge.database.patience import DAMAGED_WORDS, PatientTurn, is_gone, unless_gone
+from daemon.edge.database.results import Results
+from daemon.edge.spool.writer import SpoolWriter
 from daemon.edge.supervisor import Loop, Supervisor, Turn
 from daemon.worker import prepared
 

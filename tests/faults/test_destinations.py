@@ -10,23 +10,23 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from builders_acceptor import HEAD, acceptance, peer, read, stored
-from builders_database import opened
-from builders_nonsense import serving, storing, web
-from builders_outbox import owe, save, sop_uid
+from builders.acceptor import HEAD, acceptance, peer, read, stored
+from builders.database import opened
+from builders.nonsense import serving, storing, web
+from builders.outbox import owe, save, sop_uid
 from prometheus_client import CollectorRegistry
 
 from daemon.core.errors import DeliveryError
 from daemon.core.ports import Destination
 from daemon.delivering import Deliverer, Desk
-from daemon.edge.alerts import Alerts
-from daemon.edge.lateness import Lateness
-from daemon.edge.metrics import make_metrics
-from daemon.edge.outbox import Delivery, Outbox
-from daemon.edge.outlets import DicomOutlet, FolderOutlet, StowOutlet, make_destination
-from daemon.edge.patience import is_gone
-from daemon.edge.reports import Reports
+from daemon.edge.database.alerts import Alerts
+from daemon.edge.database.outbox import Delivery, Outbox
+from daemon.edge.database.patience import is_gone
+from daemon.edge.delivery.outlets import DicomOutlet, FolderOutlet, StowOutlet, make_destination
+from daemon.edge.files.reports import Reports
 from daemon.edge.supervisor import Supervisor
+from daemon.edge.telemetry.lateness import Lateness
+from daemon.edge.telemetry.metrics import make_metrics
 
 pytestmark = [  # pynetdicom leaves a socket whose peer was faster to gc
     pytest.mark.filterwarnings("ignore::ResourceWarning"),

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from builders_receiver import encoded
+from builders.receiver import encoded
 from dbos import DBOS
 from prometheus_client import CollectorRegistry
 
@@ -15,15 +15,15 @@ from daemon.core.errors import NotAssessable, Reason
 from daemon.core.routing import Route
 from daemon.core.values import Algorithm, Arrival, ClosedBy, Series, Stage, State, Volume
 from daemon.dicom.content import InMemory
-from daemon.dicom.headers import read_instance
+from daemon.dicom.reading.headers import read_instance
 from daemon.dicom.simulate import series_from_volume
-from daemon.edge.index import Index
-from daemon.edge.metrics import make_metrics
-from daemon.edge.migrations import open_database
-from daemon.edge.patience import is_gone
-from daemon.edge.reports import Reports
-from daemon.edge.results import Results
+from daemon.edge.database.index import Index
+from daemon.edge.database.migrations import open_database
+from daemon.edge.database.patience import is_gone
+from daemon.edge.database.results import Results
+from daemon.edge.files.reports import Reports
 from daemon.edge.supervisor import Loop, Supervisor
+from daemon.edge.telemetry.metrics import make_metrics
 from daemon.judgement import Judge, SeriesJudge
 from daemon.workflow import Line, Parts
 
@@ -132,7 +132,7 @@ PLACES = {
     "daemon.judgement.build_summary": False,
     "daemon.judgement.build_sr": False,
     "daemon.judgement.render_summary": False,
-    "daemon.edge.reports.write_whole": False,
+    "daemon.edge.files.reports.write_whole": False,
 }
 CASES = [*((place, ZeroDivisionError) for place in PLACES), *((next(iter(PLACES)), e) for e in (OSError, MemoryError))]
 

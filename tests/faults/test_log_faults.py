@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 LINES = 20_000
 PROGRAM = f"""
 import logging, os, structlog, sys
-from daemon.edge import logs
+from daemon.edge.telemetry import logs
 
 logs.configure("info", b"k" * 32)
 for number in range({LINES}):

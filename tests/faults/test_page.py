@@ -10,7 +10,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from builders_board import MemoryBoard, card
+from builders.board import MemoryBoard, card
 from prometheus_client import CollectorRegistry
 
 from daemon.edge.web.connection import Limits

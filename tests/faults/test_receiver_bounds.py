@@ -9,20 +9,20 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
-from builders_daemon import wait_until
-from builders_peer import ECHO, MR, Peer, association_request, echo_command, mr_bytes, step_pdus, store_command
-from builders_receiver import Receiver, encoded
-from builders_spool import contents, spool_settings
+from builders.daemon import wait_until
+from builders.peer import ECHO, MR, Peer, association_request, echo_command, mr_bytes, step_pdus, store_command
+from builders.receiver import Receiver, encoded
+from builders.spool import contents, spool_settings
 
 from daemon.core.errors import ProtocolError
-from daemon.dicom.mpps import begun
-from daemon.dicom.pdu import HEAD, PduType, encode_command
-from daemon.edge.draft import Draft
-from daemon.edge.listener import Listener
-from daemon.edge.listener_settings import ListenerSettings
-from daemon.edge.negotiation import decode_proposal
-from daemon.edge.segments import segment_number, segment_paths
-from daemon.edge.spool_writer import SpoolWriter
+from daemon.dicom.protocol.mpps import begun
+from daemon.dicom.protocol.pdu import HEAD, PduType, encode_command
+from daemon.edge.receiving.listener import Listener
+from daemon.edge.receiving.negotiation import decode_proposal
+from daemon.edge.receiving.settings import ListenerSettings
+from daemon.edge.spool.draft import Draft
+from daemon.edge.spool.segments import segment_number, segment_paths
+from daemon.edge.spool.writer import SpoolWriter
 
 SCANNER, STRANGER = "SCANNER", "STRANGER"
 OUT_OF_RESOURCES = 0xA700

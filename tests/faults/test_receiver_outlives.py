@@ -16,9 +16,9 @@ from pathlib import Path
 
 import pytest
 from archive import free_port
-from builders_daemon import SCANSIDE, Daemon, running_daemon, wait_until
-from builders_peer import Peer, mr_bytes
-from builders_spool import events
+from builders.daemon import SCANSIDE, Daemon, running_daemon, wait_until
+from builders.peer import Peer, mr_bytes
+from builders.spool import events
 
 from daemon.core.values import Arrival
 from daemon.edge.processes import runs

@@ -5,20 +5,20 @@ import threading
 from types import SimpleNamespace
 
 import pytest
-from builders_assembly import assembled
-from builders_database import opened
-from builders_receiver import encoded
-from builders_series import classic
-from builders_spool import association_end, receipt, spool_settings
+from builders.assembly import assembled
+from builders.database import opened
+from builders.receiver import encoded
+from builders.series import classic
+from builders.spool import association_end, receipt, spool_settings
 
 from daemon.core.completion import Completion, Patience
 from daemon.core.values import State, Verdict
-from daemon.edge.board import SupervisedBoard
-from daemon.edge.index import Index
-from daemon.edge.inventory import Inventory
-from daemon.edge.results import Published, Results
-from daemon.edge.spool_writer import SpoolWriter
+from daemon.edge.database.index import Index
+from daemon.edge.database.inventory import Inventory
+from daemon.edge.database.results import Published, Results
+from daemon.edge.spool.writer import SpoolWriter
 from daemon.edge.supervisor import Loop, Supervisor
+from daemon.edge.web.board import SupervisedBoard
 
 SERIES = [f"1.2.3.{number}" for number in range(4)]
 

@@ -6,8 +6,8 @@ import subprocess
 
 import pytest
 from archive import free_port
-from builders_daemon import SCANSIDE
-from builders_tls import authority
+from builders.daemon import SCANSIDE
+from builders.tls import authority
 
 from daemon.checks import find, receiving_checks
 from daemon.config import Settings

@@ -3,14 +3,14 @@
 from threading import Event
 
 import pytest
-from builders_database import opened
+from builders.database import opened
 from prometheus_client import CollectorRegistry
 
 from daemon.delivering import Desk
-from daemon.edge.metrics import make_metrics
-from daemon.edge.outbox import Outbox
-from daemon.edge.reports import Reports
+from daemon.edge.database.outbox import Outbox
+from daemon.edge.files.reports import Reports
 from daemon.edge.supervisor import Supervisor
+from daemon.edge.telemetry.metrics import make_metrics
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

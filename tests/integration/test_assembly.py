@@ -4,20 +4,20 @@ import threading
 from itertools import count
 
 import pytest
-from builders import instance
-from builders_assembly import assembled
-from builders_database import gone_at
-from builders_spool import association_end, spool_settings, store
+from builders.assembly import assembled
+from builders.database import gone_at
+from builders.spool import association_end, spool_settings, store
+from builders.values import instance
 
 from daemon.assembly import Assembling
 from daemon.core.completion import Completion, Patience
 from daemon.core.values import ClosedBy
-from daemon.dicom.procedure_step import read_report
-from daemon.edge.index import Index
-from daemon.edge.migrations import open_database
-from daemon.edge.patience import is_gone, unless_gone
-from daemon.edge.results import Results
-from daemon.edge.spool_writer import SpoolWriter
+from daemon.dicom.protocol.procedure_step import read_report
+from daemon.edge.database.index import Index
+from daemon.edge.database.migrations import open_database
+from daemon.edge.database.patience import is_gone, unless_gone
+from daemon.edge.database.results import Results
+from daemon.edge.spool.writer import SpoolWriter
 from daemon.edge.supervisor import Supervisor
 
 PATIENCE = Patience(geometry_s=0.0, release_s=0.5, stray_s=10.0, quiet_s=60.0)

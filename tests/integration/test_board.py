@@ -3,15 +3,15 @@
 from dataclasses import replace
 
 import pytest
-from builders import instance
+from builders.values import instance
 
 from daemon.core.errors import Reason
 from daemon.core.values import ClosedBy, Series
 from daemon.core.verdict import decline
-from daemon.edge.board import ResultsBoard
-from daemon.edge.index import Index
-from daemon.edge.reports import Reports
-from daemon.edge.results import Published, Results
+from daemon.edge.database.index import Index
+from daemon.edge.database.results import Published, Results
+from daemon.edge.files.reports import Reports
+from daemon.edge.web.board import ResultsBoard
 
 
 class Site:

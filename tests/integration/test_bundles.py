@@ -8,9 +8,9 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
-from builders_daemon import golden_datasets, write_files
-from builders_judging import ALGORITHM, series_of
-from builders_series import encoded
+from builders.daemon import golden_datasets, write_files
+from builders.judging import ALGORITHM, series_of
+from builders.series import encoded
 
 from daemon.commands.assess import appraise
 from daemon.config import Settings, load_settings, shipped_bundles
@@ -19,8 +19,8 @@ from daemon.core.errors import NotAssessable, Reason
 from daemon.core.routing import find_route
 from daemon.core.values import State
 from daemon.dicom.content import InMemory
-from daemon.dicom.facts import facts_of
-from daemon.dicom.reader import arrange
+from daemon.dicom.reading.facts import facts_of
+from daemon.dicom.reading.volumes import arrange
 from daemon.edge.engines import engine_maker
 from daemon.examination import Examiners
 from daemon.judgement import Judge, SeriesJudge

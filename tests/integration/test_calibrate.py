@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from builders_daemon import SCANSIDE, write_golden
-from builders_references import bundle_of, record_judged
+from builders.daemon import SCANSIDE, write_golden
+from builders.references import bundle_of, record_judged
 from structlog.testing import capture_logs
 
 from daemon.commands.calibrate import calibrate as learn_references
@@ -20,7 +20,7 @@ from daemon.core.errors import ConfigError
 from daemon.core.reference import Origin
 from daemon.core.rule import Rule
 from daemon.core.values import State
-from daemon.edge.references import SiteReferences, load_references
+from daemon.edge.files.references import SiteReferences, load_references
 from daemon.edge.supervisor import Supervisor
 
 #: The shipped bundle: alpha 0.10, three signals.

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 from archive import DICOMWEB, free_port, running_archive
-from builders_http import http_target
-from builders_nonsense import serving
+from builders.http import http_target
+from builders.nonsense import serving
 from pynetdicom import AE, evt
 from pynetdicom.sop_class import CTImageStorage, Verification
 
@@ -17,9 +17,9 @@ from daemon.checks import find
 from daemon.commands.check import _checks
 from daemon.config import Settings
 from daemon.core.errors import DeliveryError, DeliveryFailed, DeliveryRefused, DestinationUnreachable
-from daemon.edge.destinations import Peer
-from daemon.edge.stow import StowClient, WebArchive
-from daemon.edge.verification import verify
+from daemon.edge.delivery.dicom import Peer
+from daemon.edge.delivery.stow import StowClient, WebArchive
+from daemon.edge.delivery.verification import verify
 from daemon.structuring import structure
 
 DICOM_WEB = {"Plugins": [DICOMWEB], "DicomWeb": {"Enable": True, "Root": "/dicom-web/"}}

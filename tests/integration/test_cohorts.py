@@ -5,13 +5,13 @@ import sys
 import threading
 
 import pytest
-from builders_database import opened
+from builders.database import opened
 from dbos import DBOS
 
 from daemon.commands.cohort import CohortLine
 from daemon.core.errors import ConfigError
-from daemon.edge.cohorts import Begun, Changes, Cohort
-from daemon.edge.migrations import open_database
+from daemon.edge.database.cohorts import Begun, Changes, Cohort
+from daemon.edge.database.migrations import open_database
 from daemon.edge.supervisor import Supervisor
 
 FOUND = [(f"1.2.{number}", {"a": [f"{number}.dcm"]}) for number in range(450)]

@@ -5,23 +5,24 @@ from functools import partial
 
 import pytest
 from archive import free_port, running_archive
-from builders_daemon import wait_until
-from builders_outbox import owe, save, sop_uid
+from builders.daemon import wait_until
+from builders.outbox import owe, save, sop_uid
 from pydicom import Dataset
 from pydicom.uid import MRImageStorage
 from pynetdicom import AE, build_role
 from pynetdicom.sop_class import StorageCommitmentPushModel, StorageCommitmentPushModelInstance
 
 from daemon.committing import Committer, take_outcome
+from daemon.core.commitment import Outcome
 from daemon.core.errors import ConfigError, DeliveryRefused, DestinationUnreachable
 from daemon.core.values import Stage, State
 from daemon.delivering import Deliverer
-from daemon.edge.commitment import CommitmentScu, CommitmentSettings, Outcome, listening
-from daemon.edge.destinations import Peer, StorageScu
-from daemon.edge.outbox import Outbox
-from daemon.edge.pledges import Pledges
-from daemon.edge.reactor import parked_reactor
-from daemon.edge.results import Results
+from daemon.edge.database.outbox import Outbox
+from daemon.edge.database.pledges import Pledges
+from daemon.edge.database.results import Results
+from daemon.edge.delivery.commitment import CommitmentScu, CommitmentSettings, listening
+from daemon.edge.delivery.dicom import Peer, StorageScu
+from daemon.edge.delivery.reactor import parked_reactor
 
 WEEK_S = 604800.0
 

@@ -3,12 +3,12 @@
 from dataclasses import dataclass, field
 
 import pytest
-from builders_outbox import owe, save, sop_uid
+from builders.outbox import owe, save, sop_uid
 
 from daemon.core.errors import DeliveryFailed, DeliveryRefused, DestinationUnreachable
 from daemon.core.values import ReportObject, Stage, State
 from daemon.delivering import Deliverer
-from daemon.edge.results import Results
+from daemon.edge.database.results import Results
 
 WEEK_S = 604800.0
 

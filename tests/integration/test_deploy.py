@@ -6,16 +6,16 @@ import subprocess
 import sys
 from pathlib import Path
 
-import builders_unit
+import builders.unit
 import pytest
-from builders_daemon import SCANSIDE
-from builders_unit import ANALYZE, NUMBERS, directives
+from builders.daemon import SCANSIDE
+from builders.unit import ANALYZE, NUMBERS, directives
 from prometheus_client import CollectorRegistry, generate_latest
 
 from daemon.__main__ import make_parser
 from daemon.config import load_settings
-from daemon.edge.listener import is_allowed
-from daemon.edge.metrics import make_metrics
+from daemon.edge.receiving.listener import is_allowed
+from daemon.edge.telemetry.metrics import make_metrics
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 UNITS = sorted(DEPLOY.glob("*.service"))
@@ -104,7 +104,7 @@ def test_the_units_forbid_the_same():
     not (Path(ANALYZE).exists() and NUMBERS.exists()), reason="no systemd-analyze or no headers of an x86_64 kernel"
 )
 def test_the_whole_line_works_under_what_the_units_forbid(tmp_path):
-    command = [sys.executable, builders_unit.__file__, str(DEPLOY / "scanside.service"), *SCANSIDE]
+    command = [sys.executable, "-P", builders.unit.__file__, str(DEPLOY / "scanside.service"), *SCANSIDE]
     done = subprocess.run(
         [*command, "demo", "--folder", tmp_path / "demo"], capture_output=True, text=True, check=False
     )

@@ -7,7 +7,7 @@ from io import BytesIO
 
 import pytest
 from archive import free_port, running_archive
-from builders_report import make_header, make_judgement, make_series
+from builders.report import make_header, make_judgement, make_series
 from pydicom import dcmread
 from pydicom.uid import (
     Comprehensive3DSRStorage,
@@ -20,11 +20,11 @@ from pynetdicom import AE, evt
 
 from daemon.core.errors import DeliveryFailed, DeliveryRefused
 from daemon.core.values import ReportObject
-from daemon.dicom.evidence import gather_evidence
-from daemon.dicom.sr import build_sr
-from daemon.dicom.summary import build_summary, render_summary
-from daemon.edge.destinations import Peer, StorageScu
-from daemon.edge.outlets import FolderOutlet, make_destination
+from daemon.dicom.report.evidence import gather_evidence
+from daemon.dicom.report.sr import build_sr
+from daemon.dicom.report.summary import build_summary, render_summary
+from daemon.edge.delivery.dicom import Peer, StorageScu
+from daemon.edge.delivery.outlets import FolderOutlet, make_destination
 
 
 @pytest.fixture(scope="module")

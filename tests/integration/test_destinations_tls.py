@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 from archive import free_port
-from builders_report import make_header, make_judgement, make_series
-from builders_tls import Identity, authority, vouched
+from builders.report import make_header, make_judgement, make_series
+from builders.tls import Identity, authority, vouched
 
 from daemon.core.errors import ConfigError, DestinationUnreachable
 from daemon.core.values import ReportObject
-from daemon.dicom.evidence import gather_evidence
-from daemon.dicom.sr import build_sr
-from daemon.edge.destinations import Peer, StorageScu
+from daemon.dicom.report.evidence import gather_evidence
+from daemon.dicom.report.sr import build_sr
+from daemon.edge.delivery.dicom import Peer, StorageScu
 from daemon.edge.tls import TlsSettings
 
 STORESCP = "/usr/bin/storescp"

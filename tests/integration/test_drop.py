@@ -9,7 +9,7 @@ import pytest
 
 from daemon.core.errors import DeliveryFailed, DeliveryRefused, DestinationUnreachable
 from daemon.core.values import ReportKind, ReportObject
-from daemon.edge.drop import DropFolder, FolderWriter
+from daemon.edge.delivery.folder import DropFolder, FolderWriter
 
 REPORT = ReportObject(
     kind=ReportKind.SR, sop_instance_uid="2.25.1", sop_class_uid="1", series_instance_uid="2", payload=b"report" * 99

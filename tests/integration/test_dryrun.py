@@ -4,9 +4,9 @@ import json
 import subprocess
 
 import pytest
-from builders_daemon import SCANSIDE
-from builders_report import make_header, make_judgement, make_series
-from builders_series import Lattice, classic, part10
+from builders.daemon import SCANSIDE
+from builders.report import make_header, make_judgement, make_series
+from builders.series import Lattice, classic, part10
 from pydicom.dataset import Dataset
 from pydicom.uid import RawDataStorage
 
@@ -14,8 +14,8 @@ from daemon.commands.route import describe, explain, summarise
 from daemon.config import Settings, load_settings
 from daemon.core.errors import ConfigError
 from daemon.core.values import State
-from daemon.dicom.evidence import gather_evidence
-from daemon.dicom.sr import build_sr
+from daemon.dicom.report.evidence import gather_evidence
+from daemon.dicom.report.sr import build_sr
 from daemon.routes import all_routes
 
 LATTICE = Lattice(slices=12, spacing=(1.0, 1.0, 1.2))

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from builders_reader_table import DICOM
-from builders_strangers import AFFINE, phantoms
+from builders.reader_table import DICOM
+from builders.strangers import AFFINE, phantoms
 
 from daemon.config import Settings, shipped_bundles
 from daemon.core.errors import NotAssessable, Reason

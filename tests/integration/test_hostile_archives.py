@@ -11,16 +11,16 @@ import time
 from contextlib import suppress
 
 import pytest
-from builders_acceptor import HEAD, acceptance, message, peer, read, rejection, stored
-from builders_nonsense import serving
-from builders_outbox import save
+from builders.acceptor import HEAD, acceptance, message, peer, read, rejection, stored
+from builders.nonsense import serving
+from builders.outbox import save
 from pynetdicom import AE, build_role
 from pynetdicom.sop_class import StorageCommitmentPushModel, StorageCommitmentPushModelInstance
 
 from daemon.core.errors import DeliveryFailed, DeliveryRefused, DestinationUnreachable
-from daemon.edge.commitment import CommitmentScu, CommitmentSettings, listening
-from daemon.edge.destinations import Peer, StorageScu
-from daemon.edge.reports import Reports
+from daemon.edge.delivery.commitment import CommitmentScu, CommitmentSettings, listening
+from daemon.edge.delivery.dicom import Peer, StorageScu
+from daemon.edge.files.reports import Reports
 
 # pynetdicom's own thread of an association ends by what a peer should not have said
 pytestmark = [

@@ -11,8 +11,8 @@ import time
 from pathlib import Path
 
 import pytest
-from builders_fuzz import converse
-from builders_peer import (
+from builders.fuzz import converse
+from builders.peer import (
     ECHO,
     MR,
     Peer,
@@ -22,11 +22,11 @@ from builders_peer import (
     store_command,
     store_pdus,
 )
-from builders_receiver import Receiver, echoscu
-from builders_spool import events
+from builders.receiver import Receiver, echoscu
+from builders.spool import events
 
 from daemon.core.values import Arrival
-from daemon.dicom.pdu import HEAD, AbortReason, PduType, encode_command
+from daemon.dicom.protocol.pdu import HEAD, AbortReason, PduType, encode_command
 
 FUZZ_CASES = int(os.environ.get("SCANSIDE_FUZZ_CASES", "300"))
 FUZZ_SEED = int(os.environ.get("SCANSIDE_FUZZ_SEED", "1"))

@@ -12,22 +12,22 @@ from pathlib import Path
 
 import pydicom.config
 import pytest
-from builders_fuzz import messages, mutated, mutated_pdu
-from builders_peer import ECHO, MR, RELEASE_REQUEST, STEPS, association_request
-from builders_spool import events, spool_settings
+from builders.fuzz import messages, mutated, mutated_pdu
+from builders.peer import ECHO, MR, RELEASE_REQUEST, STEPS, association_request
+from builders.spool import events, spool_settings
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, MRImageStorage
 from pynetdicom.dsutils import decode
 from pynetdicom.sop_class import Verification
 
 from daemon.core.errors import PeerLost, ProtocolError
 from daemon.core.values import Arrival
-from daemon.dicom.pdu import HEAD, fragments
-from daemon.edge.negotiation import Context, accept, decode_proposal, supported_contexts
-from daemon.edge.pdu_stream import PduStream
-from daemon.edge.receiver_status import Tally
-from daemon.edge.spool_writer import SpoolWriter
-from daemon.edge.step_book import StepBook
-from daemon.edge.storage_session import Parties, StorageSession
+from daemon.dicom.protocol.pdu import HEAD, fragments
+from daemon.edge.receiving.negotiation import Context, accept, decode_proposal, supported_contexts
+from daemon.edge.receiving.pdu_stream import PduStream
+from daemon.edge.receiving.status import Tally
+from daemon.edge.receiving.step_book import StepBook
+from daemon.edge.receiving.storage_session import Parties, StorageSession
+from daemon.edge.spool.writer import SpoolWriter
 
 SESSIONS = int(os.environ.get("SCANSIDE_FUZZ_SESSIONS", "500"))
 SEED = int(os.environ.get("SCANSIDE_FUZZ_SEED", "1"))

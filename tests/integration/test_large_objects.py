@@ -1,15 +1,15 @@
 """A large object in the spool: refused by its header without being read, judged only as it was received."""
 
 import pytest
-from builders_judging import ALGORITHM
-from builders_receiver import Receiver, storescu
-from builders_series import Lattice, enhanced, part10
+from builders.judging import ALGORITHM
+from builders.receiver import Receiver, storescu
+from builders.series import Lattice, enhanced, part10
 
 from daemon.config import Settings
 from daemon.core.errors import Reason
 from daemon.core.values import Arrival, ClosedBy, Series
-from daemon.dicom.headers import read_instance
-from daemon.edge.spool import SpoolReader
+from daemon.dicom.reading.headers import read_instance
+from daemon.edge.spool.reader import SpoolReader
 from daemon.judgement import SeriesJudge
 from daemon.routes import all_routes
 

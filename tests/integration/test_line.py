@@ -12,9 +12,9 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from builders_database import gone_at
-from builders_receiver import encoded
-from builders_spool import spool_settings
+from builders.database import gone_at
+from builders.receiver import encoded
+from builders.spool import spool_settings
 from dbos import DBOS
 from prometheus_client import CollectorRegistry
 from pydicom import dcmread
@@ -25,19 +25,19 @@ from daemon.core.retention import Retention
 from daemon.core.routing import Route
 from daemon.core.values import Algorithm, Arrival, ClosedBy, Series, Stage, State, Volume
 from daemon.dicom.content import InMemory
-from daemon.dicom.headers import read_instance
+from daemon.dicom.reading.headers import read_instance
 from daemon.dicom.simulate import series_from_volume
-from daemon.edge.index import Index
-from daemon.edge.inventory import Inventory
-from daemon.edge.metrics import make_metrics
-from daemon.edge.migrations import open_database
-from daemon.edge.outbox import Outbox
-from daemon.edge.patience import is_gone
-from daemon.edge.reports import Reports
-from daemon.edge.results import Results
-from daemon.edge.spool import SpoolReader
-from daemon.edge.spool_writer import SpoolWriter
+from daemon.edge.database.index import Index
+from daemon.edge.database.inventory import Inventory
+from daemon.edge.database.migrations import open_database
+from daemon.edge.database.outbox import Outbox
+from daemon.edge.database.patience import is_gone
+from daemon.edge.database.results import Results
+from daemon.edge.files.reports import Reports
+from daemon.edge.spool.reader import SpoolReader
+from daemon.edge.spool.writer import SpoolWriter
 from daemon.edge.supervisor import Supervisor
+from daemon.edge.telemetry.metrics import make_metrics
 from daemon.judgement import Judge, SeriesJudge
 from daemon.retention import Warden
 from daemon.workflow import Line, Parts
@@ -167,7 +167,7 @@ def test_a_revision_supersedes_a_report_whose_file_has_left_the_disk(engine, tmp
 
 
 def test_a_database_that_goes_away_at_any_statement_costs_no_verdict(tmp_path, monkeypatch):
-    monkeypatch.setattr("daemon.edge.patience._FIRST_S", 0.001)
+    monkeypatch.setattr("daemon.edge.database.patience._FIRST_S", 0.001)
     for statement in count():
         engine, looks = open_database(f"sqlite:///{tmp_path}/{statement}.sqlite"), []
         index, results = Index(engine, b"key"), Results(engine)

@@ -4,8 +4,8 @@ import threading
 from itertools import count
 
 import pytest
-from builders_intake import Intake
-from builders_push import push_series, slices
+from builders.intake import Intake
+from builders.push import push_series, slices
 
 from daemon.core.transmission import Deal, Manner, plan
 from daemon.core.values import ClosedBy

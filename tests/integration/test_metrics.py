@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from daemon.core.alerts import AlertOutcome
 from daemon.core.errors import Reason
 from daemon.core.values import ClosedBy, State
-from daemon.edge.metrics import (
+from daemon.edge.telemetry.metrics import (
     ANSWER_BUCKETS_S,
     STAGE_BUCKETS_S,
     AssociationOutcome,

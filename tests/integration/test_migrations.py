@@ -4,13 +4,13 @@ import threading
 
 import pytest
 import sqlalchemy as sa
-from builders_outbox import owe
+from builders.outbox import owe
 
 from daemon.core.errors import ConfigError
 from daemon.core.values import State
-from daemon.edge.migrations import open_database, open_existing
-from daemon.edge.outbox import Outbox
-from daemon.edge.results import Results
+from daemon.edge.database.migrations import open_database, open_existing
+from daemon.edge.database.outbox import Outbox
+from daemon.edge.database.results import Results
 
 #: What later steps added, newest first; taking it away gives the database of a time before.
 STEPS = (

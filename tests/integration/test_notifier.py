@@ -3,11 +3,11 @@
 import socket
 
 import pytest
-from builders_http import http_target
+from builders.http import http_target
 
 from daemon.core.errors import ConfigError, DeliveryFailed
 from daemon.core.values import State, Verdict
-from daemon.edge.notifier import Alert, Notifier, compose_alert, make_notifiers
+from daemon.edge.delivery.notifier import Alert, Notifier, compose_alert, make_notifiers
 
 RESCAN = Verdict(
     state=State.RESCAN, cause="motion", cause_word="Motion", action="Repeat the series; the patient moved."

@@ -12,14 +12,14 @@ from prometheus_client import CollectorRegistry
 
 from daemon.core.errors import SpoolError
 from daemon.core.values import Stage
-from daemon.edge.alerts import Alerts
-from daemon.edge.lateness import Lateness
-from daemon.edge.metrics import make_metrics
-from daemon.edge.migrations import connect
-from daemon.edge.observer import Observer
-from daemon.edge.outbox import Outbox
-from daemon.edge.receiver_status import STATUS, ReceiverStatus, write_status
-from daemon.edge.results import Results
+from daemon.edge.database.alerts import Alerts
+from daemon.edge.database.migrations import connect
+from daemon.edge.database.outbox import Outbox
+from daemon.edge.database.results import Results
+from daemon.edge.receiving.status import STATUS, ReceiverStatus, write_status
+from daemon.edge.telemetry.lateness import Lateness
+from daemon.edge.telemetry.metrics import make_metrics
+from daemon.edge.telemetry.observer import Observer
 
 RECEIVER = "the receiver does not run"
 GONE = "the database does not answer"
@@ -69,7 +69,7 @@ def test_a_storage_folder_that_vanishes_is_said_and_the_metrics_go_on(registry, 
 
 
 def test_a_status_that_cannot_be_read_is_no_database_that_hangs(registry, tmp_path, monkeypatch):
-    monkeypatch.setattr("daemon.edge.observer._HANGS_S", -1.0)
+    monkeypatch.setattr("daemon.edge.telemetry.observer._HANGS_S", -1.0)
     (tmp_path / STATUS).write_text("{")
     observer = Observer(make_metrics(registry), SimpleNamespace(), NOTHING_LATE, tmp_path)
 
@@ -79,7 +79,7 @@ def test_a_status_that_cannot_be_read_is_no_database_that_hangs(registry, tmp_pa
 
 
 def test_a_database_that_hangs_is_an_obstacle_too_and_holds_up_no_metrics(registry, tmp_path, monkeypatch):
-    monkeypatch.setattr("daemon.edge.observer._HANGS_S", 0.05)
+    monkeypatch.setattr("daemon.edge.telemetry.observer._HANGS_S", 0.05)
     asked, answer = threading.Event(), threading.Event()
 
     def closed_times(_: list[Stage]) -> list[float]:

@@ -4,12 +4,12 @@ import threading
 
 import pytest
 import sqlalchemy as sa
-from builders_database import opened
-from builders_outbox import owe, sop_uid
+from builders.database import opened
+from builders.outbox import owe, sop_uid
 
 from daemon.core.values import Stage, State
-from daemon.edge.outbox import Outbox
-from daemon.edge.results import Results
+from daemon.edge.database.outbox import Outbox
+from daemon.edge.database.results import Results
 
 
 @pytest.fixture

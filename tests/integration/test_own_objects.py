@@ -3,20 +3,20 @@
 from io import BytesIO
 
 import pytest
-from builders_assembly import assembled
-from builders_receiver import Receiver, storescu, write_series
-from builders_report import make_header, make_judgement, make_series
+from builders.assembly import assembled
+from builders.receiver import Receiver, storescu, write_series
+from builders.report import make_header, make_judgement, make_series
 from pydicom import dcmread, dcmwrite
 
 from daemon.core.completion import Completion, Patience
 from daemon.core.values import State
-from daemon.dicom.evidence import gather_evidence
-from daemon.dicom.headers import read_instance
-from daemon.dicom.procedure_step import read_report
-from daemon.dicom.sr import SRClass, build_sr
-from daemon.dicom.summary import build_summary, render_summary
-from daemon.edge.index import Index
-from daemon.edge.migrations import open_database
+from daemon.dicom.protocol.procedure_step import read_report
+from daemon.dicom.reading.headers import read_instance
+from daemon.dicom.report.evidence import gather_evidence
+from daemon.dicom.report.sr import SRClass, build_sr
+from daemon.dicom.report.summary import build_summary, render_summary
+from daemon.edge.database.index import Index
+from daemon.edge.database.migrations import open_database
 
 LATE = 1e12
 READERS = (read_instance, read_report)

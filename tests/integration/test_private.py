@@ -6,12 +6,12 @@ import stat
 import pytest
 
 from daemon.core.values import ReportKind, ReportObject
-from daemon.edge.drop import DropFolder, FolderWriter
+from daemon.edge.database.migrations import open_database
+from daemon.edge.delivery.folder import DropFolder, FolderWriter
 from daemon.edge.durable import taking_place, write_whole
-from daemon.edge.migrations import open_database
+from daemon.edge.files.reports import Reports
 from daemon.edge.private import claim_storage, exposed
-from daemon.edge.receiver_status import ReceiverStatus, write_status
-from daemon.edge.reports import Reports
+from daemon.edge.receiving.status import ReceiverStatus, write_status
 
 
 @pytest.fixture(autouse=True)

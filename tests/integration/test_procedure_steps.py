@@ -3,9 +3,9 @@
 from io import BytesIO
 
 import pytest
-from builders_intake import Intake
-from builders_push import peer, push_series, slices
-from builders_receiver import Receiver
+from builders.intake import Intake
+from builders.push import peer, push_series, slices
+from builders.receiver import Receiver
 from pydicom import Dataset
 from pydicom.sequence import Sequence
 from pynetdicom import AE
@@ -13,10 +13,10 @@ from pynetdicom.dimse_primitives import N_CREATE
 
 from daemon.core.steps import StepState
 from daemon.core.values import ClosedBy
-from daemon.dicom.mpps import begun, ended
 from daemon.dicom.parsing import parse
-from daemon.edge.reactor import parked_reactor
-from daemon.edge.scanner import create_step, set_step
+from daemon.dicom.protocol.mpps import begun, ended
+from daemon.edge.delivery.reactor import parked_reactor
+from daemon.edge.delivery.scanner import create_step, set_step
 
 MPPS = "1.2.840.10008.3.1.2.3.3"
 NOW = "20260101120000"

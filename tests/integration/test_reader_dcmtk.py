@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from builders_series import Lattice, classic, describe_pixels, part10
+from builders.series import Lattice, classic, describe_pixels, part10
 from pydicom import dcmread
 from pydicom.encaps import encapsulate, generate_frames
 
 from daemon.core.errors import NotAssessable, Reason
-from daemon.dicom.reader import read_volumes
+from daemon.dicom.reading.volumes import read_volumes
 
 LATTICE = Lattice(columns=70, rows=64, slices=3)
 JPEG, JPEG_LS, RLE = "/usr/bin/dcmcjpeg", "/usr/bin/dcmcjpls", "/usr/bin/dcmcrle"

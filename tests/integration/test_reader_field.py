@@ -7,19 +7,19 @@ import sys
 import tarfile
 from pathlib import Path
 
-import builders_reader_table as real
 import numpy as np
 import pytest
-from builders_judging import judge_of
-from builders_receiver import Receiver, storescu, write_series
-from builders_series import Lattice, classic, part10
+from builders import reader_table as real
+from builders.judging import judge_of
+from builders.receiver import Receiver, storescu, write_series
+from builders.series import Lattice, classic, part10
 from pydicom import dcmread
 
 from daemon.commands.assess import Appraiser
 from daemon.config import Settings
 from daemon.core.errors import NotAssessable, Reason
 from daemon.core.values import State
-from daemon.dicom.reader import arrange, read_volumes
+from daemon.dicom.reading.volumes import arrange, read_volumes
 from daemon.routes import all_routes
 from daemon.selection import consider, select
 

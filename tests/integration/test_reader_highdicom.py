@@ -4,14 +4,14 @@ import warnings
 
 import numpy as np
 import pytest
-from builders_series import part10
+from builders.series import part10
 from highdicom import get_volume_from_series
 from highdicom.legacy import LegacyConvertedEnhancedMRImage
 from pydicom.uid import LegacyConvertedEnhancedMRImageStorage
 from scipy.spatial.transform import Rotation
 
 from daemon.core.values import Acquisition, Volume
-from daemon.dicom.reader import read_volumes
+from daemon.dicom.reading.volumes import read_volumes
 from daemon.dicom.simulate import series_from_volume
 
 

@@ -2,17 +2,17 @@
 
 from pathlib import Path
 
-import builders_reader_table as real
 import numpy as np
 import pytest
-from builders_series import arrival
+from builders import reader_table as real
+from builders.series import arrival
 
 from daemon.core.errors import NotAssessable
 from daemon.core.geometry import Coverage, coverage
-from daemon.dicom.headers import read_instance
 from daemon.dicom.parsing import parse_file
-from daemon.dicom.reader import read_volumes
+from daemon.dicom.reading.headers import read_instance
 from daemon.dicom.reading.pixels import pixel_source
+from daemon.dicom.reading.volumes import read_volumes
 
 DOCUMENTED = Path(__file__).parents[2] / "docs" / "reader-table.md"
 

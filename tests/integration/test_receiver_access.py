@@ -10,17 +10,17 @@ from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
-from builders_peer import Peer, association_request, mr_bytes
-from builders_receiver import Receiver, echoscu, storescu, write_series
-from builders_spool import spool_settings
-from builders_tls import authority, vouched
+from builders.peer import Peer, association_request, mr_bytes
+from builders.receiver import Receiver, echoscu, storescu, write_series
+from builders.spool import spool_settings
+from builders.tls import authority, vouched
 
 from daemon.__main__ import main
 from daemon.core.errors import ConfigError
-from daemon.dicom.pdu import PduType
-from daemon.edge.listener import Listener
-from daemon.edge.listener_settings import ListenerSettings, TlsSettings
-from daemon.edge.spool_writer import SpoolWriter
+from daemon.dicom.protocol.pdu import PduType
+from daemon.edge.receiving.listener import Listener
+from daemon.edge.receiving.settings import ListenerSettings, TlsSettings
+from daemon.edge.spool.writer import SpoolWriter
 
 
 @pytest.fixture

@@ -9,12 +9,12 @@ import threading
 import time
 from contextlib import suppress
 
-from builders_peer import Peer
-from builders_receiver import Receiver
-from builders_spool import events
+from builders.peer import Peer
+from builders.receiver import Receiver
+from builders.spool import events
 
 from daemon.core.values import Arrival
-from daemon.edge.spool import SpoolReader
+from daemon.edge.spool.reader import SpoolReader
 
 KILLS = int(os.environ.get("SCANSIDE_KILLS", "10"))
 SEED = int(os.environ.get("SCANSIDE_KILL_SEED", "1"))

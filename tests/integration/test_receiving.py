@@ -11,23 +11,23 @@ from io import BytesIO
 from pathlib import Path
 
 import pytest
-from builders_peer import ECHO, MR, USER_ABORT, Peer, data_pdu, echo_command, mr_bytes, store_command, store_pdus
-from builders_receiver import ROOT, Receiver, echoscu, encoded, mr_dataset, storescu, write_series
-from builders_spool import events, small_disk, spool_settings
+from builders.peer import ECHO, MR, USER_ABORT, Peer, data_pdu, echo_command, mr_bytes, store_command, store_pdus
+from builders.receiver import ROOT, Receiver, echoscu, encoded, mr_dataset, storescu, write_series
+from builders.spool import events, small_disk, spool_settings
 from pydicom import dcmread
 from pydicom.uid import CTImageStorage, EnhancedMRImageStorage, MRImageStorage
 from pynetdicom import AE, _config
 
 from daemon.core.errors import ConfigError
 from daemon.core.values import Arrival, AssociationEnd
-from daemon.dicom.pdu import HEAD, PduType, encode_command
-from daemon.edge.listener import Listener
-from daemon.edge.listener_settings import ListenerSettings
-from daemon.edge.reactor import parked_reactor
-from daemon.edge.receiver_status import STATUS, read_status
-from daemon.edge.segments import COMMITTED, segment_name
-from daemon.edge.spool import SpoolReader
-from daemon.edge.spool_writer import SpoolWriter
+from daemon.dicom.protocol.pdu import HEAD, PduType, encode_command
+from daemon.edge.delivery.reactor import parked_reactor
+from daemon.edge.receiving.listener import Listener
+from daemon.edge.receiving.settings import ListenerSettings
+from daemon.edge.receiving.status import STATUS, read_status
+from daemon.edge.spool.reader import SpoolReader
+from daemon.edge.spool.segments import COMMITTED, segment_name
+from daemon.edge.spool.writer import SpoolWriter
 
 DATA = Path(os.environ.get("SCANSIDE_DATA", ROOT / "../shared/data"))
 

@@ -3,8 +3,8 @@
 import json
 
 import pytest
-from builders_judging import judge_of
-from builders_record import HEADS, RECORD, decisions, head, parts, pixels, told
+from builders.judging import judge_of
+from builders.record import HEADS, RECORD, decisions, head, parts, pixels, told
 
 #: What another machine's arithmetic may change (the golden test tolerates as much).
 TOLERANCE = 0.02

@@ -4,13 +4,13 @@ from io import BytesIO
 
 import pytest
 from archive import running_archive
-from builders_report import make_header, make_judgement, make_series, make_view
+from builders.report import make_header, make_judgement, make_series, make_view
 from pydicom import dcmread
 
 from daemon.core.values import ReportReference, State
-from daemon.dicom.evidence import gather_evidence
-from daemon.dicom.sr import SRClass, build_sr
-from daemon.dicom.summary import build_summary, render_summary
+from daemon.dicom.report.evidence import gather_evidence
+from daemon.dicom.report.sr import SRClass, build_sr
+from daemon.dicom.report.summary import build_summary, render_summary
 
 
 @pytest.fixture(scope="module")

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 import validators
 from archive import running_archive
-from builders_report import make_judgement, make_series, make_view
+from builders.report import make_judgement, make_series, make_view
 from highdicom.sr import srread
 from pydicom import dcmread
 
 from daemon.core.values import State
-from daemon.dicom.evidence import gather_evidence
-from daemon.dicom.sr import SRClass, build_sr
-from daemon.dicom.summary import build_summary, render_summary
+from daemon.dicom.report.evidence import gather_evidence
+from daemon.dicom.report.sr import SRClass, build_sr
+from daemon.dicom.report.summary import build_summary, render_summary
 
 DATA = Path(os.environ.get("SCANSIDE_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
 HEADS = {"head-t1-datalad-defaced": 384, "head-t1-philips-elition": 170, "head-t1-siemens-trio": 176}

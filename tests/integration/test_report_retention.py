@@ -6,19 +6,19 @@
 import os
 
 import pytest
-from builders_outbox import owe, save, sop_uid
-from builders_spool import spool_settings
+from builders.outbox import owe, save, sop_uid
+from builders.spool import spool_settings
 
 from daemon.core.retention import Kind, Retention
 from daemon.core.values import Stage
-from daemon.edge.board import ResultsBoard
-from daemon.edge.inventory import Inventory
-from daemon.edge.outbox import Outbox
-from daemon.edge.pledges import Pledges
-from daemon.edge.reports import Reports
-from daemon.edge.results import Results
-from daemon.edge.spool import SpoolReader
-from daemon.edge.spool_writer import SpoolWriter, shortage
+from daemon.edge.database.inventory import Inventory
+from daemon.edge.database.outbox import Outbox
+from daemon.edge.database.pledges import Pledges
+from daemon.edge.database.results import Results
+from daemon.edge.files.reports import Reports
+from daemon.edge.spool.reader import SpoolReader
+from daemon.edge.spool.writer import SpoolWriter, shortage
+from daemon.edge.web.board import ResultsBoard
 from daemon.retention import Warden
 
 SERIES = int(os.environ.get("SCANSIDE_SERIES", "120"))

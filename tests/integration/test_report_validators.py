@@ -9,8 +9,8 @@ from io import BytesIO
 import numpy as np
 import pytest
 import validators
-from builders import manifest, measure
-from builders_report import make_header, make_judgement, make_series, make_view
+from builders.report import make_header, make_judgement, make_series, make_view
+from builders.values import manifest, measure
 from highdicom.sr import srread
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -22,10 +22,10 @@ from pydicom.uid import JPEGLSLossless, RLELossless
 
 from daemon.core.measures import Assessment
 from daemon.core.values import ReportReference, State
-from daemon.dicom.evidence import gather_evidence
-from daemon.dicom.recoding import PLAIN, recoded, syntaxes_for
-from daemon.dicom.sr import SRClass, build_sr
-from daemon.dicom.summary import build_summary, render_summary
+from daemon.dicom.report.evidence import gather_evidence
+from daemon.dicom.report.recoding import PLAIN, recoded, syntaxes_for
+from daemon.dicom.report.sr import SRClass, build_sr
+from daemon.dicom.report.summary import build_summary, render_summary
 from daemon.dicom.text import plain
 from models.findings import Structure
 

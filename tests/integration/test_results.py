@@ -4,13 +4,13 @@ import json
 
 import pytest
 import sqlalchemy as sa
-from builders import assessment, association_end, instance
+from builders.values import assessment, association_end, instance
 
 from daemon.core.values import ClosedBy, Series, Stage, State, Verdict
-from daemon.edge.index import Index
-from daemon.edge.migrations import open_database
-from daemon.edge.outbox import Outbox
-from daemon.edge.results import Published, Results
+from daemon.edge.database.index import Index
+from daemon.edge.database.migrations import open_database
+from daemon.edge.database.outbox import Outbox
+from daemon.edge.database.results import Published, Results
 from models.artefacts import Artefact
 
 VERDICT = Verdict(state=State.RESCAN, cause="noise", cause_word="Noise", action="repeat", reasons=("noise",), rating=20)

@@ -9,11 +9,11 @@ from dataclasses import replace
 
 import pytest
 import sqlalchemy as sa
-from builders import assessment
-from builders_assembly import assembled
-from builders_daemon import SCANSIDE
-from builders_series import classic, encoded
-from builders_spool import association_end, receipt, spool_settings
+from builders.assembly import assembled
+from builders.daemon import SCANSIDE
+from builders.series import classic, encoded
+from builders.spool import association_end, receipt, spool_settings
+from builders.values import assessment
 from pydicom import dcmread
 
 from daemon.commands.spool import export_spool, list_spool, prune_spool
@@ -21,18 +21,18 @@ from daemon.config import load_settings
 from daemon.core.completion import Completion, Patience
 from daemon.core.errors import ConfigError, Reason, SpoolError
 from daemon.core.values import Algorithm, ReportKind, Stage, State, Verdict
-from daemon.dicom.headers import read_instance
-from daemon.dicom.procedure_step import read_report
-from daemon.edge import schema
-from daemon.edge.index import Index
-from daemon.edge.inventory import Inventory
-from daemon.edge.migrations import open_database
-from daemon.edge.outbox import Outbox
-from daemon.edge.reports import Reports
-from daemon.edge.results import Published, Results
-from daemon.edge.segments import segment_name
-from daemon.edge.spool import SpoolReader
-from daemon.edge.spool_writer import SpoolWriter
+from daemon.dicom.protocol.procedure_step import read_report
+from daemon.dicom.reading.headers import read_instance
+from daemon.edge.database import schema
+from daemon.edge.database.index import Index
+from daemon.edge.database.inventory import Inventory
+from daemon.edge.database.migrations import open_database
+from daemon.edge.database.outbox import Outbox
+from daemon.edge.database.results import Published, Results
+from daemon.edge.files.reports import Reports
+from daemon.edge.spool.reader import SpoolReader
+from daemon.edge.spool.segments import segment_name
+from daemon.edge.spool.writer import SpoolWriter
 from daemon.judgement import SeriesJudge
 from daemon.retention import Warden
 from daemon.routes import all_routes

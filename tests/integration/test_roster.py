@@ -5,10 +5,10 @@ import sys
 
 import pytest
 import sqlalchemy as sa
-from builders_database import gone_at
+from builders.database import gone_at
 
-from daemon.edge.patience import unless_gone
-from daemon.edge.roster import Roster
+from daemon.edge.database.patience import unless_gone
+from daemon.edge.database.roster import Roster
 
 
 class Clock:

@@ -6,17 +6,17 @@ import threading
 import time
 
 import pytest
-from builders_daemon import SCANSIDE
-from builders_push import peer, push_series, slices
-from builders_receiver import Receiver, encoded, mr_dataset
+from builders.daemon import SCANSIDE
+from builders.push import peer, push_series, slices
+from builders.receiver import Receiver, encoded, mr_dataset
 from pydicom import dcmread
 from pydicom.uid import JPEG2000
 
 from daemon.commands.push import send_plainly
 from daemon.core.errors import DeliveryFailed
 from daemon.core.transmission import Deal, Manner, plan
-from daemon.dicom.outgoing import encode_outgoing, read_outgoing
-from daemon.edge.scanner import push
+from daemon.dicom.protocol.outgoing import encode_outgoing, read_outgoing
+from daemon.edge.delivery.scanner import push
 
 
 @pytest.fixture(scope="module")

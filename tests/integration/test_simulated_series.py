@@ -3,15 +3,15 @@
 import subprocess
 from pathlib import Path
 
-import builders_reader_table as real
 import nibabel as nib
 import numpy as np
 import pytest
-from builders_series import part10
+from builders import reader_table as real
+from builders.series import part10
 from scipy.spatial.transform import Rotation
 
 from daemon.core.values import Acquisition, Volume
-from daemon.dicom.reader import read_volumes
+from daemon.dicom.reading.volumes import read_volumes
 from daemon.dicom.simulate import corrupted_series, series_from_volume
 
 DCIODVFY = Path("/usr/bin/dciodvfy")

@@ -13,7 +13,7 @@ from io import BytesIO
 from pathlib import Path
 
 import pytest
-from builders_spool import association_end, contents, events, receipt, small_disk, spool_settings, store
+from builders.spool import association_end, contents, events, receipt, small_disk, spool_settings, store
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom import dcmread
@@ -21,9 +21,9 @@ from pydicom.dataset import Dataset
 
 from daemon.core.errors import ConfigError, SpoolError
 from daemon.core.values import Arrival, AssociationEnd
-from daemon.edge.segments import COMMITTED, SEGMENT_HEAD, START, Cursor, segment_name
-from daemon.edge.spool import SpoolReader
-from daemon.edge.spool_writer import SpoolWriter
+from daemon.edge.spool.reader import SpoolReader
+from daemon.edge.spool.segments import COMMITTED, SEGMENT_HEAD, START, Cursor, segment_name
+from daemon.edge.spool.writer import SpoolWriter
 
 
 @pytest.fixture
@@ -321,7 +321,7 @@ def test_a_foreign_newest_segment_stops_the_start_with_advice(folder, opened):
 
 
 def test_one_spool_has_one_receiver(opened, monkeypatch):
-    monkeypatch.setattr("daemon.edge.spool_claim._CLAIM_S", 0.2)
+    monkeypatch.setattr("daemon.edge.spool.claim._CLAIM_S", 0.2)
     opened()
 
     with pytest.raises(ConfigError, match="another receiver"):
@@ -510,8 +510,8 @@ def test_a_part_10_file_is_made_even_of_an_instance_with_an_illegal_uid(folder, 
 _FOLLOWER = """
 import sys, time
 from pathlib import Path
-from daemon.edge.segments import START
-from daemon.edge.spool import SpoolReader
+from daemon.edge.spool.segments import START
+from daemon.edge.spool.reader import SpoolReader
 reader, cursor, seen = SpoolReader(Path(sys.argv[1])), START, 0
 while seen < int(sys.argv[2]):
     for arrival, cursor in reader.follow(cursor):

@@ -13,15 +13,15 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from archive import DICOMWEB, free_port, running_archive
-from builders_nonsense import serving, storing
-from builders_report import make_header, make_judgement, make_series
-from builders_tls import Identity, authority, vouched
+from builders.nonsense import serving, storing
+from builders.report import make_header, make_judgement, make_series
+from builders.tls import Identity, authority, vouched
 
 from daemon.core.errors import ConfigError, DeliveryFailed, DeliveryRefused, DestinationUnreachable
 from daemon.core.values import ReportObject
-from daemon.dicom.evidence import gather_evidence
-from daemon.dicom.sr import build_sr
-from daemon.edge.stow import StowClient, WebArchive
+from daemon.dicom.report.evidence import gather_evidence
+from daemon.dicom.report.sr import build_sr
+from daemon.edge.delivery.stow import StowClient, WebArchive
 from daemon.edge.tls import TlsSettings
 
 

@@ -10,7 +10,7 @@ import pytest
 from pyarrow import parquet
 
 from daemon.core.errors import ConfigError
-from daemon.edge.tables import write_tables
+from daemon.edge.files.tables import write_tables
 
 ROWS = [
     {"series": "1.2", "images": 12, "verdict": "NOT_ASSESSED", "cause": None, "reasons": ["flat"], "uncertainty": None},

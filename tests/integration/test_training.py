@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from builders_reader_table import DICOM
+from builders.reader_table import DICOM
 
 from daemon.config import Settings
 from daemon.edge.engines import engine_maker

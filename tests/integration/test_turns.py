@@ -4,10 +4,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from builders_postgres import running_postgres
-from builders_turns import BUSY
+from builders.postgres import running_postgres
+from builders.turns import BUSY
 
-SCRIPT = Path(__file__).parents[1] / "builders_turns.py"
+SCRIPT = Path(__file__).parents[1] / "builders" / "turns.py"
 #: BUSY had fifty series waiting when RARE's three came, and was at its tenth when LATE's first came.
 ORDER = [
     *("BUSY 1", "RARE 1", "BUSY 2", "RARE 2", "BUSY 3", "RARE 3"),
@@ -19,13 +19,13 @@ ORDER = [
 
 def judged(url: str, *options: str, code: int = 0) -> list[str]:
     finished = subprocess.run(
-        [sys.executable, SCRIPT, url, *options],
+        [sys.executable, "-P", SCRIPT, url, *options],
         capture_output=True,
         text=True,
         check=False,
         timeout=60,
-        cwd=SCRIPT.parents[1],
-        env={"PYTHONPATH": ".", "OMP_NUM_THREADS": "1"},
+        cwd=SCRIPT.parents[2],
+        env={"PYTHONPATH": ".:tests", "OMP_NUM_THREADS": "1"},
     )
     assert code == finished.returncode, finished.stderr[-3000:]
     return finished.stdout.splitlines()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from builders_board import ACCEPT, RESCAN, MemoryBoard, card
+from builders.board import ACCEPT, RESCAN, MemoryBoard, card
 from prometheus_client import CollectorRegistry
 
 from daemon.edge.web import app

@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 import numpy as np
 import pytest
-from builders import brain, examined, prediction, shipped
+from builders.values import brain, examined, prediction, shipped
 
 from export.harm import add_harm
 from models.appearance import describe_image, describe_labels, numbers_of

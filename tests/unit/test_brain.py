@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from builders import brain, examined, prediction, shipped
+from builders.values import brain, examined, prediction, shipped
 
 from models.artefacts import ARTEFACTS, Artefact
 from models.bundle import BundleError

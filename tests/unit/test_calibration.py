@@ -3,7 +3,7 @@
 from dataclasses import replace
 from math import nan
 
-from builders import manifest
+from builders.values import manifest
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -1,9 +1,9 @@
-from builders import shipped
+from builders.values import shipped
 from pydicom.sr.codedict import codes as standard
 from pydicom.sr.coding import Code
 
 from daemon.core.values import State
-from daemon.dicom import codes
+from daemon.dicom.report import codes
 
 
 def private_codes():

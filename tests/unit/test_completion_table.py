@@ -5,7 +5,7 @@ a regular series of twelve, by number.
 """
 
 import pytest
-from builders import association_end, instance
+from builders.values import association_end, instance
 
 from daemon.core.completion import Completion, Patience
 from daemon.core.rhythm import Rhythm

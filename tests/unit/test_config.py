@@ -16,8 +16,8 @@ from daemon.core.bounds import Finite, Range
 from daemon.core.errors import ConfigError
 from daemon.core.rule import Rule
 from daemon.core.values import ReportKind
+from daemon.edge.delivery.outlets import OUTLETS, DicomOutlet, FolderOutlet, StowOutlet
 from daemon.edge.engines import ENGINES, OnnxRuntimeSettings, OpenVinoSettings, TritonSettings
-from daemon.edge.outlets import OUTLETS, DicomOutlet, FolderOutlet, StowOutlet
 from daemon.structuring import structure
 
 

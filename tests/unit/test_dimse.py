@@ -21,7 +21,7 @@ from pynetdicom.dimse_primitives import C_ECHO, C_FIND, C_STORE, N_CREATE, N_SET
 from pynetdicom.dsutils import decode, encode
 
 from daemon.core.errors import ProtocolError
-from daemon.dicom.dimse import (
+from daemon.dicom.protocol.dimse import (
     NOT_WRITTEN,
     STEP_ENDED,
     STEP_ENDED_ID,
@@ -31,7 +31,7 @@ from daemon.dicom.dimse import (
     decode_request,
     encode_response,
 )
-from daemon.dicom.pdu import AbortReason
+from daemon.dicom.protocol.pdu import AbortReason
 
 _UIDS = st.from_regex(r"[1-9][0-9]{0,8}(\.(0|[1-9][0-9]{0,8})){1,5}", fullmatch=True)
 MPPS = "1.2.840.10008.3.1.2.3.3"

@@ -3,14 +3,14 @@
 from datetime import datetime
 
 import pytest
-from builders_report import make_header, make_series
+from builders.report import make_header, make_series
 from hypothesis import given
 from hypothesis import strategies as st
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 
-from daemon.dicom.evidence import gather_evidence
+from daemon.dicom.report.evidence import gather_evidence
 
 #: Type 2 in the Patient and General Study modules (PS3.3, C.7.1.1, C.7.2.1).
 REQUIRED = {

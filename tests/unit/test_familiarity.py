@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from builders import prediction
+from builders.values import prediction
 from scipy.spatial.distance import mahalanobis
 
 from models.familiarity import FEATURES, HISTOGRAM, Space, describe, distances, fit_space, load_spaces, save_spaces

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from builders_series import Lattice, arrival, classic, encoded, enhanced, mosaic
+from builders.series import Lattice, arrival, classic, encoded, enhanced, mosaic
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom.dataset import Dataset
@@ -13,7 +13,7 @@ from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, Implic
 from scipy.spatial.transform import Rotation
 
 from daemon.core.geometry import Coverage, coverage
-from daemon.dicom.headers import read_instance
+from daemon.dicom.reading.headers import read_instance
 
 
 def header(dataset, syntax=ExplicitVRLittleEndian, **facts):

@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
-import builders
 import numpy as np
 import pytest
+from builders import values
 from scipy.special import softmax
 
 from models.preprocess import Grid
@@ -45,7 +45,7 @@ class _Networks:
 
     def predict(self, voxels, affine):
         logits = np.stack([9.0 * (self._called == tissue) for tissue in range(4)]).astype(np.float32)
-        found = replace(builders.prediction(), labels=self._called, probabilities=softmax(logits, axis=0))
+        found = replace(values.prediction(), labels=self._called, probabilities=softmax(logits, axis=0))
         return replace(found, image=voxels, affine=affine)
 
 

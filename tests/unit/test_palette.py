@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from daemon.core.values import State
-from daemon.dicom.picture.palette import ABOVE, BACKGROUND, BANDS, PANEL, QUIET_TEXT, TEXT, WITHIN, heat
+from daemon.dicom.report.picture.palette import ABOVE, BACKGROUND, BANDS, PANEL, QUIET_TEXT, TEXT, WITHIN, heat
 
 # Machado, Oliveira and Fernandes 2009, severity 1: linear sRGB as seen with one kind of cone missing.
 DEFICIENCIES = {

@@ -7,7 +7,7 @@ from pynetdicom.pdu import A_ABORT_RQ, A_ASSOCIATE_RJ, A_RELEASE_RP, P_DATA_TF
 from pynetdicom.pdu_items import PresentationDataValueItem
 
 from daemon.core.errors import ProtocolError
-from daemon.dicom.pdu import (
+from daemon.dicom.protocol.pdu import (
     CALLED_AE_UNKNOWN,
     CALLING_AE_UNKNOWN,
     HEAD,

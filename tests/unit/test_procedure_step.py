@@ -8,8 +8,8 @@ from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRL
 from pynetdicom.dsutils import encode
 
 from daemon.core.steps import StepArrival, StepState
-from daemon.dicom.mpps import begun, ended
-from daemon.dicom.procedure_step import read_report, stated_status
+from daemon.dicom.protocol.mpps import begun, ended
+from daemon.dicom.protocol.procedure_step import read_report, stated_status
 
 SYNTAXES = [ExplicitVRLittleEndian, ImplicitVRLittleEndian, ExplicitVRBigEndian]
 MR = "1.2.840.10008.5.1.4.1.1.4"

@@ -2,7 +2,7 @@
 
 import io
 
-from daemon.edge.progress import Progress
+from daemon.edge.telemetry.progress import Progress
 
 
 class Terminal(io.StringIO):

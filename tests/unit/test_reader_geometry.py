@@ -4,13 +4,13 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from builders_series import Lattice, classic, decimals, enhanced, mosaic
+from builders.series import Lattice, classic, decimals, enhanced, mosaic
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from daemon.core.errors import NotAssessable, Reason
-from daemon.dicom.reader import arrange, read_volumes
+from daemon.dicom.reading.volumes import arrange, read_volumes
 
 coordinates = st.floats(-300, 300)
 angles = st.floats(-4, 4)

@@ -11,8 +11,8 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from builders_fuzz import mutated_file
-from builders_series import Lattice, arrival, classic, encoded, enhanced, mosaic, part10, with_syntax
+from builders.fuzz import mutated_file
+from builders.series import Lattice, arrival, classic, encoded, enhanced, mosaic, part10, with_syntax
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom.encaps import encapsulate, generate_frames
@@ -21,9 +21,9 @@ from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, JPEG2000
 
 from daemon.core.errors import NotAssessable, Reason
 from daemon.core.values import Instance
-from daemon.dicom.headers import read_instance
 from daemon.dicom.parsing import parse, parse_file
-from daemon.dicom.reader import read_volumes
+from daemon.dicom.reading.headers import read_instance
+from daemon.dicom.reading.volumes import read_volumes
 
 MEBIBYTE = 2**20
 FUZZ_FILES = int(os.environ.get("SCANSIDE_FUZZ_FILES", "600"))

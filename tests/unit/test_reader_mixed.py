@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from builders_series import Lattice, classic, enhanced
+from builders.series import Lattice, classic, enhanced
 
 from daemon.config import Settings
 from daemon.core.errors import NotAssessable, Reason
-from daemon.dicom.facts import facts_of
-from daemon.dicom.reader import arrange, read_volumes
+from daemon.dicom.reading.facts import facts_of
+from daemon.dicom.reading.volumes import arrange, read_volumes
 from daemon.routes import all_routes
 from daemon.selection import consider, select
 

@@ -5,7 +5,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from builders_series import Lattice, arrival, classic, encoded, enhanced, part10
+from builders.series import Lattice, arrival, classic, encoded, enhanced, part10
 from pydicom.encaps import encapsulate
 from pydicom.pixels import compress
 from pydicom.uid import (
@@ -18,11 +18,11 @@ from pydicom.uid import (
 
 from daemon.core.errors import NotAssessable, Reason, SpoolError
 from daemon.dicom.content import InMemory, Limits, Section, Stream
-from daemon.dicom.headers import read_instance
 from daemon.dicom.parsing import parse
-from daemon.dicom.reader import arrange, read_volumes
 from daemon.dicom.reading.frames import frames_of
+from daemon.dicom.reading.headers import read_instance
 from daemon.dicom.reading.objects import limits_of, read_image
+from daemon.dicom.reading.volumes import arrange, read_volumes
 
 MEBIBYTE = 2**20
 LARGE = Lattice(columns=256, rows=256, slices=64)  # 8 MiB
@@ -203,7 +203,7 @@ def _frames(content, syntax):
 
 
 def test_more_images_than_any_volume_has_are_refused(monkeypatch):
-    monkeypatch.setattr("daemon.dicom.reader.FRAMES_MAX", 5)
+    monkeypatch.setattr("daemon.dicom.reading.volumes.FRAMES_MAX", 5)
     for objects in (classic(), [enhanced()]):
         _, error = peak_of(lambda objects=objects: arrange(objects))
         assert (Reason.TOO_LARGE, "more than 5 images") == (error.reason, error.detail)

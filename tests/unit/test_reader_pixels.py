@@ -4,7 +4,7 @@ import base64
 
 import numpy as np
 import pytest
-from builders_series import Lattice, classic, describe_pixels, encoded, enhanced, part10, with_syntax
+from builders.series import Lattice, classic, describe_pixels, encoded, enhanced, part10, with_syntax
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom.encaps import encapsulate
@@ -25,7 +25,7 @@ from pydicom.uid import (
 
 from daemon.core.errors import NotAssessable, Reason
 from daemon.dicom.parsing import parse
-from daemon.dicom.reader import read_volumes
+from daemon.dicom.reading.volumes import read_volumes
 
 #: 4 x 6 pixels 0, 171, 342 ..., encoded by OpenJPH 0.26.3 (imagecodecs 2026.3.6, htj2k_encode, reversible).
 HTJ2K = base64.b64decode(

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from builders_series import Lattice, classic, encoded, enhanced, mosaic, part10
+from builders.series import Lattice, classic, encoded, enhanced, mosaic, part10
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom.dataset import Dataset
@@ -19,7 +19,7 @@ from pydicom.uid import (
 from daemon.core.errors import NotAssessable, Reason
 from daemon.core.values import Acquisition
 from daemon.dicom.parsing import parse
-from daemon.dicom.reader import read_volumes
+from daemon.dicom.reading.volumes import read_volumes
 
 
 def refusal(objects):

@@ -5,9 +5,15 @@ from ipaddress import ip_network
 import pytest
 from pydicom import uid
 
-from daemon.dicom.contexts import ENHANCED_MR, PROCEDURE_STEP, STORAGE_SOP_CLASSES, TRANSFER_SYNTAXES, VERIFICATION
-from daemon.edge.listener import is_allowed
-from daemon.edge.negotiation import supported_contexts
+from daemon.dicom.protocol.contexts import (
+    ENHANCED_MR,
+    PROCEDURE_STEP,
+    STORAGE_SOP_CLASSES,
+    TRANSFER_SYNTAXES,
+    VERIFICATION,
+)
+from daemon.edge.receiving.listener import is_allowed
+from daemon.edge.receiving.negotiation import supported_contexts
 
 _NETWORKS = (ip_network("10.1.0.0/16"), ip_network("fd00::/8"))
 

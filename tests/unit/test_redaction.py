@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daemon.core.errors import DeliveryFailed, NotAssessable, Reason
+from daemon.core.tokens import token
 from daemon.core.values import State
-from daemon.edge.redaction import FIELDS, Redaction, describe, token
+from daemon.edge.telemetry.redaction import FIELDS, Redaction, describe
 
 KEY = b"a key that no other site has"
 redact = Redaction(KEY)

@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
-import builders
 import numpy as np
 import pytest
+from builders import values
 from scipy.ndimage import gaussian_filter
 from scipy.special import softmax
 
@@ -37,7 +37,7 @@ def seen_by_a_network(labels, affine=COARSE.affine):
     shares = np.stack([resample((labels == tissue).astype(np.float32), FINE, COARSE) for tissue in range(4)])
     probabilities = softmax(np.log(shares + 0.02), axis=0).astype(np.float32)
     labels_there = probabilities.argmax(axis=0).astype(np.uint8)
-    return replace(builders.prediction(), labels=labels_there, probabilities=probabilities, affine=affine)
+    return replace(values.prediction(), labels=labels_there, probabilities=probabilities, affine=affine)
 
 
 def test_a_fine_scan_gets_finer_labels_than_the_network_has(labels):

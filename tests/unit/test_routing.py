@@ -5,15 +5,15 @@ from dataclasses import replace
 from importlib.resources import files
 
 import pytest
-from builders_series import Lattice, classic, enhanced
+from builders.series import Lattice, classic, enhanced
 from hypothesis import given
 from hypothesis import strategies as st
 
 from daemon.config import Settings, default_routes, load_settings, shipped_bundles
 from daemon.core.errors import ConfigError, NotAssessable, Reason
 from daemon.core.routing import Condition, Route, faults, find_route, try_routes
-from daemon.dicom.facts import facts_of
-from daemon.dicom.reader import arrange
+from daemon.dicom.reading.facts import facts_of
+from daemon.dicom.reading.volumes import arrange
 from daemon.routes import all_routes
 from daemon.selection import consider, select
 from models.bundle import BundleError, read_manifest, write_manifest

@@ -5,13 +5,13 @@ import zlib
 from contextlib import contextmanager
 
 import pytest
-from builders_spool import association_end, receipt
+from builders.spool import association_end, receipt
 from hypothesis import given
 from hypothesis import strategies as st
 
 from daemon.core.errors import SpoolError
 from daemon.core.values import Arrival, AssociationEnd
-from daemon.edge.segments import (
+from daemon.edge.spool.segments import (
     SEGMENT_HEAD,
     START,
     Cursor,

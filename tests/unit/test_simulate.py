@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from builders_series import Lattice, classic, encoded, enhanced, mosaic
+from builders.series import Lattice, classic, encoded, enhanced, mosaic
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom.uid import ExplicitVRLittleEndian
@@ -11,7 +11,7 @@ from scipy.spatial.transform import Rotation
 from daemon.core.errors import NotAssessable
 from daemon.core.values import Acquisition, Volume
 from daemon.dicom.parsing import parse
-from daemon.dicom.reader import read_volumes
+from daemon.dicom.reading.volumes import read_volumes
 from daemon.dicom.simulate import corrupted_series, series_from_volume
 
 SHAPE = (5, 4, 6)

@@ -8,8 +8,7 @@ from datetime import UTC, datetime
 from io import BytesIO
 
 import pytest
-from builders import measure
-from builders_report import (
+from builders.report import (
     ALGORITHM,
     FINISHED_AT,
     SERIES_UID,
@@ -19,6 +18,7 @@ from builders_report import (
     make_judgement,
     make_series,
 )
+from builders.values import measure
 from highdicom.sr import srread
 from pydicom import dcmread
 from pydicom.dataset import Dataset
@@ -32,9 +32,9 @@ from pydicom.uid import (
 
 from daemon.core.measures import Measure
 from daemon.core.values import ReportKind, ReportReference, State
-from daemon.dicom.codes import NOT_ASSESSED, OTHER_MEASURE, VERDICT, VERDICTS
-from daemon.dicom.evidence import gather_evidence
-from daemon.dicom.sr import SRClass, build_sr, comment
+from daemon.dicom.report.codes import NOT_ASSESSED, OTHER_MEASURE, VERDICT, VERDICTS
+from daemon.dicom.report.evidence import gather_evidence
+from daemon.dicom.report.sr import SRClass, build_sr, comment
 from daemon.dicom.uids import CODING_SCHEME_UID
 from models.artefacts import Artefact
 from models.findings import Evidence, Structure

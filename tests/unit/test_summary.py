@@ -7,8 +7,8 @@ from io import BytesIO
 
 import numpy as np
 import pytest
-from builders import manifest, measure
-from builders_report import make_assessment, make_header, make_judgement, make_series, make_view
+from builders.report import make_assessment, make_header, make_judgement, make_series, make_view
+from builders.values import manifest, measure
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom import dcmread
@@ -16,12 +16,12 @@ from pydicom.uid import SecondaryCaptureImageStorage
 
 from daemon.core.measures import Assessment
 from daemon.core.values import ReportKind, State, Volume
-from daemon.dicom.evidence import gather_evidence
-from daemon.dicom.picture.charts import ratio
-from daemon.dicom.picture.palette import BANDS, OUTLINE
-from daemon.dicom.picture.slices import AXIAL, CORONAL, SAGITTAL, compose_slices, draw_anatomy, draw_heat
-from daemon.dicom.sr import build_sr
-from daemon.dicom.summary import HEIGHT, WIDTH, build_summary, dominant, render_summary
+from daemon.dicom.report.evidence import gather_evidence
+from daemon.dicom.report.picture.charts import ratio
+from daemon.dicom.report.picture.palette import BANDS, OUTLINE
+from daemon.dicom.report.picture.slices import AXIAL, CORONAL, SAGITTAL, compose_slices, draw_anatomy, draw_heat
+from daemon.dicom.report.sr import build_sr
+from daemon.dicom.report.summary import HEIGHT, WIDTH, build_summary, dominant, render_summary
 from models.findings import Structure
 
 

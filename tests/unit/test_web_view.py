@@ -3,7 +3,7 @@
 import json
 from dataclasses import fields, replace
 
-from builders_board import ACCEPT, NOT_ASSESSED, RESCAN, card, mixture
+from builders.board import ACCEPT, NOT_ASSESSED, RESCAN, card, mixture
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -18,8 +18,8 @@ from daemon.core.ports import Content
 from daemon.core.routing import FREE_TEXT, NUMBERS, WORDS
 from daemon.dicom.attributes import Attributes, PrivateName, element_of, private_tags
 from daemon.dicom.content import Limits, Section, Stream
-from daemon.dicom.dimensions import DIMENSIONS, PRIVATE_NAMES
 from daemon.dicom.parsing import HEADER_LIMITS, data_set_of, elements, encoding_rules, with_syntax
+from daemon.dicom.reading.dimensions import DIMENSIONS, PRIVATE_NAMES
 
 #: Siemens' description of a mosaic.
 CSA_HEADER: Final = PrivateName(0x0029, "SIEMENS CSA HEADER", 0x10, "OB")

@@ -2,7 +2,7 @@
 
 A fact is a dimension of the series when every position shows the same set of its values, two at least. Other facts
 may differ from slice to slice and split nothing (the trigger time of a single-shot scan); those that make the contrast
-refuse the volume later (``dicom/facts.py``). Where frames are left that
+refuse the volume later (``dicom/reading/facts.py``). Where frames are left that
 no fact tells apart, they repeat one another in the order of their InstanceNumber (GE time series).
 """
 
@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from daemon.core.errors import NotAssessable, Reason
-from daemon.dicom.dimensions import DIMENSIONS, Key, label
+from daemon.dicom.reading.dimensions import DIMENSIONS, Key, label
 from daemon.dicom.reading.frames import Frame
 
 #: Frames whose positions along the normal differ by less, in mm, lie at one position.

@@ -1,0 +1,1 @@
+"""What goes over the wire: PDUs, DIMSE and STOW messages, procedure steps, instances on their way out."""

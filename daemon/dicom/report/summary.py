@@ -1,0 +1,297 @@
+"""A verdict as a picture that any console shows: what to do is read from two metres, why from nearby.
+
+The picture holds no identity text; the object around it is a Secondary Capture (PS3.3, A.8.1).
+"""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from math import inf, isnan
+from typing import Final
+
+import numpy as np
+from highdicom import PhotometricInterpretationValues
+from highdicom.sc import SCImage
+from highdicom.sr import CodedConcept
+from PIL import Image, ImageDraw
+from pydicom import Dataset, config
+from pydicom.sr.codedict import codes
+from pydicom.uid import JPEGLSLossless
+
+from daemon.core.measures import Measure
+from daemon.core.values import Judgement, ReportKind, ReportObject, Verdict, Volume
+from daemon.dicom.report.document import seal, series_attributes, source_of
+from daemon.dicom.report.evidence import Evidence, Source
+from daemon.dicom.report.picture.charts import Frame, draw_bars, draw_legend, draw_volumes, nearness
+from daemon.dicom.report.picture.lettering import Style, fit, width_of, wrap, write, write_over
+from daemon.dicom.report.picture.palette import BACKGROUND, BANDS, QUIET_TEXT
+from daemon.dicom.report.picture.slices import Picture, Plane, Slice, compose_slices, draw_anatomy, draw_heat
+from daemon.dicom.report.picture.symbols import draw_symbol
+from daemon.dicom.text import plain
+from models.findings import View
+from models.manifest import Manifest
+
+#: Rows and columns of the picture.
+HEIGHT: Final = 960
+WIDTH: Final = 1280
+
+
+def render_summary(judgement: Judgement, view: View | None = None, volume: Volume | None = None) -> Picture:
+    """The picture of one verdict, uint8 RGB (960, 1280, 3).
+
+    With a view: anatomy with a structure outlined, where the dominant measure comes from, and the numbers. With a
+    volume alone: its middle slices. With neither: words.
+    """
+    picture = Image.new("RGB", (WIDTH, HEIGHT), BACKGROUND)
+    _draw_band(picture, judgement)
+    if view is not None:
+        _draw_view(picture, judgement, view)
+    elif volume is not None:
+        _draw_volume(picture, volume)
+    else:
+        _draw_nothing(picture)
+    _draw_footer(picture, judgement)
+    return np.asarray(picture)
+
+
+def build_summary(
+    evidence: Evidence, judgement: Judgement, picture: Picture, *, recognizable: bool = True
+) -> ReportObject:
+    """``picture``, uint8 RGB (rows, columns, 3), as Secondary Capture in JPEG-LS: identical for identical arguments.
+
+    ``recognizable`` is said in (0028,0302) Recognizable Visual Features: in a profile somebody can be recognised.
+    """
+    with config.disable_value_validation():  # its warnings would quote UIDs of the source
+        image = SCImage(
+            pixel_array=picture,
+            photometric_interpretation=PhotometricInterpretationValues.RGB,
+            bits_allocated=8,
+            coordinate_system="PATIENT",
+            patient_orientation=("L", "P"),
+            study_instance_uid=evidence.study_instance_uid,
+            transfer_syntax_uid=JPEGLSLossless,
+            **series_attributes(evidence, judgement, ReportKind.SUMMARY),
+        )
+        _describe(image, recognizable=recognizable)
+        _place_in_body(image, evidence, judgement)
+        _refer(image, evidence, judgement)
+        return seal(image, ReportKind.SUMMARY, evidence, judgement)
+
+
+def _describe(image: SCImage, *, recognizable: bool) -> None:
+    """What highdicom does not know about this picture (PS3.3, C.7.6.1, C.8.6.1)."""
+    image.ImageType = ["DERIVED", "SECONDARY", "QC SUMMARY"]
+    image.ConversionType = "SYN"
+    image.BurnedInAnnotation = "NO"
+    image.RecognizableVisualFeatures = "YES" if recognizable else "NO"
+    image.LossyImageCompression = "00"
+    image.PatientOrientation = []  # several slices, several orientations
+    image["PixelData"].VR = "OB"
+    image["PixelData"].is_undefined_length = True  # encapsulated (PS3.5, A.4)
+
+
+def _place_in_body(image: SCImage, evidence: Evidence, judgement: Judgement) -> None:
+    """The source's body part; where none is said, that which was assessed; else truly unknown (PS3.3, C.7.3.1)."""
+    assessed = judgement.manifest if judgement.assessment else None
+    body_part = evidence.body_part or (assessed.organ.body_part if assessed else None)
+    if body_part is None:
+        image.Laterality = ""
+    else:
+        image.BodyPartExamined = body_part
+
+
+def _refer(image: SCImage, evidence: Evidence, judgement: Judgement) -> None:
+    """Which series it is about: in words, and by its instances (PS3.3, C.7.6.1.1.4, C.12.2, C.12.4)."""
+    image.ImageComments = plain(f"Scanside on {source_of(evidence)}: {_told(judgement.verdict)}", 1024)
+    image.DerivationDescription = "Verdict on the source images, with some of their slices"
+    image.ReferencedSeriesSequence = [_series_item(evidence)]
+    if evidence.matrix is not None:
+        image.SourceImageSequence = [_source_item(source) for source in evidence.sources]
+
+
+def _told(verdict: Verdict) -> str:
+    cause = f" ({verdict.cause_word})" if verdict.cause else ""
+    return f"{verdict.state.value}{cause}. {verdict.action}"
+
+
+def _series_item(evidence: Evidence) -> Dataset:
+    item = Dataset()
+    item.SeriesInstanceUID = evidence.series_instance_uid
+    item.ReferencedInstanceSequence = [_instance_item(source) for source in evidence.sources]
+    return item
+
+
+def _source_item(source: Source) -> Dataset:
+    item = _instance_item(source)
+    item.PurposeOfReferenceCodeSequence = [CodedConcept.from_code(codes.DCM.SourceImageForImageProcessingOperation)]
+    return item
+
+
+def _instance_item(source: Source) -> Dataset:
+    item = Dataset()
+    item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = source.sop_class_uid, source.sop_instance_uid
+    return item
+
+
+_MARGIN: Final = 28
+_BAND_HEIGHT: Final = 214
+_SYMBOL: Final = _BAND_HEIGHT - 2 * _MARGIN
+_WORDS_LEFT: Final = _MARGIN + _SYMBOL + 30
+
+
+def _draw_band(picture: Image.Image, judgement: Judgement) -> None:
+    """Verdict, symbol and what to do, on the verdict's colour."""
+    verdict, band = judgement.verdict, BANDS[judgement.verdict.state]
+    picture.paste(band.ground, (0, 0, WIDTH, _BAND_HEIGHT))
+    picture.paste(draw_symbol(verdict.state, band, _SYMBOL), (_MARGIN, _MARGIN))
+    pen = ImageDraw.Draw(picture)
+    word = Style(size=86, colour=band.text, bold=True)
+    write(pen, (_WORDS_LEFT, 100), verdict.state.replace("_", " "), word)
+    for row, line in enumerate(_advice(judgement)):
+        write(pen, (_WORDS_LEFT, 150 + 42 * row), line, Style(size=_ADVICE, colour=band.text))
+    for row, mark in enumerate(_marks(judgement)):
+        write(pen, (WIDTH - _MARGIN, 58 + 38 * row), mark, Style(size=30, colour=band.text, anchor="rs"))
+
+
+def _marks(judgement: Judgement) -> list[str]:
+    """What qualifies the verdict."""
+    context = judgement.context
+    revised = [f"REVISION {context.revision}"] if context.revision > 1 else []
+    return [*(["INCOMPLETE SERIES"] if context.partial else []), *revised]
+
+
+_ADVICE: Final = 36
+
+
+def _advice(judgement: Judgement) -> list[str]:
+    """Cause and action in plain words: a line each where both fit, else two lines for both."""
+    verdict, manifest = judgement.verdict, judgement.manifest
+    cause = manifest.causes[verdict.cause].sentence if manifest and verdict.cause else ""
+    action = plain(verdict.action, 400)
+    room = WIDTH - _WORDS_LEFT - _MARGIN
+    if cause and width_of(action, _ADVICE) <= room:
+        return [cause, action]
+    return wrap(f"{cause} {action}", _ADVICE, room, 2)
+
+
+_PANEL: Final = 296
+_GAP: Final = 10
+_CAPTION: Final = 34
+_FIRST_ROW: Final = _BAND_HEIGHT + 10
+_SECOND_ROW: Final = _FIRST_ROW + _CAPTION + _PANEL + 8
+_NUMBERS_LEFT: Final = _MARGIN + 3 * _PANEL + 2 * _GAP + 34
+_NUMBERS_WIDTH: Final = WIDTH - _MARGIN - _NUMBERS_LEFT
+_BARS: Final = Frame(_NUMBERS_LEFT, _FIRST_ROW, _NUMBERS_WIDTH, 480)
+_VOLUMES: Final = Frame(_NUMBERS_LEFT, _FIRST_ROW + 506, _NUMBERS_WIDTH, 170)
+
+
+def _draw_view(picture: Image.Image, judgement: Judgement, view: View) -> None:
+    shown = dominant(judgement, view)
+    top = 0.0 if shown is None else _heat_top(view, shown)
+    slices = compose_slices(
+        view.image,
+        view.affine,
+        region=view.region,
+        outlined=view.outlined,
+        warmth=None if shown is None else view.heat[shown.name] / np.float32(top),
+    )
+    _draw_row(picture, slices, _FIRST_ROW, _caption(judgement.manifest, slices), heated=False)
+    if shown is not None:
+        caption = f"{_word(shown, judgement.manifest)}: uncertainty (variance)"
+        _draw_row(picture, slices, _SECOND_ROW, caption, heated=True)
+        draw_legend(picture, Frame(_MARGIN + 3 * _PANEL - 250, _SECOND_ROW + 9, 200, 14), top)
+    if judgement.assessment is not None and judgement.manifest is not None:
+        pen = ImageDraw.Draw(picture)
+        draw_bars(pen, _BARS, judgement.assessment, judgement.manifest)
+        draw_volumes(pen, _VOLUMES, judgement.assessment)
+
+
+def _caption(manifest: Manifest | None, slices: tuple[Slice, ...]) -> str:
+    """Whose border is drawn."""
+    outlined = [name for name, entry in manifest.structures.items() if entry.outlined] if manifest else []
+    if not outlined:
+        return "Images"
+    name = plain(" and ".join(outlined))
+    return f"{name[:1].upper()}{name[1:]} outlined" if any(cut.outlined.any() for cut in slices) else f"No {name} found"
+
+
+def _word(measure: Measure, manifest: Manifest | None) -> str:
+    return manifest.causes[measure.cause].word if manifest and measure.cause else plain(measure.name)
+
+
+def dominant(judgement: Judgement, view: View) -> Measure | None:
+    """The measure whose heat is shown: the verdict's cause's, else the one nearest to its limit, else the largest."""
+    measures = () if judgement.assessment is None else judgement.assessment.measures
+    shown = [measure for measure in measures if measure.name in view.heat]
+    blamed = [measure for measure in shown if measure.cause and measure.cause == judgement.verdict.cause]
+    told = blamed or [measure for measure in shown if not isnan(measure.value)]
+    return max(told, key=lambda measure: (*nearness(measure), measure.name), default=None)
+
+
+#: The scale reaches at least to this many reference limits, so that a good series looks calm.
+_CALM: Final = 4.0
+#: Without a limit it reaches at least to a standard deviation of one logit: less can hardly turn a voxel's label.
+_ONE_LOGIT: Final = 1.0
+
+
+def _heat_top(view: View, measure: Measure) -> float:
+    """The value that is shown hottest, greater than zero."""
+    heat, limit = np.nan_to_num(view.heat[measure.name]), measure.limit
+    inside = heat[view.region]
+    seen = float(np.quantile(inside if inside.size else heat, 0.99))
+    least = _CALM * limit if limit is not None and 0 < limit < inf else _ONE_LOGIT
+    return min(max(seen, least), float(np.finfo(np.float32).max))
+
+
+def _draw_row(picture: Image.Image, slices: tuple[Slice, ...], top: int, caption: str, *, heated: bool) -> None:
+    write(ImageDraw.Draw(picture), (_MARGIN, top + 24), caption, Style(size=24))
+    draw = draw_heat if heated else draw_anatomy
+    for column, cut in enumerate(slices):
+        left = _MARGIN + column * (_PANEL + _GAP)
+        _place(picture, draw(cut, _PANEL), cut.plane, (left, top + _CAPTION))
+
+
+_LARGE_PANEL: Final = (WIDTH - 2 * _MARGIN - 2 * _GAP) // 3
+
+
+def _draw_volume(picture: Image.Image, volume: Volume) -> None:
+    for column, cut in enumerate(compose_slices(volume.voxels, volume.affine)):
+        left = _MARGIN + column * (_LARGE_PANEL + _GAP)
+        _place(picture, draw_anatomy(cut, _LARGE_PANEL), cut.plane, (left, _BAND_HEIGHT + 120))
+
+
+def _draw_nothing(picture: Image.Image) -> None:
+    middle = (WIDTH / 2, (_BAND_HEIGHT + HEIGHT) / 2)
+    write(ImageDraw.Draw(picture), middle, "No images to show", Style(size=30, colour=QUIET_TEXT, anchor="mm"))
+
+
+def _place(picture: Image.Image, panel: Picture, plane: Plane, corner: tuple[int, int]) -> None:
+    """Paste one slice and letter its sides."""
+    side, (left, top) = panel.shape[0], corner
+    picture.paste(Image.fromarray(panel), corner)
+    pen = ImageDraw.Draw(picture)
+    middle = (left + side / 2, top + side / 2)
+    sides = (
+        (plane.left, (left + 8, middle[1]), "lm"),
+        (plane.right, (left + side - 8, middle[1]), "rm"),
+        (plane.top, (middle[0], top + 8), "mt"),
+        (plane.bottom, (middle[0], top + side - 8), "mb"),
+    )
+    for letter, place, anchor in sides:
+        write_over(pen, place, letter, Style(size=20, anchor=anchor))
+
+
+def _draw_footer(picture: Image.Image, judgement: Judgement) -> None:
+    algorithm, context = judgement.algorithm, judgement.context
+    finished = datetime.fromtimestamp(context.finished_at, UTC)
+    facts = (
+        *([f"{algorithm.bundle} {algorithm.bundle_version}"] if algorithm.bundle_digest else []),
+        f"Scanside {algorithm.software_version}",
+        f"revision {context.revision}",
+        "incomplete series" if context.partial else "complete series",
+    )
+    pen = ImageDraw.Draw(picture)
+    style = Style(size=20, colour=QUIET_TEXT)
+    time = f"{finished:%Y-%m-%d %H:%M:%S} UTC"
+    room = WIDTH - 3 * _MARGIN - width_of(time, style.size)
+    write(pen, (_MARGIN, HEIGHT - 18), fit(plain(", ".join(facts), 200), style.size, room), style)
+    write(pen, (WIDTH - _MARGIN, HEIGHT - 18), time, replace(style, anchor="rs"))

@@ -1,0 +1,1 @@
+"""What operations sees: logs without patient data, metrics, what is late, progress."""

@@ -1,0 +1,1 @@
+"""What tests are built of: values, files, peers, processes."""

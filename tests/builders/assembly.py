@@ -1,0 +1,30 @@
+"""An assembly over a spool and an index."""
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from daemon.assembly import Assembly, Reading
+from daemon.core.completion import Completion
+from daemon.core.ports import ReadInstance, ReadReport
+from daemon.core.values import Arrival
+from daemon.dicom.protocol.procedure_step import read_report
+from daemon.dicom.reading.headers import read_instance
+from daemon.edge.database.index import Index
+from daemon.edge.database.patience import is_gone
+from daemon.edge.spool.reader import SpoolReader
+from daemon.edge.supervisor import Supervisor
+
+READERS = (read_instance, read_report)
+
+
+def assembled(
+    spool: Path,
+    index: Index,
+    completion: Completion,
+    readers: tuple[ReadInstance, ReadReport] = READERS,
+    note: Callable[[Arrival], None] = lambda _: None,
+) -> Assembly:
+    """The assembly, as the daemon makes it."""
+    supervisor = Supervisor(threading.Event(), passes=is_gone)
+    return Assembly(Reading(SpoolReader(spool), *readers, supervisor), index, completion, note, supervisor)

@@ -1,0 +1,43 @@
+"""The page of a running server, opened in a browser and read as a person would."""
+
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry
+from selenium.webdriver import Chrome
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.wait import WebDriverWait
+
+from builders.board import MemoryBoard
+from daemon.edge.web.server import Address, WebServer, serve
+
+PATIENCE_S = 30
+
+
+def start(board: MemoryBoard, port: int = 0, obstacles: tuple[str, ...] = ()) -> WebServer:
+    return serve(board, CollectorRegistry(), lambda: obstacles, Address(port=port))
+
+
+def load(chrome: Chrome, server: WebServer, fragment: str = "") -> None:
+    chrome.get(f"http://127.0.0.1:{server.port}/{fragment}")
+    wait(chrome, lambda: "Live" == read(chrome, "#state"))
+    chrome.execute_script("window.loadedOnce = true")
+
+
+def wait(chrome: Chrome, holds: Callable[[], object]) -> None:
+    WebDriverWait(chrome, PATIENCE_S, 0.05).until(lambda _: holds())
+
+
+def read(chrome: Chrome, selector: str) -> str:
+    """The visible text."""
+    found = chrome.find_elements(By.CSS_SELECTOR, selector)
+    return found[0].text if found else ""
+
+
+def words(chrome: Chrome) -> list[str]:
+    """The visible word of each card, in the order of the page."""
+    script = "return [...document.querySelectorAll('.card .word')].map((word) => word.innerText)"
+    return list(chrome.execute_script(script))
+
+
+def was_reloaded(chrome: Chrome) -> bool:
+    return not chrome.execute_script("return window.loadedOnce === true")
