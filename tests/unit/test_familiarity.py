@@ -63,4 +63,4 @@ def test_a_prediction_is_described_by_its_brain_alone():
 
     assert 1.0 == pytest.approx((described[HISTOGRAM] ** 2).sum())
     assert 1 == np.count_nonzero(described[HISTOGRAM])
-    assert {FEATURES} == set(distances(prediction(), {FEATURES: fit_space(np.eye(6), 2)}))
+    assert {FEATURES} == set(distances(prediction(), {FEATURES: fit_space(np.eye(described[FEATURES].size), 2)}))
