@@ -118,7 +118,7 @@ def test_a_rescan_alerts_once_and_nothing_else_does(line):
     _, _, target, _ = line
     (alert,) = target.received
 
-    assert alert["title"] == "RESCAN on Trio: noise"
+    assert alert["title"] == "RESCAN on Trio: Noise"
     assert "DEMO" not in json.dumps(alert)
 
 
