@@ -32,6 +32,8 @@ class WeightAverage:
         decay = min(self._decay, (1 + step) / (10 + step))
         for averaged, current in zip(self.network.parameters(), network.parameters(), strict=True):
             averaged.lerp_(current.detach(), 1 - decay)
+        for kept, newest in zip(self.network.buffers(), network.buffers(), strict=True):
+            kept.copy_(newest)  # what batch norm has seen
 
 
 def learning_rate(step: int, total: int, peak: float, warm_up: int = 200, tail: float = 0.3) -> float:
