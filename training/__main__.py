@@ -14,6 +14,8 @@ from training.anatomy import write_bank
 from training.borders import BordersPlan, fit_borders
 from training.cascade import CascadePlan, train_cascade
 from training.cause import CausePlan, train_cause, write_features
+from training.cine.evaluate import CineEvaluationPlan, evaluate_cine
+from training.cine.train import CinePlan, train_cine
 from training.evaluate import EvaluationPlan, TablesPlan, evaluate, print_tables
 from training.figures import FiguresPlan, draw_figures
 from training.harm import HarmPlan, write_images
@@ -64,6 +66,8 @@ _STEPS: dict[str, tuple[type[Any], Callable[[Any], object], str]] = {
     "evaluate": (EvaluationPlan, evaluate, "judge heads with known truth and write the tables"),
     "harm": (HarmPlan, write_images, "judge people clean and spoilt by families of artefacts: what each image loses"),
     "harm-tables": (HarmTablesPlan, print_harm, "print how well that loss is told of people and families never seen"),
+    "cine": (CinePlan, train_cine, "train labels and distance maps of short-axis hearts"),
+    "cine-evaluate": (CineEvaluationPlan, evaluate_cine, "judge the hearts that a run of cine left out"),
     "figures": (FiguresPlan, draw_figures, "draw the figures of an evaluation"),
     "manual": (ManualPlan, compare_with_otsu, "compare grey matter with labels drawn by hand, beside a threshold"),
     "tables": (TablesPlan, print_tables, "print the tables of an evaluation again"),

@@ -46,7 +46,7 @@ class CineEvaluationPlan:
 class Judged:
     """One stack beside its truth; all maps are (..., x, y, slice).
 
-    ``labels`` as called, ``cleaned`` after the pieces that are too many went; ``probabilities`` (4, ...); ``gap`` (3, ...):
+    ``labels`` as called, ``cleaned`` without the pieces that are too many; ``probabilities`` (4, ...); ``gap`` (3, ...)
     between a structure's probability and the mask that its distance map implies.
     """
 

@@ -1,0 +1,164 @@
+"""Short-axis hearts: distances, folds, the heart's place, the network's masks, what is kept of a mask."""
+
+import nibabel as nib
+import numpy as np
+import pytest
+import torch
+from scipy import ndimage
+
+from models.cleanup import largest_pieces
+from models.nets.cine import CineConfig, CineNet, drawn_masks, whole_masks
+from training.cine.evaluate import judge_stack
+from training.cine.examples import CROP, Slices, batches
+from training.cine.stacks import FARTHEST_PX, STRUCTURES, Stack, folds, heart_centre, read_stacks, signed_distances
+from training.cine.train import CinePlan, objective, train_cine
+
+SMALL = CineConfig(channels=(4, 8), fine=4)
+
+
+def heart(side=64, slices=4, at=(30, 34), radius=9):
+    """A left ventricle in its ring, and a right one beside it."""
+    x, y = np.ogrid[:side, :side]
+    distance = np.hypot(x - at[0], y - at[1])
+    labels = np.zeros((side, side), np.uint8)
+    labels[(np.abs(x - at[0] - 14) < 5) & (np.abs(y - at[1]) < 6)] = 1
+    labels[distance < radius + 3] = 2
+    labels[distance < radius] = 3
+    return np.repeat(labels[..., None], slices, axis=2)
+
+
+def stack(phase="ED", radius=9, patient="sub-001"):
+    labels = heart(radius=radius)
+    image = 40.0 * labels + np.random.default_rng(0).uniform(0, 10, labels.shape)
+    return Stack(
+        patient=patient, phase=phase, image=image.astype(np.float32), labels=labels, spacing_mm=(1.5, 1.5, 10.0)
+    )
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """Six patients of two groups, as ACDC's layout has them."""
+    folder = tmp_path_factory.mktemp("cardiac")
+    for number in (1, 2, 3, 21, 22, 23):
+        name = f"sub-{number:03d}"
+        (folder / name).mkdir()
+        for phase, radius in (("ED", 9), ("ES", 6)):
+            one = stack(phase, radius, name)
+            for kind, voxels in (("cine", one.image.astype(np.uint8)), ("dseg", one.labels)):
+                path = folder / name / f"{name}_phase-{phase}_{kind}.nii.gz"
+                nib.Nifti1Image(voxels, np.diag([1.5, 1.5, 10.0, 1.0])).to_filename(path)
+    return folder
+
+
+def test_distances_are_scipys_negative_inside_and_one_where_there_is_nothing():
+    labels = heart()[:, :, 0]
+    labels[labels == 1] = 0
+    maps = signed_distances(labels)
+    outward = ndimage.distance_transform_edt(labels != 3)
+
+    assert (len(STRUCTURES) - 1, *labels.shape) == maps.shape
+    assert 1.0 == maps[0].min()
+    assert (maps[2] < 0).sum() == (labels == 3).sum()
+    np.testing.assert_allclose(np.minimum(outward / FARTHEST_PX, 1)[labels != 3], maps[2][labels != 3], rtol=1e-5)
+
+
+def test_folds_part_the_patients_and_share_each_group(data):
+    parts = folds(data, 3)
+
+    assert 6 == len({patient for part in parts for patient in part})
+    assert all(1 == sum(patient < "sub-020" for patient in part) for part in parts)
+
+
+def test_an_empty_folder_says_what_to_give(tmp_path):
+    with pytest.raises(FileNotFoundError, match="--data"):
+        list(read_stacks(tmp_path))
+
+
+def test_the_heart_is_where_the_image_moves():
+    first, second = heart_centre(stack("ED", 9).image, stack("ES", 6).image)
+
+    assert 30 == pytest.approx(first, abs=4)
+    assert 34 == pytest.approx(second, abs=4)
+
+
+def test_a_dropped_channel_changes_the_answer_and_whole_masks_do_not_scale_it():
+    torch.manual_seed(0)
+    network = CineNet(SMALL).eval()
+    image = torch.randn(2, 3, 32, 32)
+    plain, again = (network(image, whole_masks(SMALL, 2)).logits for _ in range(2))
+    dropped = network(image, drawn_masks(SMALL, 2, 0.5)).logits
+
+    assert torch.equal(plain, again)
+    assert (2, 4, 32, 32) == tuple(plain.shape)
+    assert not torch.allclose(plain, dropped)
+
+
+def test_drawn_masks_keep_the_mean():
+    torch.manual_seed(0)
+    masks = drawn_masks(CineConfig(), 400, 0.2)
+
+    assert all(1.0 == pytest.approx(float(mask.mean()), abs=0.05) for mask in masks)
+
+
+def test_labels_and_distances_of_an_example_are_warped_together(data):
+    slices = Slices.of(data, ("sub-001", "sub-021"))
+    batch = next(batches(slices, 6, seed=1, first=0))
+    inside = batch.distances[:, 2] < -0.03
+
+    assert (6, 3, CROP, CROP) == tuple(batch.image.shape)
+    assert inside.any()
+    assert (batch.labels[inside] == 3).float().mean() > 0.97
+
+
+def test_the_same_number_is_the_same_batch(data):
+    slices = Slices.of(data, ("sub-001",))
+    first, again, other = (next(batches(slices, 2, seed=1, first=n)) for n in (5, 5, 6))
+
+    assert torch.equal(first.image, again.image)
+    assert not torch.equal(first.image, other.image)
+
+
+def test_the_truth_itself_costs_least(data):
+    batch = next(batches(Slices.of(data, ("sub-001",)), 2, seed=1, first=0))
+    right = torch.nn.functional.one_hot(batch.labels, 4).movedim(-1, 1) * 20.0
+    network = CineNet(SMALL)
+    found = network(batch.image, whole_masks(SMALL, 2))
+    truth, guess = (objective(one, batch) for one in (found._replace(logits=right, distances=batch.distances), found))
+
+    assert all(truth[name] < guess[name] for name in truth)
+
+
+def test_training_goes_on_at_its_step(data, tmp_path):
+    for steps in (2, 4):
+        train_cine(CinePlan(run=tmp_path, data=data, steps=steps, batch=2, save_every=2, fold=0))
+
+    assert 4 == torch.load(tmp_path / "checkpoint.pt", weights_only=True)["step"]
+
+
+def test_a_stack_is_put_together_from_its_crops():
+    one = stack()
+
+    def told(slices):
+        labels = np.full((len(slices), CROP, CROP), 0)
+        labels[:, 60:70, 60:70] = 3
+        logits = 20.0 * np.eye(4, dtype=np.float32)[labels].transpose(0, 3, 1, 2)
+        return logits, np.ones((len(slices), 3, CROP, CROP), np.float32)
+
+    judged = judge_stack(one, (30.0, 34.0), told)
+
+    assert 4 * 100 == (judged.labels == 3).sum()
+    assert (26, 30) == tuple(np.argwhere(judged.labels == 3).min(axis=0)[:2])
+
+
+def test_a_mask_keeps_its_largest_piece_of_each_structure():
+    labels = heart(slices=3)
+    whole = labels.copy()
+    labels[2:4, 2:4, 0] = 3
+    labels[30, 34, 1] = 1
+
+    cleaned = largest_pieces(labels)
+
+    assert 0 == cleaned[2:4, 2:4, 0].max()
+    assert 0 == cleaned[30, 34, 1]
+    assert (cleaned == 3).sum() == (whole == 3).sum() - 1
+    assert 0 == largest_pieces(np.zeros_like(labels)).max()
