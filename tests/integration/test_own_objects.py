@@ -61,7 +61,7 @@ def write(folder, contents):
 def test_reports_that_come_back_begin_no_series(tmp_path, reports, begin):
     write(tmp_path / "reports", reports)
     with Receiver(tmp_path / "spool") as receiver:
-        sent = storescu(receiver.port, "-R", "+sd", tmp_path / "reports")
+        sent = storescu(receiver.port, "-R", "-xt", "+sd", tmp_path / "reports")
         assert 0 == sent.returncode, sent.stderr
         assert len(reports) == len(receiver.contents())
         assembly = begin()
@@ -82,7 +82,7 @@ def test_another_makers_report_is_answered(tmp_path, reports, begin):
     dcmwrite(stream, foreign)
     write(tmp_path / "reports", [stream.getvalue()])
     with Receiver(tmp_path / "spool") as receiver:
-        assert 0 == storescu(receiver.port, "-R", "+sd", tmp_path / "reports").returncode
+        assert 0 == storescu(receiver.port, "-R", "-xt", "+sd", tmp_path / "reports").returncode
         assembly = begin()
         (series,) = read_all(assembly)
 
