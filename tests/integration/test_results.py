@@ -235,3 +235,14 @@ def test_every_change_raises_the_version(index, results):
     versions.append(results.version())
 
     assert sorted(set(versions)) == versions
+
+
+def test_a_worker_that_comes_back_begins_nothing_that_was_answered_meanwhile(index, results):
+    close(index)
+    results.begin("1.2.115", 1)
+    assert publish(results)
+    before = results.record("1.2.115", 1)
+
+    assert 2 == results.begin("1.2.115", 1)
+    assert before == results.record("1.2.115", 1)
+    assert Stage.DONE is before.stage

@@ -78,10 +78,14 @@ class Results:
         self._engine = engine
 
     def begin(self, series_instance_uid: str, revision: int) -> int:
-        """A worker begins to judge a series; how many have by now. More than one: the others died, or were given up."""
+        """A worker begins to judge a series; how many have by now. More than one: the others died, or were given up.
+
+        One that was answered meanwhile stays so: a worker that was given up may come back and begin.
+        """
         key = schema.series_key(series_instance_uid, revision)
         with self._engine.begin() as connection:
-            _update(connection, series_instance_uid, revision, {"stage": Stage.ASSESSING.value})
+            unanswered = schema.series.c.verdict.is_(None)
+            _update(connection, series_instance_uid, revision, {"stage": Stage.ASSESSING.value}, unanswered)
             begun = sa.update(schema.series).where(*key).values(attempts=schema.series.c.attempts + 1)
             return int(connection.execute(begun.returning(schema.series.c.attempts)).scalar_one())
 
