@@ -16,7 +16,7 @@ demo: .venv/demo
 
 test: .venv/test
 	.ci/check
-	OMP_NUM_THREADS=1 .venv/bin/python -m pytest --numprocesses 2 --dist loadfile --durations 30 --ignore $(EXPORTING)
+	OMP_NUM_THREADS=1 .venv/bin/python -m pytest --numprocesses 2 --max-worker-restart 0 --dist loadfile --durations 30 --ignore $(EXPORTING)
 	OMP_NUM_THREADS=1 .venv/bin/python -m pytest $(EXPORTING)
 
 check: .venv/test
