@@ -107,11 +107,17 @@ def images_of(person: Truth, plan: HarmPlan, number: int) -> Iterator[Spoilt]:
 
 
 def _rows(networks: Networks, person: Truth, plan: HarmPlan, number: int) -> Iterator[Mapping[str, str | float]]:
-    origins: dict[int, Prediction] = {}
+    def predict(truth: Truth) -> Prediction:
+        return networks.predict(truth.voxels, truth.affine)
+
+    try:
+        whole = predict(person)
+    except NoHeadFound:
+        return
     for spoilt in images_of(person, plan, number):
         try:
-            origin = origins.setdefault(id(spoilt.origin), networks.predict(spoilt.origin.voxels, spoilt.origin.affine))
-            judged = networks.predict(spoilt.image.voxels, spoilt.image.affine)
+            origin = whole if spoilt.origin is person else predict(spoilt.origin)
+            judged = origin if spoilt.image is spoilt.origin else predict(spoilt.image)
         except NoHeadFound:
             continue
         grid = Grid(person.labels.shape, person.affine)
