@@ -18,9 +18,9 @@ from daemon.config import shipped_bundles
 from daemon.core.errors import ConfigError
 from daemon.edge.engines import EngineSettings, OnnxRuntimeSettings, OpenVinoSettings, engine_maker
 from daemon.examination import Examiner, load_examiner, read_nifti
+from models.brain.prediction import JUDGE_GRAPH, locate_by, prepare
 from models.golden import relative_difference
 from models.graphs import Array
-from models.prediction import JUDGE_GRAPH, locate_by, prepare
 
 
 def main() -> None:

@@ -18,9 +18,9 @@ from daemon.core.values import Volume
 from daemon.edge.engines import engine_maker
 from daemon.examination import load_examiner
 from models.subject import Image
-from training.data import real_people
-from training.grids import on_other_grids
-from training.measure import dice_by_tissue
+from training.evaluation.cases import real_people
+from training.evaluation.grids import on_other_grids
+from training.evaluation.measure import dice_by_tissue
 
 
 def main() -> None:

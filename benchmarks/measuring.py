@@ -11,8 +11,8 @@ import tracemalloc
 
 import numpy as np
 
-from models.foreground import FloatArray
-from models.iqm import measure
+from models.quality.foreground import FloatArray
+from models.quality.iqm import measure
 
 SHAPE = (256, 256, 180)
 ROUNDS = 5

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from models.reference_set import Comparison, Kind, Worse, compare
+from models.statistics.reference_set import Comparison, Kind, Worse, compare
 
 #: One measure a family: noise and ghosts in the air, noise and ghosts in the tissue, sharpness.
 KINDS = (

@@ -14,11 +14,11 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-from models.artefacts import Artefact
-from models.iqm import measure
-from models.kspace import corrupt
-from models.reference_set import Comparison, Kind, Worse, compare
-from models.severity import draw
+from models.physics.artefacts import Artefact
+from models.physics.kspace import corrupt
+from models.physics.severity import draw
+from models.quality.iqm import measure
+from models.statistics.reference_set import Comparison, Kind, Worse, compare
 
 #: Those of benchmarks/mr_art.py, of the whole body instead of white matter.
 KINDS = (

@@ -22,12 +22,13 @@ from daemon.core.values import State, Verdict, Volume
 from daemon.core.verdict import decide
 from daemon.edge.engines import engine_maker
 from daemon.examination import Examiner, load_examiner
-from models.artefacts import ARTEFACTS
+from models.physics.artefacts import ARTEFACTS
 from models.subject import Image
-from training.evaluate import EvaluationPlan, cases_of, tables_of
-from training.measure import Row, Truth, compare, unfound
-from training.ranks import grey
-from training.rows import write_rows
+from training.evaluation.evaluate import EvaluationPlan, cases_of, tables_of
+from training.evaluation.measure import Row, compare, unfound
+from training.evaluation.ranks import grey
+from training.evaluation.rows import write_rows
+from training.truth import Truth
 
 LOST = 0.10
 

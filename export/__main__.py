@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 
 from export.brain import ExportPlan, export_brain
-from training.options import add_options
+from training.running.options import add_options
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -15,21 +15,24 @@ from export.golden import expect, write_golden_head
 from export.graphs import export_judge, export_locator
 from export.parity import Parity, check_parity, measure_parity
 from export.reference import Judged, familiarity_of, margins_of, references_of, thresholds_of
-from models.artefacts import ARTEFACTS
+from models.brain.familiarity import describe, save_spaces
+from models.brain.prediction import (
+    JUDGE_FILE,
+    JUDGE_GRAPH,
+    LOCATOR_FILE,
+    LOCATOR_GRAPH,
+    NoHeadFound,
+    locate_by,
+    prepare,
+)
 from models.bundle import Bundle, Manifest, file_digest, load_bundle, write_manifest
-from models.familiarity import describe, save_spaces
 from models.graphs import Run
 from models.manifest import Training
 from models.methods.brain import BRIGHT_GREY, MOST_TISSUE_ML, BrainSettings
-from models.prediction import JUDGE_FILE, JUDGE_GRAPH, LOCATOR_FILE, LOCATOR_GRAPH, NoHeadFound, locate_by, prepare
+from models.physics.artefacts import ARTEFACTS
+from models.physics.spectrum import feature_names
 from models.preprocess import coarsest_mm
-from models.spectrum import feature_names
-from training.data import SyntheticPeople, real_people
-from training.evaluate import EvaluationPlan, cases_of
-from training.heads import Mishaps
-from training.labelmaps import TISSUES
-from training.measure import Truth, compare
-from training.networks import (
+from training.brain.networks import (
     BRAIN_GRID,
     Checkpoints,
     Networks,
@@ -39,8 +42,14 @@ from training.networks import (
     onnx_graphs,
     torch_networks,
 )
-from training.scene import DrawSize
-from training.synthesis import draw_thick_slices, draw_voxel_size
+from training.evaluation.cases import SyntheticPeople, real_people
+from training.evaluation.evaluate import EvaluationPlan, cases_of
+from training.evaluation.measure import compare
+from training.synthesis.appearance import draw_thick_slices, draw_voxel_size
+from training.synthesis.heads import Mishaps
+from training.synthesis.labelmaps import TISSUES
+from training.synthesis.scene import DrawSize
+from training.truth import Truth
 
 #: T1-weighted sequences read their echo within some milliseconds; T2 and FLAIR after about a hundred.
 LONGEST_ECHO_MS = 30.0

@@ -14,13 +14,13 @@ import numpy as np
 from cattrs import Converter
 
 from export.declared import OUTPUTS, TOLERANCES, brain_manifest, declare_graph
+from models.brain.prediction import JUDGE_GRAPH, LOCATOR_GRAPH
 from models.bundle import MANIFEST, Bundle, BundleError, file_digest, load_bundle, write_manifest
 from models.engines.onnxruntime import OnnxRuntimeEngine
 from models.golden import Recorder, save_record
 from models.graphs import Graph
 from models.manifest import Manifest
 from models.methods.brain import ROLE, Brain
-from models.prediction import JUDGE_GRAPH, LOCATOR_GRAPH
 from models.subject import Image
 
 _OLD = 4

@@ -8,18 +8,18 @@ import numpy as np
 import torch
 
 from export.declared import OUTPUTS, SERIES, TOLERANCES
-from models.familiarity import Space, distances
+from models.brain.familiarity import Space, distances
+from models.brain.scores import score, volumes_ml
 from models.golden import Recorder, save_record
 from models.graphs import Run
-from models.kspace import Noise
 from models.manifest import Golden
 from models.methods.brain import ROLE
-from models.scores import score, volumes_ml
-from training.chance import chance_of
-from training.labelmaps import TISSUES, load_class_table
-from training.networks import networks_by
-from training.scanner import Reconstruction
-from training.synthesis import Protocol, draw_appearance, render, scan
+from models.physics.kspace import Noise
+from training.brain.networks import networks_by
+from training.synthesis.appearance import Protocol, draw_appearance, render, scan
+from training.synthesis.chance import chance_of
+from training.synthesis.labelmaps import TISSUES, load_class_table
+from training.synthesis.scanner import Reconstruction
 
 _LEVELS = 1000
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from models.brain.prediction import Outputs
 from models.nets.judge import Judge
 from models.nets.locator import LOCATOR_TRUNK, Locator
-from models.prediction import Outputs
 
 OPSET = 20
 
@@ -40,7 +40,7 @@ def export_locator(locator: Locator, path: Path) -> None:
 
 
 def export_judge(judge: Judge, path: Path) -> None:
-    """``image`` (1, 1, D, H, W), ``features`` (1, F) -> the fields of ``models.prediction.Outputs``."""
+    """``image`` (1, 1, D, H, W), ``features`` (1, F) -> the fields of ``models.brain.prediction.Outputs``."""
     signature = _Signature(
         inputs=("image", "features"),
         outputs=Outputs._fields,

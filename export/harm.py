@@ -13,10 +13,10 @@ from pathlib import Path
 from cattrs import Converter
 
 from models.bundle import Bundle, BundleError, load_bundle, structured, write_manifest
-from models.harm import Harm, fit_harm
 from models.methods.brain import BrainSettings
-from training.harm import CLEAN
-from training.harm_tables import Images
+from models.statistics.harm import Harm, fit_harm
+from training.evaluation.harm import CLEAN
+from training.evaluation.harm_tables import Images
 
 #: Loss of Dice that a site puts up with, unless its configuration says otherwise.
 TOLERATED = 0.05

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import torch
 
+from models.brain.prediction import Outputs, Prepared
 from models.graphs import Run
 from models.nets.judge import Judge
-from models.prediction import Outputs, Prepared
 
 #: How far ONNX is from torch: largest absolute differences of each output, and the share of equal labels.
 Parity = Mapping[str, float]

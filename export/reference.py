@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.familiarity import COMPONENTS, Space, fit_space
+from models.brain.familiarity import COMPONENTS, Space, fit_space
+from models.brain.scores import JUDGED
 from models.manifest import Reference, Thresholds
-from models.scores import JUDGED
-from models.uncertainty import COVERAGE, FloatArray, conformal_limit, miss, sampled_interval
-from training.labelmaps import TISSUES
-from training.measure import Row
+from models.statistics.uncertainty import COVERAGE, FloatArray, conformal_limit, miss, sampled_interval
+from training.evaluation.measure import Row
+from training.synthesis.labelmaps import TISSUES
 
 #: The scores that are tested; each more of them widens the limits of all. An artefact's part needs no test of its own:
 #: its limit is that of the total.

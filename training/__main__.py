@@ -10,24 +10,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from training.anatomy import write_bank
-from training.borders import BordersPlan, fit_borders
-from training.cascade import CascadePlan, train_cascade
-from training.cause import CausePlan, train_cause, write_features
+from training.brain.borders import BordersPlan, fit_borders
+from training.brain.cascade import CascadePlan, train_cascade
+from training.brain.cause import CausePlan, train_cause, write_features
+from training.brain.locate import LocatePlan, train_locator
+from training.brain.stochastic import StochasticPlan, train_stochastic
+from training.brain.student import StudentPlan, train_student
+from training.brain.task import TaskPlan, train_task
+from training.brain.variances import VariancesPlan, train_variances
 from training.cine.evaluate import CineEvaluationPlan, evaluate_cine
 from training.cine.train import CinePlan, train_cine
-from training.evaluate import EvaluationPlan, TablesPlan, evaluate, print_tables
-from training.figures import FiguresPlan, draw_figures
-from training.harm import HarmPlan, write_images
-from training.harm_tables import HarmTablesPlan, print_harm
-from training.labelmaps import load_label_maps
-from training.locate import LocatePlan, train_locator
-from training.manual import ManualPlan, compare_with_otsu
-from training.options import add_options
-from training.stochastic import StochasticPlan, train_stochastic
-from training.student import StudentPlan, train_student
-from training.task import TaskPlan, train_task
-from training.variances import VariancesPlan, train_variances
+from training.evaluation.evaluate import EvaluationPlan, TablesPlan, evaluate, print_tables
+from training.evaluation.figures import FiguresPlan, draw_figures
+from training.evaluation.harm import HarmPlan, write_images
+from training.evaluation.harm_tables import HarmTablesPlan, print_harm
+from training.evaluation.manual import ManualPlan, compare_with_otsu
+from training.running.options import add_options
+from training.synthesis.anatomy import write_bank
+from training.synthesis.labelmaps import load_label_maps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,7 +33,7 @@ from daemon.dicom.protocol.outgoing import Outgoing, encode_outgoing
 from daemon.dicom.reading.volumes import read_volumes
 from daemon.dicom.simulate import corrupted_series
 from daemon.edge.delivery.dicom import Peer
-from models.artefacts import Artefact
+from models.physics.artefacts import Artefact
 
 #: What goes wrong with each push: nothing, then one artefact at its worst. The seed is one where the head moves in the
 #: middle of k-space; a late movement hardly hurts, and is rightly accepted.

@@ -27,11 +27,11 @@ from daemon.edge.delivery.dicom import Peer
 from daemon.edge.delivery.scanner import Pushed, create_step, push, push_late, set_step
 from daemon.edge.tls import TlsSettings
 from daemon.examination import read_nifti
-from models.artefacts import Artefact
 from models.bundle import load_bundle
-from models.kspace import corrupt
+from models.physics.artefacts import Artefact
+from models.physics.kspace import corrupt
+from models.physics.severity import draw
 from models.preprocess import Grid
-from models.severity import draw
 
 Series = Sequence[Outgoing]
 

@@ -8,7 +8,7 @@ from daemon.commands.option import within
 from daemon.core.bounds import AeTitle, Range
 from daemon.core.steps import StepState
 from daemon.core.transmission import Deal, Manner
-from models.artefacts import ARTEFACTS, Artefact
+from models.physics.artefacts import ARTEFACTS, Artefact
 
 PUSH: str = """\
 Sends as a scanner sends: folders of DICOM, byte for byte, or the golden head of the bundle. Prints how many were

@@ -13,7 +13,7 @@ from daemon.core.measures import Measure
 from daemon.core.rule import Rule
 from models.findings import Signal
 from models.manifest import Manifest
-from models.uncertainty import conformal_limit, conformal_p_value, tukey_limit
+from models.statistics.uncertainty import conformal_limit, conformal_p_value, tukey_limit
 
 Scores = Mapping[str, tuple[float, ...]]
 

@@ -8,15 +8,9 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
-from models.appearance import numbers_of
-from models.artefacts import ARTEFACTS
-from models.bundle import Bundle, BundleError, structured
-from models.familiarity import DISTANCES, distances, load_spaces
-from models.findings import Findings, Lack, Loss, NotThis, Signal, Structure, View
-from models.graphs import Run
-from models.harm import Harm
-from models.manifest import Manifest
-from models.prediction import (
+from models.brain.appearance import numbers_of
+from models.brain.familiarity import DISTANCES, distances, load_spaces
+from models.brain.prediction import (
     JUDGE_GRAPH,
     LOCATOR_GRAPH,
     NetworkGrid,
@@ -29,10 +23,25 @@ from models.prediction import (
     predict,
     prepare,
 )
+from models.brain.refinement import labels_on_own_grid
+from models.brain.scores import (
+    FLUID,
+    JUDGED,
+    NEIGHBOUR,
+    classical,
+    score,
+    tissue_contrast,
+    volume_intervals_ml,
+    volumes_ml,
+)
+from models.bundle import Bundle, BundleError, structured
+from models.findings import Findings, Lack, Loss, NotThis, Signal, Structure, View
+from models.graphs import Run
+from models.manifest import Manifest
+from models.physics.artefacts import ARTEFACTS
+from models.physics.spectrum import feature_names
 from models.preprocess import FloatArray, Grid, canonical, resample, restore, spacing_of
-from models.refinement import labels_on_own_grid
-from models.scores import FLUID, JUDGED, NEIGHBOUR, classical, score, tissue_contrast, volume_intervals_ml, volumes_ml
-from models.spectrum import feature_names
+from models.statistics.harm import Harm
 from models.subject import Image, Subject
 
 #: The role of the one image.

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.artefacts import ARTEFACTS
 from models.nets.unet import Trunk, TrunkConfig
+from models.physics.artefacts import ARTEFACTS
 
 _HERE, _EVERYWHERE = 3.0, 10.0
 #: Added to a texture's strength before its logarithm: a hundredth of the brain's intensity.

@@ -21,7 +21,7 @@ _USUAL, _SOFT = 0.7, 0.25
 
 
 class JudgeOutput(NamedTuple):
-    """The outputs of the graph, in its order and with its names (`models/prediction.py: Outputs` is the numpy twin)."""
+    """The outputs of the graph, in its order and with its names; the arrays of ``models.brain.prediction.Outputs``."""
 
     logits: Tensor
     variances: Tensor
@@ -33,7 +33,7 @@ class JudgeOutput(NamedTuple):
 
 
 class Borders(nn.Module):
-    """Logits (B, C, ...) + an offset a class: moves the borders between tissues (training/borders.py)."""
+    """Logits (B, C, ...) + an offset a class: moves the borders between tissues (training/brain/borders.py)."""
 
     offsets: Tensor
 

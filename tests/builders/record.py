@@ -19,7 +19,7 @@ from builders.judging import judge_of
 from builders.values import assessment, manifest
 from daemon.commands.push import spoilt
 from daemon.core.verdict import decide
-from models.artefacts import ARTEFACTS
+from models.physics.artefacts import ARTEFACTS
 
 RECORD = Path(__file__).parents[1] / "records" / "brain-t1.json"
 #: One draw of each artefact, at its worst.

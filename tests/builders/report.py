@@ -14,8 +14,8 @@ from builders.values import manifest, measure
 from daemon.core.errors import Reason
 from daemon.core.measures import Assessment, Measure
 from daemon.core.values import Algorithm, Arrival, ClosedBy, Instance, Judgement, ReportContext, Series, State, Verdict
-from models.artefacts import Artefact
 from models.findings import Structure, View
+from models.physics.artefacts import Artefact
 
 STUDY_UID = "1.2.840.99999.1"
 SERIES_UID = "1.2.840.99999.1.7"

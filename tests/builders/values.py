@@ -11,11 +11,11 @@ from daemon.core.measures import Assessment, Measure
 from daemon.core.reference import of_manifest
 from daemon.core.values import Arrival, AssociationEnd, Instance, Place
 from export.declared import brain_manifest
-from models.artefacts import ARTEFACTS
+from models.brain.prediction import Prediction
 from models.bundle import load_bundle
 from models.findings import Signal, Structure
 from models.methods.brain import Brain
-from models.prediction import Prediction
+from models.physics.artefacts import ARTEFACTS
 from models.subject import Image
 
 ORIENTATION = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)

@@ -12,8 +12,8 @@ from builders.daemon import SCANSIDE, write_golden
 
 from daemon.__main__ import main
 from daemon.config import shipped_bundles
-from models.artefacts import ARTEFACTS
 from models.bundle import load_bundle
+from models.physics.artefacts import ARTEFACTS
 
 
 def scanside(*arguments):

@@ -21,10 +21,10 @@ from daemon.dicom.protocol.outgoing import encode_outgoing
 from daemon.dicom.reading.volumes import read_volumes
 from daemon.dicom.simulate import corrupted_series
 from daemon.edge.delivery.scanner import create_step, set_step
-from models.artefacts import Artefact
-from models.kspace import corrupt
+from models.physics.artefacts import Artefact
+from models.physics.kspace import corrupt
+from models.physics.severity import draw
 from models.preprocess import Grid
-from models.severity import draw
 
 SHORT = "completion = { stray_s = 2.0 }"  # seconds to wait for images that are known to be missing
 

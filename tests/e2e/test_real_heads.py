@@ -19,10 +19,10 @@ from validators import dsrdump, unexpected_dciodvfy, without_dicomdir
 from daemon.dicom.parsing import parse_file
 from daemon.dicom.reading.volumes import read_volumes
 from daemon.dicom.simulate import corrupted_series
-from models.artefacts import ARTEFACTS
-from models.kspace import corrupt
+from models.physics.artefacts import ARTEFACTS
+from models.physics.kspace import corrupt
+from models.physics.severity import draw
 from models.preprocess import Grid
-from models.severity import draw
 
 HEADS = ("head-t1-datalad-defaced", "head-t1-philips-elition", "head-t1-siemens-trio")
 SEVERITY = 1.0  # the strongest of the simulator; at 0.8 a head of 0.7 mm voxels rightly passes with noise or blur

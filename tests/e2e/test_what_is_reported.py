@@ -13,9 +13,9 @@ from pydicom.uid import generate_uid
 
 from daemon.core.delivery import JUDGED
 from daemon.dicom.reading.volumes import read_volumes
-from models.artefacts import Artefact
-from models.kspace import corrupt
-from models.severity import draw
+from models.physics.artefacts import Artefact
+from models.physics.kspace import corrupt
+from models.physics.severity import draw
 
 LOCALIZERS = int(os.environ.get("SCANSIDE_LOCALIZERS", "6"))
 PATIENCE_S = 120 + LOCALIZERS

@@ -11,7 +11,7 @@ from daemon.edge.database.index import Index
 from daemon.edge.database.migrations import open_database
 from daemon.edge.database.outbox import Outbox
 from daemon.edge.database.results import Published, Results
-from models.artefacts import Artefact
+from models.physics.artefacts import Artefact
 
 VERDICT = Verdict(state=State.RESCAN, cause="noise", cause_word="Noise", action="repeat", reasons=("noise",), rating=20)
 

@@ -12,26 +12,26 @@ from daemon.edge.engines import OnnxRuntimeSettings, engine_maker
 from daemon.examination import check_golden, load_examiner
 from export.brain import ExportPlan, export_brain
 from export.parity import ParityError, check_parity, measure_parity
-from models.artefacts import ARTEFACTS, Artefact
+from models.brain.prediction import Prepared
 from models.bundle import BundleError
 from models.nets.brain import BrainConfig, BrainNet
 from models.nets.judge import Borders, Judge
-from models.prediction import Prepared
+from models.physics.artefacts import ARTEFACTS, Artefact
 from models.preprocess import Grid
-from training.anatomy import write_bank
-from training.cascade import CascadePlan, train_cascade
-from training.cause import CausePlan, train_cause, write_features
-from training.examples import Examples, Supply, origin_of
-from training.heads import Mishaps, SyntheticHeads
-from training.labelmaps import load_label_maps
-from training.locate import LocatePlan, train_locator
-from training.looks import write_looks
-from training.networks import BRAIN_GRID, Checkpoints, load_judge
-from training.run import load_weights
-from training.stochastic import StochasticPlan, train_stochastic
-from training.student import StudentPlan, train_student
-from training.task import TaskPlan, train_task
-from training.variances import VariancesPlan, looks_of, train_variances
+from training.brain.cascade import CascadePlan, train_cascade
+from training.brain.cause import CausePlan, train_cause, write_features
+from training.brain.locate import LocatePlan, train_locator
+from training.brain.networks import BRAIN_GRID, Checkpoints, load_judge
+from training.brain.records import write_looks
+from training.brain.stochastic import StochasticPlan, train_stochastic
+from training.brain.student import StudentPlan, train_student
+from training.brain.task import TaskPlan, train_task
+from training.brain.variances import VariancesPlan, looks_of, train_variances
+from training.running.run import load_weights
+from training.synthesis.anatomy import write_bank
+from training.synthesis.examples import Examples, Supply, origin_of
+from training.synthesis.heads import Mishaps, SyntheticHeads
+from training.synthesis.labelmaps import load_label_maps
 
 LABEL_MAPS = DICOM.parent / "labelmaps"
 PARTS = {"brain": "student", "cause": "cause", "stochastic": "stochastic", "borders": "borders", "locator": "locate"}

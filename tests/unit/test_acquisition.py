@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from models.preprocess import Grid, nearest
-from training.acquisition import Style, draw_style
-from training.measure import Truth
+from training.synthesis.acquisition import Style, draw_style
+from training.truth import Truth
 
 SPACING = 2.0
 

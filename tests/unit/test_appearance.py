@@ -7,9 +7,9 @@ import pytest
 from builders.values import brain, examined, prediction, shipped
 
 from export.harm import add_harm
-from models.appearance import describe_image, describe_labels, numbers_of
+from models.brain.appearance import describe_image, describe_labels, numbers_of
 from models.bundle import BundleError, load_bundle
-from models.harm import Harm
+from models.statistics.harm import Harm
 
 LABELS = ("background", "CSF", "grey matter", "white matter")
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from models.nets.judge import Borders
-from training.borders import fit
+from training.brain.borders import fit
 
 
 def planted(offsets, count=4000):

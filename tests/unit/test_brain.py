@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from builders.values import brain, examined, prediction, shipped
 
-from models.artefacts import ARTEFACTS, Artefact
+from models.brain.familiarity import DISTANCES
 from models.bundle import BundleError
-from models.familiarity import DISTANCES
 from models.findings import Lack, NotThis
 from models.manifest import Reference
 from models.methods.registry import method_of
+from models.physics.artefacts import ARTEFACTS, Artefact
 
 
 def against(**scores):

@@ -6,7 +6,7 @@ import pytest
 import torch
 from scipy import ndimage
 
-from models.cleanup import largest_pieces
+from models.cine.cleanup import largest_pieces
 from models.nets.cine import CineConfig, CineNet, drawn_masks, whole_masks
 from training.cine.evaluate import judge_stack
 from training.cine.examples import CROP, Slices, batches

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from training.contrast import Prepared, Tissue, draw_contrast, spin_echo, spoiled
+from training.synthesis.contrast import Prepared, Tissue, draw_contrast, spin_echo, spoiled
 
 WHITE, GREY, FLUID = Tissue(850, 70, 0.7), Tissue(1400, 95, 0.83), Tissue(4300, 1500, 1.0)
 MPRAGE = Prepared(inversion=900, repetition=2300, spacing=7, echoes=160, flip=9)

@@ -6,13 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.artefacts import ARTEFACTS
-from training import evaluate as evaluation
-from training.evaluate import EvaluationPlan, TablesPlan, evaluate, print_tables
-from training.grids import UNTOUCHED
-from training.measure import Row, Truth
-from training.rows import read_rows
-from training.severity_tables import LADDER
+from models.physics.artefacts import ARTEFACTS
+from training.evaluation import evaluate as evaluation
+from training.evaluation.evaluate import EvaluationPlan, TablesPlan, evaluate, print_tables
+from training.evaluation.grids import UNTOUCHED
+from training.evaluation.measure import Row
+from training.evaluation.rows import read_rows
+from training.evaluation.severity_tables import LADDER
+from training.truth import Truth
 
 PLAN = EvaluationPlan(data=Path("people"), out=Path("out"), bundle=Path("bundle"), people=3, repeats=2)
 
@@ -46,7 +47,7 @@ def asked(monkeypatch):
     monkeypatch.setattr(evaluation, "on_other_grids", lambda p: [replace(p, setting=s) for s in (UNTOUCHED, "thick")])
     monkeypatch.setattr(evaluation, "measure", measured)
     monkeypatch.setattr(evaluation, "onnx_networks", lambda *_: None)
-    monkeypatch.setattr("training.ranks._RESAMPLES", 5)
+    monkeypatch.setattr("training.evaluation.ranks._RESAMPLES", 5)
     return calls
 
 

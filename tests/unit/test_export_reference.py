@@ -3,9 +3,9 @@
 import numpy as np
 
 from export.reference import SIGNALS, Judged, margins_of, references_of, thresholds_of
-from models.scores import JUDGED
-from training.labelmaps import TISSUES
-from training.measure import Row
+from models.brain.scores import JUDGED
+from training.evaluation.measure import Row
+from training.synthesis.labelmaps import TISSUES
 
 
 def judged(dice, score, truth=100.0, coarsest_mm=1.0):

@@ -5,7 +5,16 @@ import pytest
 from builders.values import prediction
 from scipy.spatial.distance import mahalanobis
 
-from models.familiarity import FEATURES, HISTOGRAM, Space, describe, distances, fit_space, load_spaces, save_spaces
+from models.brain.familiarity import (
+    FEATURES,
+    HISTOGRAM,
+    Space,
+    describe,
+    distances,
+    fit_space,
+    load_spaces,
+    save_spaces,
+)
 
 
 @pytest.fixture

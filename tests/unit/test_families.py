@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import fft
 
-from models.artefacts import ARTEFACTS, Artefact
-from models.effects import (
+from models.physics.artefacts import ARTEFACTS, Artefact
+from models.physics.effects import (
     ColouredNoise,
     Decay,
     GFactorNoise,
@@ -16,7 +16,7 @@ from models.effects import (
     PeriodicPhase,
     spoil,
 )
-from models.families import FAMILIES
+from models.physics.families import FAMILIES
 
 SPACING = (2.0, 2.0, 2.0)
 ALL = [(artefact, family) for artefact in ARTEFACTS for family in FAMILIES[artefact]]

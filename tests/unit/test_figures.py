@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from models.artefacts import ARTEFACTS
-from training.figures import (
+from models.physics.artefacts import ARTEFACTS
+from training.evaluation.figures import (
     FiguresPlan,
     dice_against_scores,
     draw_figures,
@@ -16,8 +16,8 @@ from training.figures import (
     variance_matrix,
     volumes_against_truth,
 )
-from training.measure import BINS, Bin, Row
-from training.rows import write_rows
+from training.evaluation.measure import BINS, Bin, Row
+from training.evaluation.rows import write_rows
 
 NAMES = [artefact.value for artefact in ARTEFACTS]
 

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from models.artefacts import ARTEFACTS
+from models.physics.artefacts import ARTEFACTS
 from models.preprocess import Grid, canonical, resample
-from training.grids import grid_table, on_other_grids
-from training.measure import Row, Truth
+from training.evaluation.grids import grid_table, on_other_grids
+from training.evaluation.measure import Row
+from training.truth import Truth
 
 AFFINE = np.array([[-2.0, 0, 0, 40], [0, -2.0, 0, 50], [0, 0, 2.0, -30], [0, 0, 0, 1]])
 

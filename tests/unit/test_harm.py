@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.optimize import lsq_linear
 
-from models.harm import PENALTIES, expect, fit_harm, left_out
+from models.statistics.harm import PENALTIES, expect, fit_harm, left_out
 
 NAMES = tuple("abcdef")
 

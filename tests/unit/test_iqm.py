@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from models import iqm
-from models.foreground import clip_level, find_regions
+from models.quality import iqm
+from models.quality.foreground import clip_level, find_regions
 
 SHAPE = (40, 44, 36)
 

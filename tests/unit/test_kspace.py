@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter1d
 
-from models.artefacts import ARTEFACTS, Artefact
-from models.kspace import Blur, Fold, Motion, Noise, Pose, Spike, Wrap, acquire, corrupt, magnitude
-from models.severity import draw
+from models.physics.artefacts import ARTEFACTS, Artefact
+from models.physics.kspace import Blur, Fold, Motion, Noise, Pose, Spike, Wrap, acquire, corrupt, magnitude
+from models.physics.severity import draw
 
 SPACING = (2.0, 2.0, 2.0)
 

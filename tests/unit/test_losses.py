@@ -6,7 +6,7 @@ import torch
 from torch.nn import functional as F
 
 from models.nets.brain import smooth_half
-from training.losses import (
+from training.brain.losses import (
     consistency_loss,
     cross_entropy,
     dissimilarity,
@@ -16,7 +16,7 @@ from training.losses import (
     soft_dice_loss,
     variance_targets,
 )
-from training.schedule import EpsilonSchedule
+from training.running.schedule import EpsilonSchedule
 
 
 def minimise(loss, start, steps=400):

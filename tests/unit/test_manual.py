@@ -8,7 +8,7 @@ from builders import values
 from scipy.special import softmax
 
 from models.preprocess import Grid
-from training.manual import ManualScan, manual_report, otsu
+from training.evaluation.manual import ManualScan, manual_report, otsu
 
 
 @pytest.fixture

@@ -5,7 +5,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from training.measure import BINS, Truth, dice_by_tissue, reliability, true_volumes, volume_intervals
+from training.evaluation.measure import BINS, dice_by_tissue, reliability, true_volumes, volume_intervals
+from training.truth import Truth
 
 
 def certain(labels, sure=0.97):

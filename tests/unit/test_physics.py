@@ -5,11 +5,11 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 
-from models import kspace
-from models.artefacts import ARTEFACTS, Artefact
-from models.kspace import Fold, Motion, Noise, Wrap
-from models.severity import draw
-from training import physics
+from models.physics import kspace
+from models.physics.artefacts import ARTEFACTS, Artefact
+from models.physics.kspace import Fold, Motion, Noise, Wrap
+from models.physics.severity import draw
+from training.synthesis.appearance import physics
 
 SPACING = (2.0, 1.0, 3.0)
 

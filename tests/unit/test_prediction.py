@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from models.artefacts import ARTEFACTS, Artefact
-from models.prediction import NetworkGrid, NoHeadFound, Outputs, predict, prepare
+from models.brain.prediction import NetworkGrid, NoHeadFound, Outputs, predict, prepare
+from models.brain.scores import score, tissue_contrast, volumes_ml
+from models.physics.artefacts import ARTEFACTS, Artefact
 from models.preprocess import Grid, canonical, nearest
-from models.scores import score, tissue_contrast, volumes_ml
 
 GRID = NetworkGrid(spacing_mm=2.0, box=(64, 64, 64), locator_multiple=8)
 TISSUES = ("background", "CSF", "grey matter", "white matter")

@@ -24,7 +24,7 @@ from daemon.core.rule import Rule
 from models.findings import Evidence, Findings, Signal
 from models.manifest import Reference
 from models.preprocess import coarsest_mm
-from models.uncertainty import conformal_p_value
+from models.statistics.uncertainty import conformal_p_value
 
 SIGNALS = ("uncertainty", "entropy")
 THRESHOLDS = replace(manifest().thresholds, alpha=0.1)

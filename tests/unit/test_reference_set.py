@@ -6,7 +6,7 @@ import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.reference_set import FEWEST, Comparison, Kind, Worse, compare
+from models.statistics.reference_set import FEWEST, Comparison, Kind, Worse, compare
 
 KINDS = (
     Kind(name="noise", family="background"),

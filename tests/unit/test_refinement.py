@@ -8,9 +8,9 @@ from builders import values
 from scipy.ndimage import gaussian_filter
 from scipy.special import softmax
 
+from models.brain.refinement import labels_on_own_grid, probabilities_on, refined_probabilities
 from models.preprocess import Grid, nearest, resample
-from models.refinement import labels_on_own_grid, probabilities_on, refined_probabilities
-from training.measure import dice
+from training.truth import dice
 
 FINE = Grid((64, 72, 60), np.diag([1.0, 1.0, 1.0, 1.0]))
 _HALF = np.diag([2.0, 2.0, 2.0, 1.0])

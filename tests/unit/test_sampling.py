@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch.distributions import LowRankMultivariateNormal
 
-from models.sampling import sample_volumes
-from models.uncertainty import miss, sampled_interval, widen
+from models.statistics.sampling import sample_volumes
+from models.statistics.uncertainty import miss, sampled_interval, widen
 
 SHAPE, HALF = (8, 8, 8), (4, 4, 4)
 

@@ -5,10 +5,19 @@ import pytest
 import torch
 import torchio
 
-from models.artefacts import ARTEFACTS, Artefact
+from models.physics.artefacts import ARTEFACTS, Artefact
 from models.preprocess import Grid, resample
-from training.measure import Truth, true_volumes
-from training.second import FoldOver, Movement, RicianNoise, SecondScan, Spikes, ThickVoxels, draw_scan
+from training.evaluation.measure import true_volumes
+from training.evaluation.torchio_simulator import (
+    FoldOver,
+    Movement,
+    RicianNoise,
+    SecondScan,
+    Spikes,
+    ThickVoxels,
+    draw_scan,
+)
+from training.truth import Truth
 
 SHAPE = (40, 48, 36)
 AFFINE = np.diag([-2.0, -2.0, 2.0, 1.0]) + np.array([[0, 0, 0, 40.0], [0, 0, 0, 50.0], [0, 0, 0, -30.0], [0, 0, 0, 0]])

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from models.artefacts import ARTEFACTS
-from models.kspace import corrupt
-from models.severity import draw
-from models.spectrum import describe, feature_names, is_noise
+from models.physics.artefacts import ARTEFACTS
+from models.physics.kspace import corrupt
+from models.physics.severity import draw
+from models.physics.spectrum import describe, feature_names, is_noise
 
 SHAPE = (48, 56, 40)
 

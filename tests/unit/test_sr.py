@@ -36,9 +36,9 @@ from daemon.dicom.report.codes import NOT_ASSESSED, OTHER_MEASURE, VERDICT, VERD
 from daemon.dicom.report.evidence import gather_evidence
 from daemon.dicom.report.sr import SRClass, build_sr, comment
 from daemon.dicom.uids import CODING_SCHEME_UID
-from models.artefacts import Artefact
 from models.findings import Evidence, Structure
 from models.manifest import Code, SignalEntry
+from models.physics.artefacts import Artefact
 
 
 def build(judgement=None, *, header=None, series=None, sop_class=SRClass.COMPREHENSIVE_3D):

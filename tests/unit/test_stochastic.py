@@ -6,8 +6,8 @@ import torch
 from torch.distributions import LowRankMultivariateNormal
 
 from models.nets.stochastic import StochasticHead, sample_logits
-from training.losses import stochastic_nll
-from training.stochastic import paired_noise
+from training.brain.losses import stochastic_nll
+from training.brain.stochastic import paired_noise
 
 PIXELS = 21
 TARGETS = torch.stack([torch.cat([torch.ones(7), torch.full((7,), float(t)), torch.zeros(7)]).long() for t in (0, 1)])

@@ -6,13 +6,27 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from models.artefacts import ARTEFACTS
-from training.calibration_tables import calibration_error, interval_table, pool, reliability_table, volume_table
-from training.measure import BINS, Bin, Row
-from training.ranks import bootstrap_interval, first_cause, grey, hurting_severity, named_instead, score_of, spearman
-from training.rows import read_rows, write_rows
-from training.severity_tables import LADDER, is_ladder, ladder_table, severity_rank_table
-from training.tables import report_on
+from models.physics.artefacts import ARTEFACTS
+from training.evaluation.calibration_tables import (
+    calibration_error,
+    interval_table,
+    pool,
+    reliability_table,
+    volume_table,
+)
+from training.evaluation.measure import BINS, Bin, Row
+from training.evaluation.ranks import (
+    bootstrap_interval,
+    first_cause,
+    grey,
+    hurting_severity,
+    named_instead,
+    score_of,
+    spearman,
+)
+from training.evaluation.rows import read_rows, write_rows
+from training.evaluation.severity_tables import LADDER, is_ladder, ladder_table, severity_rank_table
+from training.evaluation.tables import report_on
 
 LEVEL = score_of("uncertainty")
 
@@ -60,7 +74,7 @@ def test_the_cause_is_the_largest_variance_and_none_without_a_head(rows):
 
 @pytest.fixture(autouse=True)
 def _few_resamples(monkeypatch):
-    monkeypatch.setattr("training.ranks._RESAMPLES", 50)
+    monkeypatch.setattr("training.evaluation.ranks._RESAMPLES", 50)
 
 
 def test_the_report_counts_every_image_once(rows):

@@ -6,7 +6,7 @@ import scipy.stats
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from models.uncertainty import (
+from models.statistics.uncertainty import (
     conformal_limit,
     conformal_p_value,
     contrast_to_noise,

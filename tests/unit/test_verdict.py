@@ -13,9 +13,9 @@ from daemon.core.measures import Assessment, Measure
 from daemon.core.reference import of_manifest
 from daemon.core.values import State
 from daemon.core.verdict import decide, decline
-from models.artefacts import ARTEFACTS, Artefact
 from models.findings import Evidence, Findings, Loss, Structure
 from models.manifest import Reference
+from models.physics.artefacts import ARTEFACTS, Artefact
 
 
 def decided(found, **thresholds):

@@ -14,13 +14,13 @@ from scipy.ndimage import binary_dilation
 from scipy.special import softmax
 from scipy.stats import rankdata, spearmanr
 
-from models.cleanup import largest_pieces
+from models.cine.cleanup import largest_pieces
 from models.nets.cine import CineNet, whole_masks
 from training.cine.examples import CROP, normalised
 from training.cine.stacks import PHASES, STRUCTURES, Stack, folds, heart_centre, read_stacks
 from training.cine.train import STEEPNESS
-from training.measure import dice
-from training.run import load_weights
+from training.running.run import load_weights
+from training.truth import dice
 
 FloatArray = npt.NDArray[np.float32]
 #: Slices of a stack (N, 3, CROP, CROP) -> logits (N, 4, CROP, CROP) and distances (N, 3, CROP, CROP).

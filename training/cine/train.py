@@ -15,7 +15,7 @@ from torch import Tensor
 from models.nets.cine import CineConfig, CineNet, CineOutputs, drawn_masks
 from training.cine.examples import CLASSES, Batch, Slices, batches
 from training.cine.stacks import folds
-from training.run import Journal, Learner, Losses, RunPlan, learning_rate
+from training.running.run import Journal, Learner, Losses, RunPlan, learning_rate
 
 _REPORT_EVERY = 50
 #: Steepness of the mask that a distance map implies: 2 logits a pixel.

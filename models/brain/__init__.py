@@ -1,0 +1,1 @@
+"""What the method of heads computes on the host, beside its networks."""

@@ -1,0 +1,1 @@
+"""Measures of an image's quality by formula, of any anatomy, without a network."""

@@ -1,0 +1,1 @@
+"""The trainers of the brain bundle's networks."""

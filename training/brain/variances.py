@@ -1,0 +1,120 @@
+"""The variances of a finished segmentation network, alone: the labels stay as they are, bit for bit.
+
+The targets are those of the student (training/brain/student.py). The labels are fixed, so their errors are recorded
+once (training/brain/records.py); a head of small layers is then regressed on parts of these records, at a learning rate
+of its own. It begins from random weights: the variances of ``start`` are not used and may have another shape.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from models.nets.brain import BrainConfig, BrainNet
+from models.nets.cause import CauseHead
+from models.physics.artefacts import ARTEFACTS
+from models.physics.spectrum import feature_names
+from training.brain.losses import poisson_regression
+from training.brain.networks import VARIANCES
+from training.brain.records import LooksPlan, write_looks
+from training.running.run import Journal, Learner, Losses, RunPlan, learning_rate, load_weights
+from training.synthesis.heads import Mishaps
+
+_REPORT_EVERY = 100
+#: Side of the part of an image that a step looks at, in voxels of half resolution, and how much of its rim is not
+#: judged: a variance depends on three voxels on each side (models/nets/brain.py).
+_PART, _RIM = 24, 3
+#: Spread of the noise on what the spectrum suspects, in logits, and of the intensities' scale: a network that is told
+#: exactly, by a head that has seen this very simulator, would trust too much in people.
+_DOUBT, _SCALE = 0.9, 0.08
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VariancesPlan(RunPlan):
+    """``start``: whose labels stay, a checkpoint or an exported judge; ``cause``, ``locator``: what it is served with.
+
+    ``heads``: looked at, by ``processes`` at once; ``batch``: parts of so many images a step.
+    """
+
+    start: Path
+    cause: Path
+    locator: Path
+    bank: Path
+    label_maps: Path
+    heads: int = 1000
+    processes: int = 2
+    batch: int = 2
+    steps: int = 4000
+    peak_rate: float = 3e-3
+    warm_up: int = 50
+    tail: float = 0.6
+    mishaps: Mishaps = field(default_factory=lambda: Mishaps(probability=0.9))
+    seed: int = 8
+
+
+def train_variances(plan: VariancesPlan) -> None:
+    """Look at the heads and train; or resume where either left off."""
+    records = write_looks(looks_of(plan))
+    torch.manual_seed(plan.seed)  # the first weights are drawn before the learner seeds everything
+    network = BrainNet(BrainConfig())
+    load_weights(plan.start, network, without=VARIANCES)
+    network.requires_grad_(requires_grad=False)
+    network.variances.requires_grad_(requires_grad=True)
+    cause = CauseHead(len(feature_names()), len(ARTEFACTS)).eval()
+    load_weights(plan.cause, cause)
+    learner = Learner(network, plan)
+    checkpoint, journal, losses = plan.run / "checkpoint.pt", Journal(plan.run), Losses()
+    learner.restore(checkpoint)
+    while learner.step < plan.steps:
+        rng = np.random.default_rng((plan.seed, learner.step))
+        chosen = rng.choice(len(records), plan.batch)
+        each = [_loss(learner.network.module, cause, _read(records[number]), rng) for number in chosen]
+        loss = torch.stack(each).mean()
+        learner.descend(loss, learning_rate(learner.step, plan.steps, plan.peak_rate, plan.warm_up, plan.tail))
+        losses.add({"loss": loss})
+        if learner.step % _REPORT_EVERY == 0:
+            journal.write(step=learner.step, **losses.means())
+        if learner.step % plan.save_every == 0 or learner.step == plan.steps:
+            learner.save(checkpoint)
+
+
+def looks_of(plan: VariancesPlan) -> LooksPlan:
+    """What is looked at before the training."""
+    return LooksPlan(
+        folder=plan.run / "looks",
+        start=plan.start,
+        locator=plan.locator,
+        bank=plan.bank,
+        label_maps=plan.label_maps,
+        heads=plan.heads,
+        processes=plan.processes,
+        mishaps=plan.mishaps,
+        seed=plan.seed,
+    )
+
+
+def _read(path: Path) -> dict[str, np.ndarray]:
+    with np.load(path, allow_pickle=False) as arrays:
+        return {name: arrays[name] for name in arrays.files}
+
+
+def _loss(network: BrainNet, cause: CauseHead, record: dict[str, np.ndarray], rng: np.random.Generator) -> Tensor:
+    """Of a random part of one image; what is known of the whole image is known in every part."""
+    head, device = network.variances, network.logits.weight.device
+    starts = [int(rng.integers(0, n - _PART + 1)) for n in record["evidence"].shape[1:]]
+    part = tuple(slice(start, start + _PART) for start in starts)
+    with torch.no_grad():
+        suspicion = cause(_tensor(record["features"]))
+    told = suspicion + _DOUBT * torch.from_numpy(rng.standard_normal(suspicion.shape, np.float32))
+    image = _tensor(record["image"][None]) * float(np.exp(rng.normal(0, _SCALE)))
+    strength = head.textures(image.to(device))
+    whole = head.gather(strength, _tensor(record["air"]).to(device), told.to(device))
+    found = head(_tensor(record["evidence"][:, *part]).to(device), strength[:, :, *part], whole)
+    inside = (..., *(slice(_RIM, -_RIM),) * 3)
+    return poisson_regression(found[inside], _tensor(record["targets"][:, *part]).to(device)[inside])
+
+
+def _tensor(values: np.ndarray) -> Tensor:
+    return torch.from_numpy(values.astype(np.float32))[None]
