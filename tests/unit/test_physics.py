@@ -9,7 +9,7 @@ from models.physics import kspace
 from models.physics.artefacts import ARTEFACTS, Artefact
 from models.physics.kspace import Fold, Motion, Noise, Wrap
 from models.physics.severity import draw
-from training.synthesis.appearance import physics
+from training.synthesis import physics
 
 SPACING = (2.0, 1.0, 3.0)
 
