@@ -16,7 +16,7 @@ from models.bundle import Bundle, BundleError, load_bundle, structured, write_ma
 from models.methods.brain import BrainSettings
 from models.statistics.harm import Harm, fit_harm
 from training.evaluation.harm import CLEAN
-from training.evaluation.harm_tables import Images
+from training.evaluation.harm_images import Images
 
 #: Loss of Dice that a site puts up with, unless its configuration says otherwise.
 TOLERATED = 0.05

@@ -3,7 +3,7 @@
 import argparse
 import secrets
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
@@ -29,11 +29,14 @@ from daemon.edge.tls import TlsSettings
 from daemon.examination import read_nifti
 from models.bundle import load_bundle
 from models.physics.artefacts import Artefact
+from models.physics.damage import Damage, damage_of, expected_loss
 from models.physics.kspace import corrupt
 from models.physics.severity import draw
 from models.preprocess import Grid
 
 Series = Sequence[Outgoing]
+#: Hears a line for people.
+Tell = Callable[[str], None]
 
 _SEEDS = 1 << 31
 
@@ -106,8 +109,10 @@ def golden_head(bundle: Path, seed: str) -> list[Dataset]:
     return list(series_from_volume(volume, seed=seed))
 
 
-def spoilt(datasets: Iterable[Dataset], artefact: Artefact, severity: float, seed: int) -> list[Dataset]:
-    """A series with an artefact, under new series and instance UIDs.
+def spoilt(
+    datasets: Iterable[Dataset], artefact: Artefact, severity: float, seed: int, tell: Tell = lambda _: None
+) -> list[Dataset]:
+    """A series with an artefact, under new series and instance UIDs; ``tell`` hears what it does to the scan.
 
     Raises:
         NotAssessable: the data sets do not form one volume of single-frame images.
@@ -115,9 +120,24 @@ def spoilt(datasets: Iterable[Dataset], artefact: Artefact, severity: float, see
     sources = list(datasets)
     volume = read_volumes(sources)[0]
     corruption = draw(artefact, severity, np.random.default_rng(seed))
-    image = corrupt(volume.voxels, (corruption,), Grid(volume.voxels.shape, volume.affine).spacing)
+    spacing = Grid(volume.voxels.shape, volume.affine).spacing
+    image = corrupt(volume.voxels, (corruption,), spacing)
     name = artefact.value
+    tell(told(artefact, severity, damage_of(corruption, volume.voxels, spacing)))
     return list(corrupted_series(sources, image, seed=f"{name} {severity:g} {seed}", description=f"simulated {name}"))
+
+
+def told(artefact: Artefact, severity: float, damage: Damage) -> str:
+    """One line: what was done to k-space and to the image, and the loss that such heads had."""
+    parts = [f"{damage.kspace:.2g} of k-space is not the head's own"]
+    if damage.displacement_mm is not None:
+        parts.append(f"moved by up to {damage.displacement_mm:.1f} mm")
+    if damage.outside is not None:
+        parts.append(f"{damage.outside:.0%} of the head outside the field of view")
+    if damage.snr_db is not None:
+        parts.append(f"{damage.snr_db:.1f} dB of signal over what was added")
+    parts.append(f"heads lose {expected_loss(artefact, severity):.2f} of grey-matter Dice by such, on average")
+    return f"{artefact.value} of severity {severity:g}: {'; '.join(parts)}"
 
 
 def _peer(options: argparse.Namespace, settings: Settings) -> Peer:
@@ -148,13 +168,16 @@ def _series(options: argparse.Namespace, settings: Settings, seed: int) -> list[
     """The series to send, each by instance number."""
     if not options.paths:
         datasets = golden_head(next(iter(settings.bundle_folders.values())), f"push {seed}")
-        spoil = options.artefact and partial(spoilt, artefact=options.artefact, severity=options.severity, seed=seed)
-        return [[encode_outgoing(dataset) for dataset in (spoil(datasets) if spoil else datasets)]]
+        spoil = partial(spoilt, artefact=options.artefact, severity=options.severity, seed=seed, tell=print)
+        return [[encode_outgoing(dataset) for dataset in (spoil(datasets) if options.artefact else datasets)]]
     files = _files(options.paths, str(seed) if options.new_uids else None)
     if options.artefact is None:
         return files
     return [
-        [encode_outgoing(made) for made in spoilt(map(_dataset, images), options.artefact, options.severity, seed)]
+        [
+            encode_outgoing(made)
+            for made in spoilt(map(_dataset, images), options.artefact, options.severity, seed, print)
+        ]
         for images in files
     ]
 

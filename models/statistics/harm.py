@@ -70,9 +70,13 @@ class Harm:
 
 
 def fit_harm(
-    names: Sequence[str], values: npt.ArrayLike, harms: npt.ArrayLike, groups: Sequence[Sequence[str]]
+    names: Sequence[str],
+    values: npt.ArrayLike,
+    harms: npt.ArrayLike,
+    groups: Sequence[Sequence[str]],
+    weights: npt.ArrayLike | None = None,
 ) -> Harm:
-    """Fit to numbers (N, F) of judged images and their harms (N,).
+    """Fit to numbers (N, F) of judged images and their harms (N,), of ``weights`` (N,), all alike without any.
 
     ``groups``: partitions of the images, each a list of N names (people; families of artefacts). Each of their members
     is left out in turn; the interval is that of the partition that is missed by most.
@@ -83,8 +87,8 @@ def fit_harm(
     numbers, truth = np.asarray(values, float), np.asarray(harms, float)
     if any(len(set(group)) < 2 for group in groups):  # noqa: PLR2004 - one left out, one to learn from
         raise ValueError("each partition needs at least two members: give images of more people or families")
-    ridge = _Ridge.fit(numbers, truth)
-    misses = [left_out(numbers, truth, group) for group in groups]
+    ridge = _Ridge.fit(numbers, truth, weights)
+    misses = [left_out(numbers, truth, group, weights) for group in groups]
     below = max(conformal_limit(predicted - truth, 1 - SIDE) for predicted in misses)
     above = max(conformal_limit(truth - predicted, 1 - SIDE) for predicted in misses)
     return Harm(
@@ -100,19 +104,24 @@ def fit_harm(
     )
 
 
-def left_out(values: npt.ArrayLike, harms: npt.ArrayLike, group: Sequence[str]) -> Matrix:
+def left_out(
+    values: npt.ArrayLike, harms: npt.ArrayLike, group: Sequence[str], weights: npt.ArrayLike | None = None
+) -> Matrix:
     """The harm (N,) that is predicted for each member of a partition by the images of all others, penalty included."""
     numbers, truth, names = np.asarray(values, float), np.asarray(harms, float), np.asarray(group)
+    weight = np.ones(len(truth)) if weights is None else np.asarray(weights, float)
     predicted = np.empty(len(truth))
     for name in np.unique(names):
         inside = names == name
-        predicted[inside] = expect(numbers[~inside], truth[~inside], numbers[inside])
+        predicted[inside] = expect(numbers[~inside], truth[~inside], numbers[inside], weight[~inside])
     return predicted
 
 
-def expect(values: npt.ArrayLike, harms: npt.ArrayLike, asked: npt.ArrayLike) -> Matrix:
+def expect(
+    values: npt.ArrayLike, harms: npt.ArrayLike, asked: npt.ArrayLike, weights: npt.ArrayLike | None = None
+) -> Matrix:
     """The harm of images with numbers ``asked`` (M, F), from known images' numbers (N, F) and harms (N,)."""
-    return _Ridge.fit(np.asarray(values, float), np.asarray(harms, float)).predict(np.asarray(asked, float))
+    return _Ridge.fit(np.asarray(values, float), np.asarray(harms, float), weights).predict(np.asarray(asked, float))
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,23 +132,30 @@ class _Ridge:
     offset: float
 
     @classmethod
-    def fit(cls, values: Matrix, truth: Matrix) -> "_Ridge":
-        """The ridge whose penalty is best when each image is left out (the residual over 1 - leverage)."""
-        centre, spread = values.mean(axis=0), values.std(axis=0)
+    def fit(cls, values: Matrix, truth: Matrix, weights: npt.ArrayLike | None = None) -> "_Ridge":
+        """The ridge whose penalty is best when each image is left out (the residual over 1 - leverage).
+
+        An image of weight w counts as w images, in every mean and sum.
+        """
+        share = np.ones(len(truth)) if weights is None else np.asarray(weights, float)
+        share = share / share.mean()
+        centre = np.average(values, axis=0, weights=share)
+        spread = np.sqrt(np.average((values - centre) ** 2, axis=0, weights=share))
         spread = np.where(spread > 0, spread, 1.0)
-        scaled, offset = _scaled(values, centre, spread), float(truth.mean())
-        left, singular, right = np.linalg.svd(scaled - scaled.mean(axis=0), full_matrices=False)
-        aimed = left.T @ (truth - offset)
+        scaled, offset = _scaled(values, centre, spread), float(np.average(truth, weights=share))
+        middle, root = np.average(scaled, axis=0, weights=share), np.sqrt(share)
+        left, singular, right = np.linalg.svd((scaled - middle) * root[:, None], full_matrices=False)
+        aimed = left.T @ ((truth - offset) * root)
 
         def error(penalty: float) -> float:
             kept = singular**2 / (singular**2 + penalty * len(truth))
-            leverage = (left**2) @ kept + 1 / len(truth)
-            residual = truth - offset - left @ (kept * aimed)
+            leverage = (left**2) @ kept + share / len(truth)
+            residual = (truth - offset) * root - left @ (kept * aimed)
             return float(np.mean((residual / np.maximum(1 - leverage, 1e-3)) ** 2))
 
         penalty = min(PENALTIES, key=error) * len(truth)
-        weights = right.T @ (singular / (singular**2 + penalty) * aimed)
-        return cls(centre, spread, weights, offset - float(scaled.mean(axis=0) @ weights))
+        found = right.T @ (singular / (singular**2 + penalty) * aimed)
+        return cls(centre, spread, found, offset - float(middle @ found))
 
     def predict(self, values: Matrix) -> Matrix:
         return np.asarray(self.offset + _scaled(values, self.centre, self.spread) @ self.weights)

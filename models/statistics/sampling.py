@@ -4,6 +4,8 @@ The graph gives the distribution of the logits; the noise is drawn here from a f
 the same volumes. numpy's twin of ``models/nets/stochastic.py: sample_logits``.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 import numpy.typing as npt
 
@@ -25,30 +27,63 @@ def sample_volumes(
     logits and probabilities (C, D, H, W); factor (R, C, D/2, H/2, W/2) and deviation (C, D/2, ...) hold for blocks of
     2 x 2 x 2 voxels. Samples come in antithetic pairs; every voxel of a sample gets the class of its largest logit.
     """
-    blocks = _blocks(probabilities[:1])[0].min(axis=1) < 1 - _TISSUE
+    air = logits[0].size - int(_varying(probabilities).sum()) * 8
+    labels = _labels_of_samples(logits, probabilities, factor, deviation, samples)
+    return np.array([_count(label, len(logits), air) for label in labels])
+
+
+def pairwise_dice(
+    logits: FloatArray,
+    probabilities: FloatArray,
+    factor: FloatArray,
+    deviation: FloatArray,
+    tissue: int,
+) -> float:
+    """Mean Dice of a class between every two samples (Roy et al. 2019); 1 where no sample holds any of it."""
+    drawn = _labels_of_samples(logits, probabilities, factor, deviation, SAMPLES)
+    masks = np.array([(label == tissue).ravel() for label in drawn], np.float32)
+    both, sizes = masks @ masks.T, masks.sum(axis=1)
+    total = sizes[:, None] + sizes[None]
+    pairs = np.triu_indices(len(masks), 1)
+    return float(np.where(total > 0, 2 * both / np.maximum(total, 1), 1.0)[pairs].mean())
+
+
+def _varying(probabilities: FloatArray) -> npt.NDArray[np.bool_]:
+    """The blocks that vary, (blocks,)."""
+    varying: npt.NDArray[np.bool_] = _blocks(probabilities[:1])[0].min(axis=1) < 1 - _TISSUE
+    return varying
+
+
+def _labels_of_samples(
+    logits: FloatArray, probabilities: FloatArray, factor: FloatArray, deviation: FloatArray, samples: int
+) -> Iterator[npt.NDArray[np.uint8]]:
+    """The labels (blocks, 8) of the blocks that vary, sample by sample."""
+    blocks = _varying(probabilities)
     mean = np.ascontiguousarray(_blocks(logits)[:, blocks])
     factor = factor.reshape(*factor.shape[:2], -1)[..., blocks]
     deviation = deviation.reshape(len(deviation), -1)[:, blocks]
-    air = logits[0].size - mean[0].size
     rng = np.random.default_rng(SEED)
     noise, alone, sample = (np.empty_like(mean) for _ in range(3))
-    counts = []
     for _ in range(samples // 2):
         together = np.einsum("r,rck->ck", rng.standard_normal(len(factor), np.float32), factor)[..., None]
         np.multiply(deviation[..., None], rng.standard_normal(dtype=np.float32, out=noise), out=alone)
         for change in (np.add, np.subtract):  # an antithetic pair
             change(change(mean, together, out=sample), alone, out=sample)
-            counts.append(_count(sample, air))
-    return np.array(counts)
+            yield _largest(sample)
 
 
-def _count(sample: FloatArray, air: int) -> npt.NDArray[np.int64]:
-    """Voxels of each class: that of the largest logit, the first of equal ones (argmax along an axis is slow)."""
+def _largest(sample: FloatArray) -> npt.NDArray[np.uint8]:
+    """The class of the largest logit, the first of equal ones (argmax along an axis is slow)."""
     largest, label = sample[0].copy(), np.zeros(sample[0].shape, np.uint8)
     for number, logit in enumerate(sample[1:], start=1):
         np.maximum(label, np.multiply(logit > largest, np.uint8(number)), out=label)
         np.maximum(largest, logit, out=largest)
-    counts = np.array([np.count_nonzero(label == number) for number in range(len(sample))])
+    return label
+
+
+def _count(label: npt.NDArray[np.uint8], classes: int, air: int) -> npt.NDArray[np.int64]:
+    """Voxels of each class."""
+    counts = np.array([np.count_nonzero(label == number) for number in range(classes)])
     counts[0] += air
     return counts
 

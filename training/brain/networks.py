@@ -20,7 +20,9 @@ from models.brain.prediction import (
     predict,
     prepare,
 )
+from models.engines.interface import EngineError
 from models.engines.onnxruntime import OnnxRuntimeEngine
+from models.engines.openvino import OpenVinoEngine
 from models.graphs import Engine, Graph, Run
 from models.nets.brain import BrainConfig, BrainNet
 from models.nets.cause import CauseHead
@@ -106,11 +108,12 @@ def torch_networks(judge: Judge, locator: Locator, *, alone: bool = False) -> Ne
 
 def onnx_graphs(bundle: Path) -> Mapping[str, Engine]:
     """The graphs in a bundle's folder, in ONNX Runtime on the CPU; no manifest is needed yet."""
+    return {name: OnnxRuntimeEngine(graph) for name, graph in _graphs(bundle).items()}
+
+
+def _graphs(bundle: Path) -> Mapping[str, Graph]:
     files = {LOCATOR_GRAPH: LOCATOR_FILE, JUDGE_GRAPH: JUDGE_FILE}
-    return {
-        name: OnnxRuntimeEngine(Graph(bundle=bundle.name, digest="", name=name, file=bundle / file))
-        for name, file in files.items()
-    }
+    return {name: Graph(bundle=bundle.name, digest="", name=name, file=bundle / file) for name, file in files.items()}
 
 
 def networks_by(graphs: Mapping[str, Run]) -> Networks:
@@ -121,3 +124,11 @@ def networks_by(graphs: Mapping[str, Run]) -> Networks:
 def onnx_networks(bundle: Path) -> Networks:
     """The networks of a bundle's folder in ONNX Runtime on the CPU."""
     return networks_by(onnx_graphs(bundle))
+
+
+def bundle_networks(bundle: Path, threads: int = 0) -> Networks:
+    """The networks of a bundle's folder in float32 by OpenVINO, or by ONNX Runtime where that is not installed."""
+    try:
+        return networks_by({name: OpenVinoEngine(graph, threads=threads) for name, graph in _graphs(bundle).items()})
+    except EngineError:
+        return onnx_networks(bundle)

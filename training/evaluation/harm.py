@@ -5,45 +5,60 @@ is needed. Where there is one, the true loss of Dice stands beside it.
 """
 
 import csv
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import numpy.typing as npt
 
 from models.brain.appearance import numbers_of
-from models.brain.prediction import NoHeadFound, Prediction
+from models.brain.familiarity import Space, distances, load_spaces
+from models.brain.prediction import NoHeadFound, Outputs, Prediction, predict, prepare
 from models.brain.refinement import probabilities_on
+from models.brain.scores import JUDGED, tissue_contrast, volumes_ml
+from models.bundle import load_bundle, structured
+from models.methods.brain import BrainSettings
 from models.physics.artefacts import ARTEFACTS
 from models.physics.effects import spoil
 from models.physics.families import FAMILIES
-from models.preprocess import Grid, canonical, nearest
-from training.brain.networks import Networks, onnx_networks
-from training.evaluation.cases import by_the_second_scanner, real_people
+from models.preprocess import Grid, canonical, coarsest_mm, nearest
+from models.quality.iqm import measure as measure_image
+from models.statistics.sampling import pairwise_dice
+from training.brain.networks import BRAIN_GRID, Networks, bundle_networks
+from training.evaluation.cases import by_the_second_scanner
 from training.synthesis.acquisition import draw_style
 from training.synthesis.labelmaps import TISSUES
 from training.truth import Labels, Truth, dice
 
 #: An image of no known family: clean.
 CLEAN = "clean"
+#: What MRIQC calls its measures that are compared with ours.
+MRIQC = ("summary_bg_stdv", "efc", "fber", "cjv", "snr", "snrd", "cnr", "fwhm_avg", "qi_1_rayleigh")
+#: Beginnings of the columns that no regression reads.
+HARM, DICE, RIVAL, FACT = "harm:", "dice:", "rival:", "fact:"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HarmPlan:
     """Judge the people of ``data`` with ``bundle`` and write every image's numbers to ``out``/images.csv.
 
-    ``repeats``: spoilt images of each person and family; every second one has an acquisition style of its own.
-    ``styles``: clean images of each person in other styles. A run that was stopped goes on with the next person.
+    ``data``: sub-XX/anat/*_T1w.nii.gz; labels (*_desc-tissue_dseg.nii.gz) are needed for the true Dice alone.
+    ``styles``: each person clean in so many other ways of acquisition, and some of the spoilt images begin there.
+    ``repeats``: spoilt images of each person and family. Severities are the square of an even draw, down to 0.02:
+    mild ones are the most. A run that was stopped goes on with the next head.
     """
 
     data: Path
     bundle: Path
     out: Path
     repeats: int = 1
-    styles: int = 3
+    styles: int = 7
     people: int = 1000
     seed: int = 11
+    threads: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,25 +72,36 @@ class Spoilt:
     severity: float = 0.0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """A prediction, the volume it is of, and the Dice of samples of its labels with each other."""
+
+    prediction: Prediction
+    truth: Truth
+    agreement: float
+
+
+#: A volume -> what the networks say of it.
+Judge = Callable[[Truth], Judged]
+Cells = Mapping[str, str | float]
+
+
 def write_images(plan: HarmPlan) -> Path:
     """Judge what was not judged before; the table."""
     plan.out.mkdir(parents=True, exist_ok=True)
     table = plan.out / "images.csv"
-    known = {row["person"] for row in read_images(table)} if table.exists() else set()
-    networks = onnx_networks(plan.bundle)
-    for number, person in enumerate(real_people(plan.data)):
-        if number < plan.people and person.name not in known:
-            rows = list(_rows(networks, _turned(person), plan, number))
-            _append(table, rows)
-            print(f"{person.name}: {len(rows)} images", flush=True)
+    known = {row["head"] for row in read_images(table)} if table.exists() else set()
+    judge = partial(_judge, bundle_networks(plan.bundle, plan.threads))
+    settings = structured(load_bundle(plan.bundle).manifest.settings, BrainSettings)
+    spaces = load_spaces(plan.bundle / settings.familiarity)
+    for number, path in enumerate(_heads(plan.data)):
+        name = path.name.removesuffix("_T1w.nii.gz")
+        if number < plan.people and name not in known:
+            rows = [{"head": name, **row} for row in _rows(judge, spaces, _read(path), plan, number)]
+            if rows:
+                _append(table, rows)
+            print(f"{name}: {len(rows)} images", flush=True)
     return table
-
-
-def _turned(person: Truth) -> Truth:
-    """The person in canonical order."""
-    voxels, affine = canonical(person.voxels, person.affine)
-    labels, _ = canonical(person.labels, person.affine)
-    return replace(person, voxels=voxels, labels=labels, affine=affine)
 
 
 def read_images(table: Path) -> list[dict[str, str]]:
@@ -84,60 +110,130 @@ def read_images(table: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+def _heads(folder: Path) -> list[Path]:
+    """Every T1-weighted head below ``folder``.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
+    paths = sorted(folder.glob("sub-*/anat/*_T1w.nii.gz"))
+    if not paths:
+        raise FileNotFoundError(f"no sub-XX/anat/*_T1w.nii.gz in {folder}: give a folder of people with --data")
+    return paths
+
+
+def _read(path: Path) -> Truth:
+    """A head in canonical order; without labels all are 0."""
+    image = nib.Nifti1Image.from_filename(path)
+    voxels, affine = canonical(np.asarray(image.dataobj, np.float32), np.asarray(image.affine, float))
+    drawn = path.with_name(path.name.replace("T1w", "desc-tissue_dseg"))
+    labels = np.zeros(voxels.shape, np.uint8)
+    if drawn.exists():
+        silver = nib.Nifti1Image.from_filename(drawn)
+        labels, _ = canonical(np.asarray(silver.dataobj).astype(np.uint8), np.asarray(silver.affine, float))
+    return Truth(name=path.parts[-3], voxels=voxels, labels=labels, affine=affine)
+
+
 def images_of(person: Truth, plan: HarmPlan, number: int) -> Iterator[Spoilt]:
-    """A person's images: clean, clean in other styles, spoilt by each family, and by torchio."""
+    """A person's images: clean, clean in other styles and through torchio, spoilt by each family, and by torchio."""
     rng = np.random.default_rng((plan.seed, number))
-    yield Spoilt(image=person, origin=person)
-    for _ in range(plan.styles):
-        styled = draw_style(rng).apply_to(person)
-        yield Spoilt(image=styled, origin=styled)
-    for repeat in range(plan.repeats):
+    styled = (draw_style(rng).apply_to(person) for _ in range(plan.styles))
+    looks = [person, *(replace(look, setting=f"style {n + 1}") for n, look in enumerate(styled))]
+    stored = replace(by_the_second_scanner(person, None, 0.0, int(rng.integers(2**31))), setting="torchio")
+    yield from (Spoilt(image=look, origin=look) for look in (*looks, stored))
+    for _ in range(plan.repeats):
         for artefact in ARTEFACTS:
             for family, draw in FAMILIES[artefact].items():
-                severity = float(rng.uniform(0.05, 1.0))
-                origin = draw_style(rng).apply_to(person) if rng.random() < 0.5 else person
+                severity = _severity(rng)
+                origin = looks[int(rng.integers(len(looks)))] if rng.random() < 0.5 else person
                 spacing = Grid(origin.voxels.shape, origin.affine).spacing
-                voxels = spoil(origin.voxels, draw(severity, rng), spacing)
-                spoilt = replace(origin, voxels=voxels)
+                spoilt = replace(origin, voxels=spoil(origin.voxels, draw(severity, rng), spacing))
                 yield Spoilt(image=spoilt, origin=origin, artefact=artefact, family=family, severity=severity)
-            severity = float(rng.uniform(0.2, 1.0))
-            seed = int(rng.integers(2**31)) + repeat
-            torchio = by_the_second_scanner(person, artefact, severity, seed)
+            severity = float(rng.uniform(0.1, 1.0))
+            torchio = by_the_second_scanner(person, artefact, severity, int(rng.integers(2**31)))
             yield Spoilt(image=torchio, origin=person, artefact=artefact, family="torchio", severity=severity)
 
 
-def _rows(networks: Networks, person: Truth, plan: HarmPlan, number: int) -> Iterator[Mapping[str, str | float]]:
-    def predict(truth: Truth) -> Prediction:
-        return networks.predict(truth.voxels, truth.affine)
+def _severity(rng: np.random.Generator) -> float:
+    return float(0.02 + 0.98 * rng.random() ** 2)
 
+
+def _judge(networks: Networks, truth: Truth) -> Judged:
+    outputs: list[Outputs] = []
+
+    def run(image: npt.NDArray[np.float32], features: npt.NDArray[np.float32]) -> Outputs:
+        outputs.append(networks.judge(image, features))
+        return outputs[0]
+
+    prediction = predict(prepare(truth.voxels, truth.affine, BRAIN_GRID, networks.locate), run)
+    out = Outputs(*(output[0] for output in outputs[0]))
+    agreement = pairwise_dice(out.logits, prediction.probabilities, out.factor, out.deviation, TISSUES.index(JUDGED))
+    return Judged(prediction=prediction, truth=truth, agreement=agreement)
+
+
+def _rows(judge: Judge, spaces: Mapping[str, Space], person: Truth, plan: HarmPlan, number: int) -> Iterator[Cells]:
+    """The rows of one head; none where no head is found."""
+    grid, drawn = Grid(person.voxels.shape, person.affine), bool(person.labels.any())
     try:
-        whole = predict(person)
+        whole = judge(person)
     except NoHeadFound:
         return
+    if not drawn:
+        person = replace(person, labels=_called(whole.prediction, grid).astype(np.uint8))
+        whole = replace(whole, truth=person)
+    clean = {person.setting: whole}
     for spoilt in images_of(person, plan, number):
         try:
-            origin = whole if spoilt.origin is person else predict(spoilt.origin)
-            judged = origin if spoilt.image is spoilt.origin else predict(spoilt.image)
+            look = spoilt.origin.setting
+            if look not in clean:
+                clean[look] = judge(spoilt.origin)
+            judged = clean[look] if spoilt.image is spoilt.origin else judge(spoilt.image)
         except NoHeadFound:
             continue
-        grid = Grid(person.labels.shape, person.affine)
-        seen = _seen(spoilt.origin, grid)
-        agreed = _agreement(judged, origin, grid)
-        true = _true_dice(judged, np.where(seen, person.labels, 0), grid)
+        labels = np.where(_seen(spoilt.origin, grid), person.labels, 0) if drawn else None
         yield {
             "person": person.name,
+            "style": look,
             "artefact": spoilt.artefact,
             "family": spoilt.family,
             "severity": spoilt.severity,
-            **{f"harm:{name}": 1 - value for name, value in agreed.items()},
-            **{f"dice:{name}": value for name, value in true.items()},
-            **numbers_of(judged, TISSUES),
+            **_losses(judged.prediction, clean[look].prediction, labels, grid),
+            **_beside(judged, spaces),
+            **numbers_of(judged.prediction, TISSUES),
         }
 
 
-def _agreement(judged: Prediction, origin: Prediction, grid: Grid) -> dict[str, float]:
-    first, second = (probabilities_on(grid, one).argmax(axis=0) for one in (judged, origin))
-    return {name: dice(first == n, second == n) for n, name in enumerate(TISSUES) if n}
+def _losses(judged: Prediction, origin: Prediction, labels: Labels | None, grid: Grid) -> Cells:
+    """The harm, and the true Dice where labels were drawn, of each tissue."""
+    called, before = _called(judged, grid), _called(origin, grid)
+    harm = {f"{HARM}{name}": 1 - dice(called == n, before == n) for n, name in enumerate(TISSUES) if n}
+    true = {
+        f"{DICE}{name}": float("nan") if labels is None else dice(called == n, labels == n)
+        for n, name in enumerate(TISSUES)
+        if n
+    }
+    return {**harm, **true}
+
+
+def _beside(judged: Judged, spaces: Mapping[str, Space]) -> Cells:
+    """What is compared with the regression, and what a verdict asks besides."""
+    prediction, truth = judged.prediction, judged.truth
+    measured = measure_image(np.asarray(truth.voxels, np.float32))
+    fluid, grey = tissue_contrast(prediction, TISSUES)
+    volumes = volumes_ml(prediction, TISSUES)
+    facts = {**distances(prediction, spaces), "fluid contrast": fluid, "grey contrast": grey}
+    return {
+        **{f"{RIVAL}{name}": measured.get(name, float("nan")) for name in MRIQC},
+        f"{RIVAL}pairwise dice": judged.agreement,
+        **{f"{FACT}{name}": value for name, value in facts.items()},
+        **{f"{FACT}{name} ml": value for name, value in volumes.items()},
+        f"{FACT}coarsest mm": coarsest_mm(truth.affine),
+    }
+
+
+def _called(prediction: Prediction, grid: Grid) -> npt.NDArray[np.intp]:
+    called: npt.NDArray[np.intp] = probabilities_on(grid, prediction).argmax(axis=0)
+    return called
 
 
 def _seen(origin: Truth, grid: Grid) -> npt.NDArray[np.bool_]:
@@ -146,17 +242,11 @@ def _seen(origin: Truth, grid: Grid) -> npt.NDArray[np.bool_]:
     return nearest(np.ones(inside.shape, np.bool_), inside, grid)
 
 
-def _true_dice(judged: Prediction, labels: Labels, grid: Grid) -> dict[str, float]:
-    called = probabilities_on(grid, judged).argmax(axis=0)
-    return {name: dice(called == n, labels == n) for n, name in enumerate(TISSUES) if n}
-
-
-def _append(table: Path, rows: list[Mapping[str, str | float]]) -> None:
-    columns = list(rows[0])
+def _append(table: Path, rows: Sequence[Cells]) -> None:
     text = [{name: v if isinstance(v, str) else f"{v:.7g}" for name, v in row.items()} for row in rows]
     new = not table.exists()
     with table.open("a", newline="") as file:
-        writer = csv.DictWriter(file, columns)
+        writer = csv.DictWriter(file, list(rows[0]))
         if new:
             writer.writeheader()
         writer.writerows(text)

@@ -1,10 +1,11 @@
 """How well the harm is told by a regression on numbers of one image, against single numbers: people it never saw.
 
-Every person is judged by a regression on all the others, and, for the second table, by one that never saw the family
-of the artefact either.
+Every person is judged by a regression on all the others, and, in the second line, by one that never saw the family of
+the artefact either. How the regression looks at an image is chosen among the others, too (``training/harm_choice.py``).
 """
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,44 +13,19 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import spearmanr
 
+from models.brain.scores import JUDGED
 from models.physics.artefacts import ARTEFACTS
-from models.statistics.harm import SIDE, expect, left_out
-from models.statistics.uncertainty import conformal_limit
-from training.evaluation.harm import CLEAN, read_images
-from training.synthesis.labelmaps import TISSUES
+from training.evaluation.harm import CLEAN, RIVAL
+from training.evaluation.harm_choice import LOOKS, Told, told_by
+from training.evaluation.harm_images import Images
+
+Numbers = npt.NDArray[np.float64]
 
 #: A loss that must be found; one that is idle to repeat a scan for.
 HURT, IDLE = 0.10, 0.05
-_JUDGED = TISSUES[2]
-_META = ("person", "artefact", "family", "severity")
-
-
-@dataclass(frozen=True, slots=True)
-class Images:
-    """The images of a table: ``numbers`` (N, F) by ``names``, ``harm`` and ``dice`` (N,) of one tissue."""
-
-    names: tuple[str, ...]
-    numbers: npt.NDArray[np.float64]
-    harm: npt.NDArray[np.float64]
-    dice: npt.NDArray[np.float64]
-    person: npt.NDArray[np.str_]
-    artefact: npt.NDArray[np.str_]
-    family: npt.NDArray[np.str_]
-
-    @classmethod
-    def read(cls, table: Path, tissue: str = _JUDGED) -> "Images":
-        """Of one tissue."""
-        rows = read_images(table)
-        names = tuple(n for n in rows[0] if n not in _META and not n.startswith(("harm:", "dice:")))
-        numbers = np.array([[float(row[name]) for name in names] for row in rows])
-        harm, dice = (np.array([float(row[f"{kind}:{tissue}"]) for row in rows]) for kind in ("harm", "dice"))
-        family = [CLEAN if row["family"] == CLEAN else f"{row['artefact']} {row['family']}" for row in rows]
-        person, artefact = (np.array([row[name] for row in rows]) for name in ("person", "artefact"))
-        return cls(names, np.nan_to_num(numbers), harm, dice, person, artefact, np.array(family))
-
-    def column(self, name: str) -> npt.NDArray[np.float64]:
-        """One number of every image."""
-        return np.asarray(self.numbers[:, self.names.index(name)])
+_RESAMPLES = 1000
+#: Measures that are compared with the regression: of the labels by the network, and of the image by MRIQC's formulas.
+_SINGLE = ("uncertainty", "entropy", "snr", "cnr")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,75 +42,125 @@ def print_harm(plan: HarmTablesPlan) -> None:
 
 def tables(images: Images) -> Iterator[str]:
     """People left out; people and families left out; single numbers; by artefact; clean images."""
-    people = left_out(images.numbers, images.harm, images.person.tolist())
-    both = unseen(images)
-    yield f"{len(images.harm)} images of {len(set(images.person))} people; harm is the loss of {_JUDGED}"
+    people, both = told_by(images), told_by(images, unseen_families=True)
+    yield f"{len(images.harm)} images of {len(set(images.person))} people; harm is the loss of {JUDGED}"
+    yield f"by loss: {_by_loss(images.harm)}"
+    yield f"chosen for the people left out: {_chosen(people)}"
     yield ""
-    yield "| told by | rho with harm | rho with Dice | MAE | found > 0.10 | flagged | of these lost <= 0.05 |"
+    yield "| told by | rho with Dice | with its loss | with harm | 95 % | AURC | excess |"
     yield "| --- |" + " ---: |" * 6
-    yield _line("ridge, other people", images, people, bound_of(images, people))
-    yield _line("ridge, other people, family never seen", images, both, bound_of(images, both))
-    for name in ("uncertainty", "entropy", "cjv", "efc", "fber", "air deviation", "snr", "cnr"):
-        values = images.column(name)
-        sign = np.sign(spearmanr(values, images.harm).statistic)
-        yield _line(name, images, sign * values, None)
+    yield _rank_line("regression, other people", images, people.expected)
+    yield _rank_line("regression, other people, family never seen", images, both.expected)
+    for name in (*_SINGLE, *(n for n in images.beside if n.startswith(RIVAL))):
+        yield _rank_line(name.removeprefix(RIVAL), images, _harmful(images.column(name), images.harm))
     yield ""
-    yield "| family never seen | images | rho with harm | MAE | found > 0.10 |"
-    yield "| --- |" + " ---: |" * 4
+    yield from _verdict_table(images, {"other people": people, "other people, family never seen": both})
+    yield ""
+    yield "| family never seen | images | rho with harm | MAE | found > 0.10 | surely |"
+    yield "| --- |" + " ---: |" * 5
     for artefact in ARTEFACTS:
         for family in sorted(set(images.family[images.artefact == artefact])):
             yield _family_line(family, images.family == family, images, both)
-    clean = images.artefact == CLEAN
     yield ""
+    yield _clean_line(images, people)
+
+
+def _verdict_table(images: Images, ways: Mapping[str, Told]) -> Iterator[str]:
     yield (
-        f"Clean images in every style, predicted loss: median {np.median(people[clean]):.3f}, largest "
-        f"{people[clean].max():.3f}, above {IDLE}: {(people[clean] > IDLE).sum()} of {clean.sum()}"
+        f"| by the regression | MAE | lost > {HURT}: expected > {IDLE} | surely | expected > {IDLE}, of these idle "
+        f"| surely, of these idle | harm inside its interval |"
     )
-
-
-def unseen(images: Images) -> npt.NDArray[np.float64]:
-    """The harm (N,) predicted from other people's images of other families; clean ones by other people's alone."""
-    predicted = left_out(images.numbers, images.harm, images.person.tolist())
-    for family in set(images.family) - {CLEAN}:
-        kept = images.family != family
-        for person in set(images.person):
-            asked = (images.person == person) & ~kept
-            known = kept & (images.person != person)
-            predicted[asked] = expect(images.numbers[known], images.harm[known], images.numbers[asked])
-    return predicted
-
-
-def bound_of(images: Images, predicted: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """The lower bound of each harm: by the misses of all other people (split conformal)."""
-    bounds = np.empty(len(predicted))
-    for person in set(images.person):
-        own = images.person == person
-        bounds[own] = predicted[own] - conformal_limit((predicted - images.harm)[~own], 1 - SIDE)
-    return bounds
-
-
-def _line(name: str, images: Images, told: npt.NDArray[np.float64], bound: npt.NDArray[np.float64] | None) -> str:
-    harm, dice = (spearmanr(told, values).statistic for values in (images.harm, images.dice))
-    cells = [f"{harm:.3f}", f"{dice:.3f}"]
-    if bound is None:
-        cells += ["", "", "", ""]
-    else:
-        hurt, flagged = images.harm > HURT, told > IDLE
-        sure = bound > IDLE
-        cells += [
-            f"{np.abs(told - images.harm).mean():.3f}",
-            f"{(hurt & flagged).sum()} of {hurt.sum()}; bound {(hurt & sure).sum()}",
-            f"{flagged.sum()}; bound {sure.sum()}",
-            f"{(flagged & (images.harm <= IDLE)).sum()}; bound {(sure & (images.harm <= IDLE)).sum()}",
+    yield "| --- |" + " ---: |" * 6
+    hurt, idle = images.harm > HURT, images.harm <= IDLE
+    for name, told in ways.items():
+        flagged, sure = told.expected > IDLE, told.low > IDLE
+        inside = (told.low <= images.harm) & (images.harm <= told.high)
+        cells = [
+            f"{np.abs(told.expected - images.harm).mean():.3f}",
+            f"{(hurt & flagged).sum()} of {hurt.sum()}",
+            f"{(hurt & sure).sum()}",
+            f"{flagged.sum()}, {(flagged & idle).sum()}",
+            f"{sure.sum()}, {(sure & idle).sum()}",
+            f"{inside.mean():.3f}",
         ]
+        yield f"| {name} | " + " | ".join(cells) + " |"
+
+
+def aurc(told: Numbers, harm: Numbers) -> tuple[float, float]:
+    """Area under the risk-coverage curve, the risk being the mean harm of what is kept, and its excess over the best.
+
+    Images are refused from the largest ``told`` on (Geifman et al. 2019); equal ones in the mean of their orders.
+    """
+    return _area(told, harm), _area(told, harm) - _area(harm, harm)
+
+
+def _area(told: Numbers, harm: Numbers) -> float:
+    values, place = np.unique(told, return_inverse=True)
+    mean = np.bincount(place, harm) / np.bincount(place)
+    kept = mean[np.sort(place)]
+    return float((np.cumsum(kept) / np.arange(1, len(harm) + 1)).mean()) if len(values) else float("nan")
+
+
+def _harmful(values: Numbers, harm: Numbers) -> Numbers:
+    """A number with its better sign: the best that it can be by itself; the worst where it is none."""
+    known = np.isfinite(values)
+    sign = np.sign(spearmanr(values[known], harm[known]).statistic) if known.any() else 1.0
+    signed = sign * values
+    return np.where(known, signed, signed[known].max(initial=0.0))
+
+
+def _rank_line(name: str, images: Images, told: Numbers) -> str:
+    low, high = _interval(images, told)
+    area, excess = aurc(told, images.harm)
+    cells = [
+        *(f"{_rank(told, values):.3f}" for values in (images.dice, images.lost, images.harm)),
+        f"{low:.3f} to {high:.3f}",
+        f"{area:.4f}",
+        f"{excess:.4f}",
+    ]
     return f"| {name} | " + " | ".join(cells) + " |"
 
 
-def _family_line(name: str, inside: npt.NDArray[np.bool_], images: Images, told: npt.NDArray[np.float64]) -> str:
-    harm, expected = images.harm[inside], told[inside]
-    rho = spearmanr(harm, expected).statistic if len(harm) > 2 else float("nan")
+def _rank(first: Numbers, second: Numbers) -> float:
+    known = np.isfinite(first) & np.isfinite(second)
+    return float(spearmanr(first[known], second[known]).statistic) if known.sum() > 1 else float("nan")
+
+
+def _interval(images: Images, told: Numbers) -> tuple[float, float]:
+    """95 % percentile interval of the rank correlation with the harm; people are drawn."""
+    people = [np.flatnonzero(images.person == person) for person in np.unique(images.person)]
+    rng = np.random.default_rng(0)
+    drawn = []
+    for _ in range(_RESAMPLES):
+        index = np.concatenate([people[i] for i in rng.integers(len(people), size=len(people))])
+        drawn.append(_rank(told[index], images.harm[index]))
+    low, high = np.nanpercentile(drawn, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def _family_line(name: str, inside: npt.NDArray[np.bool_], images: Images, told: Told) -> str:
+    harm, expected = images.harm[inside], told.expected[inside]
     hurt = harm > HURT
     return (
-        f"| {name} | {len(harm)} | {rho:.2f} | {np.abs(harm - expected).mean():.3f} | "
-        f"{(hurt & (expected > IDLE)).sum()} of {hurt.sum()} |"
+        f"| {name} | {len(harm)} | {_rank(harm, expected):.2f} | {np.abs(harm - expected).mean():.3f} | "
+        f"{(hurt & (expected > IDLE)).sum()} of {hurt.sum()} | {(hurt & (told.low[inside] > IDLE)).sum()} |"
     )
+
+
+def _clean_line(images: Images, told: Told) -> str:
+    clean = images.artefact == CLEAN
+    expected, low = told.expected[clean], told.low[clean]
+    return (
+        f"Clean images in every style, predicted loss: median {np.median(expected):.3f}, largest {expected.max():.3f}, "
+        f"above {IDLE}: {(expected > IDLE).sum()} of {clean.sum()}, surely: {(low > IDLE).sum()}"
+    )
+
+
+def _by_loss(harm: Numbers) -> str:
+    steps = {"none": harm == 0, f"<= {IDLE}": (harm > 0) & (harm <= IDLE), f"> {HURT}": harm > HURT}
+    steps[f"{IDLE} to {HURT}"] = (harm > IDLE) & (harm <= HURT)
+    return ", ".join(f"{name} {inside.sum()}" for name, inside in steps.items())
+
+
+def _chosen(told: Told) -> str:
+    return ", ".join(f"{LOOKS[number].name} {count}" for number, count in Counter(told.chosen).most_common())

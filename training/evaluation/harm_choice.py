@@ -1,0 +1,126 @@
+"""How the regression of harm looks at an image, chosen for people who have no say in the choice."""
+
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+import numpy.typing as npt
+
+from models.statistics.harm import SIDE, expect, left_out
+from models.statistics.uncertainty import conformal_limit
+from training.evaluation.harm import CLEAN, FACT
+from training.evaluation.harm_images import Images
+
+Numbers = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """``distances``: reads how far the head lies from every known one, too; ``clean``: weight of a clean image.
+
+    ``root``: the square root of the harm is what is linear in the numbers, and has the interval.
+    """
+
+    distances: bool
+    clean: float
+    root: bool
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        parts = ["distances" if self.distances else "", f"clean x {self.clean:g}", "root" if self.root else ""]
+        return " + ".join(filter(None, parts))
+
+    def numbers(self, images: Images) -> Numbers:
+        """(N, F)."""
+        if not self.distances:
+            return images.numbers
+        far = [np.log(values) for name, values in images.beside.items() if name.startswith(FACT) and "distance" in name]
+        return np.column_stack([images.numbers, *far])
+
+    def weights(self, images: Images) -> Numbers:
+        """(N,)."""
+        return np.where(images.artefact == CLEAN, self.clean, 1.0)
+
+    def target(self, harm: Numbers) -> Numbers:
+        """What is regressed on."""
+        return np.sqrt(np.maximum(harm, 0)) if self.root else harm
+
+    def harm(self, target: Numbers) -> Numbers:
+        """The harm of what was predicted, not below 0."""
+        positive = np.maximum(target, 0.0)
+        return np.square(positive) if self.root else positive
+
+
+LOOKS = tuple(
+    Look(distances=distances, clean=clean, root=root)
+    for distances, clean, root in product((False, True), (1.0, 4.0), (False, True))
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """The harm (N,) ``expected`` of each image, its bounds, and which of LOOKS was ``chosen`` for each person."""
+
+    expected: Numbers
+    low: Numbers
+    high: Numbers
+    chosen: tuple[int, ...]
+
+
+def told_by(images: Images, *, unseen_families: bool = False) -> Told:
+    """What a regression on other people says of everybody; in its second form it never saw the artefact's family.
+
+    For each person the look is the one whose error is least on the others, each of them left out in turn; the bounds
+    come from the misses of the same (split conformal over people).
+    """
+    expected, low, high = (np.empty(len(images.harm)) for _ in range(3))
+    chosen = []
+    for person in np.unique(images.person):
+        own = images.person == person
+        others = images.of(~own)
+        number = int(np.argmin([_error(look, others, _left_out(look, others)) for look in LOOKS]))
+        look = LOOKS[number]
+        misses = _left_out(look, others, unseen_families=unseen_families) - look.target(others.harm)
+        told = _expect(look, others, images.of(own), unseen_families=unseen_families)
+        expected[own] = look.harm(told)
+        low[own] = look.harm(told - conformal_limit(misses, 1 - SIDE))
+        high[own] = look.harm(told + conformal_limit(-misses, 1 - SIDE))
+        chosen.append(number)
+    return Told(expected=expected, low=low, high=high, chosen=tuple(chosen))
+
+
+def _error(look: Look, images: Images, told: Numbers) -> float:
+    """Mean absolute error of the harm, images without, with little and with much harm counting alike."""
+    misses = np.abs(look.harm(told) - images.harm)
+    groups = (images.harm == 0, (images.harm > 0) & (images.harm <= _LITTLE), images.harm > _LITTLE)
+    return float(np.mean([misses[group].mean() for group in groups if group.any()]))
+
+
+#: Up to here a harm is little.
+_LITTLE = 0.1
+
+
+def _left_out(look: Look, images: Images, *, unseen_families: bool = False) -> Numbers:
+    """The target (N,) that is predicted for each of the people by all others."""
+    numbers, target, weights = look.numbers(images), look.target(images.harm), look.weights(images)
+    if not unseen_families:
+        return left_out(numbers, target, images.person.tolist(), weights)
+    told = np.empty(len(target))
+    for person in np.unique(images.person):
+        own = images.person == person
+        told[own] = _expect(look, images.of(~own), images.of(own), unseen_families=True)
+    return told
+
+
+def _expect(look: Look, known: Images, asked: Images, *, unseen_families: bool) -> Numbers:
+    numbers, target, weights = look.numbers(known), look.target(known.harm), look.weights(known)
+    wanted = look.numbers(asked)
+    if not unseen_families:
+        return expect(numbers, target, wanted, weights)
+    told = np.empty(len(wanted))
+    for family in np.unique(asked.family):
+        kept = (known.family != family) | (family == CLEAN)
+        inside = asked.family == family
+        told[inside] = expect(numbers[kept], target[kept], wanted[inside], weights[kept])
+    return told
