@@ -26,7 +26,7 @@ from builders.push import peer, push_series, slices  # noqa: E402
 from builders.series import Lattice, enhanced  # noqa: E402
 
 from daemon.core.steps import StepState  # noqa: E402
-from daemon.core.transmission import Leg, Sending, Transmission  # noqa: E402
+from daemon.core.transmission import Batch, Sending, Transmission  # noqa: E402
 from daemon.core.values import ClosedBy, Series  # noqa: E402
 from daemon.dicom.protocol.mpps import begun, ended  # noqa: E402
 from daemon.dicom.protocol.outgoing import Outgoing, encode_outgoing  # noqa: E402
@@ -101,10 +101,10 @@ WAYS = (
 
 
 def send(port: int, way: Way, images: list[Outgoing]) -> list[threading.Thread]:
-    """Begin to send in the way's manner; an image of another series holds the association open."""
+    """Begin to send; an image of another series holds the association open."""
     scanner = peer(port, calling_ae=way.calling_ae)
     held = [Sending(image, way.held_s) for image in slices(1)] if way.held_s else []
-    line = (Leg((*map(Sending, images), *held)),)
+    line = (Batch((*map(Sending, images), *held)),)
     threads = [threading.Thread(target=push, args=(Transmission(lines=(line,), late=(), dropped=0), scanner))]
     if way.step_s is not None:
         listed = [(i.series_instance_uid, i.sop_class_uid, i.sop_instance_uid) for i in images]

@@ -11,7 +11,7 @@ from daemon.config import Settings
 from daemon.core.alerts import AlertOutcome, OwedAlert, end_unsent
 from daemon.core.delivery import pause_s
 from daemon.core.errors import DeliveryFailed
-from daemon.delivering import Desk
+from daemon.delivering import DeliveryServices
 from daemon.edge.database.alerts import Alerts
 from daemon.edge.database.results import Results
 from daemon.edge.delivery.notifier import Alert, Notifier, compose_alert, compose_withdrawal, make_notifiers
@@ -27,7 +27,7 @@ _log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AlertDesk:
+class AlertServices:
     """What every alerter works with.
 
     ``worker``: the name under which it claims; ``scanners``: calling AE title -> alias; ``page``: where people reach
@@ -46,18 +46,18 @@ class AlertDesk:
     clock: Callable[[], float] = time.time
 
 
-def alert_turns(settings: Settings, desk: Desk, alerts: Alerts, results: Results) -> Iterator[Turn]:
+def alert_turns(settings: Settings, services: DeliveryServices, alerts: Alerts, results: Results) -> Iterator[Turn]:
     """What is done for each target of alerts, again and again.
 
     Raises:
         ConfigError: one of the URLs cannot be used.
     """
-    alert_desk = AlertDesk(
+    alert_desk = AlertServices(
         alerts=alerts,
         results=results,
-        metrics=desk.metrics,
-        supervisor=desk.supervisor,
-        worker=desk.worker,
+        metrics=services.metrics,
+        supervisor=services.supervisor,
+        worker=services.worker,
         scanners=settings.scanners,
         page=settings.page,
         expire_s=settings.alerts.expire_s,
@@ -69,24 +69,24 @@ def alert_turns(settings: Settings, desk: Desk, alerts: Alerts, results: Results
 class Alerter:
     """Alerts one target; none waits for another."""
 
-    def __init__(self, desk: AlertDesk, notifier: Notifier) -> None:
-        self._desk = desk
+    def __init__(self, services: AlertServices, notifier: Notifier) -> None:
+        self._services = services
         self._notifier = notifier
         self._rng = random.Random()  # noqa: S311 - jitter
 
     def turn(self) -> float:
         """Send one alert, if one is due; the seconds to wait before the next turn."""
-        desk = self._desk
-        alert = desk.alerts.claim(self._notifier.name, desk.worker, desk.clock())
+        services = self._services
+        alert = services.alerts.claim(self._notifier.name, services.worker, services.clock())
         if alert is None:
             return _IDLE_S
-        return desk.supervisor.item(
+        return services.supervisor.item(
             Loop.ALERTING, lambda: self._deal_with(alert), lambda reason: self._set_aside(alert, reason)
         )
 
     def _deal_with(self, alert: OwedAlert) -> float:
-        desk = self._desk
-        end = end_unsent(alert, desk.clock(), desk.expire_s)
+        services = self._services
+        end = end_unsent(alert, services.clock(), services.expire_s)
         if end is not None:
             return self._settle(alert, end)
         try:
@@ -101,27 +101,27 @@ class Alerter:
         return self._settle(alert, AlertOutcome.GIVEN_UP, reason)
 
     def _compose(self, alert: OwedAlert) -> Alert:
-        desk = self._desk
-        record = desk.results.record(alert.series_instance_uid, alert.revision)
+        services = self._services
+        record = services.results.record(alert.series_instance_uid, alert.revision)
         if record.verdict is None:  # never: it is owed together with the verdict
             raise ValueError("an alert about a series without a verdict")
         compose = compose_withdrawal if alert.withdrawal else compose_alert
-        scanner = desk.scanners.get(record.calling_ae, record.calling_ae)
-        return compose(scanner=scanner, verdict=record.verdict, link=f"{desk.page}#card-{record.card_id}")
+        scanner = services.scanners.get(record.calling_ae, record.calling_ae)
+        return compose(scanner=scanner, verdict=record.verdict, link=f"{services.page}#card-{record.card_id}")
 
     def _retry(self, alert: OwedAlert, trouble: str) -> float:
-        desk = self._desk
+        services = self._services
         pause = pause_s(alert.attempts + 1, self._rng.random())
-        desk.alerts.postpone(alert, trouble, desk.clock() + pause)
-        desk.metrics.alerts.labels(AlertOutcome.FAILED).inc()
+        services.alerts.postpone(alert, trouble, services.clock() + pause)
+        services.metrics.alerts.labels(AlertOutcome.FAILED).inc()
         _log.warning("alert_failed", destination=alert.target, detail=trouble)
         return 0.0
 
     def _settle(self, alert: OwedAlert, outcome: AlertOutcome, trouble: str = "") -> float:
-        self._desk.alerts.settle(alert, outcome, self._desk.clock(), trouble)
+        self._services.alerts.settle(alert, outcome, self._services.clock(), trouble)
         if alert.withdrawal and outcome is AlertOutcome.WITHDRAWN:
             return 0.0  # there was nothing to take back
-        self._desk.metrics.alerts.labels(outcome).inc()
+        self._services.metrics.alerts.labels(outcome).inc()
         if outcome in (AlertOutcome.EXPIRED, AlertOutcome.GIVEN_UP):
             _log.error("alert_lost", destination=alert.target, outcome=outcome, detail=trouble or alert.trouble)
         elif outcome is AlertOutcome.WITHDRAWN:

@@ -37,7 +37,7 @@ from daemon.edge.web.board import ResultsBoard, SupervisedBoard
 from daemon.edge.web.server import Address, serve, serve_metrics
 from daemon.examination import Examiners
 from daemon.judgement import FindJudge, Judge, SeriesJudge, software
-from daemon.retention import Warden, make_warden
+from daemon.retention import Pruner, make_pruner
 from daemon.routes import all_routes
 from daemon.worker import Stores, answered_to, at_work, prepared, repeated, stored, supervising, watched
 from daemon.workflow import Line, Parts
@@ -60,7 +60,7 @@ def run(settings: Settings, begun: Callable[[], None], *, works: bool = True, re
         BundleError: the bundle is not whole, or does not pass its golden test on this machine.
         ThreadEndedError: one of its threads ended by a fault; its trace is in the log.
     """
-    _until_told(settings, lambda stop: _running(settings, stop, begun, works=works, restarts=restarts))
+    _until_stopped(settings, lambda stop: _running(settings, stop, begun, works=works, restarts=restarts))
 
 
 def run_worker(settings: Settings, metrics_port: int | None = None) -> None:
@@ -73,10 +73,10 @@ def run_worker(settings: Settings, metrics_port: int | None = None) -> None:
         BundleError: the bundle is not whole, or does not pass its golden test on this machine.
         ThreadEndedError: one of its threads ended by a fault; its trace is in the log.
     """
-    _until_told(settings, lambda stop: _working(settings, stop, metrics_port))
+    _until_stopped(settings, lambda stop: _working(settings, stop, metrics_port))
 
 
-def _until_told(settings: Settings, running: Callable[[threading.Event], AbstractContextManager[None]]) -> None:
+def _until_stopped(settings: Settings, running: Callable[[threading.Event], AbstractContextManager[None]]) -> None:
     logs.configure(settings.log_level, site_key(settings.site_key))
     claim_storage(settings.storage)
     signals: list[int] = []
@@ -153,11 +153,11 @@ def _running(
         stores.outbox.park_unknown([outlet.name for outlet in settings.destinations])
         given_up = stores.alerts.give_up_unknown(target_names(settings.alerts.urls), time.time())
         metrics.alerts.labels(AlertOutcome.GIVEN_UP).inc(given_up)
-        warden = make_warden(settings, stores.engine)
+        pruner = make_pruner(settings, stores.engine)
         turns = [
             Turn(Loop.ASSEMBLY, "assembly", assembling.turn),
             Turn(Loop.JUDGING, "judging", line.begin_failed),
-            Turn(Loop.RETENTION, "retention", _pruning(warden)),
+            Turn(Loop.RETENTION, "retention", _pruning(pruner)),
         ]
         stack.enter_context(repeated(turns, supervisor))
         starting.clear()
@@ -238,9 +238,9 @@ def _observing(observer: Observer) -> Callable[[], float]:
     return turn
 
 
-def _pruning(warden: Warden) -> Callable[[], float]:
+def _pruning(pruner: Pruner) -> Callable[[], float]:
     def turn() -> float:
-        warden.prune(time.time())
+        pruner.prune(time.time())
         return _PRUNE_S
 
     return turn

@@ -7,7 +7,7 @@ import structlog
 
 from daemon.core.commitment import Outcome
 from daemon.core.errors import DeliveryError
-from daemon.delivering import Desk
+from daemon.delivering import DeliveryServices
 from daemon.edge.database.pledges import Pledges
 from daemon.edge.delivery.commitment import CommitmentScu
 from daemon.edge.supervisor import Loop
@@ -24,8 +24,10 @@ _log = structlog.get_logger()
 class Committer:
     """Asks one archive; after ``retry_for_s`` seconds without an answer it stops asking."""
 
-    def __init__(self, desk: Desk, pledges: Pledges, archive: CommitmentScu, retry_for_s: float) -> None:
-        self._desk = desk
+    def __init__(
+        self, services: DeliveryServices, pledges: Pledges, archive: CommitmentScu, retry_for_s: float
+    ) -> None:
+        self._services = services
         self._pledges = pledges
         self._archive = archive
         self._retry_for_s = retry_for_s
@@ -40,7 +42,7 @@ class Committer:
         asked = self._pledges.claim(name, transaction_uid, now, now + _AGAIN_S)
         stored = [named for uid in asked if (named := self._named(uid)) is not None]
         if stored:
-            self._desk.supervisor.item(
+            self._services.supervisor.item(
                 Loop.COMMITTING,
                 lambda: self._ask(transaction_uid, stored),
                 lambda _: self._pledges.ask_again(transaction_uid, now + _TROUBLE_S),
@@ -58,10 +60,10 @@ class Committer:
         """SOP class and instance; None where the report's file is gone or damaged: that one is asked about no more."""
 
         def read() -> tuple[str, str]:
-            stored = self._desk.reports.load(sop_instance_uid)
+            stored = self._services.reports.load(sop_instance_uid)
             return stored.sop_class_uid, stored.sop_instance_uid
 
-        return self._desk.supervisor.item(
+        return self._services.supervisor.item(
             Loop.COMMITTING, read, lambda reason: self._pledges.drop(self._archive.name, sop_instance_uid, reason)
         )
 

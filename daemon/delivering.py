@@ -22,7 +22,7 @@ _log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Desk:
+class DeliveryServices:
     """What every deliverer works with; ``worker``: the name under which it claims."""
 
     outbox: Outbox
@@ -38,8 +38,10 @@ class Deliverer:
     ``commitment``: what was delivered is to be committed, too.
     """
 
-    def __init__(self, desk: Desk, destination: Destination, retry_for_s: float, *, commitment: bool = False) -> None:
-        self._desk = desk
+    def __init__(
+        self, services: DeliveryServices, destination: Destination, retry_for_s: float, *, commitment: bool = False
+    ) -> None:
+        self._services = services
         self._destination = destination
         self._retry_for_s = retry_for_s
         self._commitment = commitment
@@ -48,11 +50,11 @@ class Deliverer:
 
     def turn(self) -> float:
         """Deliver one object, if one is due; the seconds to wait before the next turn."""
-        desk = self._desk
-        delivery = desk.outbox.claim(self._destination.name, desk.worker, time.time())
+        services = self._services
+        delivery = services.outbox.claim(self._destination.name, services.worker, time.time())
         if delivery is None:
             return _IDLE_S
-        return desk.supervisor.item(
+        return services.supervisor.item(
             Loop.DELIVERING,
             lambda: self._deliver(delivery),
             lambda reason: self._park(delivery, f"{reason}; then requeue"),
@@ -60,9 +62,9 @@ class Deliverer:
         )
 
     def _deliver(self, delivery: Delivery) -> float:
-        desk, name, began = self._desk, self._destination.name, time.time()
+        services, name, began = self._services, self._destination.name, time.time()
         try:
-            remark = self._destination.deliver(desk.reports.load(delivery.sop_instance_uid))
+            remark = self._destination.deliver(services.reports.load(delivery.sop_instance_uid))
         except DeliveryRefused as error:
             return self._park(delivery, str(error))
         except FileNotFoundError:
@@ -70,15 +72,15 @@ class Deliverer:
         except DeliveryFailed as error:
             return self._retry(delivery, error)
         self._silent = 0
-        self._settled(desk.outbox.delivered(delivery, time.time(), remark, commitment=self._commitment))
-        desk.metrics.deliveries.labels(name, DeliveryOutcome.DELIVERED).inc()
-        desk.metrics.stage.labels(Step.DELIVER).observe(time.time() - began)
+        self._settled(services.outbox.delivered(delivery, time.time(), remark, commitment=self._commitment))
+        services.metrics.deliveries.labels(name, DeliveryOutcome.DELIVERED).inc()
+        services.metrics.stage.labels(Step.DELIVER).observe(time.time() - began)
         return 0.0
 
     def _retry(self, delivery: Delivery, error: DeliveryFailed) -> float:
         """An absent destination holds everything up; an object that fails alone steps back behind the others."""
-        now, desk = time.time(), self._desk
-        desk.metrics.deliveries.labels(delivery.destination, DeliveryOutcome.FAILED).inc()
+        now, services = time.time(), self._services
+        services.metrics.deliveries.labels(delivery.destination, DeliveryOutcome.FAILED).inc()
         _log.warning("delivery_failed", destination=delivery.destination, detail=str(error))
         absent = isinstance(error, DestinationUnreachable)
         self._silent = self._silent + 1 if absent else 0
@@ -86,22 +88,22 @@ class Deliverer:
         if now - delivery.owed_at > self._retry_for_s:
             self._park(delivery, f"not delivered in {self._retry_for_s:.0f} s: {error}")
         elif absent:
-            desk.outbox.keep(delivery, str(error))
+            services.outbox.keep(delivery, str(error))
         else:
-            desk.outbox.postpone(delivery, str(error), now + pause)
+            services.outbox.postpone(delivery, str(error), now + pause)
         return pause if absent else 0.0
 
     def _put_off(self, delivery: Delivery, reason: str) -> float:
         """What cannot even be parked: the others go first."""
-        self._desk.outbox.postpone(delivery, reason, time.time() + _PUT_OFF_S)
+        self._services.outbox.postpone(delivery, reason, time.time() + _PUT_OFF_S)
         return 0.0
 
     def _park(self, delivery: Delivery, reason: str) -> float:
-        self._settled(self._desk.outbox.park(delivery, reason))
-        self._desk.metrics.deliveries.labels(delivery.destination, DeliveryOutcome.REFUSED).inc()
+        self._settled(self._services.outbox.park(delivery, reason))
+        self._services.metrics.deliveries.labels(delivery.destination, DeliveryOutcome.REFUSED).inc()
         _log.error("delivery_refused", destination=delivery.destination, detail=reason)
         return 0.0
 
     def _settled(self, seconds: dict[str, float] | None) -> None:
         if seconds is not None and "sr" in seconds:
-            self._desk.metrics.last_image_to_report.observe(seconds["sr"])
+            self._services.metrics.last_image_to_report.observe(seconds["sr"])

@@ -33,7 +33,7 @@ _MARGIN = 0.01
 _log = structlog.get_logger()
 
 
-class Warden:
+class Pruner:
     """Prunes one storage folder by the database beside it; ``shortage`` says how many bytes the disk is short of."""
 
     def __init__(
@@ -168,7 +168,7 @@ def _name(issued: Issued) -> str:
     return f"{issued.card_id}-{issued.revision}"
 
 
-def make_warden(settings: Settings, engine: Engine) -> Warden:
+def make_pruner(settings: Settings, engine: Engine) -> Pruner:
     """Whoever prunes the storage folder of a configuration."""
 
     def missing() -> int:
@@ -177,4 +177,4 @@ def make_warden(settings: Settings, engine: Engine) -> Warden:
         return 0
 
     spool, reports = SpoolReader(settings.spool_settings.folder), Reports(settings.reports)
-    return Warden(spool, reports, Inventory(engine), settings.retention, missing)
+    return Pruner(spool, reports, Inventory(engine), settings.retention, missing)

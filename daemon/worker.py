@@ -17,7 +17,7 @@ from daemon.alerting import alert_turns
 from daemon.committing import Committer, take_outcome
 from daemon.config import Settings
 from daemon.core.errors import DatabaseDamaged, DatabaseGone, ThreadEndedError
-from daemon.delivering import Deliverer, Desk
+from daemon.delivering import Deliverer, DeliveryServices
 from daemon.edge.database.alerts import Alerts
 from daemon.edge.database.index import Index
 from daemon.edge.database.migrations import connect, prepare
@@ -127,7 +127,7 @@ def at_work(
 ) -> Iterator[None]:
     """Everything that takes work from the database; who does not work sees to the lost ones all the same."""
     roster = Roster(stores.engine, settings.work.silence_s)
-    desk = Desk(
+    services = DeliveryServices(
         outbox=stores.outbox, reports=stores.reports, metrics=metrics, supervisor=supervisor, worker=roster.worker
     )
     with ExitStack() as stack:
@@ -136,21 +136,21 @@ def at_work(
         adopt_alerts(stores.alerts, target_names(settings.alerts.urls), time.time())
         stack.enter_context(watchful(roster, [stores.outbox, stores.alerts], supervisor, works=works))
         # A thread for each destination and target: one that is slow, or gone, holds up no other.
-        turns = [turn for outlet in settings.destinations for turn in _turns(outlet, settings, stores, desk)]
-        turns += alert_turns(settings, desk, stores.alerts, stores.results)
+        turns = [turn for outlet in settings.destinations for turn in _turns(outlet, settings, stores, services)]
+        turns += alert_turns(settings, services, stores.alerts, stores.results)
         stack.enter_context(repeated(turns if works else (), supervisor))
         yield
 
 
-def _turns(outlet: Outlet, settings: Settings, stores: Stores, desk: Desk) -> Iterator[Turn]:
+def _turns(outlet: Outlet, settings: Settings, stores: Stores, services: DeliveryServices) -> Iterator[Turn]:
     """What is done for one destination, again and again."""
     commitment = isinstance(outlet, DicomOutlet) and outlet.commitment
     destination = make_destination(outlet, settings.dicom.ae_title)
-    deliverer = Deliverer(desk, destination, outlet.retry_for_s, commitment=commitment)
+    deliverer = Deliverer(services, destination, outlet.retry_for_s, commitment=commitment)
     yield Turn(Loop.DELIVERING, f"to {outlet.name}", deliverer.turn)
     if isinstance(outlet, DicomOutlet) and outlet.commitment:
         archive = CommitmentScu(peer_of(outlet, settings.commitment.ae_title), partial(take_outcome, stores.pledges))
-        committer = Committer(desk, stores.pledges, archive, outlet.retry_for_s)
+        committer = Committer(services, stores.pledges, archive, outlet.retry_for_s)
         yield Turn(Loop.COMMITTING, f"by {outlet.name}", committer.turn)
 
 

@@ -154,7 +154,7 @@ def summarise(appraisal: Appraisal) -> dict[str, Any]:
             "intervals_ml": {
                 one.name: [_number(end) for end in one.interval_ml] for one in assessment.structures if one.interval_ml
             },
-            "measures": {_placed(measure): _told(measure) for measure in assessment.measures},
+            "measures": {_placed(measure): _measure_facts(measure) for measure in assessment.measures},
             "reference": assessment.reference,
             "seconds": appraisal.examination.seconds,
         }
@@ -175,7 +175,7 @@ def _placed(measure: Measure) -> str:
     return "@".join([measure.name, *([",".join(map(str, measure.at))] if measure.at else [])])
 
 
-def _told(measure: Measure) -> dict[str, Any]:
+def _measure_facts(measure: Measure) -> dict[str, Any]:
     numbers = {key: getattr(measure, key) for key in ("value", "limit", "p_value", "level")}
     told: dict[str, Any] = {key: _number(v) if isinstance(v, float) else v for key, v in numbers.items()}
     return told | {"unit": measure.unit, "evidence": measure.evidence.value}

@@ -73,7 +73,7 @@ def run_batch(options: argparse.Namespace, settings: Settings) -> str:
         check_parquet()
     logs.configure("warning", secrets.token_bytes(32))
     os.nice(_NICE)
-    with _told() as stop, _opened(options, settings) as engine:
+    with _stop_by_signal() as stop, _opened(options, settings) as engine:
         cohort = Cohort(engine, options.name or str(options.folder.resolve()))
         cohort.enter(_judge(settings, options.scanner))
         finds = _look(options, stop)
@@ -93,7 +93,7 @@ def run_batch(options: argparse.Namespace, settings: Settings) -> str:
 
 
 @contextmanager
-def _told() -> Iterator[threading.Event]:
+def _stop_by_signal() -> Iterator[threading.Event]:
     """Set by the first SIGINT or SIGTERM; the second ends the process as it would any."""
     stop = threading.Event()
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}

@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 from pydicom import Dataset
 
-from daemon.commands.push_options import add_push_options, manner
+from daemon.commands.push_options import add_push_options, sending_options
 from daemon.config import Settings, load_settings
 from daemon.core.errors import ConfigError, DeliveryFailed, NotAssessable
 from daemon.core.steps import StepState
-from daemon.core.transmission import Manner, Transmission, plan
+from daemon.core.transmission import SendingOptions, Transmission, plan
 from daemon.dicom.parsing import parse
 from daemon.dicom.protocol.mpps import begun, ended
 from daemon.dicom.protocol.outgoing import Outgoing, encode_outgoing, read_outgoing
@@ -56,7 +56,7 @@ def run(options: argparse.Namespace) -> int:
     seed = secrets.randbelow(_SEEDS) if options.seed is None else options.seed
     peer = _peer(options, settings)
     series = _series(options, settings, seed)
-    how = manner(options, seed)
+    how = sending_options(options, seed)
     transmission = plan(series, how, lambda image: image.acquired_at)
     step = StepState[options.mpps.upper()] if options.mpps else None
     print(f"sending {_counted(sum(map(len, series)), 'image')} of {len(series)} series to {peer.name}, seed {seed}")
@@ -68,7 +68,7 @@ def run(options: argparse.Namespace) -> int:
 def send(
     series: Sequence[Series],
     transmission: Transmission[Outgoing],
-    how: Manner,
+    how: SendingOptions,
     peer: Peer,
     step: StepState | None = None,
 ) -> tuple[tuple[Pushed, ...], tuple[str, ...]]:
@@ -97,7 +97,7 @@ def send_plainly(images: Series, peer: Peer) -> None:
     Raises:
         DeliveryFailed: not every image was stored.
     """
-    pushed = push(plan([images], Manner(), lambda _: None), peer)
+    pushed = push(plan([images], SendingOptions(), lambda _: None), peer)
     if not pushed.complete:
         raise DeliveryFailed(f"{peer.name} took {pushed.stored} of {len(images)} images: {_answers([pushed])}")
 

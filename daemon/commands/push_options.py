@@ -7,7 +7,7 @@ from typing import Annotated
 from daemon.commands.option import within
 from daemon.core.bounds import AeTitle, Range
 from daemon.core.steps import StepState
-from daemon.core.transmission import Deal, Manner
+from daemon.core.transmission import Deal, SendingOptions
 from models.physics.artefacts import ARTEFACTS, Artefact
 
 PUSH: str = """\
@@ -41,9 +41,9 @@ def add_push_options(parser: argparse.ArgumentParser) -> None:
     _add_faults(parser.add_argument_group("what goes wrong (of every series; chosen by the seed)"))
 
 
-def manner(options: argparse.Namespace, seed: int) -> Manner:
+def sending_options(options: argparse.Namespace, seed: int) -> SendingOptions:
     """How to send, as the options say."""
-    return Manner(
+    return SendingOptions(
         seed=seed,
         associations=options.associations,
         deal=Deal(options.deal),

@@ -24,7 +24,7 @@ from daemon.edge.database.inventory import Inventory, Issued, Standing
 from daemon.edge.database.migrations import open_existing
 from daemon.edge.files.reports import Reports
 from daemon.edge.spool.reader import SpoolReader
-from daemon.retention import make_warden
+from daemon.retention import make_pruner
 
 #: The state of images that no series has: not read yet, Scanside's own that came back, or sent once more.
 UNCLAIMED = "UNCLAIMED"
@@ -174,8 +174,8 @@ def prune_spool(settings: Settings, *, dry_run: bool) -> tuple[Stock, ...]:
             raise ConfigError(
                 f"no {settings.database_file}: without it nobody knows what is still needed; nothing is pruned"
             )
-        warden = make_warden(settings, engine)
-        return warden.removable(time.time()) if dry_run else warden.prune(time.time())
+        pruner = make_pruner(settings, engine)
+        return pruner.removable(time.time()) if dry_run else pruner.prune(time.time())
 
 
 @contextmanager

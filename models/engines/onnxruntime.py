@@ -11,7 +11,7 @@ import numpy as np
 
 from models.bundle import BundleError
 from models.engines.interface import BF16, F16, F32, EngineError, Tell, check_declared, check_given
-from models.engines.progress import told_while
+from models.engines.progress import reporting_progress
 from models.graphs import Array, Graph, Tensor
 
 #: What a device is called here, and in ONNX Runtime.
@@ -63,7 +63,7 @@ class OnnxRuntimeEngine:
         self._graph = graph
         compiles = device == "tensorrt"
         word = f"TensorRT makes an engine of {graph.name} for this card, once: it takes minutes"
-        with told_while(word, tell) if compiles else nullcontext():
+        with reporting_progress(word, tell) if compiles else nullcontext():
             self._session = _load(graph, threads, _chain(device, precision, card, cache))
             self.inputs = tuple(map(_tensor, self._session.get_inputs()))
             self.outputs = tuple(map(_tensor, self._session.get_outputs()))

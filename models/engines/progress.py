@@ -9,7 +9,7 @@ from models.engines.interface import Tell
 
 
 @contextmanager
-def told_while(what: str, tell: Tell, every_s: float = 15.0) -> Iterator[None]:
+def reporting_progress(what: str, tell: Tell, every_s: float = 15.0) -> Iterator[None]:
     """Tells ``what``, at first and every so often with the seconds that have passed, until the block ends."""
     began, done = time.monotonic(), threading.Event()
 

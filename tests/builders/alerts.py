@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 from builders.database import opened
 from builders.http import Target
 from builders.values import instance
-from daemon.alerting import AlertDesk, Alerter
+from daemon.alerting import Alerter, AlertServices
 from daemon.core.values import ClosedBy, Series, State, Verdict
 from daemon.edge.database.alerts import Alerts
 from daemon.edge.database.index import Index
@@ -29,13 +29,13 @@ class Ward:
     """A database with alerts, and its time of day."""
 
     url: str
-    desk: AlertDesk
+    services: AlertServices
     registry: CollectorRegistry
     now: float = NOON
 
     def judge(self, number: int, state=State.RESCAN, *, revision=1, study="1.2", to=TARGETS[:1]) -> None:
         """Close and judge a revision of series ``number`` of scanner MR1, whose last image comes now."""
-        engine = self.desk.results._engine  # noqa: SLF001 - the database of the desk
+        engine = self.services.results._engine  # noqa: SLF001 - their database
         only = instance(0, at=self.now)
         series = Series(
             series_instance_uid=f"1.2.9.{number}",
@@ -51,7 +51,7 @@ class Ward:
             verdict=Verdict(state=state, action="look"), assessment=None, description="", seconds={}, objects={},
             bundle="", at=self.now, alerted=to,
         )  # fmt: skip
-        assert self.desk.results.publish(series.series_instance_uid, revision, published, [])
+        assert self.services.results.publish(series.series_instance_uid, revision, published, [])
 
     def count(self, outcome: str) -> float:
         """What the metric says of one outcome."""
@@ -69,10 +69,10 @@ class Ward:
 
 @contextmanager
 def ward(url: str, worker: str = "w") -> Iterator[Ward]:
-    """A desk over the database at ``url``; opening it again is a restart."""
+    """Alert services over the database at ``url``; opening it again is a restart."""
     with opened(url) as engine:
         registry = CollectorRegistry()
-        desk = AlertDesk(
+        services = AlertServices(
             alerts=Alerts(engine),
             results=Results(engine),
             metrics=make_metrics(registry),
@@ -83,13 +83,13 @@ def ward(url: str, worker: str = "w") -> Iterator[Ward]:
             expire_s=3600.0,
             clock=lambda: made.now,
         )
-        made = Ward(url, desk, registry)
+        made = Ward(url, services, registry)
         yield made
 
 
 def alerter(ward: Ward, target: Target, name: str = "alert-1", timeout_s: float = 2.0) -> Callable[[], float]:
     """The turns at one target."""
-    return Alerter(ward.desk, Notifier(name, target.url, timeout_s)).turn
+    return Alerter(ward.services, Notifier(name, target.url, timeout_s)).turn
 
 
 def titles(target: Target) -> list[object]:

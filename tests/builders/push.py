@@ -4,7 +4,7 @@ from itertools import count
 
 from builders.series import Lattice, classic
 from daemon.commands.push import send
-from daemon.core.transmission import Manner, plan
+from daemon.core.transmission import SendingOptions, plan
 from daemon.dicom.protocol.outgoing import encode_outgoing
 from daemon.edge.delivery.dicom import Peer
 
@@ -23,9 +23,9 @@ def slices(number=12, **attributes):
     return [encode_outgoing(dataset) for dataset in made]
 
 
-def push_series(port, *series, step=None, calling_ae="MR1", **manner):
-    """Send series in the manner given; what became of them."""
-    how, scanner = Manner(**{"late_s": 0.5} | manner), peer(port, calling_ae=calling_ae)
+def push_series(port, *series, step=None, calling_ae="MR1", **options):
+    """Send series with the options given; what became of them."""
+    how, scanner = SendingOptions(**{"late_s": 0.5} | options), peer(port, calling_ae=calling_ae)
     pushed, refused = send(series, plan(series, how, lambda image: image.acquired_at), how, scanner, step)
     assert () == refused
     return pushed

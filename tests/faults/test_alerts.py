@@ -24,7 +24,7 @@ def test_a_target_that_was_away_for_twenty_minutes_gets_the_alert_once(url):
         here.judge(1)
         here.pass_time(1200, alerter(here, target))
         attempts = len(target.received)
-        (late,) = here.desk.alerts.late(here.now)
+        (late,) = here.services.alerts.late(here.now)
         target.status = 200
         here.pass_time(1200, alerter(here, target))
 
@@ -32,17 +32,17 @@ def test_a_target_that_was_away_for_twenty_minutes_gets_the_alert_once(url):
         assert 15 < attempts < 50  # pauses that grow to a minute
         assert "alert not accepted" in late.trouble
         assert (attempts, 1) == (here.count("failed"), here.count("delivered"))
-        assert [] == here.desk.alerts.late(0.0)
+        assert [] == here.services.alerts.late(0.0)
 
 
 def test_what_is_owed_outlives_the_process_and_the_worker_that_was_at_it(url):
     with ward(url, "dead") as here:
         here.judge(1)
-        assert here.desk.alerts.claim("alert-1", "dead", here.now)
+        assert here.services.alerts.claim("alert-1", "dead", here.now)
     with ward(url) as here, http_target() as target:
         turn = alerter(here, target)
         assert turn() > 0
-        here.desk.alerts.release({"w"})
+        here.services.alerts.release({"w"})
         here.pass_time(60, turn)
 
         assert [RESCAN] == titles(target)
@@ -58,12 +58,12 @@ def test_an_alert_that_helps_nobody_any_more_expires_and_is_told(url, seconds, s
         here.pass_time(120, turn)
         target.status, attempts = 200, len(target.received)
         here.pass_time(600, turn)
-        (lost,) = here.desk.alerts.late(NOON)
+        (lost,) = here.services.alerts.late(NOON)
 
         assert attempts == len(target.received)
         assert (1, 0) == (here.count("expired"), here.count("delivered"))
         assert ("expired", "1.2.9.1") == (lost.outcome, lost.series_instance_uid)
-        assert [] == here.desk.alerts.late(here.now)
+        assert [] == here.services.alerts.late(here.now)
 
 
 def test_the_next_study_does_not_hinder_the_first_attempt(url):
@@ -88,7 +88,7 @@ def test_a_revision_withdraws_what_did_not_arrive(url):
 
         assert attempts == len(target.received)
         assert (1, 0, 0) == tuple(map(here.count, ("withdrawn", "delivered", "expired")))
-        assert [] == here.desk.alerts.late(0.0)
+        assert [] == here.services.alerts.late(0.0)
 
 
 def test_what_has_arrived_is_taken_back_by_a_message_once(url):
@@ -117,10 +117,10 @@ def test_a_rescan_that_is_found_again_is_told_again_and_not_taken_back(url):
 def test_a_revision_while_the_alert_is_being_sent_takes_it_back_afterwards(url):
     with ward(url) as here, http_target() as target:
         here.judge(1)
-        sent = here.desk.alerts.claim("alert-1", "w", here.now)
+        sent = here.services.alerts.claim("alert-1", "w", here.now)
         here.judge(1, State.ACCEPT, revision=2)
-        other = here.desk.alerts.claim("alert-1", "another", here.now)
-        here.desk.alerts.settle(sent, AlertOutcome.DELIVERED, here.now)
+        other = here.services.alerts.claim("alert-1", "another", here.now)
+        here.services.alerts.settle(sent, AlertOutcome.DELIVERED, here.now)
         here.pass_time(10, alerter(here, target))
 
         assert other is None
@@ -146,7 +146,7 @@ def test_one_target_that_is_away_or_hangs_holds_up_no_other(url):
 
         assert [RESCAN] * 10 == titles(good)
         assert 20 == here.count("failed")
-        assert {"away", "hangs"} == {late.target for late in here.desk.alerts.late(0.0)}
+        assert {"away", "hangs"} == {late.target for late in here.services.alerts.late(0.0)}
 
 
 @pytest.mark.parametrize("error", [RuntimeError("secret"), RecursionError(), KeyError("a"), MemoryError()])
@@ -159,8 +159,8 @@ def test_a_target_whose_library_breaks_costs_its_own_alerts_only_and_gives_up_lo
         monkeypatch.setattr(broken._apprise, "notify", break_down)  # noqa: SLF001 - what a plug-in may raise
         for number in range(10):
             here.judge(number, to=("broken", "good"))
-        here.pass_time(60, Alerter(here.desk, broken).turn, good)
-        late = here.desk.alerts.late(0.0)
+        here.pass_time(60, Alerter(here.services, broken).turn, good)
+        late = here.services.alerts.late(0.0)
 
         assert [RESCAN] * 10 == titles(target)
         assert [("broken", "given_up")] * 10 == [(one.target, one.outcome) for one in late]
@@ -171,21 +171,21 @@ def test_a_target_whose_library_breaks_costs_its_own_alerts_only_and_gives_up_lo
 def test_an_alert_is_owed_with_its_verdict_or_not_at_all(url):
     with ward(url) as here:
         here.judge(1, to=TARGETS)
-        assert here.desk.alerts.claim("alert-2", "w", here.now)
+        assert here.services.alerts.claim("alert-2", "w", here.now)
         here.judge(2, State.REVIEW, to=TARGETS)
 
-        assert here.desk.alerts.claim("alert-2", "another", here.now) is None
+        assert here.services.alerts.claim("alert-2", "another", here.now) is None
 
 
 def test_what_is_owed_to_a_target_that_is_no_longer_configured_is_given_up_and_told(url):
     with ward(url) as here:
         here.judge(1, to=TARGETS)
-        given_up = here.desk.alerts.give_up_unknown(["alert-1"], here.now)
-        (lost,) = here.desk.alerts.late(here.now)
+        given_up = here.services.alerts.give_up_unknown(["alert-1"], here.now)
+        (lost,) = here.services.alerts.late(here.now)
 
         assert 1 == given_up
         assert ("alert-2", "given_up") == (lost.target, lost.outcome)
-        assert here.desk.alerts.claim("alert-1", "w", here.now)
+        assert here.services.alerts.claim("alert-1", "w", here.now)
 
 
 def test_the_page_tells_of_every_target_that_did_not_get_its_alerts():
@@ -207,9 +207,9 @@ def test_of_many_workers_on_a_server_each_alert_is_sent_by_one(server):
 
     def take(worker: str, database: str) -> None:
         with ward(database, worker) as here:
-            while (alert := here.desk.alerts.claim("alert-1", worker, NOON)) is not None:
+            while (alert := here.services.alerts.claim("alert-1", worker, NOON)) is not None:
                 taken.append(alert.series_instance_uid)
-                here.desk.alerts.settle(alert, AlertOutcome.DELIVERED, NOON)
+                here.services.alerts.settle(alert, AlertOutcome.DELIVERED, NOON)
 
     database = server.database()
     with ward(database) as here:
@@ -245,9 +245,9 @@ with ward(sys.argv[1]) as here:
     here.now = time.time()
     for number, state in ((1, "RESCAN"), (2, "RESCAN"), (3, "ACCEPT")):
         here.judge(number, state, to=())
-    with durable(here.desk.results._engine, "old", {"alert": 1, "judge": 1}, works=False):
+    with durable(here.services.results._engine, "old", {"alert": 1, "judge": 1}, works=False):
         for number, workflow, suffix in ((1, alert, "alert.alert-2"), (2, judge_series, "v2"), (3, judge_series, "v2")):
-            record = here.desk.results.record(f"1.2.9.{number}", 1)
+            record = here.services.results.record(f"1.2.9.{number}", 1)
             with SetWorkflowID(f"{record.card_id}.1.{suffix}"):
                 args = (record.series_instance_uid, 1, "alert-2")[: 3 if workflow is alert else 2]
                 DBOS.enqueue_workflow("alert" if workflow is alert else "judge", workflow, *args)
@@ -261,8 +261,8 @@ from daemon.worker import durable
 from daemon.workflow import adopt_alerts
 
 with ward(sys.argv[1]) as here:
-    alerts = here.desk.alerts
-    with durable(here.desk.results._engine, "new", {"judge": 1}, works=False):
+    alerts = here.services.alerts
+    with durable(here.services.results._engine, "new", {"judge": 1}, works=False):
         for _ in range(2):
             adopt_alerts(alerts, TARGETS, time.time())
     for target in TARGETS:

@@ -18,7 +18,7 @@ from prometheus_client import CollectorRegistry
 
 from daemon.core.errors import DeliveryError
 from daemon.core.ports import Destination
-from daemon.delivering import Deliverer, Desk
+from daemon.delivering import Deliverer, DeliveryServices
 from daemon.edge.database.alerts import Alerts
 from daemon.edge.database.outbox import Delivery, Outbox
 from daemon.edge.database.patience import is_gone
@@ -43,24 +43,24 @@ FIRST = sop_uid(0)
 class Site:
     """A database, its reports, and what delivers: ``bad`` is tried in each round, ``good`` until it owes nothing."""
 
-    desk: Desk
+    services: DeliveryServices
     folder: Path
 
     def owe(self, numbers: range, *to: str) -> None:
         for number in numbers:
-            save(self.desk.reports, number)
-            owe(self.desk.outbox._engine, number, to=to, at=time.time())  # noqa: SLF001 - its own database
+            save(self.services.reports, number)
+            owe(self.services.outbox._engine, number, to=to, at=time.time())  # noqa: SLF001 - its own database
 
     def deliver(self, destination: Destination, turns: int = 12) -> None:
         """Some turns at one destination, without the pauses between them."""
-        deliverer = Deliverer(self.desk, destination, WEEK_S)
+        deliverer = Deliverer(self.services, destination, WEEK_S)
         for _ in range(turns):
             deliverer.turn()
 
     def rows(self, destination: str) -> dict[str, Delivery]:
         """What is or was owed to one destination, by its SOP instance UID."""
         uids = [f"1.2.9.{number}" for number in range(40)]
-        rows = self.desk.outbox.of_series(uids)
+        rows = self.services.outbox.of_series(uids)
         return {row.sop_instance_uid: row for row in rows if row.destination == destination}
 
     def good(self) -> Destination:
@@ -78,7 +78,7 @@ def site(url: str, folder: Path) -> Iterator[Site]:
     """Opening it again is a restart."""
     with opened(url) as engine:
         yield Site(
-            Desk(
+            DeliveryServices(
                 outbox=Outbox(engine),
                 reports=Reports(folder / "reports"),
                 metrics=make_metrics(CollectorRegistry()),
@@ -205,7 +205,7 @@ def test_a_damaged_report_is_parked_alone_also_after_a_restart(url, tmp_path, co
     for start in range(2):
         with site(url, tmp_path) as here:
             here.owe(range(11 if start == 0 else 0), "good")
-            path = here.desk.reports.path(FIRST)
+            path = here.services.reports.path(FIRST)
             if start == 0:
                 path.unlink() if content is None else path.write_bytes(content)
             here.deliver(here.good())
@@ -219,10 +219,10 @@ def test_a_damaged_report_is_parked_alone_also_after_a_restart(url, tmp_path, co
 def test_a_login_page_in_the_archives_place_is_told_on_the_page_until_it_is_gone(url, tmp_path):
     shown = [LOGIN]
     with serving(web(lambda body: shown[-1] or storing(body))) as port, site(url, tmp_path) as here:
-        lateness = Lateness(here.desk.outbox, Alerts(here.desk.outbox._engine), ["bad", "good"])  # noqa: SLF001
+        lateness = Lateness(here.services.outbox, Alerts(here.services.outbox._engine), ["bad", "good"])  # noqa: SLF001
         here.owe(range(3), "bad", "good")
         here.deliver(stow(port))
-        soon, later = lateness.told(time.time()), lateness.told(time.time() + 120.0)
+        soon, later = lateness.sentences(time.time()), lateness.sentences(time.time() + 120.0)
         shown.append(b"")
         for _ in range(100):
             here.deliver(stow(port), turns=3)
@@ -236,13 +236,13 @@ def test_a_login_page_in_the_archives_place_is_told_on_the_page_until_it_is_gone
             "bad did not take 3 of the reports, which are tried again: bad answered HTTP 200 without"
         )
         assert "login page" in said
-        assert [] == lateness.told(time.time() + 120.0)
+        assert [] == lateness.sentences(time.time() + 120.0)
 
 
 def test_what_makes_no_sense_for_longer_than_agreed_is_parked_with_its_reason(url, tmp_path):
     with serving(web(lambda _: LOGIN)) as port, site(url, tmp_path) as here:
         here.owe(range(1), "bad")
-        Deliverer(here.desk, stow(port), -1.0).turn()
+        Deliverer(here.services, stow(port), -1.0).turn()
 
         assert "login page" in (here.rows("bad")[FIRST].parked or "")
 

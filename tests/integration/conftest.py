@@ -6,7 +6,7 @@ import pytest
 from builders.database import opened
 from prometheus_client import CollectorRegistry
 
-from daemon.delivering import Desk
+from daemon.delivering import DeliveryServices
 from daemon.edge.database.outbox import Outbox
 from daemon.edge.files.reports import Reports
 from daemon.edge.supervisor import Supervisor
@@ -27,8 +27,8 @@ def engine(tmp_path):
 
 
 @pytest.fixture
-def desk(engine, tmp_path):
-    return Desk(
+def services(engine, tmp_path):
+    return DeliveryServices(
         outbox=Outbox(engine),
         reports=Reports(tmp_path / "reports"),
         metrics=make_metrics(CollectorRegistry()),

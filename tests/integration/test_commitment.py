@@ -37,10 +37,10 @@ def states(engine) -> dict[str, tuple[str, str | None]]:
         return {row[0]: (row[1], row[2]) for row in rows}
 
 
-def test_what_the_archive_keeps_is_committed_and_what_it_lost_is_delivered_again(engine, desk, tmp_path):
+def test_what_the_archive_keeps_is_committed_and_what_it_lost_is_delivered_again(engine, services, tmp_path):
     pledges, port = Pledges(engine), free_port()
     for number in range(3):
-        save(desk.reports, number)
+        save(services.reports, number)
         owe(engine, number, at=time.time())
     modalities = {"scanside": ["SCANSIDE_SC", "127.0.0.1", port]}
     settings = CommitmentSettings(host="127.0.0.1", port=port)
@@ -48,9 +48,9 @@ def test_what_the_archive_keeps_is_committed_and_what_it_lost_is_delivered_again
         running_archive(tmp_path, DicomModalities=modalities) as archive,
         listening(settings, partial(take_outcome, pledges)),
     ):
-        deliverer = Deliverer(desk, StorageScu(peer(archive.dicom_port)), WEEK_S, commitment=True)
+        deliverer = Deliverer(services, StorageScu(peer(archive.dicom_port)), WEEK_S, commitment=True)
         scu = CommitmentScu(peer(archive.dicom_port), partial(take_outcome, pledges))
-        committer = Committer(desk, pledges, scu, WEEK_S)
+        committer = Committer(services, pledges, scu, WEEK_S)
         while deliverer.turn() == 0.0:
             pass
         archive.forget(sop_uid(1))

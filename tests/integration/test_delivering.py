@@ -30,17 +30,17 @@ class Moody:
         return "B000"
 
 
-def owed(engine, desk, number, state=State.ACCEPT, at=4e9):
-    save(desk.reports, number)
+def owed(engine, services, number, state=State.ACCEPT, at=4e9):
+    save(services.reports, number)
     return owe(engine, number, state, at=at)
 
 
-def test_while_nobody_is_there_everything_waits_and_then_the_most_urgent_goes_first(engine, desk):
+def test_while_nobody_is_there_everything_waits_and_then_the_most_urgent_goes_first(engine, services):
     peer = Moody(everything=DestinationUnreachable("away"))
-    deliverer = Deliverer(desk, peer, WEEK_S)
-    owed(engine, desk, 1)
+    deliverer = Deliverer(services, peer, WEEK_S)
+    owed(engine, services, 1)
     pauses = [deliverer.turn() for _ in range(9)]
-    owed(engine, desk, 2, State.RESCAN)
+    owed(engine, services, 2, State.RESCAN)
     peer.everything = None
 
     for low, pause in zip((0.5, 1, 2, 4, 8, 16, 30, 30, 30), pauses, strict=True):
@@ -51,11 +51,11 @@ def test_while_nobody_is_there_everything_waits_and_then_the_most_urgent_goes_fi
     assert 2 == len(peer.came)
 
 
-def test_an_object_that_fails_alone_holds_up_no_other(engine, desk):
+def test_an_object_that_fails_alone_holds_up_no_other(engine, services):
     peer = Moody(trouble={sop_uid(1): DeliveryFailed("no answer")})
-    deliverer = Deliverer(desk, peer, WEEK_S)
-    uid = owed(engine, desk, 1, State.RESCAN)
-    owed(engine, desk, 2)
+    deliverer = Deliverer(services, peer, WEEK_S)
+    uid = owed(engine, services, 1, State.RESCAN)
+    owed(engine, services, 2)
     for _ in range(3):
         deliverer.turn()
 
@@ -63,11 +63,11 @@ def test_an_object_that_fails_alone_holds_up_no_other(engine, desk):
     assert Stage.DELIVERING is Results(engine).record(uid, 1).stage
 
 
-def test_what_is_refused_is_parked_at_once_and_the_rest_goes_on(engine, desk):
+def test_what_is_refused_is_parked_at_once_and_the_rest_goes_on(engine, services):
     peer = Moody(trouble={sop_uid(1): DeliveryRefused("does not accept SR")})
-    deliverer = Deliverer(desk, peer, WEEK_S)
-    uid = owed(engine, desk, 1, State.RESCAN)
-    owed(engine, desk, 2)
+    deliverer = Deliverer(services, peer, WEEK_S)
+    uid = owed(engine, services, 1, State.RESCAN)
+    owed(engine, services, 2)
 
     assert [0.0, 0.0] == [deliverer.turn() for _ in range(2)]
     assert [sop_uid(2)] == peer.came
@@ -76,29 +76,29 @@ def test_what_is_refused_is_parked_at_once_and_the_rest_goes_on(engine, desk):
 
 
 @pytest.mark.parametrize("error", [DeliveryFailed("no answer"), DestinationUnreachable("away")])
-def test_what_has_waited_longer_than_agreed_is_parked_with_the_last_trouble(engine, desk, error):
-    deliverer = Deliverer(desk, Moody(everything=error), 3600.0)
-    owed(engine, desk, 1, at=100.0)
+def test_what_has_waited_longer_than_agreed_is_parked_with_the_last_trouble(engine, services, error):
+    deliverer = Deliverer(services, Moody(everything=error), 3600.0)
+    owed(engine, services, 1, at=100.0)
     deliverer.turn()
-    (parked,) = desk.outbox.parked()
+    (parked,) = services.outbox.parked()
 
     assert f"not delivered in 3600 s: {error}" == parked.parked
 
 
-def test_a_report_that_is_gone_is_parked_not_stumbled_over_for_ever(engine, desk):
+def test_a_report_that_is_gone_is_parked_not_stumbled_over_for_ever(engine, services):
     owe(engine, 1)
-    Deliverer(desk, Moody(), WEEK_S).turn()
+    Deliverer(services, Moody(), WEEK_S).turn()
 
-    assert "gone" in desk.outbox.parked()[0].parked
+    assert "gone" in services.outbox.parked()[0].parked
 
 
-def test_what_was_claimed_when_the_process_died_is_delivered_by_the_next(engine, desk):
-    owed(engine, desk, 1)
-    desk.outbox.claim("pacs", "dead", 1e12)
+def test_what_was_claimed_when_the_process_died_is_delivered_by_the_next(engine, services):
+    owed(engine, services, 1)
+    services.outbox.claim("pacs", "dead", 1e12)
     peer = Moody()
-    deliverer = Deliverer(desk, peer, WEEK_S)
+    deliverer = Deliverer(services, peer, WEEK_S)
 
     assert deliverer.turn() > 0
-    desk.outbox.release({"w"})
+    services.outbox.release({"w"})
     deliverer.turn()
     assert [sop_uid(1)] == peer.came

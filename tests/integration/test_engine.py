@@ -24,7 +24,7 @@ from daemon.core.errors import ConfigError
 from daemon.edge.engines import OnnxRuntimeSettings, OpenVinoSettings, TritonSettings, engine_maker
 from models.bundle import BundleError
 from models.engines.openvino import OpenVinoEngine
-from models.engines.progress import told_while
+from models.engines.progress import reporting_progress
 from models.graphs import Tensor
 
 KINDS = ("onnxruntime", "openvino", "triton")
@@ -226,7 +226,7 @@ def test_what_takes_long_is_told_again_until_it_is_done():
         if len(heard) > 2:
             twice.set()
 
-    with told_while("compiling", tell, every_s=0.01):
+    with reporting_progress("compiling", tell, every_s=0.01):
         assert twice.wait(10)
     count = len(heard)
 

@@ -24,9 +24,9 @@ from daemon.core.values import Arrival
 from daemon.dicom.protocol.pdu import HEAD, fragments
 from daemon.edge.receiving.negotiation import Context, accept, decode_proposal, supported_contexts
 from daemon.edge.receiving.pdu_stream import PduStream
-from daemon.edge.receiving.status import Tally
+from daemon.edge.receiving.status import Counters
 from daemon.edge.receiving.step_book import StepBook
-from daemon.edge.receiving.storage_session import Parties, StorageSession
+from daemon.edge.receiving.storage_session import AssociationContext, StorageSession
 from daemon.edge.spool.writer import SpoolWriter
 
 SESSIONS = int(os.environ.get("SCANSIDE_FUZZ_SESSIONS", "500"))
@@ -39,7 +39,7 @@ CONTEXTS = {
     ECHO: Context(Verification, ImplicitVRLittleEndian),
     STEPS: Context("1.2.840.10008.3.1.2.3.3", ExplicitVRLittleEndian),
 }
-PARTIES = Parties(calling_ae="SCANNER", called_ae="SCANSIDE", contexts=CONTEXTS, object_bytes_max=100_000)
+PARTIES = AssociationContext(calling_ae="SCANNER", called_ae="SCANSIDE", contexts=CONTEXTS, object_bytes_max=100_000)
 C_STORE_RESPONSE = 0x8001
 
 
@@ -50,7 +50,7 @@ class Site:
         self.folder = folder
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._writer = SpoolWriter(spool_settings(folder))
-        self._steps, self.tally = StepBook(self._writer, 100), Tally()
+        self._steps, self.counters = StepBook(self._writer, 100), Counters()
 
     def serve(self, sent: bytes) -> int:
         """One association on which ``sent`` comes; how many images were acknowledged."""
@@ -60,7 +60,7 @@ class Site:
                 peer.sendall(sent)
                 peer.shutdown(socket.SHUT_WR)
                 with suppress(PeerLost, ProtocolError):
-                    StorageSession(PduStream(served, 5.0), PARTIES, self._writer, self._steps, self.tally).run()
+                    StorageSession(PduStream(served, 5.0), PARTIES, self._writer, self._steps, self.counters).run()
                 served.shutdown(socket.SHUT_WR)
                 return acknowledged(peer.makefile("rb").read())
 
@@ -98,16 +98,16 @@ def test_whatever_the_requests_the_spool_holds_what_was_acknowledged_and_nothing
         assert 2 == site.serve(b"".join([*messages(random.Random(0)), RELEASE_REQUEST]))
         files = open_files()
         for seed in range(first, min(first + LOT, SEED + SESSIONS)):
-            rng, before = random.Random(seed), site.tally.counts.instances
+            rng, before = random.Random(seed), site.counters.counts.instances
             stored = site.serve(b"".join(mutated([*messages(rng), RELEASE_REQUEST], rng)))
-            assert stored == site.tally.counts.instances - before, f"seed {seed}"
+            assert stored == site.counters.counts.instances - before, f"seed {seed}"
         assert files == open_files()
     finally:
         site.close()
     arrivals = [event for event in events(site.folder) if isinstance(event, Arrival)]
-    assert site.tally.counts.instances == len(arrivals)
+    assert site.counters.counts.instances == len(arrivals)
     assert len(arrivals) > min(LOT, SESSIONS) // 4  # most mutations leave one of the two images whole
-    assert 0 == site.tally.counts.write_failures
+    assert 0 == site.counters.counts.write_failures
 
 
 def test_whatever_is_proposed_is_answered_or_breaks_the_protocol_by_name():

@@ -39,7 +39,7 @@ from daemon.edge.spool.writer import SpoolWriter
 from daemon.edge.supervisor import Supervisor
 from daemon.edge.telemetry.metrics import make_metrics
 from daemon.judgement import Judge, SeriesJudge
-from daemon.retention import Warden
+from daemon.retention import Pruner
 from daemon.workflow import Line, Parts
 
 ALGORITHM = Algorithm(bundle="b", bundle_version="1", bundle_digest="d", software_version="1", config_digest="c")
@@ -153,7 +153,7 @@ def test_a_revision_supersedes_a_report_whose_file_has_left_the_disk(engine, tmp
         Outbox(engine).delivered(delivery, 1e9)
     earlier = reports.reference(results.record(series.series_instance_uid, 1).objects["SR"])
     SpoolWriter(spool_settings(tmp_path / "spool")).close()
-    Warden(SpoolReader(tmp_path / "spool"), reports, Inventory(engine), Retention()).prune(1e12)
+    Pruner(SpoolReader(tmp_path / "spool"), reports, Inventory(engine), Retention()).prune(1e12)
     left = list((tmp_path / "reports").iterdir())
     index.close_series(replace(series, revision=2))
     line._judge(series.series_instance_uid, 2)  # noqa: SLF001 - the same

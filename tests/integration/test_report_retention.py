@@ -19,7 +19,7 @@ from daemon.edge.files.reports import Reports
 from daemon.edge.spool.reader import SpoolReader
 from daemon.edge.spool.writer import SpoolWriter, shortage
 from daemon.edge.web.board import ResultsBoard
-from daemon.retention import Warden
+from daemon.retention import Pruner
 
 SERIES = int(os.environ.get("SCANSIDE_SERIES", "120"))
 DAY_S = 86_400.0
@@ -51,12 +51,12 @@ class Site:
         while delivery := self.outbox.claim(to, "worker", at):
             self.outbox.delivered(delivery, at, **settings)
 
-    def warden(self, shortage=lambda: 0, **settings):
-        return Warden(self.spool, self.reports, Inventory(self.engine), Retention(**settings), shortage)
+    def pruner(self, shortage=lambda: 0, **settings):
+        return Pruner(self.spool, self.reports, Inventory(self.engine), Retention(**settings), shortage)
 
     def prune(self, now, **settings):
         """The reports that go at a time."""
-        return [stock for stock in self.warden(**settings).prune(now) if stock.kind is Kind.REPORT]
+        return [stock for stock in self.pruner(**settings).prune(now) if stock.kind is Kind.REPORT]
 
     def kept(self):
         return {path.name for path in self.folder.iterdir()}

@@ -34,7 +34,7 @@ from daemon.edge.spool.reader import SpoolReader
 from daemon.edge.spool.segments import segment_name
 from daemon.edge.spool.writer import SpoolWriter
 from daemon.judgement import SeriesJudge
-from daemon.retention import Warden
+from daemon.retention import Pruner
 from daemon.routes import all_routes
 
 LATE = 1e12
@@ -160,10 +160,10 @@ def test_what_is_young_stays_unless_the_spool_is_too_large(site):
         os.utime(site.spool_folder / name, (time.time() - 100 + number, time.time() - 100 + number))
     sizes = sum(segment.size_bytes for segment in site.reader.segments())
     retention = replace(site.settings.retention, max_bytes=sizes - 1)
-    warden = Warden(site.reader, Reports(site.settings.reports), Inventory(site.engine), retention)
+    pruner = Pruner(site.reader, Reports(site.settings.reports), Inventory(site.engine), retention)
 
     assert () == prune_spool(site.settings, dry_run=False)
-    assert [segment_name(1)] == [stock.name for stock in warden.prune(time.time())]
+    assert [segment_name(1)] == [stock.name for stock in pruner.prune(time.time())]
 
 
 def test_a_late_image_of_a_series_that_has_gone_is_answered_with_that(site):
@@ -204,12 +204,12 @@ def test_a_running_prune_and_reader_may_meet_another_ones_removal(site, monkeypa
     site.close()
     site.answer("1.1")
     site.age()
-    warden = Warden(site.reader, Reports(site.settings.reports), Inventory(site.engine), site.settings.retention)
-    due = warden.removable(time.time())
+    pruner = Pruner(site.reader, Reports(site.settings.reports), Inventory(site.engine), site.settings.retention)
+    due = pruner.removable(time.time())
     prune_spool(site.settings, dry_run=False)
-    monkeypatch.setattr(warden, "removable", lambda _: due)
+    monkeypatch.setattr(pruner, "removable", lambda _: due)
 
-    assert (3, ()) == (len(due), warden.prune(time.time()))
+    assert (3, ()) == (len(due), pruner.prune(time.time()))
 
 
 def test_without_a_database_nothing_is_pruned(tmp_path):

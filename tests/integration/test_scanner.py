@@ -14,7 +14,7 @@ from pydicom.uid import JPEG2000
 
 from daemon.commands.push import send_plainly
 from daemon.core.errors import DeliveryFailed
-from daemon.core.transmission import Deal, Manner, plan
+from daemon.core.transmission import Deal, SendingOptions, plan
 from daemon.dicom.protocol.outgoing import encode_outgoing, read_outgoing
 from daemon.edge.delivery.scanner import push
 
@@ -82,7 +82,7 @@ def test_a_receiver_that_dies_in_the_middle_leaves_the_rest_not_stored(tmp_path)
     images = slices(40)
     killer = threading.Timer(1.0, dying.kill)
     killer.start()
-    pushed = push(plan([images], Manner(rate=20.0), lambda _: None), peer(dying.port, timeout_s=3.0))
+    pushed = push(plan([images], SendingOptions(rate=20.0), lambda _: None), peer(dying.port, timeout_s=3.0))
     killer.join()
 
     assert 0 < pushed.stored < 40
@@ -91,7 +91,7 @@ def test_a_receiver_that_dies_in_the_middle_leaves_the_rest_not_stored(tmp_path)
 
 
 @pytest.mark.parametrize(
-    "manner",
+    "sending_options",
     [
         {},
         {"associations": 3},
@@ -101,17 +101,17 @@ def test_a_receiver_that_dies_in_the_middle_leaves_the_rest_not_stored(tmp_path)
         {"late": 3, "aborts": 1, "associations": 2},
     ],
 )
-def test_whatever_the_manner_every_instance_arrives_as_it_is(receiver, manner):
+def test_whatever_the_options_every_instance_arrives_as_it_is(receiver, sending_options):
     series = [slices(), slices()]
     expected = {image.sop_instance_uid: image.encoded() for images in series for image in images}
-    pushed = push_series(receiver.port, *series, **manner)
+    pushed = push_series(receiver.port, *series, **sending_options)
     stored = receiver.contents()
 
     assert all(part.complete for part in pushed)
     assert expected.keys() <= stored.keys()
     changed = sum(stored[uid] != content for uid, content in expected.items())
     # the spool keeps both, and contents() shows the last
-    assert 2 * manner.get("change", 0) == changed
+    assert 2 * sending_options.get("change", 0) == changed
 
 
 def test_aborted_associations_are_aborted_and_resumed(tmp_path):
@@ -159,7 +159,7 @@ def test_what_is_not_accepted_is_said_and_ends_with_1(receiver, tmp_path):
     refused = command(receiver, tmp_path / "own", "--called", "NOBODY")
     lossy = mr_dataset(2)
     lossy.file_meta.TransferSyntaxUID, lossy.SOPClassUID = JPEG2000, "1.2.840.10008.5.1.4.1.1.2"  # CT
-    pushed = push(plan([[encode_outgoing(lossy)]], Manner(), lambda _: None), peer(receiver.port))
+    pushed = push(plan([[encode_outgoing(lossy)]], SendingOptions(), lambda _: None), peer(receiver.port))
 
     assert 1 == refused.returncode
     assert "rejected the association" in refused.stdout
@@ -171,7 +171,7 @@ def test_one_kind_that_is_refused_does_not_keep_the_others(receiver):
     ct = mr_dataset(9100)
     ct.SOPClassUID = "1.2.840.10008.5.1.4.1.1.2"
     images = [encode_outgoing(ct), encode_outgoing(mr_dataset(9101))]
-    pushed = push(plan([images], Manner(), lambda _: None), peer(receiver.port))
+    pushed = push(plan([images], SendingOptions(), lambda _: None), peer(receiver.port))
 
     assert (1, False, 2) == (pushed.stored, pushed.complete, sum(pushed.answers.values()))
 

@@ -1,18 +1,18 @@
-"""How a scanner's transmission is planned: whatever the manner, every image is accounted for, and the seed decides."""
+"""How a scanner's transmission is planned: whatever the options, every image is accounted for, and the seed decides."""
 
 from itertools import chain
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.core.transmission import Deal, Manner, plan
+from daemon.core.transmission import Deal, SendingOptions, plan
 
 SERIES = st.lists(st.integers(1, 30), min_size=1, max_size=4).map(
     lambda sizes: [[(number, k) for k in range(size)] for number, size in enumerate(sizes)]
 )
 COUNTS = st.integers(0, 4)
 MANNERS = st.builds(
-    Manner,
+    SendingOptions,
     seed=st.integers(0, 1000),
     associations=st.integers(1, 5),
     deal=st.sampled_from(Deal),
@@ -27,33 +27,37 @@ MANNERS = st.builds(
 
 
 def planned(series, **facts):
-    return plan(series, Manner(**facts), lambda _: None)
+    return plan(series, SendingOptions(**facts), lambda _: None)
 
 
 def on_time(transmission):
-    return [s for leg in chain(*transmission.lines) for s in leg.sendings]
+    return [s for batch in chain(*transmission.lines) for s in batch.sendings]
 
 
 @given(SERIES, MANNERS)
-def test_every_image_is_sent_on_time_or_late_or_dropped(series, manner):
-    transmission = plan(series, manner, lambda _: None)
-    late = {s.image for leg in transmission.late for s in leg.sendings}
+def test_every_image_is_sent_on_time_or_late_or_dropped(series, sending_options):
+    transmission = plan(series, sending_options, lambda _: None)
+    late = {s.image for batch in transmission.late for s in batch.sendings}
     sent = {s.image for s in on_time(transmission)}
 
     assert not sent & late
     assert transmission.dropped == len(set(chain(*series)) - sent - late)
-    assert transmission.dropped == sum(min(manner.drop, len(images)) for images in series)
-    assert len(late) == sum(min(manner.late, max(0, len(images) - manner.drop)) for images in series)
+    assert transmission.dropped == sum(min(sending_options.drop, len(images)) for images in series)
+    assert len(late) == sum(min(sending_options.late, max(0, len(images) - sending_options.drop)) for images in series)
 
 
 @given(SERIES, MANNERS)
-def test_the_same_seed_plans_the_same(series, manner):
-    assert plan(series, manner, lambda _: None) == plan(series, manner, lambda _: None)
+def test_the_same_seed_plans_the_same(series, sending_options):
+    assert plan(series, sending_options, lambda _: None) == plan(series, sending_options, lambda _: None)
 
 
 @given(SERIES, MANNERS)
-def test_a_changed_image_follows_the_first_of_its_uid_in_the_series(series, manner):
-    single = plan(series[:1], Manner(seed=manner.seed, repeat=manner.repeat, change=manner.change), lambda _: None)
+def test_a_changed_image_follows_the_first_of_its_uid_in_the_series(series, sending_options):
+    single = plan(
+        series[:1],
+        SendingOptions(seed=sending_options.seed, repeat=sending_options.repeat, change=sending_options.change),
+        lambda _: None,
+    )
     seen = set()
     for sending in on_time(single):
         assert sending.image in seen or not sending.changed
@@ -61,10 +65,10 @@ def test_a_changed_image_follows_the_first_of_its_uid_in_the_series(series, mann
 
 
 @given(SERIES, MANNERS)
-def test_every_association_but_the_last_of_a_line_is_aborted(series, manner):
-    for line in plan(series, manner, lambda _: None).lines:
-        assert [True] * (len(line) - 1) + [False] == [leg.aborted for leg in line]
-        assert len(line) == min(manner.aborts + 1, sum(len(leg.sendings) for leg in line))
+def test_every_association_but_the_last_of_a_line_is_aborted(series, sending_options):
+    for line in plan(series, sending_options, lambda _: None).lines:
+        assert [True] * (len(line) - 1) + [False] == [batch.aborted for batch in line]
+        assert len(line) == min(sending_options.aborts + 1, sum(len(batch.sendings) for batch in line))
 
 
 def test_deals():
@@ -72,7 +76,7 @@ def test_deals():
 
     def dealt(deal, count=2):
         lines = planned(series, associations=count, deal=deal).lines
-        return [" ".join(s.image for leg in line for s in leg.sendings) for line in lines]
+        return [" ".join(s.image for batch in line for s in batch.sendings) for line in lines]
 
     assert ["a1 a2 b1", "a3 a4 b2"] == dealt(Deal.BLOCKS)
     assert ["a1 a2 a3 a4", "b1 b2"] == dealt(Deal.SERIES)
@@ -97,6 +101,6 @@ def test_a_rate_is_of_all_associations_together():
 
 def test_images_are_sent_in_their_own_time():
     acquired = {"a": 100.0, "b": 101.5, "c": None, "d": 104.0}
-    sent = on_time(plan([list("abcd")], Manner(speed=2.0), acquired.get))
+    sent = on_time(plan([list("abcd")], SendingOptions(speed=2.0), acquired.get))
 
     assert [0.0, 0.75, 0.0, 2.0] == [s.at_s for s in sent]

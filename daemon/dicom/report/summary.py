@@ -101,14 +101,14 @@ def _place_in_body(image: SCImage, evidence: Evidence, judgement: Judgement) -> 
 
 def _refer(image: SCImage, evidence: Evidence, judgement: Judgement) -> None:
     """Which series it is about: in words, and by its instances (PS3.3, C.7.6.1.1.4, C.12.2, C.12.4)."""
-    image.ImageComments = plain(f"Scanside on {source_of(evidence)}: {_told(judgement.verdict)}", 1024)
+    image.ImageComments = plain(f"Scanside on {source_of(evidence)}: {_in_words(judgement.verdict)}", 1024)
     image.DerivationDescription = "Verdict on the source images, with some of their slices"
     image.ReferencedSeriesSequence = [_series_item(evidence)]
     if evidence.matrix is not None:
         image.SourceImageSequence = [_source_item(source) for source in evidence.sources]
 
 
-def _told(verdict: Verdict) -> str:
+def _in_words(verdict: Verdict) -> str:
     cause = f" ({verdict.cause_word})" if verdict.cause else ""
     return f"{verdict.state.value}{cause}. {verdict.action}"
 

@@ -17,7 +17,7 @@ from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.sop_class import ModalityPerformedProcedureStep  # type: ignore[attr-defined]
 
 from daemon.core.errors import DeliveryFailed
-from daemon.core.transmission import Leg, Sending, Transmission
+from daemon.core.transmission import Batch, Sending, Transmission
 from daemon.dicom.protocol.outgoing import Outgoing, altered
 from daemon.edge.delivery.dicom import SUCCESS, WARNINGS, Peer, request_association, tls_arguments
 from daemon.edge.delivery.reactor import parked_reactor
@@ -91,25 +91,25 @@ def _summed(answers: list[tuple[Counter[str], int]], start: float) -> Pushed:
     )
 
 
-def _send_line(line: tuple[Leg[Outgoing], ...], peer: Peer, start: float) -> tuple[Counter[str], int]:
+def _send_line(line: tuple[Batch[Outgoing], ...], peer: Peer, start: float) -> tuple[Counter[str], int]:
     """Answers and bytes of the associations of one line, one after the other."""
     answers, sent_bytes = Counter[str](), 0
-    for leg in line:
-        contexts = {(sending.image.sop_class_uid, sending.image.transfer_syntax_uid) for sending in leg.sendings}
+    for batch in line:
+        contexts = {(sending.image.sop_class_uid, sending.image.transfer_syntax_uid) for sending in batch.sendings}
         try:
             association = _associate(peer, contexts)
         except DeliveryFailed as error:
-            answers[f"not sent: {error}"] += len(leg.sendings)
+            answers[f"not sent: {error}"] += len(batch.sendings)
             continue
         lost = False
         with parked_reactor(association):
-            for sending in leg.sendings:
+            for sending in batch.sendings:
                 answer, length = (_NOT_SENT, 0) if lost else _store(association, sending, start)
                 lost = lost or answer == _NO_ANSWER
                 answers[answer] += 1
                 sent_bytes += length
         connection = association.dul.socket and association.dul.socket.socket
-        if leg.aborted or lost:
+        if batch.aborted or lost:
             association.abort()
         else:
             association.release()

@@ -32,9 +32,9 @@ from daemon.edge.receiving.admission import Admission, Connection, Limits
 from daemon.edge.receiving.negotiation import Proposal, accept, decode_proposal, supported_contexts
 from daemon.edge.receiving.pdu_stream import PDU_BYTES_MAX, PduStream
 from daemon.edge.receiving.settings import ListenerSettings, tls_context
-from daemon.edge.receiving.status import ListenerCounts, Tally
+from daemon.edge.receiving.status import Counters, ListenerCounts
 from daemon.edge.receiving.step_book import StepBook
-from daemon.edge.receiving.storage_session import Parties, StorageSession
+from daemon.edge.receiving.storage_session import AssociationContext, StorageSession
 from daemon.edge.spool.writer import SpoolWriter
 from daemon.edge.supervisor import Loop, Supervisor
 
@@ -62,7 +62,7 @@ class Listener:
         self._settings = settings
         self._writer = writer
         self._steps = StepBook(writer, settings.steps_max)
-        self._tally = Tally()
+        self._counters = Counters()
         self._tls = tls_context(settings.tls) if settings.tls else None
         self._contexts = {enhanced: supported_contexts(enhanced=enhanced) for enhanced in (False, True)}
         self._admission = Admission(_limits(settings), settings.calling_ae_titles.union(scanners))
@@ -87,7 +87,7 @@ class Listener:
     @property
     def counts(self) -> ListenerCounts:
         """What happened so far."""
-        return self._tally.counts
+        return self._counters.counts
 
     def close(self) -> None:
         """Accept no more, abort what is open after the instance it is storing, wait for the end of all."""
@@ -114,7 +114,7 @@ class Listener:
                 self._accept_failed(error)
             else:
                 self._supervisor.item(
-                    Loop.RECEIVING, partial(self._admit, accepted, address[0]), lambda _: self._tally.add(faults=1)
+                    Loop.RECEIVING, partial(self._admit, accepted, address[0]), lambda _: self._counters.add(faults=1)
                 )
             if time.monotonic() - swept > _SWEEP_S:
                 swept = time.monotonic()
@@ -132,7 +132,7 @@ class Listener:
 
     def _admit(self, accepted: socket.socket, address: str) -> None:
         """Give a connection its thread, or close it where it has no business here."""
-        self._tally.add(connections=1)
+        self._counters.add(connections=1)
         if not is_allowed(address, self._settings.networks):
             self._turn_away(accepted)
             return
@@ -151,11 +151,11 @@ class Listener:
     def _see_off(self, victim: Connection | None) -> None:
         """Its thread and its descriptor are to be free before the next one comes."""
         if victim is not None:
-            self._tally.add(turned_away=1)
+            self._counters.add(turned_away=1)
             victim.wait(_VICTIM_S)
 
     def _turn_away(self, connection: socket.socket) -> None:
-        self._tally.add(turned_away=1)
+        self._counters.add(turned_away=1)
         connection.close()
 
     def _prepared(self, connection: socket.socket) -> socket.socket:
@@ -170,7 +170,7 @@ class Listener:
                 self._converse(connection)
 
         try:
-            self._supervisor.item(Loop.RECEIVING, converse, lambda _: self._tally.add(faults=1))
+            self._supervisor.item(Loop.RECEIVING, converse, lambda _: self._counters.add(faults=1))
         finally:
             self._admission.leave(connection)
 
@@ -180,7 +180,7 @@ class Listener:
         try:
             stream.secure()
         except PeerLost as error:
-            self._tally.add(turned_away=1)
+            self._counters.add(turned_away=1)
             structlog.get_logger().warning("connection_refused", reason=str(error))
             return
         try:
@@ -202,7 +202,7 @@ class Listener:
         if rejection is None and not self._admission.associate(connection, proposal.calling_ae):
             rejection = LOCAL_LIMIT_EXCEEDED
         if rejection is not None:
-            self._tally.add(rejected=1)
+            self._counters.add(rejected=1)
             structlog.get_logger().warning(
                 "association_rejected", calling_ae=proposal.calling_ae, called_ae=proposal.called_ae, code=rejection
             )
@@ -229,27 +229,27 @@ class Listener:
         """Accept the association and serve it to its end."""
         enhanced = proposal.calling_ae not in self._settings.classic_only
         acceptance = accept(proposal, self._contexts[enhanced], self._settings.pdu_bytes_max)
-        parties = Parties(
+        association = AssociationContext(
             calling_ae=proposal.calling_ae,
             called_ae=proposal.called_ae,
             contexts=acceptance.contexts,
             object_bytes_max=self._settings.object_bytes_max,
             progress=connection.progress,
         )
-        session = StorageSession(stream, parties, self._writer, self._steps, self._tally)
+        session = StorageSession(stream, association, self._writer, self._steps, self._counters)
         log = structlog.get_logger().bind(calling_ae=proposal.calling_ae)
-        self._tally.add(accepted=1, active=1)
+        self._counters.add(accepted=1, active=1)
         try:
             stream.write(acceptance.pdu)
             stream.set_timeout(self._settings.network_timeout_s)
             session.run()
         except AssociationError as error:
-            self._tally.add(aborted=1)
+            self._counters.add(aborted=1)
             log.warning("association_aborted", instances=session.stored, reason=connection.dropped or str(error))
             raise
         finally:
-            self._tally.add(active=-1)
-        self._tally.add(released=1)
+            self._counters.add(active=-1)
+        self._counters.add(released=1)
         # Archives and monitors echo every few seconds: what only echoed is not worth a line.
         log.log(INFO if session.stored else DEBUG, "association_released", instances=session.stored)
         stream.write(RELEASE_RESPONSE)

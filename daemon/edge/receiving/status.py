@@ -55,7 +55,7 @@ class ReceiverStatus:
     counts: ListenerCounts = field(default_factory=ListenerCounts)
 
 
-class Tally:
+class Counters:
     """Counts from many threads."""
 
     def __init__(self) -> None:

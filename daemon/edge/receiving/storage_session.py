@@ -12,7 +12,7 @@ from daemon.dicom.protocol.pdu import AbortReason, Fragment, PduType, encode_com
 from daemon.edge.receiving.negotiation import Context
 from daemon.edge.receiving.pace import Pace
 from daemon.edge.receiving.pdu_stream import PduStream
-from daemon.edge.receiving.status import Tally
+from daemon.edge.receiving.status import Counters
 from daemon.edge.receiving.step_book import StepBook
 from daemon.edge.spool.draft import Draft
 from daemon.edge.spool.segments import Receipt, StepReceipt
@@ -28,7 +28,7 @@ _OF_STEPS = (Command.N_CREATE, Command.N_SET)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Parties:
+class AssociationContext:
     """Who is on an association, what was agreed with them, how large an object they may send, whom progress is told."""
 
     calling_ae: str
@@ -45,16 +45,23 @@ class StorageSession:
     not overlap, as no asynchronous operations are negotiated (PS3.7 annex D.3.3.3).
     """
 
-    def __init__(self, stream: PduStream, parties: Parties, writer: SpoolWriter, steps: StepBook, tally: Tally) -> None:
+    def __init__(
+        self,
+        stream: PduStream,
+        association: AssociationContext,
+        writer: SpoolWriter,
+        steps: StepBook,
+        counters: Counters,
+    ) -> None:
         self._stream = stream
-        self._parties = parties
+        self._association = association
         self._writer = writer
         self._steps = steps
-        self._tally = tally
+        self._counters = counters
         self._token = secrets.token_hex(8)
         self._command = bytearray()
         self._pace = Pace()
-        self._told_bytes = 0
+        self._reported_bytes = 0
         self._context_id = 0
         self._incoming: tuple[Request, Draft] | None = None
         self.stored = 0
@@ -81,7 +88,7 @@ class StorageSession:
         try:
             self._writer.append(AssociationEnd(association=self._token, ended_at=time.time(), aborted=aborted))
         except SpoolError:
-            self._tally.add(write_failures=1)
+            self._counters.add(write_failures=1)
 
     def _serve(self) -> None:
         while True:
@@ -116,7 +123,7 @@ class StorageSession:
             return
         request, self._command = decode_request(bytes(self._command)), bytearray()
         self._context_id = fragment.context_id
-        if self._context_id not in self._parties.contexts:
+        if self._context_id not in self._association.contexts:
             raise ProtocolError("a request came on a context not accepted", AbortReason.INVALID_PARAMETER)
         if request.command not in _OF_STEPS and request.has_data_set != (request.command is Command.C_STORE):
             raise ProtocolError("a request came without its data set", AbortReason.INVALID_PARAMETER)
@@ -130,23 +137,23 @@ class StorageSession:
     def _echo(self, request: Request) -> None:
         self._pace.spend(_ECHO_UNITS)
         self._answer(request, Status.SUCCESS)
-        self._tally.add(echoes=1)
+        self._counters.add(echoes=1)
 
     def _take_data(self, fragment: Fragment, request: Request, draft: Draft) -> None:
         if fragment.context_id != self._context_id:
             raise ProtocolError("a data set changed its context", AbortReason.INVALID_PARAMETER)
         draft.add(fragment.content)
-        if draft.length - self._told_bytes >= _PROGRESS_BYTES:
-            self._told_bytes = draft.length
-            self._parties.progress()
+        if draft.length - self._reported_bytes >= _PROGRESS_BYTES:
+            self._reported_bytes = draft.length
+            self._association.progress()
         of_step = request.command in _OF_STEPS
-        if draft.length > (_STEP_BYTES_MAX if of_step else self._parties.object_bytes_max):
+        if draft.length > (_STEP_BYTES_MAX if of_step else self._association.object_bytes_max):
             raise ProtocolError("an object is larger than it may be", AbortReason.NOT_SPECIFIED)
         if fragment.is_last:
             status = (self._report if of_step else self._store)(request, draft)
             draft.close()
             self._incoming = None
-            self._told_bytes = 0
+            self._reported_bytes = 0
             self._answer(request, status)
 
     def _store(self, request: Request, draft: Draft) -> Status:
@@ -154,35 +161,37 @@ class StorageSession:
         receipt = Receipt(
             sop_instance_uid=request.sop_instance_uid,
             sop_class_uid=request.sop_class_uid,
-            transfer_syntax_uid=self._parties.contexts[self._context_id].transfer_syntax_uid,
-            calling_ae=self._parties.calling_ae,
-            called_ae=self._parties.called_ae,
+            transfer_syntax_uid=self._association.contexts[self._context_id].transfer_syntax_uid,
+            calling_ae=self._association.calling_ae,
+            called_ae=self._association.called_ae,
             association=self._token,
             received_at=time.time(),
         )
         try:
             self._writer.append(receipt, draft)
         except SpoolError:
-            self._tally.add(write_failures=1)
+            self._counters.add(write_failures=1)
             return Status.OUT_OF_RESOURCES
         self.stored += 1
-        self._parties.progress()
-        self._tally.add(instances=1, bytes=draft.length)
+        self._association.progress()
+        self._counters.add(instances=1, bytes=draft.length)
         return Status.SUCCESS
 
     def _report(self, request: Request, draft: Draft) -> Status:
         """Take the report of a procedure step."""
-        context = self._parties.contexts[self._context_id]
+        context = self._association.contexts[self._context_id]
         receipt = StepReceipt(
             step_uid=request.sop_instance_uid,
             transfer_syntax_uid=context.transfer_syntax_uid,
-            calling_ae=self._parties.calling_ae,
+            calling_ae=self._association.calling_ae,
             received_at=time.time(),
         )
         status = self._steps.take(request, receipt, draft)
         if status is Status.SUCCESS:
-            self._parties.progress()
-        self._tally.add(steps=int(status is Status.SUCCESS), write_failures=int(status is Status.RESOURCE_LIMITATION))
+            self._association.progress()
+        self._counters.add(
+            steps=int(status is Status.SUCCESS), write_failures=int(status is Status.RESOURCE_LIMITATION)
+        )
         return status
 
     def _answer(self, request: Request, status: Status) -> None:

@@ -20,7 +20,7 @@ class Lateness:
         self._alerts = alerts
         self._destinations = destinations
 
-    def told(self, now: float) -> list[str]:
+    def sentences(self, now: float) -> list[str]:
         """A sentence for each destination, and each target and outcome, with its last trouble."""
         troubled = self._outbox.troubled(self._destinations, now - _OLD_S)
         reports = [

@@ -83,7 +83,7 @@ class Observer:
         """What is wrong with the database, in words; nothing where it answers: then what waits is known."""
         try:
             self._waiting = self._results.closed_times((Stage.WAITING, Stage.ASSESSING))
-            self._late = self._lateness.told(time.time())
+            self._late = self._lateness.sentences(time.time())
         except (sa.exc.SQLAlchemyError, sqlite3.Error) as error:
             if not is_gone(error):
                 raise

@@ -7,21 +7,21 @@ import pytest
 from builders.intake import Intake
 from builders.push import push_series, slices
 
-from daemon.core.transmission import Deal, Manner, plan
+from daemon.core.transmission import Deal, SendingOptions, plan
 from daemon.core.values import ClosedBy
 
 #: Slices of each of two series that are sent together.
 COUNT = 24
 
 
-def inner_holes(**manner):
+def inner_holes(**sending_options):
     """A seed under which what is held back or dropped leaves holes: slices that lack at an end nobody can miss."""
-    fewer = {name: manner[name] for name in manner if name in {"late", "drop"}}
+    fewer = {name: sending_options[name] for name in sending_options if name in {"late", "drop"}}
     for seed in count():
         transmission = plan(
-            [[(k, n) for n in range(COUNT)] for k in range(2)], Manner(seed=seed, **fewer), lambda _: None
+            [[(k, n) for n in range(COUNT)] for k in range(2)], SendingOptions(seed=seed, **fewer), lambda _: None
         )
-        sent = {s.image for line in transmission.lines for leg in line for s in leg.sendings}
+        sent = {s.image for line in transmission.lines for batch in line for s in batch.sendings}
         if {(k, n) for k in range(2) for n in (0, COUNT - 1)} <= sent:
             return seed
     raise AssertionError
@@ -51,12 +51,14 @@ def intake(tmp_path_factory):
 @pytest.mark.parametrize("name", MANNERS)
 def test_no_series_is_split_and_nothing_partial_goes_unmarked(intake, name):
     """Two series at once; the header of one announces how many images it has."""
-    manner = MANNERS[name]
+    sending_options = MANNERS[name]
     series = [slices(COUNT), slices(COUNT, ImagesInAcquisition=COUNT)]
     before, revisions = len(intake.closed), 2 if name == "late when the series was closed" else 1
     duplicates, conflicts = intake.completion.duplicates, intake.completion.conflicts
     sender = threading.Thread(
-        target=push_series, args=(intake.port, *series), kwargs=manner | {"seed": inner_holes(**manner)}
+        target=push_series,
+        args=(intake.port, *series),
+        kwargs=sending_options | {"seed": inner_holes(**sending_options)},
     )
     sender.start()
     intake.run(before + 2 * revisions, idle=0.4)
@@ -64,15 +66,15 @@ def test_no_series_is_split_and_nothing_partial_goes_unmarked(intake, name):
     closed = intake.run(before + 2 * revisions)[before:]
 
     assert 2 * revisions == len(closed)
-    dropped = manner.get("drop", 0)
+    dropped = sending_options.get("drop", 0)
     for images, announced in zip(series, (False, True), strict=True):
         # an association that is aborted behind a series' last image: nobody tells that it was the last
-        doubted = "aborts" in manner and not announced
+        doubted = "aborts" in sending_options and not announced
         mine = [s for s in closed if s.series_instance_uid == images[0].series_instance_uid]
         assert [*range(1, revisions + 1)] == [s.revision for s in mine]
         assert len(images) - dropped == len(mine[-1].instances)
         for found in mine:
             assert found.partial == (len(found.instances) < len(images)) or (doubted and found.partial)
             assert found.closed_by is not ClosedBy.QUIET or doubted
-    assert 2 * manner.get("repeat", 0) == intake.completion.duplicates - duplicates
-    assert 2 * manner.get("change", 0) == intake.completion.conflicts - conflicts
+    assert 2 * sending_options.get("repeat", 0) == intake.completion.duplicates - duplicates
+    assert 2 * sending_options.get("change", 0) == intake.completion.conflicts - conflicts
