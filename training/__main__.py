@@ -19,6 +19,7 @@ from training.brain.student import StudentPlan, train_student
 from training.brain.task import TaskPlan, train_task
 from training.brain.variances import VariancesPlan, train_variances
 from training.cine.evaluate import CineEvaluationPlan, evaluate_cine
+from training.cine.stochastic import CineStochasticPlan, train_cine_stochastic
 from training.cine.train import CinePlan, train_cine
 from training.evaluation.evaluate import EvaluationPlan, TablesPlan, evaluate, print_tables
 from training.evaluation.figures import FiguresPlan, draw_figures
@@ -67,7 +68,8 @@ _STEPS: dict[str, tuple[type[Any], Callable[[Any], object], str]] = {
     "harm": (HarmPlan, write_images, "judge people clean and spoilt by families of artefacts: what each image loses"),
     "harm-tables": (HarmTablesPlan, print_harm, "print how well that loss is told of people and families never seen"),
     "cine": (CinePlan, train_cine, "train labels and distance maps of short-axis hearts"),
-    "cine-evaluate": (CineEvaluationPlan, evaluate_cine, "judge the hearts that a run of cine left out"),
+    "cine-stochastic": (CineStochasticPlan, train_cine_stochastic, "train how the labels of a heart vary together"),
+    "cine-evaluate": (CineEvaluationPlan, evaluate_cine, "judge the hearts that the runs of cine left out"),
     "figures": (FiguresPlan, draw_figures, "draw the figures of an evaluation"),
     "manual": (ManualPlan, compare_with_otsu, "compare grey matter with labels drawn by hand, beside a threshold"),
     "tables": (TablesPlan, print_tables, "print the tables of an evaluation again"),

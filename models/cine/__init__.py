@@ -1,1 +1,1 @@
-"""What the method of cine hearts computes on the host, beside its networks."""
+"""Short-axis cine without torch: the fixed frame, the heart's place, its numbers, what is wrong with its slices."""

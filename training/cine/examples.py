@@ -15,6 +15,8 @@ from training.cine.stacks import STRUCTURES, Stack, read_stacks, signed_distance
 
 #: Side of a crop, and of the canvas that every slice is put in the middle of, in pixels.
 CROP, CANVAS = 128, 352
+#: Share of the crops whose neighbours are not there: a slice that is judged before the next breath-hold has none yet.
+_ALONE = 0.15
 
 
 class Batch(NamedTuple):
@@ -92,6 +94,8 @@ def _augmented(slices: Slices, chosen: Tensor, generator: torch.Generator) -> Ba
     labels = F.grid_sample(slices.labels[chosen][:, None].float(), grid, mode="nearest", align_corners=True)
     distances = F.grid_sample(slices.distances[chosen].float() / 127, grid, align_corners=True, padding_mode="border")
     distances = (distances / size[:, None, None, None]).clamp(-1, 1)
+    alone = torch.rand(len(chosen), 1, 1, 1, generator=generator) < _ALONE
+    image = torch.where(alone, image[:, 1:2], image)
     image = _spoilt(_toned(image, generator), generator)
     return Batch(normalised(image), labels[:, 0].long(), distances)
 

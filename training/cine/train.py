@@ -47,7 +47,7 @@ def train_cine(plan: CinePlan) -> None:
     learner = Learner(network, plan)
     checkpoint, journal, losses = plan.run / "checkpoint.pt", Journal(plan.run), Losses()
     learner.restore(checkpoint)
-    for batch in batches(_slices(plan), plan.batch, plan.seed, learner.step):
+    for batch in batches(slices_of(plan), plan.batch, plan.seed, learner.step):
         if learner.step >= plan.steps:
             break
         masks = drawn_masks(config, plan.batch, plan.dropout)
@@ -63,7 +63,8 @@ def train_cine(plan: CinePlan) -> None:
             learner.save(checkpoint)
 
 
-def _slices(plan: CinePlan) -> Slices:
+def slices_of(plan: CinePlan) -> Slices:
+    """The slices of the patients that a run does not leave out."""
     parts = folds(plan.data)
     return Slices.of(plan.data, tuple(p for n, part in enumerate(parts) if n != plan.fold for p in part))
 

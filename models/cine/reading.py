@@ -1,0 +1,153 @@
+"""From a cine to what the network says of it: labels of every phase, and more of the two phases that are measured."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+from scipy.special import softmax
+
+from models.cine.beats import apart, phases, unlikeness
+from models.cine.crops import Window, moving_centre, network_input, window
+from models.cine.frame import Cine
+from models.cine.cleanup import cleaned
+from models.graphs import Run
+
+FloatArray = npt.NDArray[np.float32]
+Labels = npt.NDArray[np.uint8]
+
+#: The graphs: labels of many slices, and all that is known of a few.
+SEGMENT_GRAPH, DETAIL_GRAPH = "segment", "detail"
+#: Classes in the order of the graphs' axis.
+CLASSES = ("background", "right ventricle", "myocardium", "left ventricle")
+RV, MYO, LV = 1, 2, 3
+#: Steepness of the mask that a distance map implies: 2 logits a pixel.
+STEEPNESS = 32.0
+#: The seed of the dropout masks: it only must not change.
+_SEED = 20203
+
+
+class Detail(NamedTuple):
+    """The detail graph's outputs; ``logits`` (k, 4, CROP, CROP), ``distances`` (k, 3, ...), negative inside.
+
+    ``factor`` (k, R, 4, ...): how the logits vary together.
+    """
+
+    logits: FloatArray
+    distances: FloatArray
+    factor: FloatArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Phase:
+    """One phase of a stack on the crop's grid.
+
+    ``image`` float32 (x, y, slice), ``probabilities`` (4, x, y, slice), ``called`` and ``labels`` uint8 (x, y, slice)
+    before and after the clean-up, ``gap`` (3, x, y, slice): |mask that the distance map implies - probability|;
+    ``detail``: what the graph gave.
+    """
+
+    number: int
+    image: FloatArray
+    probabilities: FloatArray
+    called: Labels
+    labels: Labels
+    gap: FloatArray
+    detail: Detail
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Reading:
+    """``crops`` (T, slice, CROP, CROP); ``curve`` (T,): mL of the left ventricle; ``ed`` and ``es``: the two phases.
+
+    ``image_es``: the phase that the image alone would call end-systole.
+    """
+
+    cine: Cine
+    window: Window
+    crops: FloatArray
+    curve: npt.NDArray[np.float64]
+    ed: Phase
+    es: Phase
+    image_es: int
+
+    @property
+    def phases_apart(self) -> int:
+        """Phases between the two end-systoles."""
+        return apart(self.es.number, self.image_es, len(self.crops))
+
+
+def read(cine: Cine, graphs: Mapping[str, Run], temperature: float, pixel_ml: float) -> Reading:
+    """The heart found, every phase segmented, the two phases known in detail; ``pixel_ml``: volume of one pixel."""
+    place = heart_window(cine, graphs)
+    crops = place.crop(cine.frames.transpose(0, 3, 1, 2))
+    labels = [segment(frame, cine.gap_mm, graphs) for frame in crops]
+    curve = np.array([(cleaned(one) == LV).sum() * pixel_ml for one in labels])
+    ed, es = phases(curve)
+    unlike = unlikeness(crops, ed)
+    return Reading(
+        cine=cine,
+        window=place,
+        crops=crops,
+        curve=curve,
+        ed=phase(ed, crops[ed], cine.gap_mm, graphs, temperature),
+        es=phase(es, crops[es], cine.gap_mm, graphs, temperature),
+        image_es=int(unlike.argmax()),
+    )
+
+
+def heart_window(cine: Cine, graphs: Mapping[str, Run]) -> Window:
+    """Motion first, then what the network calls heart in the three middle slices of the first phase."""
+    first = window(cine, moving_centre(cine))
+    middle = cine.frames.shape[3] // 2
+    near = slice(max(0, middle - 1), middle + 2)
+    labels = segment(first.crop(cine.frames[0].transpose(2, 0, 1)), cine.gap_mm, graphs)[:, :, near]
+    heart = ndimage.binary_opening((labels > 0).any(axis=2), iterations=2)
+    if not heart.any():
+        return first
+    x, y = ndimage.center_of_mass(heart)
+    return window(cine, first.place(float(x), float(y), cine.pixel_mm))
+
+
+def segment(crops: FloatArray, gap_mm: float, graphs: Mapping[str, Run]) -> Labels:
+    """Slices (k, CROP, CROP) of one phase -> their classes (x, y, slice)."""
+    logits = graphs[SEGMENT_GRAPH]({"image": network_input(crops, gap_mm)})["logits"]
+    return np.moveaxis(logits.argmax(axis=1).astype(np.uint8), 0, -1)
+
+
+def phase(number: int, crops: FloatArray, gap_mm: float, graphs: Mapping[str, Run], temperature: float) -> Phase:
+    """All that the network knows of one phase."""
+    found = graphs[DETAIL_GRAPH]({"image": network_input(crops, gap_mm)})
+    detail = Detail(*(np.asarray(found[name], np.float32) for name in Detail._fields))
+    probabilities = np.moveaxis(softmax(detail.logits / temperature, axis=1).astype(np.float32), 0, -1)
+    implied = 1 / (1 + np.exp(STEEPNESS * np.moveaxis(detail.distances, 0, -1)))
+    called = probabilities.argmax(axis=0).astype(np.uint8)
+    return Phase(
+        number=number,
+        image=np.moveaxis(crops, 0, -1),
+        probabilities=probabilities,
+        called=called,
+        labels=cleaned(called),
+        gap=np.abs(implied - probabilities[1:]).astype(np.float32),
+        detail=detail,
+    )
+
+
+
+
+def dropout_deviation(
+    one: Phase, gap_mm: float, graphs: Mapping[str, Run], masks: Sequence[int], passes: int = 10, share: float = 0.1
+) -> FloatArray:
+    """Deviation of the probabilities (4, x, y, slice) over passes that drop channels (paper 002, section 2.4).
+
+    ``masks``: channels of each level; each pass drops a ``share`` of them, from a fixed seed.
+    """
+    image = network_input(np.moveaxis(one.image, -1, 0), gap_mm)
+    chance = np.random.default_rng(_SEED)
+    found = []
+    for _ in range(passes):
+        keep = (chance.random((len(image), sum(masks))) >= share).astype(np.float32) / np.float32(1 - share)
+        found.append(softmax(graphs[DETAIL_GRAPH]({"image": image, "keep": keep})["logits"], axis=1))
+    return np.moveaxis(np.std(found, axis=0), 0, -1).astype(np.float32)

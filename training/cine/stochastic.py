@@ -1,0 +1,79 @@
+"""How the labels of a heart vary together (paper 003), on a finished network: trunk and labels stay as they are."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from models.nets.cine import CineFactor, CineJudge, whole_masks
+from training.cine.examples import Batch, batches
+from training.cine.train import CinePlan, slices_of
+from training.running.run import Journal, Learner, Losses, learning_rate, load_weights
+
+_REPORT_EVERY = 25
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CineStochasticPlan(CinePlan):
+    """``start``: checkpoint of the run of ``cine`` that left the same ``fold`` out; ``samples``: drawn a slice."""
+
+    start: Path
+    steps: int = 200
+    peak_rate: float = 2e-3
+    warm_up: int = 10
+    batch: int = 8
+    samples: int = 10
+
+
+class _Covariance(nn.Module):
+    """A frozen network with the head that is trained; Fabric sees one network."""
+
+    def __init__(self, judge: CineJudge) -> None:
+        super().__init__()
+        self.cine = judge.cine.requires_grad_(requires_grad=False)
+        self.factor: CineFactor = judge.factor
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Logits, factor and deviation."""
+        with torch.no_grad():
+            found = self.cine(image, whole_masks(self.cine.config, len(image)))
+        return found.logits, *self.factor(found.evidence)
+
+
+def train_cine_stochastic(plan: CineStochasticPlan) -> None:
+    """Train, or resume where ``plan.run/checkpoint.pt`` left off."""
+    torch.manual_seed(plan.seed)
+    judge = CineJudge()
+    load_weights(plan.start, judge.cine)
+    learner = Learner(_Covariance(judge), plan)
+    checkpoint, journal, losses = plan.run / "checkpoint.pt", Journal(plan.run), Losses()
+    learner.restore(checkpoint)
+    for batch in batches(slices_of(plan), plan.batch, plan.seed + 7, learner.step):
+        if learner.step >= plan.steps:
+            break
+        learner.network.module.cine.eval()  # what batch norm has seen stays
+        terms = _losses(learner.network(batch.image), batch, plan.samples)
+        learner.descend(terms["nll"], learning_rate(learner.step, plan.steps, plan.peak_rate, plan.warm_up, tail=0.5))
+        losses.add(terms)
+        if learner.step % _REPORT_EVERY == 0:
+            journal.write(step=learner.step, **losses.means())
+    learner.save(checkpoint)
+
+
+def _losses(found: tuple[Tensor, Tensor, Tensor], batch: Batch, samples: int) -> dict[str, Tensor]:
+    """Likelihood of each slice's labels under draws of its own, each pixel counted once (equation 8)."""
+    mean, factor, deviation = (one.float() for one in found)
+    near = ((batch.labels > 0) | (mean.argmax(dim=1) > 0)).float()
+    nll = torch.stack([_nll(samples, *one) for one in zip(mean, factor, deviation, batch.labels, near, strict=True)])
+    plain = (nn.functional.cross_entropy(mean, batch.labels, reduction="none") * near).sum(dim=(1, 2))
+    pixels = near.sum(dim=(1, 2)).clamp(min=1)
+    return {"nll": (nll / pixels).mean(), "nll_of_mean": (plain / pixels).mean(), "deviation": deviation.mean()}
+
+
+def _nll(samples: int, mean: Tensor, factor: Tensor, deviation: Tensor, labels: Tensor, near: Tensor) -> Tensor:
+    together, alone = torch.randn(samples // 2, len(factor)), torch.randn(samples // 2, *mean.shape)
+    change = torch.einsum("mr,rcxy->mcxy", together, factor) + deviation * alone
+    logits = mean + torch.cat([change, -change])
+    each = -(nn.functional.cross_entropy(logits, labels.expand(samples, -1, -1), reduction="none") * near).sum((1, 2))
+    return torch.log(torch.tensor(float(samples))) - torch.logsumexp(each, dim=0)
