@@ -19,7 +19,7 @@ _TOUCHING = np.ones((3, 3, 3), bool)
 
 
 def cleaned(labels: Labels) -> Labels:
-    """A stack (x, y, slice) without islands, pieces that lie apart, and holes; classes 1 and up, heart in the middle."""
+    """A stack (x, y, slice) without islands, pieces that lie apart, and holes; background is 0."""
     kept = np.where(_belonging(_without_islands(labels > 0)), labels, np.uint8(0))
     for number in range(1, int(labels.max(initial=0)) + 1):
         inside = kept == number
@@ -38,8 +38,7 @@ def _belonging(mask: Mask) -> Mask:
     kept = [
         number
         for number in range(1, count + 1)
-        if sizes[number - 1] >= _SHARE * sizes[largest - 1]
-        or footprint[(pieces == number).any(axis=2)].mean() > 0.5  # noqa: PLR2004
+        if sizes[number - 1] >= _SHARE * sizes[largest - 1] or footprint[(pieces == number).any(axis=2)].mean() > 0.5  # noqa: PLR2004
     ]
     return np.isin(pieces, kept)
 

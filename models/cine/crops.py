@@ -41,9 +41,7 @@ class Window:
 def window(cine: Cine, centre: tuple[float, float]) -> Window:
     """The crop about a place in the pixels of a cine; moved by half a pixel at most, so that equal pixels coincide."""
     centre = (np.floor(centre[0]) + 0.5, np.floor(centre[1]) + 0.5)
-    rows, columns = (
-        _weights(n, c, mm) for n, c, mm in zip(cine.frames.shape[1:3], centre, cine.pixel_mm, strict=True)
-    )
+    rows, columns = (_weights(n, c, mm) for n, c, mm in zip(cine.frames.shape[1:3], centre, cine.pixel_mm, strict=True))
     return Window(rows=rows, columns=columns, centre=centre)
 
 
@@ -53,7 +51,7 @@ def _weights(length: int, centre: float, pixel_mm: float) -> FloatArray:
     width = max(1.0, PIXEL_MM / pixel_mm)
     weights = np.maximum(0, 1 - np.abs(np.arange(length)[None] - places[:, None]) / width)
     total = weights.sum(axis=1, keepdims=True)
-    beyond = (places < -0.5) | (places > length - 0.5)
+    beyond = np.abs(places - (length - 1) / 2) > length / 2
     return np.where(beyond[:, None], 0, weights / np.maximum(total, 1e-6)).astype(np.float32)
 
 

@@ -54,7 +54,7 @@ def numbers_of(reading: Reading, pixel_ml: float, margins: Mapping[str, float]) 
 def sampled(reading: Reading, pixel_ml: float) -> dict[str, npt.NDArray[np.float64]]:
     """Each number as it is called, then of each draw, (1 + SAMPLES,)."""
     counts = {name: sample_pixels(getattr(reading, name)) for name in ("ed", "es")}
-    values = {name: counts[phase][:, n] * pixel_ml for name, (phase, n) in VOLUMES.items()}
+    values = {name: np.asarray(counts[phase][:, n] * pixel_ml, float) for name, (phase, n) in VOLUMES.items()}
     for name, (full, empty) in FRACTIONS.items():
         values[name] = 1 - values[empty] / np.maximum(values[full], 1e-6)
     return values
@@ -72,9 +72,7 @@ def sample_pixels(phase: Phase) -> npt.NDArray[np.int64]:
     rows = [called]
     for draw in draws:
         change = np.einsum("r,krcxy->kcxy", draw, phase.detail.factor)
-        rows.extend(
-            np.maximum(0, called + _pixels(phase.detail.logits + sign * change) - plain) for sign in (1, -1)
-        )
+        rows.extend(np.maximum(0, called + _pixels(phase.detail.logits + sign * change) - plain) for sign in (1, -1))
     return np.array(rows)
 
 
@@ -102,7 +100,7 @@ def perimeter(mask: Mask) -> npt.NDArray[np.int64]:
 
 def slice_doubt(phase: Phase) -> npt.NDArray[np.float64]:
     """Entropy in each slice, summed, for each structure (3, slice): what ranks slices by the area of their errors."""
-    return entropy(phase.probabilities).sum(axis=(1, 2)).astype(np.float64)
+    return np.asarray(entropy(phase.probabilities).sum(axis=(1, 2)), float)
 
 
 def stack_doubt(phases: Sequence[Phase]) -> tuple[float, int]:
@@ -128,4 +126,3 @@ def sector_doubt(phase: Phase, sectors: int = 6) -> npt.NDArray[np.float64]:
                 if (number == n).any():
                     found[k, n] = doubt[x[number == n], y[number == n], k].mean()
     return found
-

@@ -1,6 +1,6 @@
 """From a cine to what the network says of it: labels of every phase, and more of the two phases that are measured."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -10,9 +10,9 @@ from scipy import ndimage
 from scipy.special import softmax
 
 from models.cine.beats import apart, phases, unlikeness
+from models.cine.cleanup import cleaned
 from models.cine.crops import Window, moving_centre, network_input, window
 from models.cine.frame import Cine
-from models.cine.cleanup import cleaned
 from models.graphs import Run
 
 FloatArray = npt.NDArray[np.float32]
@@ -27,6 +27,8 @@ RV, MYO, LV = 1, 2, 3
 STEEPNESS = 32.0
 #: The seed of the dropout masks: it only must not change.
 _SEED = 20203
+#: Share of the channels that a pass with dropout drops, as in training.
+_DROPPED = 0.1
 
 
 class Detail(NamedTuple):
@@ -114,7 +116,7 @@ def heart_window(cine: Cine, graphs: Mapping[str, Run]) -> Window:
 def segment(crops: FloatArray, gap_mm: float, graphs: Mapping[str, Run]) -> Labels:
     """Slices (k, CROP, CROP) of one phase -> their classes (x, y, slice)."""
     logits = graphs[SEGMENT_GRAPH]({"image": network_input(crops, gap_mm)})["logits"]
-    return np.moveaxis(logits.argmax(axis=1).astype(np.uint8), 0, -1)
+    return np.asarray(np.moveaxis(logits.argmax(axis=1), 0, -1), np.uint8)
 
 
 def phase(number: int, crops: FloatArray, gap_mm: float, graphs: Mapping[str, Run], temperature: float) -> Phase:
@@ -135,19 +137,15 @@ def phase(number: int, crops: FloatArray, gap_mm: float, graphs: Mapping[str, Ru
     )
 
 
-
-
-def dropout_deviation(
-    one: Phase, gap_mm: float, graphs: Mapping[str, Run], masks: Sequence[int], passes: int = 10, share: float = 0.1
-) -> FloatArray:
+def dropout_deviation(one: Phase, gap_mm: float, detail: Run, channels: int, passes: int = 10) -> FloatArray:
     """Deviation of the probabilities (4, x, y, slice) over passes that drop channels (paper 002, section 2.4).
 
-    ``masks``: channels of each level; each pass drops a ``share`` of them, from a fixed seed.
+    ``channels``: of all levels together; each pass drops a tenth of them, from a fixed seed.
     """
     image = network_input(np.moveaxis(one.image, -1, 0), gap_mm)
     chance = np.random.default_rng(_SEED)
     found = []
     for _ in range(passes):
-        keep = (chance.random((len(image), sum(masks))) >= share).astype(np.float32) / np.float32(1 - share)
-        found.append(softmax(graphs[DETAIL_GRAPH]({"image": image, "keep": keep})["logits"], axis=1))
-    return np.moveaxis(np.std(found, axis=0), 0, -1).astype(np.float32)
+        keep = (chance.random((len(image), channels)) >= _DROPPED).astype(np.float32) / np.float32(1 - _DROPPED)
+        found.append(softmax(detail({"image": image, "keep": keep})["logits"], axis=1))
+    return np.asarray(np.moveaxis(np.std(found, axis=0), 0, -1), np.float32)

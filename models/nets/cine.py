@@ -107,7 +107,7 @@ class CineJudge(nn.Module):
 
     def forward(self, image: Tensor, keep: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Logits, distances and factor; ``keep`` (B, all channels): the dropout masks side by side, ones for none."""
-        found = self.cine(image, keep.split(self.cine.config.masks, dim=1))
+        found = self.cine(image, torch.split(keep, list(self.cine.config.masks), dim=1))
         return found.logits, found.distances, self.factor(found.evidence)[0]
 
 

@@ -6,11 +6,11 @@ import pytest
 import torch
 from scipy import ndimage
 
-from models.cine.cleanup import largest_pieces
-from models.nets.cine import CineConfig, CineNet, drawn_masks, whole_masks
-from training.cine.evaluate import judge_stack
+from models.nets.cine import CineConfig, CineJudge, CineNet, drawn_masks, whole_masks
 from training.cine.examples import CROP, Slices, batches
+from training.cine.judge import judge_patient, torch_graphs
 from training.cine.stacks import FARTHEST_PX, STRUCTURES, Stack, folds, heart_centre, read_stacks, signed_distances
+from training.cine.stochastic import CineStochasticPlan, train_cine_stochastic
 from training.cine.train import CinePlan, objective, train_cine
 
 SMALL = CineConfig(channels=(4, 8), fine=4)
@@ -135,30 +135,25 @@ def test_training_goes_on_at_its_step(data, tmp_path):
     assert 4 == torch.load(tmp_path / "checkpoint.pt", weights_only=True)["step"]
 
 
-def test_a_stack_is_put_together_from_its_crops():
-    one = stack()
+def test_a_patient_is_judged_on_the_crops_grid_with_the_whole_truth_counted():
+    stacks = {phase: stack(phase, radius) for phase, radius in (("ED", 9), ("ES", 6))}
+    patient = judge_patient("sub-001", stacks, torch_graphs(CineJudge(SMALL)), 1.0)
 
-    def told(slices):
-        labels = np.full((len(slices), CROP, CROP), 0)
-        labels[:, 60:70, 60:70] = 3
-        logits = 20.0 * np.eye(4, dtype=np.float32)[labels].transpose(0, 3, 1, 2)
-        return logits, np.ones((len(slices), 3, CROP, CROP), np.float32)
-
-    judged = judge_stack(one, (30.0, 34.0), told)
-
-    assert 4 * 100 == (judged.labels == 3).sum()
-    assert (26, 30) == tuple(np.argwhere(judged.labels == 3).min(axis=0)[:2])
+    assert {"ED", "ES"} >= {one.name for one in patient.both}
+    for one in patient.both:
+        labels = stacks[one.name].labels
+        assert (labels == 3).sum() == one.pixels[3] == (one.truth == 3).sum()
+        assert 1.0 == one.dice(one.truth, 2)
 
 
-def test_a_mask_keeps_its_largest_piece_of_each_structure():
-    labels = heart(slices=3)
-    whole = labels.copy()
-    labels[2:4, 2:4, 0] = 3
-    labels[30, 34, 1] = 1
+def test_the_second_stage_leaves_the_labels_as_they_are(data, tmp_path):
+    train_cine(CinePlan(run=tmp_path / "first", data=data, steps=2, batch=2, save_every=2))
+    start = tmp_path / "first" / "checkpoint.pt"
+    train_cine_stochastic(
+        CineStochasticPlan(run=tmp_path / "second", start=start, data=data, steps=2, batch=2, samples=4)
+    )
+    before = torch.load(start, weights_only=True)["average"]
+    after = torch.load(tmp_path / "second" / "checkpoint.pt", weights_only=True)["average"]
 
-    cleaned = largest_pieces(labels)
-
-    assert 0 == cleaned[2:4, 2:4, 0].max()
-    assert 0 == cleaned[30, 34, 1]
-    assert (cleaned == 3).sum() == (whole == 3).sum() - 1
-    assert 0 == largest_pieces(np.zeros_like(labels)).max()
+    assert all(torch.equal(weight, after[f"cine.{name}"]) for name, weight in before.items())
+    assert (after["factor.log_scale"] != -1).any()

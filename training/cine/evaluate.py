@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.cine.numbers import numbers_of
-from models.cine.reading import dropout_deviation
+from models.cine.reading import DETAIL_GRAPH, dropout_deviation
 from models.graphs import Run
 from models.nets.cine import CineConfig, CineJudge
 from training.cine.calibration import Pixels, fitted_temperature
@@ -89,10 +89,10 @@ def tables_of(judged: list[Fold], passes: int) -> Iterator[str]:
 def _passes(patients: list[Patient], graphs: list[dict[str, Run]], passes: int) -> Callable[[Judged], FloatArray]:
     """Deviation of several passes, summed over each slice of a phase."""
     of = {p.name: g for p, g in zip(patients, graphs, strict=True)}
-    masks = CineConfig().masks
+    channels = sum(CineConfig().masks)
 
     def deviation(one: Judged) -> FloatArray:
-        found = dropout_deviation(one.phase, one.gap_mm, of[one.patient], masks, passes)
-        return found[1:].sum(axis=(1, 2)).astype(np.float64)
+        found = dropout_deviation(one.phase, one.gap_mm, of[one.patient][DETAIL_GRAPH], channels, passes)
+        return np.asarray(found[1:].sum(axis=(1, 2)), float)
 
     return deviation

@@ -34,7 +34,7 @@ class Judged:
     gap_mm: float
 
     def dice(self, labels: Labels, number: int) -> float:
-        """Agreement of one structure with the whole truth: what lies beyond the crop is missed. 1 where both lack it."""
+        """Agreement of one structure with the whole truth: what lies beyond the crop is missed."""
         found, true = labels == number, self.truth == number
         total = found.sum() + self.pixels[number]
         return float(2 * (found & true).sum() / total) if total else 1.0
@@ -73,7 +73,9 @@ def torch_graphs(judge: CineJudge) -> dict[str, Run]:
     @torch.no_grad()
     def segment(inputs: Mapping[str, npt.NDArray[np.float32]]) -> Mapping[str, npt.NDArray[np.float32]]:
         image = torch.from_numpy(inputs["image"])
-        return {"logits": judge.cine(image, keep(inputs).split(judge.cine.config.masks, dim=1)).logits.numpy()}
+        return {
+            "logits": judge.cine(image, torch.split(keep(inputs), list(judge.cine.config.masks), dim=1)).logits.numpy()
+        }
 
     return {SEGMENT_GRAPH: segment, DETAIL_GRAPH: detail}
 
@@ -92,9 +94,7 @@ def judge_patient(name: str, stacks: Mapping[str, Stack], graphs: Mapping[str, R
     cine = cine_of([stacks[phase] for phase in PHASES])
     pixel_ml = pixel_millilitres(PIXEL_MM, cine.gap_mm)
     reading = read(cine, graphs, temperature, pixel_ml)
-    ed, es = (
-        _judged(stacks[PHASES[phase.number]], phase, reading, cine.gap_mm) for phase in (reading.ed, reading.es)
-    )
+    ed, es = (_judged(stacks[PHASES[phase.number]], phase, reading, cine.gap_mm) for phase in (reading.ed, reading.es))
     return Patient(name=name, reading=reading, ed=ed, es=es, pixel_ml=pixel_ml)
 
 
@@ -120,7 +120,7 @@ def _judged(stack: Stack, phase: Phase, reading: Reading, gap_mm: float) -> Judg
         name=stack.phase,
         phase=phase,
         truth=true_crop(stack.labels, reading),
-        pixels=np.bincount(stack.labels.ravel(), minlength=len(STRUCTURES)) * scale,
+        pixels=np.asarray(np.bincount(stack.labels.ravel(), minlength=len(STRUCTURES)) * scale, float),
         gap_mm=gap_mm,
     )
 
@@ -132,4 +132,4 @@ def true_crop(labels: Labels, reading: Reading) -> Labels:
         for n in range(1, 4)
     ]
     background = 1 - np.sum(shares, axis=0)
-    return np.stack([background, *shares]).argmax(axis=0).astype(np.uint8)
+    return np.asarray(np.stack([background, *shares]).argmax(axis=0), np.uint8)

@@ -1,5 +1,6 @@
 """How the labels of a heart vary together (paper 003), on a finished network: trunk and labels stay as they are."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,15 +66,20 @@ def _losses(found: tuple[Tensor, Tensor, Tensor], batch: Batch, samples: int) ->
     """Likelihood of each slice's labels under draws of its own, each pixel counted once (equation 8)."""
     mean, factor, deviation = (one.float() for one in found)
     near = ((batch.labels > 0) | (mean.argmax(dim=1) > 0)).float()
-    nll = torch.stack([_nll(samples, *one) for one in zip(mean, factor, deviation, batch.labels, near, strict=True)])
+    drawn = (_draws(samples, *one) for one in zip(mean, factor, deviation, strict=True))
+    nll = torch.stack([_nll(*one) for one in zip(drawn, batch.labels, near, strict=True)])
     plain = (nn.functional.cross_entropy(mean, batch.labels, reduction="none") * near).sum(dim=(1, 2))
     pixels = near.sum(dim=(1, 2)).clamp(min=1)
     return {"nll": (nll / pixels).mean(), "nll_of_mean": (plain / pixels).mean(), "deviation": deviation.mean()}
 
 
-def _nll(samples: int, mean: Tensor, factor: Tensor, deviation: Tensor, labels: Tensor, near: Tensor) -> Tensor:
+def _draws(samples: int, mean: Tensor, factor: Tensor, deviation: Tensor) -> Tensor:
+    """Logits (M, C, H, W) of one slice, in antithetic pairs."""
     together, alone = torch.randn(samples // 2, len(factor)), torch.randn(samples // 2, *mean.shape)
     change = torch.einsum("mr,rcxy->mcxy", together, factor) + deviation * alone
-    logits = mean + torch.cat([change, -change])
-    each = -(nn.functional.cross_entropy(logits, labels.expand(samples, -1, -1), reduction="none") * near).sum((1, 2))
-    return torch.log(torch.tensor(float(samples))) - torch.logsumexp(each, dim=0)
+    return mean + torch.cat([change, -change])
+
+
+def _nll(logits: Tensor, labels: Tensor, near: Tensor) -> Tensor:
+    each = nn.functional.cross_entropy(logits, labels.expand(len(logits), -1, -1), reduction="none")
+    return math.log(len(logits)) - torch.logsumexp(-(each * near).sum(dim=(1, 2)), dim=0)

@@ -9,6 +9,7 @@ from scipy.stats import rankdata, spearmanr
 
 from models.cine.crops import PIXEL_MM
 from models.cine.numbers import FRACTIONS, VOLUMES, Number, entropy, perimeter
+from models.cine.reading import Labels
 from training.cine.calibration import Pixels, calibration
 from training.cine.judge import Judged, Patient
 from training.cine.stacks import PHASES, STRUCTURES
@@ -30,16 +31,16 @@ def dice_table(patients: Sequence[Patient]) -> Iterator[str]:
     yield f"| Dice; Hausdorff distance in mm, mean over patients {_HEAD}"
     yield _RULE
     for phase in PHASES:
-        for name in ("called", "labels"):
-            ours = [one for one in judged if one.name == phase]
-            cells = []
-            for n in _CLASSES:
-                labels = [getattr(one.phase, name) for one in ours]
-                scores = np.mean([one.dice(mask, n) for one, mask in zip(ours, labels, strict=True)])
-                apart = [hausdorff(mask == n, one.truth == n, one.gap_mm) for one, mask in zip(ours, labels, strict=True)]
-                cells.append(f"{scores:.3f}; {np.nanmean(apart):.1f}")
-            done = "as called" if name == "called" else "cleaned"
+        ours = [one for one in judged if one.name == phase]
+        for name, done in (("called", "as called"), ("labels", "cleaned")):
+            cells = (_agreement([(one, getattr(one.phase, name)) for one in ours], n) for n in _CLASSES)
             yield f"| {phase}, {done} ({len(ours)}) | " + " | ".join(cells) + " |"
+
+
+def _agreement(judged: Sequence[tuple[Judged, Labels]], number: int) -> str:
+    scores = [one.dice(labels, number) for one, labels in judged]
+    apart = [hausdorff(labels == number, one.truth == number, one.gap_mm) for one, labels in judged]
+    return f"{np.mean(scores):.3f}; {np.mean(apart):.1f}"
 
 
 def hausdorff(first: npt.NDArray[np.bool_], second: npt.NDArray[np.bool_], gap_mm: float) -> float:
@@ -66,11 +67,19 @@ def volume_table(patients: Sequence[Patient], numbers: Numbers) -> Iterator[str]
         error, half = (found - true) / scale, (ends[:, 1] - ends[:, 0]) / 2 / scale
         held = ((ends[:, 0] <= true) & (true <= ends[:, 1])).mean()
         r = np.corrcoef(found, true)[0, 1] if len(true) > 1 else float("nan")
-        f = (lambda v: f"{100 * v:.0f} %") if name in VOLUMES else (lambda v: f"{v:.3f}")
+        written = _percent if name in VOLUMES else _plain
         yield (
-            f"| {name} | {f(error.mean())} ({f(error.std())}) | {f(np.abs(error).mean())} | {r:.3f} | "
-            f"{100 * held:.0f} % | {f(np.median(half))} |"
+            f"| {name} | {written(error.mean())} ({written(error.std())}) | {written(np.abs(error).mean())} | "
+            f"{r:.3f} | {_percent(held)} | {written(np.median(half))} |"
         )
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:.0f} %"
+
+
+def _plain(value: float) -> str:
+    return f"{value:.3f}"
 
 
 def true_numbers(patient: Patient) -> dict[str, float]:
@@ -108,7 +117,11 @@ def doubt_table(patients: Sequence[Patient], passes: Callable[[Judged], FloatArr
             per_edge = found[at] if name == "predicted perimeter" else found[at] / np.maximum(1, edges[n][at])
             cells.append(f"{rho:.2f} ({alone:.2f}); {auroc(per_edge, bad[n][at] > 0):.2f}".replace(" (nan)", ""))
         yield f"| {name} | " + " | ".join(cells) + " |"
-    yield "| bad slices | " + " | ".join(f"{int(b[at].sum())} of {at.sum()}" for b, at in zip(bad, shown, strict=True)) + " |"
+    yield (
+        "| bad slices | "
+        + " | ".join(f"{int(b[at].sum())} of {at.sum()}" for b, at in zip(bad, shown, strict=True))
+        + " |"
+    )
 
 
 def place_table(patients: Sequence[Patient]) -> Iterator[str]:

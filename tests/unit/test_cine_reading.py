@@ -1,0 +1,288 @@
+"""Cine without torch: the fixed frame, the heart's place, phases, numbers, what is wrong with slices and masks."""
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from models.cine.alignment import ends, shifts_mm
+from models.cine.beats import apart, phases, smoothed, unlikeness
+from models.cine.cleanup import cleaned
+from models.cine.coherence import incoherence
+from models.cine.crops import CROP, PIXEL_MM, moving_centre, network_input, window
+from models.cine.frame import in_frame, is_short_axis
+from models.cine.numbers import numbers_of, pixel_millilitres, sample_pixels, sector_doubt, slice_doubt, stack_doubt
+from models.cine.reading import DETAIL_GRAPH, SEGMENT_GRAPH, read
+from models.cine.rules import rule_scores
+from training.cine.faults import mistriggered
+
+#: A short axis as scanners take it: rows to the left and up, columns down and back, base first (RAS).
+SHORT = np.array([[-0.79, -0.38, -0.48, 10.0], [0.0, -0.79, 0.62, -20.0], [0.61, -0.49, -0.62, 5.0], [0, 0, 0, 1]])
+BRIGHT = {0: 40.0, 1: 200.0, 2: 90.0, 3: 220.0}
+
+
+def affine(pixel_mm=1.5, gap_mm=10.0):
+    scaled = SHORT.copy()
+    scaled[:3, :3] *= (pixel_mm, pixel_mm, gap_mm)
+    return scaled
+
+
+def anatomy(radius, side=150, slices=8, at=(70, 80)):
+    """Left ventricle in its ring, a right one beside it, thinner towards the apex; labels (x, y, slice)."""
+    x, y = np.ogrid[:side, :side]
+    labels = np.zeros((side, side, slices), np.uint8)
+    for k in range(slices):
+        r = radius * (1 - 0.6 * k / (slices - 1))
+        distance = np.hypot(x - at[0], y - at[1])
+        labels[(np.hypot(x - at[0] + 20, y - at[1]) < r), k] = 1
+        labels[distance < r + 5, k] = 2
+        labels[distance < r, k] = 3
+    return labels
+
+
+def beat(count=12, side=150, slices=8, noise=2.0):
+    """Frames (T, x, y, slice): a heart that contracts until phase 5; and its radii."""
+    radii = 16 + 4 * np.cos(2 * np.pi * np.arange(count) / count) - 0.5 * np.sin(2 * np.pi * np.arange(count) / count)
+    chance = np.random.default_rng(0)
+    intensity = np.vectorize(BRIGHT.get)
+    frames = np.stack([intensity(anatomy(r, side, slices)) for r in radii]).astype(np.float32)
+    frames = ndimage.gaussian_filter(frames, (0, 0.7, 0.7, 0))
+    return frames + chance.normal(0, noise, frames.shape).astype(np.float32), radii
+
+
+def told(slices):
+    """What a perfect network says of slices (N, 3, CROP, CROP) of these hearts: by brightness and place."""
+    image = slices[:, 1]
+    smooth = ndimage.gaussian_filter(image, (0, 1, 1))
+    bright = smooth > (np.quantile(smooth, 0.995, (1, 2), keepdims=True) + np.median(smooth, (1, 2), keepdims=True)) / 2
+    labels = np.zeros(image.shape, int)
+    for n, one in enumerate(bright):
+        pieces, count = ndimage.label(one)
+        if count:
+            centres = ndimage.center_of_mass(one, pieces, range(1, count + 1))
+            right = max(range(count), key=lambda i: centres[i][0])
+            labels[n][pieces > 0] = 1
+            labels[n][pieces == right + 1] = 3
+            ring = ndimage.binary_dilation(labels[n] == 3, iterations=5) & (labels[n] != 3)
+            labels[n][ring] = 2
+    return 8.0 * np.eye(4, dtype=np.float32)[labels].transpose(0, 3, 1, 2)
+
+
+def graphs():
+    def detail(inputs):
+        logits = told(inputs["image"])
+        factor = np.zeros((len(logits), 2, 4, CROP, CROP), np.float32)
+        factor[:, 0, 3], factor[:, 1, 1] = 6.0, 6.0
+        return {"logits": logits, "distances": np.ones_like(logits[:, 1:]), "factor": factor}
+
+    return {SEGMENT_GRAPH: lambda inputs: {"logits": told(inputs["image"])}, DETAIL_GRAPH: detail}
+
+
+@pytest.fixture(scope="module")
+def reading():
+    frames, _ = beat()
+    return read(in_frame(frames, affine()), graphs(), 1.0, pixel_millilitres(PIXEL_MM, 10.0))
+
+
+@pytest.mark.parametrize("turn", ["none", "transposed", "mirrored", "quarter", "apex first"])
+def test_a_series_lies_in_the_same_frame_however_its_axes_run(turn):
+    frames, _ = beat(count=2, noise=0)
+    place = affine()
+    expected = in_frame(frames, place)
+    turned, moved = frames, place.copy()
+    if turn == "transposed":
+        turned, moved = frames.swapaxes(1, 2), place[:, [1, 0, 2, 3]]
+    elif turn in ("mirrored", "quarter"):
+        turned = frames[:, ::-1]
+        moved[:3, 3] += place[:3, 0] * (frames.shape[1] - 1)
+        moved[:3, 0] *= -1
+        if turn == "quarter":
+            turned, moved = turned.swapaxes(1, 2), moved[:, [1, 0, 2, 3]]
+    elif turn == "apex first":
+        turned = frames[..., ::-1]
+        moved[:3, 3] += place[:3, 2] * (frames.shape[3] - 1)
+        moved[:3, 2] *= -1
+    found = in_frame(turned, moved)
+
+    np.testing.assert_array_equal(expected.frames, found.frames)
+    np.testing.assert_allclose(expected.affine, found.affine, atol=1e-6)
+    np.testing.assert_array_equal(turned[0], found.own(found.frames[0]))
+    assert {*range(1, 9)} == set(found.numbers)
+
+
+def test_long_axes_are_no_short_axis():
+    along = affine()[:, [0, 2, 1, 3]]
+
+    assert is_short_axis(affine())
+    assert not is_short_axis(along)
+
+
+@pytest.mark.parametrize("pixel_mm", [0.75, 1.5, 2.0])
+def test_a_crop_shows_the_same_millimetres_whatever_the_pixels(pixel_mm):
+    side = round(150 * 1.5 / pixel_mm)
+    x, y = np.meshgrid(*(np.arange(side) * pixel_mm,) * 2, indexing="ij")
+    disc = (np.hypot(x - 105, y - 120) < 30).astype(np.float32)
+    cine = in_frame(np.repeat(disc[None, ..., None], 2, axis=3), affine(pixel_mm))
+    cropped = window(cine, (105 / pixel_mm, 120 / pixel_mm)).crop(cine.frames.transpose(0, 3, 1, 2))
+
+    assert (1, 2, CROP, CROP) == cropped.shape
+    assert np.pi * 30**2 == pytest.approx(cropped[0, 0].sum() * PIXEL_MM**2, rel=0.03)
+
+
+def test_a_slice_is_seen_beside_those_about_a_centimetre_away_and_ends_beside_themselves():
+    crops = np.random.default_rng(0).normal(size=(6, CROP, CROP)).astype(np.float32)
+    wide, narrow = network_input(crops, 10.0), network_input(crops, 5.0)
+
+    np.testing.assert_allclose(wide[2, 2] * crops[2].std() + crops[2].mean(), crops[3], atol=1e-2)
+    np.testing.assert_allclose(narrow[2, 2] * crops[2].std() + crops[2].mean(), crops[4], atol=1e-2)
+    np.testing.assert_array_equal(wide[0, 0], wide[0, 1])
+    assert 0.0 == pytest.approx(wide[3, 1].mean(), abs=1e-4)
+
+
+def test_the_heart_is_where_the_cine_moves():
+    frames, _ = beat()
+    first, second = moving_centre(in_frame(frames, affine()))
+
+    assert (65, 80) == pytest.approx((first, second), abs=12)
+
+
+def test_phases_are_the_ends_of_the_curve_without_its_noise():
+    t = np.arange(30)
+    curve = 100 + 40 * np.cos(2 * np.pi * t / 30)
+    spoilt = curve.copy()
+    spoilt[7] = 30.0
+
+    assert (0, 15) == phases(curve)
+    assert abs(phases(spoilt)[1] - 15) <= 2
+    np.testing.assert_allclose(curve, smoothed(curve), atol=1e-9)
+    assert (0, 1) == phases([100, 60])
+    assert 2 == apart(29, 1, 30)
+
+
+def test_the_image_alone_knows_end_systole(reading):
+    assert 6 == pytest.approx(int(unlikeness(reading.crops, 0).argmax()), abs=1)
+    assert reading.phases_apart <= 1
+
+
+def test_volumes_are_those_of_the_anatomy(reading):
+    _, radii = beat()
+    numbers = numbers_of(reading, pixel_millilitres(PIXEL_MM, 10.0), {})
+    pixel = 1.5 * 1.5 * 10 / 1000
+    full, empty = ((anatomy(r) == 3).sum() * pixel for r in (radii.max(), radii.min()))
+
+    assert full == pytest.approx(numbers["LV end-diastolic"].value, rel=0.1)
+    assert empty == pytest.approx(numbers["LV end-systolic"].value, rel=0.15)
+    assert 1 - empty / full == pytest.approx(numbers["LV ejection fraction"].value, abs=0.05)
+
+
+def test_a_draw_moves_all_slices_of_a_stack_together(reading):
+    pixels = sample_pixels(reading.ed)
+    slices = reading.ed.detail.factor.shape[0]
+    low, high = pixels[1:, 3].min(), pixels[1:, 3].max()
+
+    assert (pixels[0] == np.bincount(reading.ed.labels.ravel(), minlength=4)).all()
+    assert high - low > 0.5 * slices * CROP  # draws of their own would average out
+    np.testing.assert_array_equal(pixels, sample_pixels(reading.ed))
+
+
+def test_margins_widen_and_never_narrow(reading):
+    plain = numbers_of(reading, 0.0225, {})["LV end-diastolic"].interval
+    wide = numbers_of(reading, 0.0225, {"LV end-diastolic": 0.5})["LV end-diastolic"].interval
+
+    assert wide[0] <= plain[0] <= plain[1] <= wide[1]
+
+
+def test_doubt_is_where_probabilities_are_undecided(reading):
+    doubt = slice_doubt(reading.ed)
+    undecided = reading.ed.probabilities.copy()
+    undecided[:, 40:60, 40:60, 3] = 0.25
+    raised = slice_doubt(type(reading.ed)(**{**_fields(reading.ed), "probabilities": undecided}))
+
+    assert (raised[:, 3] > doubt[:, 3]).all()
+    np.testing.assert_array_equal(np.delete(doubt, 3, axis=1), np.delete(raised, 3, axis=1))
+    assert 0 <= stack_doubt((reading.ed, reading.es))[0] < 2
+    assert (8, 6) == sector_doubt(reading.ed).shape
+
+
+def _fields(phase):
+    return {name: getattr(phase, name) for name in phase.__slots__}
+
+
+@pytest.mark.parametrize("order", ["interleaved", "sequential"])
+@pytest.mark.parametrize("axis", [1, 2])
+def test_a_beat_out_of_time_shows_in_its_slice_and_not_in_a_frame(order, axis):
+    frames, _ = beat(count=20, slices=5)
+    spoilt = frames.copy()
+    spoilt[..., 2] = mistriggered(frames[..., 2], 4, np.random.default_rng(3), axis, order)
+    clean, found = incoherence(frames), incoherence(spoilt)
+
+    assert 2 == int(found.argmax())
+    assert found[2] > clean.max()
+
+
+def test_two_frames_have_no_course():
+    frames, _ = beat(count=2)
+
+    assert np.isnan(incoherence(frames)).all()
+
+
+def test_a_shifted_slice_is_told_in_millimetres_and_named():
+    labels = anatomy(18)
+    shifted = labels.copy()
+    shifted[:, :, 3] = np.roll(labels[:, :, 3], 8, axis=0)
+    found = shifts_mm(shifted)
+
+    assert 3 == int(np.nanargmax(found))
+    assert 12.0 == pytest.approx(found[3], abs=1.5)
+    assert np.nanmax(shifts_mm(labels)) < 2
+    assert np.isnan(shifts_mm(np.zeros_like(labels))).all()
+
+
+def test_the_ends_say_whether_base_and_apex_are_covered():
+    labels = anatomy(18)
+    base, apex = ends(labels)
+
+    assert base == 1.0
+    assert apex < 0.3
+    assert ends(labels[:, :, :3])[1] > 0.5
+    assert (1.0, 1.0) == ends(np.zeros_like(labels))
+
+
+def test_a_true_piece_stays_and_a_false_one_goes():
+    labels = anatomy(18)
+    parted = labels.copy()
+    parted[:, :, 3][parted[:, :, 3] == 3] = 0  # the middle slice's ventricle was not called
+    parted[:, :, 3] = 0
+    strange = labels.copy()
+    strange[5:20, 5:20, 2:5] = 1
+
+    assert (parted == 3).sum() == (cleaned(parted) == 3).sum()
+    assert 0 == cleaned(strange)[5:20, 5:20].max()
+    np.testing.assert_array_equal(labels, cleaned(labels))
+    assert 0 == cleaned(np.zeros_like(labels)).max()
+
+
+def test_holes_are_filled_and_islands_dropped():
+    labels = anatomy(18)
+    spoilt = labels.copy()
+    spoilt[69:72, 79:82, 2] = 0
+    spoilt[100:103, 100:103, 2] = 3
+
+    np.testing.assert_array_equal(labels, cleaned(spoilt))
+
+
+@pytest.mark.parametrize("rule", ["pieces", "holes", "ring", "gap"])
+def test_each_rule_sees_its_own_fault_where_it_is(rule):
+    labels = anatomy(18)
+    spoilt = labels.copy()
+    if rule == "pieces":
+        spoilt[110:116, 110:116, 4] = 1
+    elif rule == "holes":
+        spoilt[68:72, 78:82, 4] = 0
+    elif rule == "ring":
+        spoilt[70:, :, 4][spoilt[70:, :, 4] == 2] = 0
+    else:
+        spoilt[:, :, 4][spoilt[:, :, 4] == 1] = 0
+    before, after = rule_scores(labels)[rule], rule_scores(spoilt)[rule]
+
+    assert after[4] > before[4]
+    assert 4 == int((after - before).argmax())
