@@ -17,7 +17,8 @@ import numpy as np
 from daemon.config import shipped_bundles
 from daemon.core.errors import ConfigError
 from daemon.edge.engines import EngineSettings, OnnxRuntimeSettings, OpenVinoSettings, engine_maker
-from daemon.examination import Examiner, load_examiner, read_nifti
+from daemon.edge.files.nifti import read_nifti
+from daemon.examination import Examiner, load_examiner
 from models.brain.prediction import JUDGE_GRAPH, locate_by, prepare
 from models.golden import relative_difference
 from models.graphs import Array
@@ -58,7 +59,7 @@ def load(bundle: Path, name: str, settings: EngineSettings) -> Examiner | None:
 def golden_inputs(examiner: Examiner) -> Mapping[str, Array]:
     manifest = examiner.bundle.manifest
     volume = read_nifti(examiner.bundle.file(manifest.golden.images["image"]))
-    prepared = prepare(volume.voxels, volume.affine, examiner.method.settings.grid, locate_by(examiner.engines))
+    prepared = prepare(volume.still, volume.affine, examiner.method.settings.grid, locate_by(examiner.engines))
     return {"image": prepared.image[None, None], "features": prepared.features[None]}
 
 

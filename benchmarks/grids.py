@@ -14,10 +14,9 @@ import numpy as np
 
 from daemon.config import Settings, shipped_bundles
 from daemon.core.errors import NotAssessable
-from daemon.core.values import Volume
 from daemon.edge.engines import engine_maker
 from daemon.examination import load_examiner
-from models.subject import Image
+from models.subject import still
 from training.evaluation.cases import real_people
 from training.evaluation.grids import on_other_grids
 from training.evaluation.measure import dice_by_tissue
@@ -33,9 +32,9 @@ def main() -> None:
     dices, verdicts = defaultdict(list), defaultdict(Counter)
     for person in islice(real_people(chosen.data), chosen.people):
         for case in on_other_grids(person):
-            image = Image(voxels=case.voxels, affine=case.affine)
+            image = still(case.voxels, case.affine)
             try:
-                examination = examiner.examine(Volume(voxels=case.voxels, affine=case.affine))
+                examination = examiner.examine(still(case.voxels, case.affine))
             except NotAssessable:
                 verdicts[case.setting]["NOT_ASSESSED"] += 1
                 dices[case.setting].append(0.0)

@@ -37,7 +37,7 @@ MIB = 2**20
 def head() -> tuple[np.ndarray, Lattice]:
     """The golden head on a fine grid: uint16 (slices, rows, columns), and where it lies."""
     (volume,) = read_volumes(golden_datasets())
-    voxels = volume.voxels
+    voxels = volume.still
     across = [np.arange(SIDE) * count // SIDE for count in voxels.shape[:2]]
     fine = voxels[np.ix_(*across, np.arange(voxels.shape[2]))]
     noise = np.random.default_rng(0).integers(0, 8, fine.shape)

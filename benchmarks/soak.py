@@ -23,7 +23,7 @@ from builders.daemon import Daemon, golden_datasets, running_daemon, write_files
 from builders.fuzz import converse  # noqa: E402
 
 from daemon.dicom.reading.volumes import read_volumes  # noqa: E402
-from daemon.dicom.simulate import series_from_volume  # noqa: E402
+from daemon.dicom.simulate import series_from_image  # noqa: E402
 
 #: A scanner's pace: one series in so many seconds.
 PACE_S = 30.0
@@ -67,7 +67,7 @@ class Scanner(threading.Thread):
     def _push_one(self) -> None:
         number = len(self.pushed)
         folder = self._folder / f"{number}"
-        datasets = list(series_from_volume(self._head, seed=f"soak {number}"))
+        datasets = list(series_from_image(self._head, seed=f"soak {number}"))
         files = write_files(folder, datasets)
         sent = self._daemon.push(folder)
         if sent.returncode:

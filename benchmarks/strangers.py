@@ -11,9 +11,10 @@ from builders.strangers import volumes
 
 from daemon.config import Settings, shipped_bundles
 from daemon.core.errors import NotAssessable
-from daemon.core.values import State, Volume
+from daemon.core.values import State
 from daemon.edge.engines import engine_maker
 from daemon.examination import load_examiner
+from models.subject import still
 
 
 def main() -> None:
@@ -26,7 +27,7 @@ def main() -> None:
     others = []
     for kind, name, voxels, affine in volumes(chosen.data):
         try:
-            verdict = examiner.examine(Volume(voxels=voxels, affine=affine)).verdict
+            verdict = examiner.examine(still(voxels, affine)).verdict
             state, why = verdict.state, f"{verdict.cause} {'; '.join(verdict.reasons)}"
         except NotAssessable as error:
             state, why = State.NOT_ASSESSED, str(error)

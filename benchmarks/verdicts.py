@@ -18,12 +18,12 @@ from daemon.core.assessment import assess
 from daemon.core.errors import NotAssessable
 from daemon.core.reference import Cell, Origin, References, Standard, choose
 from daemon.core.rule import Rule
-from daemon.core.values import State, Verdict, Volume
+from daemon.core.values import State, Verdict
 from daemon.core.verdict import decide
 from daemon.edge.engines import engine_maker
 from daemon.examination import Examiner, load_examiner
 from models.physics.artefacts import ARTEFACTS
-from models.subject import Image
+from models.subject import still
 from training.evaluation.evaluate import EvaluationPlan, cases_of, tables_of
 from training.evaluation.measure import Row, compare, unfound
 from training.evaluation.ranks import grey
@@ -73,7 +73,7 @@ def standards_of(examiner: Examiner, plan: EvaluationPlan) -> dict[str, Standard
     manifest = examiner.bundle.manifest
     clean = {}
     for truth in cases_of(replace(plan, repeats=0)):
-        found = examiner.examine(Volume(voxels=truth.voxels, affine=truth.affine)).assessment
+        found = examiner.examine(still(truth.voxels, truth.affine)).assessment
         clean[truth.name] = {signal: (found.measure(signal).value,) for signal in manifest.compared}
     standards = {}
     for person in clean:
@@ -87,11 +87,11 @@ def standards_of(examiner: Examiner, plan: EvaluationPlan) -> dict[str, Standard
 
 def judge(examiner: Examiner, truth: Truth, calibrated: Standard) -> Case:
     try:
-        examination = examiner.examine(Volume(voxels=truth.voxels, affine=truth.affine))
+        examination = examiner.examine(still(truth.voxels, truth.affine))
     except NotAssessable:
         return Case(unfound(truth), State.NOT_ASSESSED, "-")
     manifest, method = examiner.bundle.manifest, examiner.method
-    prediction = method.predict(Image(voxels=truth.voxels, affine=truth.affine), examiner.engines)
+    prediction = method.predict(still(truth.voxels, truth.affine), examiner.engines)
     row = compare(prediction, truth, method.settings.interval_margins)
     again = decide(assess(examination.findings, manifest, calibrated), manifest)
     return case_of(row, examination.verdict, case_of(row, again))

@@ -1,4 +1,4 @@
-"""One volume in, one judged examination out: the same lines for the daemon, the command line and the golden test."""
+"""One image in, one judged examination out: the same lines for the daemon, the command line and the golden test."""
 
 import math
 import time
@@ -6,17 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import nibabel as nib
-import numpy as np
-from nibabel.filebasedimages import ImageFileError
-
 from daemon.core.assessment import assess
 from daemon.core.errors import ConfigError, NotAssessable, Reason
 from daemon.core.measures import Assessment
 from daemon.core.reference import Standard, of_manifest
-from daemon.core.values import Verdict, Volume
+from daemon.core.values import Verdict
 from daemon.core.verdict import decide
 from daemon.edge.engines import MakeEngine
+from daemon.edge.files.nifti import read_nifti
 from models.bundle import Bundle, BundleError, load_bundle
 from models.findings import Findings, NotThis
 from models.golden import Recorder, check_outputs
@@ -28,7 +25,7 @@ from models.subject import Image, Subject
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Examination:
-    """What one volume gave. ``seconds``: duration of each stage."""
+    """What one image gave. ``seconds``: duration of each stage."""
 
     findings: Findings
     assessment: Assessment
@@ -54,9 +51,9 @@ class Examiner:
         return ", ".join(dict.fromkeys(engine.provider for engine in self.engines.values()))
 
     def examine(
-        self, volume: Volume, standard: Standard | None = None, graphs: Mapping[str, Run] | None = None
+        self, image: Image, standard: Standard | None = None, graphs: Mapping[str, Run] | None = None
     ) -> Examination:
-        """Judge one volume against ``standard``, or against the bundle's own reference; deterministic.
+        """Judge one image against ``standard``, or against the bundle's own reference; deterministic.
 
         ``graphs``: run in place of the engines.
 
@@ -64,33 +61,21 @@ class Examiner:
             NotAssessable: the method cannot judge it.
         """
         manifest, began = self.bundle.manifest, time.perf_counter()
-        subject = Subject(images={self._role: image_of(volume)})
+        subject = Subject(images={self._role: image})
         try:
             findings = self.method.examine(subject, graphs or self.engines)
         except NotThis as error:
             raise NotAssessable(Reason[error.lack.name], error.detail) from error
-        assessment = assess(findings, manifest, standard or of_manifest(manifest, coarsest_mm(volume.affine)))
-        verdict = decide(assessment, manifest, volume.remark)
+        assessment = assess(findings, manifest, standard or of_manifest(manifest, coarsest_mm(image.affine)))
+        verdict = decide(assessment, manifest, image.remark)
         seconds = {stage: round(value, 4) for stage, value in findings.seconds.items()}
         seconds["assess"] = round(time.perf_counter() - began - sum(seconds.values()), 4)
         return Examination(findings=findings, assessment=assessment, verdict=verdict, seconds=seconds)
 
     @property
     def _role(self) -> str:
-        """The part that the one volume plays."""
+        """The part that the one image plays."""
         return next(iter(self.bundle.manifest.inputs))
-
-
-def image_of(volume: Volume) -> Image:
-    """A volume as methods see it."""
-    acquisition = volume.acquisition
-    stated = {
-        "EchoTime": acquisition.echo_time_ms,
-        "RepetitionTime": acquisition.repetition_time_ms,
-        "MagneticFieldStrength": acquisition.field_strength_t,
-    }
-    facts = {keyword: value for keyword, value in stated.items() if value is not None}
-    return Image(voxels=volume.voxels, affine=volume.affine, facts=facts)
 
 
 def load_examiner(folder: Path, make: MakeEngine) -> Examiner:
@@ -180,25 +165,3 @@ def check_golden(examiner: Examiner) -> None:
                 f"the golden test failed on this machine: {number} of {name} is {found.get(number, math.nan):.4g}, its "
                 f"maker got {expected:.4g}; configure another engine or export the bundle here"
             )
-
-
-def read_nifti(path: Path) -> Volume:
-    """The volume of a NIfTI file.
-
-    Raises:
-        ConfigError: the file cannot be read.
-        NotAssessable: it does not hold one volume.
-    """
-    try:
-        image = nib.Nifti1Image.from_filename(path)
-        voxels = np.squeeze(np.asarray(image.dataobj, np.float32))
-    except (ImageFileError, OSError, EOFError, ValueError) as error:
-        raise ConfigError(f"{path} is not a readable NIfTI file: check that it is whole") from error
-    if voxels.ndim == _SPATIAL + 1:
-        raise NotAssessable(Reason.SEVERAL, f"{voxels.shape[-1]} volumes in time")
-    if voxels.ndim != _SPATIAL:
-        raise NotAssessable(Reason.UNSUPPORTED, f"{voxels.ndim} dimensions")
-    return Volume(voxels=np.nan_to_num(voxels), affine=np.asarray(image.affine, float))
-
-
-_SPATIAL = 3

@@ -27,7 +27,6 @@ from daemon.core.values import (
     Series,
     State,
     Verdict,
-    Volume,
 )
 from daemon.core.verdict import decline
 from daemon.dicom.attributes import Attributes
@@ -41,6 +40,7 @@ from daemon.dicom.report.summary import build_summary, render_summary
 from daemon.examination import Examination, Examiner
 from daemon.selection import check_size, select
 from models.manifest import Manifest
+from models.subject import Image as Examined
 
 _log = structlog.get_logger()
 
@@ -93,12 +93,12 @@ class Judged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Answer:
-    """How far a series came: ``volume`` and ``protocol`` once one was chosen, ``examination`` where it was judged."""
+    """How far a series came: ``image`` and ``protocol`` once it was read, ``examination`` where it was judged."""
 
     verdict: Verdict
     algorithm: Algorithm
     manifest: Manifest | None = None
-    volume: Volume | None = None
+    image: Examined | None = None
     protocol: str = ""
     examination: Examination | None = None
 
@@ -160,10 +160,10 @@ class SeriesJudge:
         )
         objects: tuple[ReportObject, ...] = ()
         is_wanted = verdict.state in reported and (verdict.not_assessed is not Reason.NOT_MR or predecessor is not None)
-        picture = self._picture(judgement, answer) if is_wanted or answer.volume is not None else None
+        picture = self._picture(judgement, answer) if is_wanted or answer.image is not None else None
         if is_wanted and picture is not None:
             evidence = gather_evidence(series, header)
-            summary = build_summary(evidence, judgement, picture, recognizable=answer.volume is not None)
+            summary = build_summary(evidence, judgement, picture, recognizable=answer.image is not None)
             objects = (summary, build_sr(evidence, judgement))
         seconds["report"] = time.time() - finished
         return Judged(
@@ -178,7 +178,7 @@ class SeriesJudge:
 
     def _picture(self, judgement: Judgement, answer: _Answer) -> Picture:
         examination = answer.examination
-        return render_summary(judgement, examination.findings.view if examination else None, answer.volume)
+        return render_summary(judgement, examination.findings.view if examination else None, answer.image)
 
     def _answer(self, series: Series, seconds: dict[str, float]) -> _Answer:
         """Select, examine, decide, as far as it goes."""
@@ -194,11 +194,11 @@ class SeriesJudge:
                 answer,
                 algorithm=judge.algorithm,
                 manifest=judge.examiner.bundle.manifest,
-                volume=candidate.volume,
+                image=candidate.image,
                 protocol=candidate.protocol,
             )
             standard = judge.choose_standard(candidate.origin(scanner))
-            examination = judge.examiner.examine(candidate.volume, standard)
+            examination = judge.examiner.examine(candidate.image, standard)
         except NotAssessable as error:
             _log.info("not_assessed", series=series.series_instance_uid, reason=error.reason.name, detail=error.detail)
             return replace(answer, verdict=decline(error.reason, error.detail))

@@ -17,18 +17,29 @@ def all_routes(settings: Settings) -> tuple[Route, ...]:
     Raises:
         BundleError: a bundle has no manifest of this format, or its routes are none.
     """
-    folders = settings.bundle_folders if settings.routing.defaults else {}
-    brought = (route for name, folder in folders.items() for route in _brought(name, read_manifest(folder)))
-    return (*settings.routes, *brought)
+    manifests = {name: read_manifest(folder) for name, folder in settings.bundle_folders.items()}
+    own = (_of_site(route, manifests) for route in settings.routes)
+    brought = (route for name, manifest in manifests.items() for route in _brought(name, manifest))
+    return (*own, *(brought if settings.routing.defaults else ()))
+
+
+def _of_site(route: Route, manifests: Mapping[str, Manifest]) -> Route:
+    """A route of the site, with what the bundle that it names asks for."""
+    if not route.judges:
+        return route
+    entry = next(iter(manifests[route.bundle].inputs.values()))
+    return replace(route, phases=entry.phases)
 
 
 def _brought(name: str, manifest: Manifest) -> Sequence[Route]:
     """The routes of a bundle that is configured as ``name``; what it refuses, others may judge."""
-    routes = [_route(name, content) for entry in manifest.inputs.values() for content in entry.routes]
+    inputs = manifest.inputs.values()
+    routes = [_route(name, content) for entry in inputs for content in entry.routes]
+    phases = [entry.phases for entry in inputs for _ in entry.routes]
     stated = [route if route.refuse else replace(route, bundle=name) for route in routes]
     if wrong := list(faults(stated, (name,))):
         raise BundleError(f"bundle {name}: {'; '.join(wrong)}: export the bundle again")
-    return [replace(route, bundle=name) for route in routes]
+    return [replace(route, bundle=name, phases=one) for route, one in zip(routes, phases, strict=True)]
 
 
 def _route(name: str, content: Mapping[str, Any]) -> Route:

@@ -1,22 +1,22 @@
-"""From the objects of a series to the volume that stands for it and the bundle that judges it, or why there is none.
+"""From the objects of a series to the image that is examined and the bundle that judges it, or why there is none.
 
 The same lines serve the daemon, ``scanside assess`` and the dry run of ``scanside route``.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
-from daemon.core.choice import Labels, choose
+from daemon.core.choice import choose, choose_all, of_one_kind
 from daemon.core.errors import NotAssessable, Reason
 from daemon.core.reference import Origin
 from daemon.core.routing import Facts, Route, Trial, find_route, try_routes
-from daemon.core.values import Volume
 from daemon.dicom.reading.facts import facts_of, geometry_facts, mixed_facts
 from daemon.dicom.reading.volumes import FRAMES_MAX, Object, Stack, arrange, decode
 from models.preprocess import coarsest_mm
+from models.subject import Dimensions, Image, Quantity
 
-#: Encoded series above this are time series of some kind: a volume of the largest size takes a quarter of it.
+#: Encoded series above this are refused: time series of 500 volumes have half of it.
 BYTES_MAX: Final = 2 << 30
 
 
@@ -24,30 +24,30 @@ BYTES_MAX: Final = 2 << 30
 class Candidate:
     """What is to be judged, and the name of the bundle that judges it."""
 
-    volume: Volume
+    image: Image
     bundle: str
 
     @property
     def protocol(self) -> str:
         """The protocol's name as it is recorded and compared by; empty where the header is silent."""
-        return self.volume.acquisition.protocol or ""
+        return self.image.acquisition.protocol or ""
 
     def origin(self, scanner: str) -> Origin:
         """Where it comes from; ``scanner``: calling AE title."""
-        return Origin(scanner=scanner, protocol=self.protocol, coarsest_mm=coarsest_mm(self.volume.affine))
+        return Origin(scanner=scanner, protocol=self.protocol, coarsest_mm=coarsest_mm(self.image.affine))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outlook:
     """What a series' headers say before a pixel is decoded.
 
-    ``volumes``: what sets each volume apart; ``chosen``: the number of the one that stands for the series, and
-    ``several``: why none does; ``facts`` are the chosen one's, else the first one's, and ``mixed`` those that differ
-    within it. ``route`` is None where none applies. ``left_out``: images computed from the others.
+    ``volumes``: what sets each volume apart; ``chosen``: the numbers of those that are examined, none where none stands
+    for the series, and ``several``: why; ``facts`` are the first one's of these, and ``mixed`` those that differ within
+    it. ``route`` is None where none applies. ``left_out``: images computed from the others.
     """
 
-    volumes: tuple[Labels, ...]
-    chosen: int | None
+    volumes: tuple[Dimensions, ...]
+    chosen: tuple[int, ...]
     several: str
     facts: Facts
     route: Route | None
@@ -60,7 +60,7 @@ class Outlook:
         if self.route is not None and self.route.judges:
             if self.mixed:
                 return NotAssessable(Reason.MIXED, ", ".join(self.mixed))
-            return None if self.chosen is not None else NotAssessable(Reason.SEVERAL, self.several)
+            return None if self.chosen else NotAssessable(Reason.SEVERAL, self.several)
         why = self.route.refuse if self.route is not None else "no route applies"
         return NotAssessable(Reason.UNROUTED, "; ".join(part for part in (why, self.several) if part))
 
@@ -80,54 +80,56 @@ def check_size(lengths: Sequence[int]) -> None:
 
 
 def select(objects: Iterable[Object], routes: Sequence[Route], scanner: str = "") -> Candidate:
-    """The volume to judge of a series that ``scanner`` (calling AE title) sent.
+    """The image to judge of a series that ``scanner`` (calling AE title) sent.
 
     Raises:
         NotAssessable: no volume, several that nothing chooses from, or no bundle for it; the reason says which.
     """
     stacks = arrange(objects)
-    return _candidate(stacks, consider(stacks, routes, scanner))
+    outlook = consider(stacks, routes, scanner)
+    bundle = _bundle(outlook)
+    return Candidate(image=decode([stacks[n] for n in outlook.chosen]), bundle=bundle)
 
 
-def select_volume(volume: Volume, routes: Sequence[Route], scanner: str = "", suffix: str = "") -> Candidate:
-    """The same for a volume without a header: its facts are its geometry's, and the ``suffix`` of its name after BIDS.
+def select_image(image: Image, routes: Sequence[Route], scanner: str = "", suffix: str = "") -> Candidate:
+    """The same for an image without a header: its facts are its geometry's, and the ``suffix`` of its name after BIDS.
 
     Raises:
-        NotAssessable: UNROUTED, no bundle for it.
+        NotAssessable: UNROUTED, no bundle for it; SEVERAL, none for so many volumes.
     """
     facts = {
-        **geometry_facts(volume.affine, volume.voxels.shape[2], 1),
+        **geometry_facts(image.affine, image.shape[2], len(image.voxels)),
         **({"CallingAE": (scanner,)} if scanner else {}),
         **({"BidsSuffix": (suffix,)} if suffix else {}),
     }
-    outlook = Outlook(volumes=((),), chosen=0, several="", facts=facts, route=find_route(routes, facts))
-    return Candidate(volume=volume, bundle=_bundle(outlook))
+    in_time = tuple({"Repetition": Quantity((float(n),), "1")} for n in range(1, len(image.voxels) + 1))
+    outlook = _outlook(in_time if len(in_time) > 1 else ({},), facts, find_route(routes, facts))
+    return Candidate(image=image, bundle=_bundle(outlook))
 
 
 def consider(stacks: Sequence[Stack], routes: Sequence[Route], scanner: str = "") -> Outlook:
     """What becomes of a series, by its headers alone."""
-    volumes = tuple(stack.dimension for stack in stacks)
-    chosen, several = None, ""
+    volumes = tuple(stack.dimensions for stack in stacks)
+    first = stacks[of_one_kind(volumes)[0]]
+    facts = facts_of(first, len(stacks), scanner)
+    outlook = _outlook(volumes, facts, find_route(routes, facts))
+    return replace(outlook, mixed=_mixed(outlook.chosen, stacks), left_out=first.left_out)
+
+
+def _outlook(volumes: tuple[Dimensions, ...], facts: Facts, route: Route | None) -> Outlook:
+    """Which volumes the route's bundle is given."""
+    chosen: tuple[int, ...] = ()
+    several = ""
     try:
-        chosen = choose(volumes)
+        chosen = choose_all(volumes) if route is not None and route.phases == "all" else (choose(volumes),)
     except NotAssessable as error:
         several = error.detail
-    stack = stacks[chosen or 0]
-    facts = facts_of(stack, len(stacks), scanner)
-    return Outlook(
-        volumes=volumes,
-        chosen=chosen,
-        several=several,
-        facts=facts,
-        route=find_route(routes, facts),
-        mixed=mixed_facts(stack),
-        left_out=stack.left_out,
-    )
+    return Outlook(volumes=volumes, chosen=chosen, several=several, facts=facts, route=route)
 
 
-def _candidate(stacks: Sequence[Stack], outlook: Outlook) -> Candidate:
-    bundle = _bundle(outlook)
-    return Candidate(volume=decode(stacks[outlook.chosen or 0]), bundle=bundle)
+def _mixed(chosen: Sequence[int], stacks: Sequence[Stack]) -> tuple[str, ...]:
+    """What makes the contrast and differs within a volume; of the first stack where none was chosen."""
+    return tuple(dict.fromkeys(name for n in chosen or (0,) for name in mixed_facts(stacks[n])))
 
 
 def _bundle(outlook: Outlook) -> str:

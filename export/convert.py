@@ -21,7 +21,7 @@ from models.golden import Recorder, save_record
 from models.graphs import Graph
 from models.manifest import Manifest
 from models.methods.brain import ROLE, Brain
-from models.subject import Image
+from models.subject import still
 
 _OLD = 4
 #: Thresholds that were written into the software (``daemon/core/verdict.py`` of 0.1).
@@ -95,7 +95,7 @@ def _measured(folder: Path, old: Mapping[str, Any]) -> dict[str, Any]:
 def _record(folder: Path, manifest: Manifest) -> None:
     """Write what each graph gives for the golden head."""
     nifti = nib.Nifti1Image.from_filename(folder / manifest.golden.images[ROLE])
-    image = Image(voxels=np.asarray(nifti.dataobj, np.float32), affine=np.asarray(nifti.affine, float))
+    image = still(np.asarray(nifti.dataobj, np.float32), np.asarray(nifti.affine, float))
     recorders = {
         name: Recorder(OnnxRuntimeEngine(Graph(bundle=manifest.name, digest="", name=name, file=folder / graph.file)))
         for name, graph in manifest.graphs.items()

@@ -33,11 +33,20 @@ class GraphFile:
     outputs: tuple[Tensor, ...]
 
 
+#: Which volumes of a series of several are one image: the one that stands for the series, or all of one kind, in time.
+Phases = Literal["one", "all"]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Input:
-    """One role of the subject. ``routes``: which series may play it, and which may not, as a configuration says it."""
+    """One role of the subject.
+
+    ``routes``: which series may play it, and which may not, as a configuration says it; ``phases``: "one", a still
+    image, or "all", every volume that is left when phase images, derived images and later echoes are taken away.
+    """
 
     routes: tuple[Mapping[str, Any], ...]
+    phases: Phases = "one"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,6 @@
 """scanside assess: the daemon's judgement of one series on disk, without a daemon.
 
-A DICOM folder or file goes through the daemon's own reader; a NIfTI file brings its volume along.
+A DICOM folder or file goes through the daemon's own reader; a NIfTI file brings its image along.
 """
 
 import argparse
@@ -22,14 +22,16 @@ from daemon.core.errors import ConfigError, NotAssessable, Reason, SpoolError
 from daemon.core.measures import Measure
 from daemon.core.reference import choose
 from daemon.core.routing import Route
-from daemon.core.values import Verdict, Volume
+from daemon.core.values import Verdict
 from daemon.core.verdict import decline
 from daemon.edge.engines import engine_maker
 from daemon.edge.files.content import FileContent
+from daemon.edge.files.nifti import read_nifti
 from daemon.edge.files.references import load_references
-from daemon.examination import Examination, Examiners, read_nifti
+from daemon.examination import Examination, Examiners
 from daemon.routes import all_routes
-from daemon.selection import Candidate, check_size, select, select_volume
+from daemon.selection import Candidate, check_size, select, select_image
+from models.subject import Image
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -60,7 +62,7 @@ class Appraisal:
     """The answer for one path: the verdict, and the examination behind it if there was one."""
 
     verdict: Verdict
-    volume: Volume | None
+    image: Image | None
     examination: Examination | None
 
 
@@ -85,18 +87,18 @@ class Appraiser:
             ConfigError: it cannot be read at all; the scanner's references cannot be used.
             OSError: a file cannot be read now.
         """
-        settings, volume = self._settings, None
+        settings, image = self._settings, None
         try:
             candidate = _candidate(files, self._routes, scanner)
-            volume = candidate.volume
+            image = candidate.image
             examiner = self._examiners.get(candidate.bundle)
             bundle = examiner.bundle
             references = load_references(settings.references_of(candidate.bundle), bundle) if scanner else None
             standard = choose(references, bundle.manifest, candidate.origin(scanner), settings.judgement.rule)
-            examination = examiner.examine(volume, standard)
+            examination = examiner.examine(image, standard)
         except NotAssessable as error:
-            return Appraisal(verdict=decline(error.reason, error.detail), volume=volume, examination=None)
-        return Appraisal(verdict=examination.verdict, volume=volume, examination=examination)
+            return Appraisal(verdict=decline(error.reason, error.detail), image=image, examination=None)
+        return Appraisal(verdict=examination.verdict, image=image, examination=examination)
 
 
 def appraise(path: Path, settings: Settings, scanner: str = "") -> Appraisal:
@@ -127,7 +129,7 @@ def files_of(path: Path) -> list[Path]:
 def _candidate(files: Sequence[Path], routes: Sequence[Route], scanner: str) -> Candidate:
     check_size([file.stat().st_size for file in files])
     if len(files) == 1 and files[0].name.endswith(NIFTI):
-        return select_volume(read_nifti(files[0]), routes, scanner, suffix_of(files[0].name))
+        return select_image(read_nifti(files[0]), routes, scanner, suffix_of(files[0].name))
     try:
         return select(map(FileContent, files), routes, scanner)
     except SpoolError as error:  # one of the files cannot be read now
@@ -163,11 +165,11 @@ def summarise(appraisal: Appraisal) -> dict[str, Any]:
 
 def write_maps(appraisal: Appraisal, folder: Path) -> list[Path]:
     """Write the method's maps on the input's own grid; nothing where there was no examination."""
-    if appraisal.examination is None or appraisal.volume is None:
+    if appraisal.examination is None or appraisal.image is None:
         return []
     folder.mkdir(parents=True, exist_ok=True)
     maps = appraisal.examination.findings.maps
-    return [_save(make(), appraisal.volume, folder / f"{name}.nii.gz") for name, make in maps.items()]
+    return [_save(make(), appraisal.image, folder / f"{name}.nii.gz") for name, make in maps.items()]
 
 
 def _placed(measure: Measure) -> str:
@@ -181,8 +183,8 @@ def _measure_facts(measure: Measure) -> dict[str, Any]:
     return told | {"unit": measure.unit, "evidence": measure.evidence.value}
 
 
-def _save(values: npt.NDArray[np.generic], volume: Volume, path: Path) -> Path:
-    nib.save(nib.Nifti1Image(values, volume.affine), path)
+def _save(values: npt.NDArray[np.generic], image: Image, path: Path) -> Path:
+    nib.save(nib.Nifti1Image(values, image.affine), path)
     return path
 
 

@@ -107,7 +107,7 @@ def answer(found: Found, root: Path, appraise: Appraise, *, give_up: bool = Fals
 
 
 def _declined(reason: Reason, detail: str = "") -> Appraisal:
-    return Appraisal(verdict=decline(reason, detail), volume=None, examination=None)
+    return Appraisal(verdict=decline(reason, detail), image=None, examination=None)
 
 
 def _token(text: str) -> str:

@@ -109,8 +109,8 @@ def _simulated(artefact: Artefact | None, datasets: list[Dataset]) -> list[Outgo
     if artefact is not None:
         made = spoilt(datasets, artefact, SEVERITY, SEED)
     else:
-        (volume,) = read_volumes(datasets)
-        made = list(corrupted_series(datasets, volume.voxels, seed="demo clean", description="demo clean"))
+        (image,) = read_volumes(datasets)
+        made = list(corrupted_series(datasets, image.still, seed="demo clean", description="demo clean"))
     return [encode_outgoing(dataset) for dataset in made]
 
 

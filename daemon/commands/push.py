@@ -21,12 +21,12 @@ from daemon.dicom.parsing import parse
 from daemon.dicom.protocol.mpps import begun, ended
 from daemon.dicom.protocol.outgoing import Outgoing, encode_outgoing, read_outgoing
 from daemon.dicom.reading.volumes import read_volumes
-from daemon.dicom.simulate import corrupted_series, series_from_volume
+from daemon.dicom.simulate import corrupted_series, series_from_image
 from daemon.dicom.uids import derive_uid
 from daemon.edge.delivery.dicom import Peer
 from daemon.edge.delivery.scanner import Pushed, create_step, push, push_late, set_step
+from daemon.edge.files.nifti import read_nifti
 from daemon.edge.tls import TlsSettings
-from daemon.examination import read_nifti
 from models.bundle import load_bundle
 from models.physics.artefacts import Artefact
 from models.physics.damage import Damage, damage_of, expected_loss
@@ -105,8 +105,8 @@ def send_plainly(images: Series, peer: Peer) -> None:
 def golden_head(bundle: Path, seed: str) -> list[Dataset]:
     """The golden head of a bundle as a classic MR series."""
     whole = load_bundle(bundle)
-    volume = read_nifti(whole.file(next(iter(whole.manifest.golden.images.values()))))
-    return list(series_from_volume(volume, seed=seed))
+    image = read_nifti(whole.file(next(iter(whole.manifest.golden.images.values()))))
+    return list(series_from_image(image, seed=seed))
 
 
 def spoilt(
@@ -118,12 +118,12 @@ def spoilt(
         NotAssessable: the data sets do not form one volume of single-frame images.
     """
     sources = list(datasets)
-    volume = read_volumes(sources)[0]
+    whole = read_volumes(sources)[0]
     corruption = draw(artefact, severity, np.random.default_rng(seed))
-    spacing = Grid(volume.voxels.shape, volume.affine).spacing
-    image = corrupt(volume.voxels, (corruption,), spacing)
+    spacing = Grid(whole.shape, whole.affine).spacing
+    image = corrupt(whole.still, (corruption,), spacing)
     name = artefact.value
-    tell(told(artefact, severity, damage_of(corruption, volume.voxels, spacing)))
+    tell(told(artefact, severity, damage_of(corruption, whole.still, spacing)))
     return list(corrupted_series(sources, image, seed=f"{name} {severity:g} {seed}", description=f"simulated {name}"))
 
 

@@ -10,6 +10,7 @@ from fnmatch import fnmatchcase
 from typing import Annotated, Final
 
 from daemon.core.bounds import Finite, Line, Name
+from models.manifest import Phases
 
 Value = tuple[str, ...] | tuple[float, ...]
 #: What is known of a series, by name; empty or absent where its header is silent.
@@ -98,7 +99,8 @@ class Condition:
 class Route:
     """One rule: the series that fulfil ``when`` are judged by ``bundle``, or not at all, for the reason ``refuse``.
 
-    With both, this bundle alone refuses them.
+    With both, this bundle alone refuses them. ``phases``: which of their volumes the bundle is given, as its manifest
+    says; a configuration leaves it out.
     """
 
     name: Name
@@ -106,6 +108,7 @@ class Route:
     bundle: Annotated[str, Line(optional=True)] = ""
     refuse: Annotated[str, Line(200, optional=True)] = ""
     free_text_alone: bool = False
+    phases: Phases = "one"
 
     @property
     def judges(self) -> bool:
@@ -167,21 +170,27 @@ def faults(routes: Sequence[Route], bundles: Sequence[str]) -> Iterator[str]:
 def _faults(route: Route, bundles: Sequence[str]) -> Iterator[str]:
     if bool(route.bundle) == bool(route.refuse):
         yield "write either bundle or refuse"
+    if route.phases != "one":
+        yield "leave out phases: the bundle's manifest says it"
     if route.bundle and route.bundle not in bundles:
         yield f"bundle '{route.bundle}' is not configured, write one of {', '.join(bundles)}"
     for name, condition in route.when.items():
-        if name not in {*WORDS, *NUMBERS, *FREE_TEXT}:
-            yield f"'{name}' is no fact, write one of {', '.join((*WORDS, *NUMBERS, *FREE_TEXT))}"
-        elif name in NUMBERS and (condition.any or condition.none):
-            yield f"{name} is a number, write min and max"
-        elif name not in NUMBERS and not (condition.min is None and condition.max is None):
-            yield f"{name} is text, write any or none"
-        elif condition.min is not None and condition.max is not None and condition.min > condition.max:
-            yield f"{name} has min above max, so it never holds"
-        elif condition == Condition(or_silent=condition.or_silent):
-            yield f"{name} says nothing, write any, none, min, max or stated"
+        yield from _condition_faults(name, condition)
     if route.bundle and not route.free_text_alone and all(name in FREE_TEXT for name in route.when):
         yield "needs a condition that is no free text, or free_text_alone = true"
+
+
+def _condition_faults(name: str, condition: Condition) -> Iterator[str]:
+    if name not in {*WORDS, *NUMBERS, *FREE_TEXT}:
+        yield f"'{name}' is no fact, write one of {', '.join((*WORDS, *NUMBERS, *FREE_TEXT))}"
+    elif name in NUMBERS and (condition.any or condition.none):
+        yield f"{name} is a number, write min and max"
+    elif name not in NUMBERS and not (condition.min is None and condition.max is None):
+        yield f"{name} is text, write any or none"
+    elif condition.min is not None and condition.max is not None and condition.min > condition.max:
+        yield f"{name} has min above max, so it never holds"
+    elif condition == Condition(or_silent=condition.or_silent):
+        yield f"{name} says nothing, write any, none, min, max or stated"
 
 
 def _try(route: Route, facts: Facts) -> Trial:

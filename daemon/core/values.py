@@ -1,15 +1,12 @@
 """The values that the line hands on: each is frozen, and made in one place (see ARCHITECTURE.md).
 
-``Findings``, what a method says, live in models/findings.py: methods know no daemon.
+``Image``, what is read, and ``Findings``, what a method says, live in models/: methods know no daemon.
 
-Arrays are indexed (i, j, k); affines map an index to RAS mm; times are UTC seconds since the epoch.
+Times are UTC seconds since the epoch.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
-
-import numpy as np
-import numpy.typing as npt
 
 from daemon.core.errors import Reason
 from daemon.core.measures import Assessment
@@ -107,37 +104,6 @@ class Series:
     def last_received_at(self) -> float:
         """When its last image was durable."""
         return max(instance.arrival.received_at for instance in self.instances)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Acquisition:
-    """Facts of the header that the assessment may use; None where the header is silent."""
-
-    modality: str = "MR"
-    manufacturer: str | None = None
-    model: str | None = None
-    station: str | None = None
-    protocol: str | None = None
-    body_part: str | None = None
-    field_strength_t: float | None = None
-    repetition_time_ms: float | None = None
-    echo_time_ms: float | None = None
-    image_type: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Volume:
-    """One volume of a series: ``voxels`` float32 (i, j, k), ``affine`` (4, 4) index to RAS mm.
-
-    ``dimension`` says what sets it apart from the other volumes of its series, such as ``("EchoTime=4.92",)``; it is
-    empty where the series is one volume. ``remark``: what the verdict shall say of how it was read.
-    """
-
-    voxels: npt.NDArray[np.float32]
-    affine: npt.NDArray[np.float64]
-    acquisition: Acquisition = field(default_factory=Acquisition)
-    dimension: tuple[str, ...] = ()
-    remark: str = ""
 
 
 class State(StrEnum):

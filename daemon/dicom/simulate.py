@@ -20,11 +20,9 @@ from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid
 from pydicom.valuerep import format_number_as_ds
 
 from daemon.core.errors import NotAssessable, Reason
-from daemon.core.values import Acquisition, Volume
 from daemon.dicom.parsing import MALFORMED, quietly
 from daemon.dicom.reading.volumes import Stack, arrange
-
-Image = npt.NDArray[np.float32]
+from models.subject import Acquisition, Image, Voxels
 
 _DERIVATION: Final = "Voxels replaced by Scanside: simulated, not for diagnosis"
 
@@ -72,13 +70,13 @@ class _Scale:
     intercept: str
     bits: int
 
-    def stored(self, image: Image) -> npt.NDArray[np.uint16]:
+    def stored(self, image: Voxels) -> npt.NDArray[np.uint16]:
         levels = (image.astype(np.float64) - float(self.intercept)) / float(self.slope)
         return np.clip(np.rint(levels), 0, 2**self.bits - 1).astype("<u2")
 
 
 def corrupted_series(
-    datasets: Iterable[Dataset], image: Image, seed: str, *, description: str = "simulated", bits: int = 16
+    datasets: Iterable[Dataset], image: Voxels, seed: str, *, description: str = "simulated", bits: int = 16
 ) -> Iterator[Dataset]:
     """The series of ``datasets`` with its voxels replaced by ``image``, float32 on the grid of its volume.
 
@@ -102,32 +100,39 @@ def corrupted_series(
         yield dataset
 
 
-def series_from_volume(
-    volume: Volume, seed: str, *, description: str = "golden head", bits: int = 16
+def series_from_image(
+    image: Image, seed: str, *, description: str = "golden head", bits: int = 16
 ) -> Iterator[Dataset]:
-    """A new study of one series that shows ``volume``, of the synthetic patient SCANSIDE^DEMO.
+    """A new study of one series that shows ``image``, of the synthetic patient SCANSIDE^DEMO.
 
-    It reads back as the same volume in space; its slices run along the normal, so that the last axis may be flipped.
+    It reads back as the same image in space and time; its slices run along the normal, so that the last axis may be
+    flipped. Several volumes are told apart by their temporal position, and by their trigger times where these are
+    known.
 
     Raises:
-        ValueError: the volume's axes are not at right angles, its voxels not finite, or ``bits`` out of range.
+        ValueError: the image's axes are not at right angles, its voxels not finite, or ``bits`` out of range.
     """
-    lps = np.diag([-1.0, -1.0, 1.0, 1.0]) @ volume.affine
+    lps = np.diag([-1.0, -1.0, 1.0, 1.0]) @ image.affine
     spacing = np.linalg.norm(lps[:3, :3], axis=0)
     axes = lps[:3, :3] / spacing
     if np.abs(axes.T @ axes - np.eye(3)).max() > _SKEW:
-        raise ValueError("the axes of the volume are not at right angles: resample it first")
-    scale, entropy = _fit(volume.voxels, bits), [seed, _digest(volume.voxels)]
-    for k in range(volume.voxels.shape[2]):
-        dataset = _demo_header(volume.acquisition, entropy)
+        raise ValueError("the axes of the image are not at right angles: resample it first")
+    voxels = np.asarray(image.voxels, np.float32)
+    scale, entropy = _fit(voxels, bits), [seed, _digest(voxels)]
+    for t, k in np.ndindex(voxels.shape[0], voxels.shape[3]):
+        dataset = _demo_header(image.acquisition, entropy)
         dataset.SeriesDescription = description
         dataset.ImageOrientationPatient = [_ds(cosine) for cosine in axes[:, :2].T.ravel()]
         dataset.ImagePositionPatient = [_ds(coordinate) for coordinate in lps[:3, 3] + k * lps[:3, 2]]
         dataset.PixelSpacing = [_ds(spacing[1]), _ds(spacing[0])]
         dataset.SliceThickness = dataset.SpacingBetweenSlices = _ds(spacing[2])
-        dataset.InstanceNumber = k + 1
-        _identify(dataset, entropy, k)
-        _set_pixels(dataset, volume.voxels[:, :, k], scale)
+        dataset.InstanceNumber = t * voxels.shape[3] + k + 1
+        if len(voxels) > 1:
+            dataset.TemporalPositionIdentifier, dataset.NumberOfTemporalPositions = t + 1, len(voxels)
+            if np.isfinite(image.times_ms[t]):
+                dataset.TriggerTime = _ds(float(image.times_ms[t]))
+        _identify(dataset, entropy, t * voxels.shape[3] + k)
+        _set_pixels(dataset, voxels[t, :, :, k], scale)
         yield dataset
 
 
@@ -139,7 +144,7 @@ def _single_frame_stack(datasets: Iterable[Dataset]) -> Stack:
     return stacks[0]
 
 
-def _fit(image: Image, bits: int) -> _Scale:
+def _fit(image: Voxels, bits: int) -> _Scale:
     """The finest scale that holds all values of ``image`` in ``bits``."""
     if bits not in _BITS:
         raise ValueError(f"{bits} bits: choose 12 to 16")
@@ -149,7 +154,7 @@ def _fit(image: Image, bits: int) -> _Scale:
     return _Scale(_ds((high - low) / (2**bits - 1) or 1.0), _ds(low), bits)
 
 
-def _digest(image: Image) -> str:
+def _digest(image: Voxels) -> str:
     """Part of every UID: other pixels must never go under the same one."""
     return hashlib.sha256(np.ascontiguousarray(image).data).hexdigest()
 
@@ -191,7 +196,7 @@ def _identify(dataset: Dataset, entropy: list[str], k: int) -> None:
     dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
 
 
-def _set_pixels(dataset: Dataset, image: Image, scale: _Scale) -> None:
+def _set_pixels(dataset: Dataset, image: Voxels, scale: _Scale) -> None:
     """Pixels of one slice, (columns, rows), and all that describes them."""
     dataset.DerivationDescription = _DERIVATION
     dataset.SamplesPerPixel = 1

@@ -144,7 +144,7 @@ class Brain:
             loss=self._loss(prediction),
             view=_view(prediction, labels),
             maps={
-                "labels": partial(labels_on_own_grid, image.voxels, image.affine, prediction),
+                "labels": partial(labels_on_own_grid, image.still, image.affine, prediction),
                 **{
                     f"variance-{artefact.value}": partial(_on_own_grid, variance, prediction, image)
                     for artefact, variance in prediction.variances.items()
@@ -154,13 +154,13 @@ class Brain:
         )
 
     def _prepared(self, image: Image, graphs: Mapping[str, Run]) -> Prepared:
-        if float(np.ptp(image.voxels)) == 0.0:
+        if float(np.ptp(image.still)) == 0.0:
             raise NotThis(Lack.FLAT)
-        echo = image.facts.get("EchoTime")
+        echo = image.acquisition.echo_time_ms
         if echo is not None and echo > self.settings.longest_echo_ms:
             raise NotThis(Lack.CONTRAST, f"echo time {echo:.0f} ms")
         try:
-            return prepare(image.voxels, image.affine, self.settings.grid, locate_by(graphs))
+            return prepare(image.still, image.affine, self.settings.grid, locate_by(graphs))
         except NoHeadFound as error:
             raise NotThis(Lack.NOT_FOUND, "no head") from error
 
@@ -219,6 +219,6 @@ def _view(prediction: Prediction, labels: tuple[str, ...]) -> View:
 
 def _on_own_grid(values: FloatArray, prediction: Prediction, image: Image) -> npt.NDArray[np.float32]:
     """Values (D, H, W) of the network's grid on the image's own, (i, j, k)."""
-    turned, affine = canonical(image.voxels, image.affine)
+    turned, affine = canonical(image.still, image.affine)
     box = Grid(prediction.labels.shape, prediction.affine)
     return restore(resample(values, box, Grid(turned.shape, affine)), image.affine)

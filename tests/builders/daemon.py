@@ -21,9 +21,10 @@ from pydicom import Dataset, dcmwrite
 from daemon.commands.push import golden_head
 from daemon.commands.series import list_series
 from daemon.config import load_settings, shipped_bundles
-from daemon.core.values import State, Volume
+from daemon.core.values import State
 from daemon.dicom.reading.volumes import read_volumes
-from daemon.dicom.simulate import corrupted_series, series_from_volume
+from daemon.dicom.simulate import corrupted_series, series_from_image
+from models.subject import still
 
 STORESCU = "/usr/bin/storescu"
 SCANSIDE = [sys.executable, "-m", "daemon"]
@@ -248,9 +249,9 @@ def write_series(folder: Path, number: int, seed: str) -> tuple[str, list[Path]]
     rng = np.random.default_rng([number, *seed.encode()])
     if number % 4 == 0:
         (head,) = read_volumes(golden_datasets())
-        voxels = head.voxels[:, :, ::2] * rng.uniform(0.9, 1.1)
-        volume = Volume(voxels=voxels.astype(np.float32), affine=head.affine @ np.diag([1.0, 1.0, 2.0, 1.0]))
+        voxels = head.still[:, :, ::2] * rng.uniform(0.9, 1.1)
+        volume = still(voxels.astype(np.float32), head.affine @ np.diag([1.0, 1.0, 2.0, 1.0]))
     else:
-        volume = Volume(voxels=rng.gamma(2, 100, (64, 64, 12)).astype(np.float32), affine=np.diag([3.0, 3.0, 5.0, 1.0]))
-    datasets = list(series_from_volume(volume, seed=f"{seed} {number}"))
+        volume = still(rng.gamma(2, 100, (64, 64, 12)).astype(np.float32), np.diag([3.0, 3.0, 5.0, 1.0]))
+    datasets = list(series_from_image(volume, seed=f"{seed} {number}"))
     return str(datasets[0].SeriesInstanceUID), write_files(folder, datasets)

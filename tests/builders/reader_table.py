@@ -21,12 +21,12 @@ from pydicom.uid import ExplicitVRLittleEndian, JPEG2000Lossless, JPEGLosslessSV
 
 from daemon.config import Settings
 from daemon.core.errors import NotAssessable
-from daemon.core.values import Volume
 from daemon.dicom.attributes import Attributes
 from daemon.dicom.parsing import parse_file
 from daemon.dicom.reading.volumes import arrange, read_volumes
 from daemon.routes import all_routes
 from daemon.selection import consider
+from models.subject import Image as Examined
 
 with warnings.catch_warnings():  # nibabel calls its DICOM reader experimental
     warnings.simplefilter("ignore")
@@ -96,7 +96,7 @@ def data_set_of(content: bytes) -> bytes:
     return content[144 + int.from_bytes(content[140:144], "little") :]
 
 
-def answer(source: Source) -> tuple[Volume, ...] | NotAssessable:
+def answer(source: Source) -> tuple[Examined, ...] | NotAssessable:
     """The volumes of a series, or why there are none."""
     try:
         return read_volumes(source.files)
@@ -116,11 +116,11 @@ def independent(source: Source) -> list[tuple[np.ndarray, np.ndarray]]:
         return [volume for image in images for volume in _volumes(image)]
 
 
-def compare(volumes: tuple[Volume, ...], others: list[tuple[np.ndarray, np.ndarray]]) -> tuple[float, float]:
+def compare(volumes: tuple[Examined, ...], others: list[tuple[np.ndarray, np.ndarray]]) -> tuple[float, float]:
     """Largest difference of a voxel's value and of a corner's place in mm; both volumes turned to RAS first."""
     values, corners = [0.0], [0.0]
     for volume, (voxels, affine) in zip(volumes, others, strict=True):
-        ours, theirs = _canonical(volume.voxels, volume.affine), _canonical(voxels, affine)
+        ours, theirs = _canonical(volume.still, volume.affine), _canonical(voxels, affine)
         values.append(float(np.abs(ours[0] - theirs[0]).max()))
         ends = np.array([(*corner, 1) for corner in product(*((0, n - 1) for n in voxels.shape))])
         apart = ends @ (ours[1] - theirs[1]).T
@@ -151,7 +151,7 @@ def table(found: list[Row]) -> str:
     )
 
 
-def _row(source: Source, found: tuple[Volume, ...] | NotAssessable) -> Row:
+def _row(source: Source, found: tuple[Examined, ...] | NotAssessable) -> Row:
     if isinstance(found, NotAssessable):
         cells = (f"**{found.reason.name}**: {found.detail}", *[""] * 8)
         return Row(source.folder, source.kind, len(source.files), cells, None)
@@ -160,9 +160,9 @@ def _row(source: Source, found: tuple[Volume, ...] | NotAssessable) -> Row:
     cells = (
         "read",
         str(len(found)),
-        " x ".join(map(str, found[0].voxels.shape)),
+        " x ".join(map(str, found[0].still.shape)),
         " x ".join(f"{step:.3g}" for step in np.linalg.norm(found[0].affine[:3, :3], axis=0)),
-        ", ".join(sorted({label.split("=")[0] for volume in found for label in volume.dimension})),
+        ", ".join(sorted({name for image in found for name in image.dimensions[0]})),
         _routed(source),
         f"{values:.1g}" if 0 < values < 1 else f"{values:g}",
         f"{corner_mm:.3f}",
@@ -175,7 +175,7 @@ def _routed(source: Source) -> str:
     outlook = consider(arrange(source.files), all_routes(Settings()))
     if outlook.refusal is not None:
         return outlook.refusal.detail
-    which = f", volume {outlook.chosen + 1}" if len(outlook.volumes) > 1 else ""
+    which = f", volume {outlook.chosen[0] + 1}" if len(outlook.volumes) > 1 else ""
     return f"**{outlook.route.bundle}**{which}"
 
 

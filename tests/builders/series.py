@@ -183,6 +183,12 @@ def csa_header(**entries):
     return b"".join(parts)
 
 
+def labels(image):
+    """What sets a still image apart in its series, such as ("EchoTime=4.92",)."""
+    (dimensions,) = image.dimensions
+    return tuple(f"{name}={str(value).partition(' ')[0]}" for name, value in dimensions.items())
+
+
 def encoded(dataset, syntax=ExplicitVRLittleEndian):
     """The data set alone, as it comes over the network."""
     syntax = UID(syntax)

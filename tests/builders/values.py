@@ -16,7 +16,7 @@ from models.bundle import load_bundle
 from models.findings import Signal, Structure
 from models.methods.brain import Brain
 from models.physics.artefacts import ARTEFACTS
-from models.subject import Image
+from models.subject import still
 
 ORIENTATION = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 
@@ -152,6 +152,6 @@ def brain(settings=None, **changes):
 def examined(prediction, settings=None, **changes):
     """What the shipped brain bundle finds in a prediction, compared with its own references."""
     method = brain(settings, **changes)
-    findings = method.findings_of(prediction, Image(voxels=prediction.image, affine=prediction.affine))
+    findings = method.findings_of(prediction, still(prediction.image, prediction.affine))
     manifest = replace(shipped().manifest, **changes)
     return assess(findings, manifest, of_manifest(manifest, 1.0))

@@ -15,7 +15,7 @@ from daemon.dicom.reading.volumes import read_volumes
 def test_a_calibration_changes_the_next_verdict_and_not_the_last(tmp_path):
     (volume,) = read_volumes(golden_datasets())
     first = write_golden(tmp_path / "first")
-    second = write_golden(tmp_path / "second", volume.voxels * 2, seed="the same head again")
+    second = write_golden(tmp_path / "second", volume.still * 2, seed="the same head again")
     sentence = "scanner MR1, protocol golden head: 81 series"
     with running_daemon(tmp_path) as daemon:
         assert 0 == daemon.push(tmp_path / "first").returncode

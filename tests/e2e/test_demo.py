@@ -52,7 +52,7 @@ def test_the_clean_head_passes_and_what_is_wrong_is_named(shown):
 
 
 def test_it_takes_the_users_own_series(tmp_path):
-    write_golden(tmp_path / "own", read_volumes(golden_datasets())[0].voxels[::-1].copy())
+    write_golden(tmp_path / "own", read_volumes(golden_datasets())[0].still[::-1].copy())
     own = dcmread(next((tmp_path / "own").iterdir()))
     finished = demo(tmp_path / "demo", tmp_path / "own")
 
@@ -75,7 +75,7 @@ def test_a_folder_without_a_series_is_a_clear_error(tmp_path, content):
 
 
 def test_a_series_of_nothing_but_noise_is_answered_and_not_accepted(tmp_path):
-    voxels = np.random.default_rng(0).gamma(2, 50, read_volumes(golden_datasets())[0].voxels.shape).astype(np.float32)
+    voxels = np.random.default_rng(0).gamma(2, 50, read_volumes(golden_datasets())[0].still.shape).astype(np.float32)
     write_golden(tmp_path / "own", voxels)
     finished = demo(tmp_path / "demo", tmp_path / "own")
 

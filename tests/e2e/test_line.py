@@ -34,8 +34,8 @@ def line(tmp_path_factory):
     """A daemon that reports to an Orthanc and alerts a web server, with two series pushed: clean and very noisy."""
     folder = tmp_path_factory.mktemp("line")
     (volume,) = read_volumes(golden_datasets())
-    spacing = Grid(volume.voxels.shape, volume.affine).spacing
-    noisy = corrupt(volume.voxels, (draw(Artefact.NOISE, 1.0, np.random.default_rng(0)),), spacing)
+    spacing = Grid(volume.still.shape, volume.affine).spacing
+    noisy = corrupt(volume.still, (draw(Artefact.NOISE, 1.0, np.random.default_rng(0)),), spacing)
     (folder / "archive").mkdir()
     with (
         running_archive(folder / "archive") as archive,
@@ -173,7 +173,7 @@ def test_a_restart_is_boring(line):
 def test_a_late_image_revises_the_verdict(line, tmp_path):
     daemon, archive, _, _ = line
     (volume,) = read_volumes(golden_datasets())
-    uid = write_golden(tmp_path / "all", volume.voxels * 2, seed="late")
+    uid = write_golden(tmp_path / "all", volume.still * 2, seed="late")
     late = tmp_path / "late"
     late.mkdir()
     last = max((tmp_path / "all").iterdir())
@@ -197,7 +197,7 @@ def test_a_procedure_step_that_tells_of_a_missing_image_revises_the_verdict(line
     """An end slice: nothing but the step's list can tell. Before the list the verdict was whole, after it partial."""
     daemon = line[0]
     (volume,) = read_volumes(golden_datasets())
-    images = [encode_outgoing(made) for made in corrupted_series(golden_datasets(), volume.voxels, "one is missing")]
+    images = [encode_outgoing(made) for made in corrupted_series(golden_datasets(), volume.still, "one is missing")]
     uid, scanner = images[0].series_instance_uid, peer(daemon.dicom_port)
     create_step(scanner, "1.2.3.9", begun("1.2.3", "MR1", "20260101120000"))
     push_series(daemon.dicom_port, images[:-1])

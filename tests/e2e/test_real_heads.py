@@ -46,7 +46,7 @@ def write_corrupted(source: Path, artefact: str, folder: Path) -> str:
     datasets = [parse_file(path.read_bytes()) for path in sorted(source.rglob("*")) if path.is_file()]
     (volume,) = read_volumes(datasets)
     corruption = draw(artefact, SEVERITY, np.random.default_rng(7))
-    image = corrupt(volume.voxels, (corruption,), Grid(volume.voxels.shape, volume.affine).spacing)
+    image = corrupt(volume.still, (corruption,), Grid(volume.still.shape, volume.affine).spacing)
     made = list(corrupted_series(datasets, image, seed=f"real {artefact}"))
     write_files(folder, made)
     return str(made[0].SeriesInstanceUID)

@@ -37,7 +37,7 @@ def localizer(number):
 def noisy_head(folder):
     (volume,) = read_volumes(list(golden_datasets()))
     artefact = draw(Artefact.NOISE, 1.0, np.random.default_rng(0))
-    return write_golden(folder, corrupt(volume.voxels, (artefact,), (1.5, 1.5, 1.5)), "noisy")
+    return write_golden(folder, corrupt(volume.still, (artefact,), (1.5, 1.5, 1.5)), "noisy")
 
 
 def test_of_many_localizers_and_one_rescan_the_archive_gets_the_rescan(tmp_path, record_testsuite_property):

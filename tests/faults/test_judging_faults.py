@@ -13,10 +13,10 @@ from prometheus_client import CollectorRegistry
 from daemon.core.delivery import Recipient
 from daemon.core.errors import NotAssessable, Reason
 from daemon.core.routing import Route
-from daemon.core.values import Algorithm, Arrival, ClosedBy, Series, Stage, State, Volume
+from daemon.core.values import Algorithm, Arrival, ClosedBy, Series, Stage, State
 from daemon.dicom.content import InMemory
 from daemon.dicom.reading.headers import read_instance
-from daemon.dicom.simulate import series_from_volume
+from daemon.dicom.simulate import series_from_image
 from daemon.edge.database.index import Index
 from daemon.edge.database.migrations import open_database
 from daemon.edge.database.patience import is_gone
@@ -26,6 +26,7 @@ from daemon.edge.supervisor import Loop, Supervisor
 from daemon.edge.telemetry.metrics import make_metrics
 from daemon.judgement import Judge, SeriesJudge
 from daemon.workflow import Line, Parts
+from models.subject import still
 
 ALGORITHM = Algorithm(bundle="b", bundle_version="1", bundle_digest="d", software_version="1", config_digest="c")
 GOOD, BAD = [f"good {number}" for number in range(2)], "bad"
@@ -75,7 +76,7 @@ class Site:
     def receive(self, name):
         """A complete series by its name."""
         voxels = np.random.default_rng(1).gamma(2, 100, (16, 16, 6)).astype(np.float32)
-        datasets = list(series_from_volume(Volume(voxels=voxels, affine=np.diag([3.0, 3.0, 5.0, 1.0])), seed=name))
+        datasets = list(series_from_image(still(voxels, np.diag([3.0, 3.0, 5.0, 1.0])), seed=name))
         instances = []
         for number, dataset in enumerate(datasets):
             uid = str(dataset.SOPInstanceUID)

@@ -9,9 +9,11 @@ from builders.strangers import AFFINE, phantoms
 
 from daemon.config import Settings, shipped_bundles
 from daemon.core.errors import NotAssessable, Reason
-from daemon.core.values import Acquisition, State, Volume
+from daemon.core.values import State
 from daemon.edge.engines import engine_maker
-from daemon.examination import check_golden, load_examiner, read_nifti
+from daemon.edge.files.nifti import read_nifti
+from daemon.examination import check_golden, load_examiner
+from models.subject import Acquisition, still
 
 FLAIR = sorted(DICOM.parent.glob("brain/sub-*/anat/*_FLAIR.nii.gz"))
 
@@ -40,7 +42,7 @@ def test_what_is_no_head_is_not_judged_as_one(examiner, name):
     Legs run through the whole field of view, which looks like a head that has folded over: a RESCAN, so far.
     """
     expected = {State.NOT_ASSESSED, State.REVIEW} | ({State.RESCAN} if name == "two legs" else set())
-    volume = Volume(voxels=phantoms()[name], affine=AFFINE)
+    volume = still(phantoms()[name], AFFINE)
 
     assert answer(examiner, volume) in expected
 
@@ -48,9 +50,9 @@ def test_what_is_no_head_is_not_judged_as_one(examiner, name):
 @pytest.mark.parametrize("kind", ["gamma", "Rayleigh"])
 def test_noise_alone_is_no_head(examiner, golden, kind):
     rng = np.random.default_rng(0)
-    noise = rng.gamma(2, 50, golden.voxels.shape) if kind == "gamma" else rng.rayleigh(50, golden.voxels.shape)
+    noise = rng.gamma(2, 50, golden.still.shape) if kind == "gamma" else rng.rayleigh(50, golden.still.shape)
     with pytest.raises(NotAssessable) as caught:
-        examiner.examine(replace(golden, voxels=noise.astype(np.float32)))
+        examiner.examine(replace(golden, voxels=noise.astype(np.float32)[None]))
 
     assert Reason.NOT_FOUND is caught.value.reason
 
@@ -90,11 +92,11 @@ def test_the_units_of_the_scanner_do_not_matter(examiner, golden):
 
 def test_the_way_the_head_is_stored_does_not_matter(examiner, golden):
     """Flipped and turned in memory, with the affine that says so."""
-    turned = np.ascontiguousarray(np.transpose(golden.voxels, (2, 0, 1))[:, ::-1])
-    last = golden.voxels.shape[0] - 1
+    turned = np.ascontiguousarray(np.transpose(golden.still, (2, 0, 1))[:, ::-1])
+    last = golden.still.shape[0] - 1
     affine = golden.affine @ np.array([[0, -1, 0, last], [0, 0, 1, 0], [1, 0, 0, 0], [0, 0, 0, 1.0]])
     first = examiner.examine(golden).assessment
-    second = examiner.examine(replace(golden, voxels=turned, affine=affine)).assessment
+    second = examiner.examine(replace(golden, voxels=turned[None], affine=affine)).assessment
 
     assert first.rank.value == pytest.approx(second.rank.value, rel=1e-3)
 

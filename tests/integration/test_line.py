@@ -23,10 +23,10 @@ from daemon.core.delivery import Recipient
 from daemon.core.errors import NotAssessable, Reason
 from daemon.core.retention import Retention
 from daemon.core.routing import Route
-from daemon.core.values import Algorithm, Arrival, ClosedBy, Series, Stage, State, Volume
+from daemon.core.values import Algorithm, Arrival, ClosedBy, Series, Stage, State
 from daemon.dicom.content import InMemory
 from daemon.dicom.reading.headers import read_instance
-from daemon.dicom.simulate import series_from_volume
+from daemon.dicom.simulate import series_from_image
 from daemon.edge.database.index import Index
 from daemon.edge.database.inventory import Inventory
 from daemon.edge.database.migrations import open_database
@@ -41,6 +41,7 @@ from daemon.edge.telemetry.metrics import make_metrics
 from daemon.judgement import Judge, SeriesJudge
 from daemon.retention import Pruner
 from daemon.workflow import Line, Parts
+from models.subject import still
 
 ALGORITHM = Algorithm(bundle="b", bundle_version="1", bundle_digest="d", software_version="1", config_digest="c")
 EVERYTHING = Route(name="everything", bundle="b")
@@ -53,7 +54,7 @@ class Died(BaseException):
 def received(index: Index) -> tuple[Series, dict[str, bytes]]:
     """A closed phantom series, and the encoded data sets of its instances."""
     voxels = np.random.default_rng(1).gamma(2, 100, (32, 32, 12)).astype(np.float32)
-    datasets = list(series_from_volume(Volume(voxels=voxels, affine=np.diag([3.0, 3.0, 5.0, 1.0])), seed="line"))
+    datasets = list(series_from_image(still(voxels, np.diag([3.0, 3.0, 5.0, 1.0])), seed="line"))
     contents = {str(dataset.SOPInstanceUID): encoded(dataset) for dataset in datasets}
     instances = [
         read_instance(
@@ -195,6 +196,7 @@ import threading, time
 from types import SimpleNamespace
 from daemon.edge.supervisor import Supervisor
 from daemon.worker import watched
+from models.subject import still
 
 line = SimpleNamespace(judging=SimpleNamespace(cpu_s={cpu_s}, wall_s={wall_s}))
 threading.Thread(target=time.sleep, args=(600,)).start()  # keeps the interpreter from ending by itself

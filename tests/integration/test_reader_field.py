@@ -52,7 +52,7 @@ def files(folder):
 
 def voxels(folder):
     (volume,) = read_volumes(files(folder))
-    return volume.voxels
+    return volume.still
 
 
 @needs_data

@@ -10,9 +10,9 @@ from highdicom.legacy import LegacyConvertedEnhancedMRImage
 from pydicom.uid import LegacyConvertedEnhancedMRImageStorage
 from scipy.spatial.transform import Rotation
 
-from daemon.core.values import Acquisition, Volume
 from daemon.dicom.reading.volumes import read_volumes
-from daemon.dicom.simulate import series_from_volume
+from daemon.dicom.simulate import series_from_image
+from models.subject import Acquisition, still
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def series():
     affine[:3, 3] = [12, -50, 31]
     voxels = np.random.default_rng(0).gamma(2, 150, (22, 18, 9)).astype(np.float32)
     facts = Acquisition(echo_time_ms=2.9, repetition_time_ms=2300.0, protocol="t1")
-    return list(series_from_volume(Volume(voxels=voxels, affine=affine, acquisition=facts), "seed"))
+    return list(series_from_image(still(voxels, affine, acquisition=facts), "seed"))
 
 
 def test_highdicom_finds_the_same_volume(series):
@@ -31,8 +31,8 @@ def test_highdicom_finds_the_same_volume(series):
     # highdicom: array (slice, row, column), affine to LPS
     swapped = other.affine[:, [2, 1, 0, 3]]
     flip = np.sign(float(np.diag(np.linalg.inv(volume.affine) @ np.diag([-1, -1, 1, 1]) @ swapped)[2]))
-    ours = volume.voxels[:, :, :: int(flip)].transpose(2, 1, 0)
-    corner = volume.affine @ [0, 0, 0 if flip > 0 else volume.voxels.shape[2] - 1, 1] * [-1, -1, 1, 1]
+    ours = volume.still[:, :, :: int(flip)].transpose(2, 1, 0)
+    corner = volume.affine @ [0, 0, 0 if flip > 0 else volume.still.shape[2] - 1, 1] * [-1, -1, 1, 1]
 
     assert np.allclose(other.array, ours, rtol=1e-6)
     assert np.allclose(corner, swapped @ [0, 0, 0, 1], atol=1e-5)
@@ -47,7 +47,7 @@ def test_legacy_converted_images_read_as_the_classic_ones_did(series):
     (expected,), (volume,) = read_volumes(series), read_volumes([part10(converted)])
 
     assert LegacyConvertedEnhancedMRImageStorage == converted.SOPClassUID
-    assert expected.voxels.tobytes() == volume.voxels.tobytes()
+    assert expected.still.tobytes() == volume.still.tobytes()
     assert expected.affine.tobytes() == volume.affine.tobytes()
     assert (
         volume.acquisition.echo_time_ms,

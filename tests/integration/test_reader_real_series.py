@@ -55,7 +55,7 @@ def test_the_documented_table_is_what_the_reader_does(rows):
 def test_signed_pixels_with_dirty_high_bits_have_the_values_their_source_states():
     (content,) = files("12bit-highbits", "signed")[0]
     (volume,) = read_volumes([content])
-    values = set(volume.voxels.ravel().tolist())
+    values = set(volume.still.ravel().tolist())
 
     assert {-241.0, -1.0} <= values
     assert not {3855.0, 4095.0} & values
@@ -65,7 +65,7 @@ def test_nine_encodings_of_one_image_hold_the_same_voxels():
     read = [read_volumes(found)[0] for found in files("transfer-syntaxes")]
 
     assert len(read) == 9
-    assert len({(volume.voxels.tobytes(), volume.affine.tobytes()) for volume in read}) == 1
+    assert len({(volume.still.tobytes(), volume.affine.tobytes()) for volume in read}) == 1
 
 
 def test_compressed_frames_of_one_multi_frame_image_are_those_of_the_uncompressed_one():

@@ -10,9 +10,9 @@ from builders import reader_table as real
 from builders.series import part10
 from scipy.spatial.transform import Rotation
 
-from daemon.core.values import Acquisition, Volume
 from daemon.dicom.reading.volumes import read_volumes
-from daemon.dicom.simulate import corrupted_series, series_from_volume
+from daemon.dicom.simulate import corrupted_series, series_from_image
+from models.subject import Acquisition, still
 
 DCIODVFY = Path("/usr/bin/dciodvfy")
 
@@ -23,7 +23,7 @@ def volume():
     affine[:3, :3] = Rotation.from_rotvec([0.2, -0.3, 0.1]).as_matrix() @ np.diag([1.1, 0.9, 2.5])
     affine[:3, 3] = [-70, -90, -40]
     voxels = np.random.default_rng(0).gamma(2, 150, (48, 40, 20)).astype(np.float32)
-    return Volume(voxels=voxels, affine=affine, acquisition=Acquisition(field_strength_t=3.0, echo_time_ms=2.9))
+    return still(voxels, affine, acquisition=Acquisition(field_strength_t=3.0, echo_time_ms=2.9))
 
 
 def errors(dataset, folder):
@@ -36,8 +36,8 @@ def errors(dataset, folder):
 
 @pytest.mark.skipif(not DCIODVFY.exists(), reason="no dciodvfy: apt install dicom3tools")
 def test_dciodvfy_finds_no_error(volume, tmp_path):
-    demo = list(series_from_volume(volume, "seed"))
-    corrupted = list(corrupted_series(demo, volume.voxels * 2, "seed"))
+    demo = list(series_from_image(volume, "seed"))
+    corrupted = list(corrupted_series(demo, volume.still * 2, "seed"))
 
     assert errors(demo[3], tmp_path) == []
     assert errors(corrupted[3], tmp_path) == []
@@ -45,11 +45,11 @@ def test_dciodvfy_finds_no_error(volume, tmp_path):
 
 @pytest.mark.skipif(not real.DCM2NIIX.exists(), reason="no dcm2niix: apt install dcm2niix")
 def test_dcm2niix_finds_the_same_volume(volume):
-    demo = list(series_from_volume(volume, "seed"))
-    image = np.sqrt(volume.voxels)
-    for made, expected in ((demo, volume.voxels), (corrupted_series(demo, image, "seed"), image)):
+    demo = list(series_from_image(volume, "seed"))
+    image = np.sqrt(volume.still)
+    for made, expected in ((demo, volume.still), (corrupted_series(demo, image, "seed"), image)):
         source = real.Source("", "", tuple(map(part10, made)))
-        wanted = Volume(voxels=expected, affine=volume.affine)
+        wanted = still(expected, volume.affine)
         values, corner_mm = real.compare((wanted,), real.independent(source))
 
         assert values <= np.ptp(expected) / (2**16 - 1)
@@ -61,10 +61,10 @@ def test_dcm2niix_finds_the_same_volume(volume):
 def test_real_series_keep_their_geometry_when_their_voxels_are_replaced(folder):
     source = real.sources(folder)[0]
     (volume,) = read_volumes(source.files)
-    image = volume.voxels[::-1] * np.float32(0.5)
+    image = volume.still[::-1] * np.float32(0.5)
     made = [part10(dataset) for dataset in corrupted_series(map(real.parse_file, source.files), image, "seed")]
     (after,) = read_volumes(made)
 
     assert volume.affine.tobytes() == after.affine.tobytes()
-    assert np.abs(after.voxels - image).max() <= np.ptp(image) / (2**16 - 1) * 0.51
+    assert np.abs(after.still - image).max() <= np.ptp(image) / (2**16 - 1) * 0.51
     assert nib.aff2axcodes(volume.affine) == nib.aff2axcodes(after.affine)

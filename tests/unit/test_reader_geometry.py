@@ -4,13 +4,14 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from builders.series import Lattice, classic, decimals, enhanced, mosaic
+from builders.series import Lattice, classic, decimals, enhanced, labels, mosaic
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from daemon.core.errors import NotAssessable, Reason
 from daemon.dicom.reading.volumes import arrange, read_volumes
+from models.subject import still
 
 coordinates = st.floats(-300, 300)
 angles = st.floats(-4, 4)
@@ -30,9 +31,9 @@ def lattices(draw):
 
 def furthest_off_mm(volume, lattice):
     """Largest distance between where the volume says a voxel lies and where the series put it."""
-    indices = np.indices(volume.voxels.shape).reshape(3, -1).T
+    indices = np.indices(volume.still.shape).reshape(3, -1).T
     said = indices @ volume.affine[:3, :3].T + volume.affine[:3, 3]
-    truth = lattice.world(volume.voxels.reshape(-1).astype(int)) * [-1, -1, 1]
+    truth = lattice.world(volume.still.reshape(-1).astype(int)) * [-1, -1, 1]
     return float(np.abs(said - truth).max())
 
 
@@ -49,8 +50,8 @@ def test_every_voxel_lies_where_the_series_put_it_in_any_order(lattice, random):
     random.shuffle(images)
     (volume,) = read_volumes(images)
 
-    assert (lattice.columns, lattice.rows, lattice.slices) == volume.voxels.shape
-    assert lattice.columns * lattice.rows * lattice.slices == np.unique(volume.voxels).size
+    assert (lattice.columns, lattice.rows, lattice.slices) == volume.still.shape
+    assert lattice.columns * lattice.rows * lattice.slices == np.unique(volume.still).size
     assert furthest_off_mm(volume, lattice) < 1e-4
 
 
@@ -77,7 +78,7 @@ def test_the_order_of_arrival_changes_no_bit(order):
     images = classic()
     (sorted_volume,), (volume,) = read_volumes(images), read_volumes([images[i] for i in order])
 
-    assert sorted_volume.voxels.tobytes() == volume.voxels.tobytes()
+    assert sorted_volume.still.tobytes() == volume.still.tobytes()
     assert sorted_volume.affine.tobytes() == volume.affine.tobytes()
     assert sorted_volume.acquisition == volume.acquisition
 
@@ -88,7 +89,7 @@ def test_an_image_sent_again_changes_nothing(again):
     images = classic()
     (volume,), (repeated,) = read_volumes(images), read_volumes(images + [images[i] for i in again])
 
-    assert volume.voxels.tobytes() == repeated.voxels.tobytes()
+    assert volume.still.tobytes() == repeated.still.tobytes()
 
 
 def test_of_one_instance_sent_twice_with_other_pixels_the_first_counts():
@@ -96,7 +97,7 @@ def test_of_one_instance_sent_twice_with_other_pixels_the_first_counts():
     changed = classic(first=1000)[2]
     (volume,), (first,), (last,) = (read_volumes(found) for found in (images, [*images, changed], [changed, *images]))
 
-    assert volume.voxels.tobytes() == first.voxels.tobytes() != last.voxels.tobytes()
+    assert volume.still.tobytes() == first.still.tobytes() != last.still.tobytes()
 
 
 @given(lattices().filter(lambda lattice: lattice.slices >= 5), st.data())
@@ -181,9 +182,9 @@ def test_planes_of_enough_slices_are_volumes_each_with_its_own_places(random):
     random.shuffle(images)
     volumes = read_volumes(images)
 
-    assert [("Stack=1",), ("Stack=2",), ("Stack=3",)] == [volume.dimension for volume in volumes]
+    assert [("Stack=1",), ("Stack=2",), ("Stack=3",)] == [labels(volume) for volume in volumes]
     for lattice, volume in zip(lattices, volumes, strict=True):
-        assert (5, 4, lattice.slices) == volume.voxels.shape
+        assert (5, 4, lattice.slices) == volume.still.shape
         assert furthest_off_mm(volume, lattice) < 1e-4
 
 
@@ -254,13 +255,13 @@ def test_an_impossible_geometry_is_refused(keyword, value, detail):
 def test_frames_of_an_enhanced_image_come_in_any_order(lattice, volumes, data):
     order = data.draw(st.permutations(range(volumes * lattice.slices)))
     read = read_volumes([enhanced(lattice, volumes, order)])
-    by_label = {volume.dimension: volume for volume in read}
+    by_label = {labels(volume): volume for volume in read}
 
     assert volumes == len(read)
     for t in range(volumes):
         volume = by_label[(f"DiffusionBValue={500 * t}",) if volumes > 1 else ()]
-        stored = (volume.voxels + 7) / 2 - 1000 * t
-        lying = type(volume)(voxels=stored, affine=volume.affine)
+        stored = (volume.still + 7) / 2 - 1000 * t
+        lying = still(stored, volume.affine)
         assert furthest_off_mm(lying, lattice) < 1e-4
         assert volume.acquisition.echo_time_ms == 4.5
 
@@ -270,8 +271,8 @@ def test_frames_of_an_enhanced_image_come_in_any_order(lattice, volumes, data):
 def test_tiles_of_a_mosaic_lie_where_the_slices_did(lattice, backwards):
     (volume,) = read_volumes([mosaic(lattice, backwards=backwards)])
 
-    assert (lattice.columns, lattice.rows, lattice.slices) == volume.voxels.shape
-    assert lattice.columns * lattice.rows * lattice.slices == np.unique(volume.voxels).size
+    assert (lattice.columns, lattice.rows, lattice.slices) == volume.still.shape
+    assert lattice.columns * lattice.rows * lattice.slices == np.unique(volume.still).size
     assert furthest_off_mm(volume, lattice) < 1e-4
 
 

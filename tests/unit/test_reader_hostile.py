@@ -280,4 +280,4 @@ def test_values_stay_finite():
     images = classic(RescaleSlope="1e9", RescaleIntercept="-1e9")
     (volume,) = read_volumes(images)
 
-    assert np.isfinite(volume.voxels).all()
+    assert np.isfinite(volume.still).all()

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from builders.series import Lattice, classic, enhanced
+from builders.series import Lattice, classic, enhanced, labels
 
 from daemon.config import Settings
 from daemon.core.errors import NotAssessable, Reason
@@ -118,9 +118,9 @@ def reformats(count, lattice=None, **facts):
 @pytest.mark.parametrize("first", [True, False])
 def test_reformats_beside_an_original_volume_are_left_out_and_said_so(count, first):
     images = [*reformats(count), *head()] if first else [*head(), *reformats(count)]
-    volume = select(images, ROUTES).volume
+    volume = select(images, ROUTES).image
 
-    assert np.array_equal(read_volumes(head())[0].voxels, volume.voxels)
+    assert np.array_equal(read_volumes(head())[0].still, volume.still)
     assert f"{count} derived images left out" == volume.remark
 
 
@@ -134,10 +134,10 @@ def test_reformats_beside_an_original_volume_are_left_out_and_said_so(count, fir
     ],
 )
 def test_derived_images_that_are_not_the_same_slices_again_are_left_out(lattice):
-    volume = select([*head(), *reformats(4, lattice)], ROUTES).volume
+    volume = select([*head(), *reformats(4, lattice)], ROUTES).image
 
     assert "4 derived images left out" == volume.remark
-    assert 12 == volume.voxels.shape[2]
+    assert 12 == volume.still.shape[2]
 
 
 def test_views_from_all_around_are_left_out():
@@ -149,7 +149,7 @@ def test_views_from_all_around_are_left_out():
             replace(LATTICE, rotation=turn, slices=1), uid=f"1.8.{n}", **HEAD | {"ImageType": ["DERIVED", "PRIMARY"]}
         )
 
-    assert "24 derived images left out" == select([*head(), *around], ROUTES).volume.remark
+    assert "24 derived images left out" == select([*head(), *around], ROUTES).image.remark
 
 
 def test_a_map_of_the_same_slices_is_a_volume_of_its_own():
@@ -158,7 +158,7 @@ def test_a_map_of_the_same_slices_is_a_volume_of_its_own():
     )
 
     assert {("ImageType=ORIGINAL\\PRIMARY\\M\\ND",), ("ImageType=DERIVED\\PRIMARY\\FA",)} == {
-        volume.dimension for volume in volumes
+        labels(volume) for volume in volumes
     }
     assert {""} == {volume.remark for volume in volumes}
 
@@ -172,4 +172,4 @@ def test_original_images_of_two_planes_are_still_refused():
 
 
 def test_a_series_of_derived_images_alone_loses_none():
-    assert "" == select(head(ImageType=["DERIVED", "SECONDARY"]), ROUTES).volume.remark
+    assert "" == select(head(ImageType=["DERIVED", "SECONDARY"]), ROUTES).image.remark

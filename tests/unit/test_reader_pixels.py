@@ -46,7 +46,7 @@ def refusal(objects):
 
 def voxels(images):
     (volume,) = read_volumes(images)
-    return volume.voxels
+    return volume.still
 
 
 def described(stored, **facts):
@@ -111,10 +111,10 @@ def _refragmented(pixel_data, fragments):
 @pytest.mark.parametrize("syntax", [RLELossless, JPEGLSLossless, JPEG2000Lossless])
 def test_compressed_multi_frame_images_keep_their_frames_in_order(syntax):
     image = enhanced(LARGE, volumes=2)
-    expected = [volume.voxels.tobytes() for volume in read_volumes([image])]
+    expected = [volume.still.tobytes() for volume in read_volumes([image])]
     compress(image, syntax, generate_instance_uid=False)
 
-    assert expected == [volume.voxels.tobytes() for volume in read_volumes(over_the_network([image], syntax))]
+    assert expected == [volume.still.tobytes() for volume in read_volumes(over_the_network([image], syntax))]
 
 
 def test_high_throughput_jpeg_2000_is_read():

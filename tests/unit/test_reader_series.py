@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from builders.series import Lattice, classic, encoded, enhanced, mosaic, part10
+from builders.series import Lattice, classic, encoded, enhanced, labels, mosaic, part10
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom.dataset import Dataset
@@ -17,9 +17,9 @@ from pydicom.uid import (
 )
 
 from daemon.core.errors import NotAssessable, Reason
-from daemon.core.values import Acquisition
 from daemon.dicom.parsing import parse
 from daemon.dicom.reading.volumes import read_volumes
+from models.subject import Acquisition
 
 
 def refusal(objects):
@@ -51,7 +51,7 @@ def repeated(volumes, by_slice, **facts):
 
 
 def firsts(volumes):
-    return [int(volume.voxels.min()) for volume in volumes]
+    return [int(volume.still.min()) for volume in volumes]
 
 
 @given(st.booleans(), st.randoms(use_true_random=False))
@@ -62,13 +62,13 @@ def test_repetitions_are_told_apart_by_instance_number(by_slice, random):
     volumes = read_volumes(images)
 
     assert firsts(volumes) == [0, 1000, 2000, 3000]
-    assert [volume.dimension for volume in volumes] == [
+    assert [labels(volume) for volume in volumes] == [
         ("Repetition=1",),
         ("Repetition=2",),
         ("Repetition=3",),
         ("Repetition=4",),
     ]
-    assert all(np.ptp(volume.voxels) + 1 == 120 for volume in volumes)
+    assert all(np.ptp(volume.still) + 1 == 120 for volume in volumes)
 
 
 @given(st.randoms(use_true_random=False))
@@ -79,8 +79,8 @@ def test_echoes_and_phases_are_told_apart_by_their_facts(random):
     volumes = read_volumes(images)
 
     assert firsts(volumes) == [0, 1000, 2000, 3000]
-    assert volumes[0].dimension == ("EchoTime=4.92", "TriggerTime=0")
-    assert volumes[3].dimension == ("EchoTime=7.38", "TriggerTime=30")
+    assert labels(volumes[0]) == ("EchoTime=4.92", "TriggerTime=0")
+    assert labels(volumes[3]) == ("EchoTime=7.38", "TriggerTime=30")
     assert [volume.acquisition.echo_time_ms for volume in volumes] == [4.92, 4.92, 7.38, 7.38]
 
 
@@ -95,7 +95,7 @@ def test_a_fact_that_differs_from_slice_to_slice_splits_nothing():
     for k, image in enumerate(images):
         image.TriggerTime, image.AcquisitionNumber = 37 * k, k % 2
 
-    assert [volume.dimension for volume in read_volumes(images)] == [()]
+    assert [labels(volume) for volume in read_volumes(images)] == [()]
 
 
 def test_trigger_times_that_differ_between_slices_still_split_by_order():
@@ -115,7 +115,7 @@ def test_directions_of_one_b_value_are_told_apart():
     volumes = read_volumes(images)
 
     assert firsts(volumes) == [0, 1000, 2000]
-    assert volumes[2].dimension == ("DiffusionBValue=1000", "DiffusionGradientOrientation=0\\1\\0")
+    assert labels(volumes[2]) == ("DiffusionBValue=1000", "DiffusionGradientOrientation=0\\1\\0")
 
 
 PRIVATE_B_VALUES = [
@@ -146,14 +146,14 @@ def test_b_values_in_private_elements_tell_volumes_apart(stated, syntax):
         ("DiffusionBValue=0",),
         ("DiffusionBValue=1000", "Repetition=1"),
         ("DiffusionBValue=1000", "Repetition=2"),
-    ] == [volume.dimension for volume in volumes]
+    ] == [labels(volume) for volume in volumes]
     assert firsts(volumes) == [0, 1000, 2000]
 
 
 def test_private_elements_of_another_maker_say_nothing():
     images = private_diffusion("ACME", *PRIVATE_B_VALUES[0][1:])
 
-    assert [(f"Repetition={n}",) for n in (1, 2, 3)] == [volume.dimension for volume in read_volumes(images)]
+    assert [(f"Repetition={n}",) for n in (1, 2, 3)] == [labels(volume) for volume in read_volumes(images)]
 
 
 @given(st.integers(0, 17))
@@ -189,7 +189,7 @@ def test_images_that_nothing_tells_apart_are_refused():
 def test_mosaics_of_a_time_series_are_volumes_in_order():
     volumes = read_volumes([mosaic(uid=f"1.2.{n}", number=n) for n in (3, 1, 2)])
 
-    assert [volume.dimension for volume in volumes] == [("Repetition=1",), ("Repetition=2",), ("Repetition=3",)]
+    assert [labels(volume) for volume in volumes] == [("Repetition=1",), ("Repetition=2",), ("Repetition=3",)]
 
 
 def test_enhanced_objects_of_one_volume_each_are_volumes_in_order():
@@ -208,7 +208,7 @@ def test_the_parts_of_a_concatenation_are_one_volume(cut):
         dataset.PixelData = np.frombuffer(dataset.PixelData, "<u2").reshape(6, -1)[kept].tobytes()
     (expected,), (volume,) = read_volumes([whole]), read_volumes([second, first])
 
-    assert expected.voxels.tobytes() == volume.voxels.tobytes()
+    assert expected.still.tobytes() == volume.still.tobytes()
     assert expected.affine.tobytes() == volume.affine.tobytes()
 
 
@@ -245,7 +245,7 @@ def test_files_are_read_and_other_files_left_out():
     images = classic()
     (volume,), (from_files,) = read_volumes(images), read_volumes([b"README", *map(part10, images)])
 
-    assert volume.voxels.tobytes() == from_files.voxels.tobytes()
+    assert volume.still.tobytes() == from_files.still.tobytes()
 
 
 def test_an_image_without_signal_is_refused():

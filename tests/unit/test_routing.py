@@ -1,6 +1,7 @@
 """Which bundle a series gets: the first route whose conditions hold, and what is said of routes that cannot be."""
 
 import json
+import shutil
 from dataclasses import replace
 from importlib.resources import files
 
@@ -182,8 +183,8 @@ def test_the_first_echo_of_a_series_is_the_one_that_is_judged():
 
     assert ("brain-t1", 2000.0, 2.0) == (
         candidate.bundle,
-        candidate.volume.voxels.min(),
-        candidate.volume.acquisition.echo_time_ms,
+        candidate.image.still.min(),
+        candidate.image.acquisition.echo_time_ms,
     )
 
 
@@ -228,9 +229,11 @@ def test_the_routes_that_ship_have_no_fault():
     assert len(ROUTES) > len(default_routes())
 
 
-def test_a_sites_routes_come_first_and_may_be_the_only_ones(written):
+def test_a_sites_routes_come_first_and_may_be_the_only_ones(written, tmp_path):
+    (tmp_path / "spine").mkdir()
+    shutil.copy(shipped_bundles()["brain-t1"] / "manifest.json", tmp_path / "spine")
     text = """
-    bundles = {{ spine = "/bundles/spine" }}
+    bundles = {{ spine = "{spine}" }}
     [routing]
     defaults = {defaults}
     [[routing.routes]]
@@ -238,7 +241,7 @@ def test_a_sites_routes_come_first_and_may_be_the_only_ones(written):
     bundle = "spine"
     when = {{ BodyPartExamined = "*SPINE", EchoTime = {{ max = 20 }}, CallingAE = ["MR1", "MR2"], Slices = 15 }}
     """
-    alone = all_routes(load_settings(written(text.format(defaults="false"))))
+    alone = all_routes(load_settings(written(text.format(defaults="false", spine=tmp_path / "spine"))))
     both = (*alone, *ROUTES)
     facts = {"BodyPartExamined": ("LSPINE",), "EchoTime": (9.0,), "CallingAE": ("MR2",), "Slices": (15.0,)}
 

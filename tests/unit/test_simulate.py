@@ -9,10 +9,10 @@ from pydicom.uid import ExplicitVRLittleEndian
 from scipy.spatial.transform import Rotation
 
 from daemon.core.errors import NotAssessable
-from daemon.core.values import Acquisition, Volume
 from daemon.dicom.parsing import parse
 from daemon.dicom.reading.volumes import read_volumes
-from daemon.dicom.simulate import corrupted_series, series_from_volume
+from daemon.dicom.simulate import corrupted_series, series_from_image
+from models.subject import Acquisition, still
 
 SHAPE = (5, 4, 6)
 magnitudes = st.sampled_from([1e-3, 1.0, 250.0, 4e4])
@@ -42,7 +42,7 @@ def test_replaced_voxels_read_back_within_half_a_step(seed, magnitude, low, dept
     made = list(corrupted_series([source[i] for i in order], image, "seed", bits=depth))
     (after,) = read_volumes(over_the_network(made))
 
-    assert np.abs(after.voxels - image).max() <= half_a_step(image, depth)
+    assert np.abs(after.still - image).max() <= half_a_step(image, depth)
     assert before.affine.tobytes() == after.affine.tobytes()
 
 
@@ -56,7 +56,7 @@ def test_a_volume_becomes_a_series_of_the_same_volume(seed, magnitude, depth, da
     affine[:3, :3] = rotation @ flips @ np.diag([data.draw(st.floats(0.5, 4)) for _ in range(3)])
     affine[:3, 3] = [data.draw(st.floats(-200, 200)) for _ in range(3)]
     image = voxels(seed, magnitude)
-    made = series_from_volume(Volume(voxels=image, affine=affine), "seed", bits=depth)
+    made = series_from_image(still(image, affine), "seed", bits=depth)
     (after,) = read_volumes(over_the_network(made))
     between = np.linalg.inv(affine) @ after.affine
     flipped = between[2, 2] < 0
@@ -64,7 +64,7 @@ def test_a_volume_becomes_a_series_of_the_same_volume(seed, magnitude, depth, da
     assert np.allclose(between[:3, :3], np.diag([1, 1, -1 if flipped else 1]), atol=1e-6)
     assert np.allclose(between[:3, 3], [0, 0, SHAPE[2] - 1 if flipped else 0], atol=1e-5)
     expected = image[:, :, ::-1] if flipped else image
-    assert np.abs(after.voxels - expected).max() <= half_a_step(image, depth)
+    assert np.abs(after.still - expected).max() <= half_a_step(image, depth)
 
 
 def test_geometry_patient_and_acquisition_stay_and_identity_changes():
@@ -106,25 +106,25 @@ def test_what_described_the_old_pixels_is_gone():
 
 def test_the_same_input_gives_the_same_bytes_and_any_other_input_other_uids():
     source, image = classic(), voxels(0, 9.0)
-    volume = Volume(voxels=image, affine=np.eye(4))
+    volume = still(image, np.eye(4))
 
     def uids(datasets):
         return {dataset.SOPInstanceUID for dataset in datasets}
 
-    for make in (lambda i, s: corrupted_series(source, i, s), lambda i, s: series_from_volume(_with(volume, i), s)):
+    for make in (lambda i, s: corrupted_series(source, i, s), lambda i, s: series_from_image(_with(volume, i), s)):
         assert [encoded(d) for d in make(image, "a")] == [encoded(d) for d in make(image, "a")]
         assert not uids(make(image, "a")) & uids(make(image, "b"))
         assert not uids(make(image, "a")) & uids(make(voxels(1, 9.0), "a"))
 
 
 def _with(volume, image):
-    return Volume(voxels=image, affine=volume.affine)
+    return still(image, volume.affine)
 
 
 def test_facts_of_the_volume_reach_the_series():
     acquisition = Acquisition(manufacturer="GE", protocol="t1", field_strength_t=1.5, repetition_time_ms=6.5)
-    volume = Volume(voxels=voxels(0, 9.0), affine=np.eye(4), acquisition=acquisition)
-    (after,) = read_volumes(list(series_from_volume(volume, "seed")))
+    volume = still(voxels(0, 9.0), np.eye(4), acquisition=acquisition)
+    (after,) = read_volumes(list(series_from_image(volume, "seed")))
 
     found = after.acquisition
     assert (
@@ -161,7 +161,7 @@ def test_a_sheared_volume_is_refused():
     affine[0, 1] = 0.2
 
     with pytest.raises(ValueError, match="right angles"):
-        list(series_from_volume(Volume(voxels=voxels(0, 9.0), affine=affine), "seed"))
+        list(series_from_image(still(voxels(0, 9.0), affine), "seed"))
 
 
 @pytest.mark.parametrize("objects", [[enhanced()], [mosaic(Lattice())], [enhanced(volumes=2)]])

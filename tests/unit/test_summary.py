@@ -15,7 +15,7 @@ from pydicom import dcmread
 from pydicom.uid import SecondaryCaptureImageStorage
 
 from daemon.core.measures import Assessment
-from daemon.core.values import ReportKind, State, Volume
+from daemon.core.values import ReportKind, State
 from daemon.dicom.report.evidence import gather_evidence
 from daemon.dicom.report.picture.charts import ratio
 from daemon.dicom.report.picture.palette import BANDS, OUTLINE
@@ -23,6 +23,7 @@ from daemon.dicom.report.picture.slices import AXIAL, CORONAL, SAGITTAL, compose
 from daemon.dicom.report.sr import build_sr
 from daemon.dicom.report.summary import HEIGHT, WIDTH, build_summary, dominant, render_summary
 from models.findings import Structure
+from models.subject import still
 
 
 def build(judgement=None, *, header=None, picture=None, **options):
@@ -215,7 +216,7 @@ def test_a_bar_is_drawn_where_there_is_a_limit_to_compare_with(value, limit, exp
 def test_a_series_without_findings_shows_its_middle_slices():
     image, affine = beacon((0.5, 0.5, 0.5))
     judgement = make_judgement(State.NOT_ASSESSED)
-    with_slices = render_summary(judgement, volume=Volume(voxels=image, affine=affine))
+    with_slices = render_summary(judgement, image=still(image, affine))
 
     assert with_slices.tobytes() != render_summary(judgement).tobytes()
 
@@ -257,7 +258,7 @@ def test_a_failed_segmentation_still_gives_a_picture(found):
 
 def test_a_flat_or_tiny_volume_still_gives_a_picture():
     for voxels in (np.zeros((1, 1, 1), np.float32), np.ones((300, 2, 2), np.float32)):
-        picture = render_summary(make_judgement(State.NOT_ASSESSED), volume=Volume(voxels=voxels, affine=np.eye(4)))
+        picture = render_summary(make_judgement(State.NOT_ASSESSED), image=still(voxels, np.eye(4)))
         assert (HEIGHT, WIDTH, 3) == picture.shape
 
 

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from daemon.dicom.attributes import Attributes, PrivateName
+from models.subject import Quantity
 
 Key = tuple[str, ...] | tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Dimension:
-    """One fact: its name, the keywords that may hold it, and whether it is a number.
+    """One fact: its name, the keywords that may hold it, and the unit of its numbers; no unit where it is words.
 
     ``private``: finds a number that scanners stated before the standard had a place for it. ``contrast``: images that
     differ by it do not show the same.
@@ -22,9 +23,18 @@ class Dimension:
 
     name: str
     keywords: tuple[str, ...]
-    numeric: bool = True
+    unit: str = ""
     private: Callable[[Attributes], tuple[float, ...]] | None = None
     contrast: bool = True
+
+    @property
+    def numeric(self) -> bool:
+        """Whether it is a number."""
+        return bool(self.unit)
+
+    def quantity(self, key: Key) -> Quantity:
+        """A value with its unit."""
+        return Quantity(key, self.unit)
 
     def key(self, attributes: Attributes) -> Key:
         """The value in a form that sorts and compares; empty where the header is silent.
@@ -65,20 +75,25 @@ def _private(attributes: Attributes, names: Mapping[str, PrivateName]) -> tuple[
     return attributes.private_numbers(name) if name else ()
 
 
+#: After the R wave; some scanners count it through a whole time series.
+TRIGGER_TIME: Final = Dimension("TriggerTime", ("NominalCardiacTriggerDelayTime", "TriggerTime"), "ms", contrast=False)
 #: From what changes the contrast to what only repeats it; volumes are sorted in this order.
 DIMENSIONS: Final = (
-    Dimension("ImageType", ("FrameType", "ImageType"), numeric=False),
-    Dimension("ComplexImageComponent", ("ComplexImageComponent",), numeric=False),
-    Dimension("ASLContext", ("ASLContext",), numeric=False),
-    Dimension("EchoNumbers", ("EchoNumbers",)),
-    Dimension("EchoTime", ("EffectiveEchoTime", "EchoTime")),
-    Dimension("InversionTime", ("InversionTimes", "InversionTime")),
-    Dimension("FlipAngle", ("FlipAngle",)),
-    Dimension("DiffusionBValue", ("DiffusionBValue",), private=_b_value),
-    Dimension("DiffusionGradientOrientation", ("DiffusionGradientOrientation",), private=_direction),
-    Dimension("TemporalPositionIdentifier", ("TemporalPositionIndex", "TemporalPositionIdentifier"), contrast=False),
-    Dimension("TriggerTime", ("NominalCardiacTriggerDelayTime", "TriggerTime"), contrast=False),
-    Dimension("AcquisitionNumber", ("FrameAcquisitionNumber", "AcquisitionNumber"), contrast=False),
+    Dimension("ImageType", ("FrameType", "ImageType")),
+    Dimension("ComplexImageComponent", ("ComplexImageComponent",)),
+    Dimension("ASLContext", ("ASLContext",)),
+    Dimension("EchoNumbers", ("EchoNumbers",), "1"),
+    Dimension("EchoTime", ("EffectiveEchoTime", "EchoTime"), "ms"),
+    Dimension("InversionTime", ("InversionTimes", "InversionTime"), "ms"),
+    Dimension("FlipAngle", ("FlipAngle",), "deg"),
+    Dimension("DiffusionBValue", ("DiffusionBValue",), "s/mm2", private=_b_value),
+    Dimension("DiffusionGradientOrientation", ("DiffusionGradientOrientation",), "1", private=_direction),
+    Dimension("ReceiveCoilName", ("ReceiveCoilName",), contrast=False),
+    Dimension(
+        "TemporalPositionIdentifier", ("TemporalPositionIndex", "TemporalPositionIdentifier"), "1", contrast=False
+    ),
+    TRIGGER_TIME,
+    Dimension("AcquisitionNumber", ("FrameAcquisitionNumber", "AcquisitionNumber"), "1", contrast=False),
 )
 
 

@@ -33,6 +33,7 @@ _KEYWORDS: Final = (
     *(name for name in (*WORDS, *NUMBERS, *FREE_TEXT) if tag_for_keyword(name) is not None),
     *("EffectiveEchoTime", "InversionTimes", "FrameType", "PulseSequenceName"),
     *("EchoPulseSequence", "InversionRecovery", "EchoPlanarPulseSequence"),
+    *("AcquisitionDate", "AcquisitionTime", "AcquisitionDateTime", "FrameAcquisitionDateTime"),
     *("SpecificCharacterSet", "SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "StationName"),
     *("InstanceNumber", "StackID", "ImagePositionPatient", "ImageOrientationPatient", "SpacingBetweenSlices"),
     *("RescaleSlope", "RescaleIntercept", "LossyImageCompression", "SamplesPerPixel", "PhotometricInterpretation"),

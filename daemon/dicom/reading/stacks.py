@@ -3,7 +3,8 @@
 A fact is a dimension of the series when every position shows the same set of its values, two at least. Other facts
 may differ from slice to slice and split nothing (the trigger time of a single-shot scan); those that make the contrast
 refuse the volume later (``dicom/reading/facts.py``). Where frames are left that
-no fact tells apart, they repeat one another in the order of their InstanceNumber (GE time series).
+no fact tells apart, they repeat one another in the order of their trigger times, which may differ from slice to slice
+(cine, a breath-hold a slice), else of their InstanceNumber (GE time series).
 """
 
 from collections import defaultdict
@@ -11,14 +12,14 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from daemon.core.errors import NotAssessable, Reason
-from daemon.dicom.reading.dimensions import DIMENSIONS, Key, label
+from daemon.dicom.reading.dimensions import DIMENSIONS, TRIGGER_TIME, Dimension, Key
 from daemon.dicom.reading.frames import Frame
+from models.subject import Dimensions, Quantity
 
 #: Frames whose positions along the normal differ by less, in mm, lie at one position.
 _SAME_MM: Final = 0.05
 
-Labels = tuple[str, ...]
-Stack = tuple[Labels, list[Frame]]
+Stack = tuple[Dimensions, list[Frame]]
 
 
 def split(frames: Sequence[Frame]) -> list[Stack]:
@@ -31,11 +32,11 @@ def split(frames: Sequence[Frame]) -> list[Stack]:
             apart.
     """
     slots = _slots(frames)
-    stacks: list[Stack] = [((), sorted(frames, key=slots.__getitem__))]
+    stacks: list[Stack] = [({}, sorted(frames, key=slots.__getitem__))]
     for dimension in DIMENSIONS:
         keys = {frame: dimension.key(frame.attributes) for frame in frames}
         if _is_dimension(keys, slots):
-            stacks = [part for stack in stacks for part in _parts(stack, dimension.name, keys)]
+            stacks = [part for stack in stacks for part in _parts(stack, dimension, keys)]
     repetitions = [repetition for stack in stacks for repetition in _repetitions(stack, slots)]
     return sorted(repetitions, key=lambda repetition: first_taken(repetition[1]))
 
@@ -62,25 +63,31 @@ def _is_dimension(keys: Mapping[Frame, Key], slots: Mapping[Frame, int]) -> bool
     return all(found == everywhere for found in at.values())
 
 
-def _parts(stack: Stack, name: str, keys: Mapping[Frame, Key]) -> list[Stack]:
+def _parts(stack: Stack, dimension: Dimension, keys: Mapping[Frame, Key]) -> list[Stack]:
     """The stack, split by the values of one dimension, in their order."""
-    labels, frames = stack
+    known, frames = stack
     values = sorted({keys[frame] for frame in frames})
     if len(values) == 1:
         return [stack]
-    return [((*labels, label(name, value)), [f for f in frames if keys[f] == value]) for value in values]
+    return [
+        ({**known, dimension.name: dimension.quantity(value)}, [f for f in frames if keys[f] == value])
+        for value in values
+    ]
 
 
 def _repetitions(stack: Stack, slots: Mapping[Frame, int]) -> list[Stack]:
     """The stack, split into the n frames that each position holds."""
-    labels, frames = stack
+    known, frames = stack
     at: dict[int, list[Frame]] = {slot: [] for slot in sorted(set(slots.values()))}
     for frame in frames:
         at[slots[frame]].append(frame)
     _check_even([len(found) for found in at.values()])
     repetitions = zip(*(_ordered(found) for found in at.values()), strict=True)
-    stacks = [((*labels, f"Repetition={n}"), list(found)) for n, found in enumerate(repetitions, start=1)]
-    return stacks if len(stacks) > 1 else [(labels, stacks[0][1])]
+    stacks: list[Stack] = [
+        ({**known, "Repetition": Quantity((float(n),), "1")}, list(found))
+        for n, found in enumerate(repetitions, start=1)
+    ]
+    return stacks if len(stacks) > 1 else [(known, stacks[0][1])]
 
 
 def first_taken(frames: Sequence[Frame]) -> tuple[float, int]:
@@ -103,6 +110,9 @@ def _ordered(frames: list[Frame]) -> list[Frame]:
     """Frames at one position in the order in which they were taken."""
     if len(frames) == 1:
         return frames
+    triggered = {frame: TRIGGER_TIME.key(frame.attributes) for frame in frames}
+    if all(triggered.values()) and len(set(triggered.values())) == len(frames):
+        return sorted(frames, key=triggered.__getitem__)
     order = {frame: (frame.attributes.number("InstanceNumber"), frame.index) for frame in frames}
     if len(set(order.values())) < len(frames) or any(number is None for number, _ in order.values()):
         raise NotAssessable(Reason.GEOMETRY, "several images at one position that nothing tells apart")

@@ -1,7 +1,7 @@
-"""From the data sets of one series to its volumes: refused with a reason rather than guessed.
+"""From the data sets of one series to its images: refused with a reason rather than guessed.
 
-Two steps: ``arrange`` looks at headers alone and gives stacks, sorted and with their geometry; ``decode`` turns one
-stack into a volume. ``read_volumes`` does both.
+Two steps: ``arrange`` looks at headers alone and gives stacks, sorted and with their geometry; ``decode`` turns stacks
+into one image, a volume each. ``read_volumes`` does both for each stack by itself.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,7 +14,6 @@ from pydicom.dataset import Dataset
 
 from daemon.core.errors import NotAssessable, Reason
 from daemon.core.ports import Content
-from daemon.core.values import Acquisition, Volume
 from daemon.dicom.attributes import Attributes
 from daemon.dicom.content import InMemory
 from daemon.dicom.parsing import data_set_of, uid
@@ -24,7 +23,9 @@ from daemon.dicom.reading.geometry import affine_of, partition
 from daemon.dicom.reading.mosaic import is_mosaic, mosaic_frames
 from daemon.dicom.reading.objects import IMAGES, read_image
 from daemon.dicom.reading.stacks import first_taken, split
-from daemon.dicom.reading.values import values_of
+from daemon.dicom.reading.times import times_ms
+from daemon.dicom.reading.values import volumes_of
+from models.subject import Acquisition, Dimensions, Image, Quantity
 
 #: 256 MiB of float32: heads of 0.6 mm have 58 million voxels. Judging takes 0.2 GiB beside them.
 VOXELS_MAX: Final = 2**26
@@ -32,7 +33,9 @@ VOXELS_MAX: Final = 2**26
 FIELD_MM3_MAX: Final = 2e8
 
 
-#: More images than any series has that is one volume.
+#: Volumes whose corners lie nearer to one another, in mm, lie in one place.
+_SAME_MM: Final = 0.05
+#: More images than any series has: 500 volumes of 40 slices.
 FRAMES_MAX: Final = 20_000
 
 #: A parsed data set, or a DICOM file.
@@ -43,12 +46,13 @@ Object = Dataset | bytes | Content
 class Stack:
     """One volume before its pixels are decoded: frames sorted along their normal, ``affine`` (4, 4) index to RAS mm.
 
-    ``dimension`` is as in :class:`Volume`; ``left_out``: images of the series that were computed from the others.
+    ``dimensions`` set it apart from the other stacks; ``left_out``: images of the series that were computed from the
+    others.
     """
 
     frames: tuple[Frame, ...]
     affine: npt.NDArray[np.float64]
-    dimension: tuple[str, ...]
+    dimensions: Dimensions
     left_out: int = 0
 
     @property
@@ -62,11 +66,12 @@ class Stack:
         return float(np.prod(self.shape) * abs(np.linalg.det(self.affine[:3, :3])))
 
 
-def read_volumes(objects: Iterable[Object], voxels_max: int = VOXELS_MAX) -> tuple[Volume, ...]:
-    """The volumes of one series, in the order in which they were taken; the order of the objects does not matter.
+def read_volumes(objects: Iterable[Object], voxels_max: int = VOXELS_MAX) -> tuple[Image, ...]:
+    """The volumes of one series, each a still image, in the order in which they were taken.
 
-    An object is a data set that knows its transfer syntax (``read_image`` and ``dcmread`` see to that), or a DICOM
-    file. One that comes twice counts once; what is no MR image, or no DICOM at all, is left out.
+    The order of the objects does not matter. An object is a data set that knows its transfer syntax (``read_image``
+    and ``dcmread`` see to that), or a DICOM file. One that comes twice counts once; what is no MR image, or no DICOM at
+    all, is left out.
 
     Raises:
         NotAssessable: there is no volume that could be judged; the reason says why. TOO_LARGE: ``voxels_max`` in all.
@@ -74,8 +79,8 @@ def read_volumes(objects: Iterable[Object], voxels_max: int = VOXELS_MAX) -> tup
     stacks = arrange(objects, voxels_max)
     if sum(int(np.prod(stack.shape)) for stack in stacks) > voxels_max:
         raise NotAssessable(Reason.TOO_LARGE, f"{len(stacks)} volumes")
-    volumes = tuple(decode(stack) for stack in stacks)
-    if all(np.ptp(volume.voxels) == 0 for volume in volumes):
+    volumes = tuple(decode([stack]) for stack in stacks)
+    if all(np.ptp(volume.still) == 0 for volume in volumes):
         raise NotAssessable(Reason.FLAT)
     return volumes
 
@@ -99,11 +104,11 @@ def arrange(objects: Iterable[Object], voxels_max: int = VOXELS_MAX) -> tuple[St
         Stack(
             frames=tuple(found),
             affine=affine_of(found),
-            dimension=(*_place(n, groups), *dimension),
+            dimensions={**_place(n, groups), **dimensions},
             left_out=len(left_out),
         )
         for n, group in enumerate(groups, start=1)
-        for dimension, found in split(group)
+        for dimensions, found in split(group)
     )
     if any(int(np.prod(stack.shape)) > voxels_max for stack in stacks):
         raise NotAssessable(Reason.TOO_LARGE, "a single volume")
@@ -112,24 +117,35 @@ def arrange(objects: Iterable[Object], voxels_max: int = VOXELS_MAX) -> tuple[St
     return stacks
 
 
-def _place(number: int, groups: Sequence[Sequence[Frame]]) -> tuple[str, ...]:
+def _place(number: int, groups: Sequence[Sequence[Frame]]) -> Dimensions:
     """What tells the stacks of several places apart; nothing where all images share one."""
-    return (f"Stack={number}",) if len(groups) > 1 else ()
+    return {"Stack": Quantity((float(number),), "1")} if len(groups) > 1 else {}
 
 
-def decode(stack: Stack) -> Volume:
-    """The voxels of a stack, decoded slice by slice into one float32 array.
+def decode(stacks: Sequence[Stack], voxels_max: int = VOXELS_MAX) -> Image:
+    """Stacks that lie in one place as one image, a volume each, in the order of their times where headers say them.
+
+    All of it is read at once, into one array, where it has ``voxels_max`` voxels at most; else each volume when it is
+    asked for.
 
     Raises:
-        NotAssessable: UNREADABLE, pixel data are damaged; UNSUPPORTED, only some images are inverted.
+        NotAssessable: GEOMETRY, they do not lie in one place; UNREADABLE, pixel data are damaged; UNSUPPORTED, only
+            some images are inverted; TOO_LARGE, it is inverted and not to be read at once.
         SpoolError: the objects are not what was received, or can no longer be read.
     """
-    return Volume(
-        voxels=values_of(stack.frames).transpose(2, 1, 0),
-        affine=stack.affine,
-        acquisition=acquisition_of(stack.frames[0].attributes),
-        dimension=stack.dimension,
-        remark=f"{stack.left_out} derived images left out" if stack.left_out else "",
+    first = stacks[0]
+    if any(one.shape != first.shape or not np.allclose(one.affine, first.affine, atol=_SAME_MM) for one in stacks):
+        raise NotAssessable(Reason.GEOMETRY, "volumes in several places")
+    stated = times_ms([stack.frames for stack in stacks])
+    order = np.argsort(stated, kind="stable")
+    ordered = [stacks[n] for n in order]
+    return Image(
+        voxels=volumes_of([stack.frames for stack in ordered], voxels_max),
+        affine=first.affine,
+        times_ms=stated[order],
+        dimensions=tuple(stack.dimensions for stack in ordered),
+        acquisition=acquisition_of(ordered[0].frames[0].attributes),
+        remark=f"{first.left_out} derived images left out" if first.left_out else "",
     )
 
 

@@ -18,7 +18,7 @@ from pydicom.sr.codedict import codes
 from pydicom.uid import JPEGLSLossless
 
 from daemon.core.measures import Measure
-from daemon.core.values import Judgement, ReportKind, ReportObject, Verdict, Volume
+from daemon.core.values import Judgement, ReportKind, ReportObject, Verdict
 from daemon.dicom.report.document import seal, series_attributes, source_of
 from daemon.dicom.report.evidence import Evidence, Source
 from daemon.dicom.report.picture.charts import Frame, draw_bars, draw_legend, draw_volumes, nearness
@@ -29,24 +29,25 @@ from daemon.dicom.report.picture.symbols import draw_symbol
 from daemon.dicom.text import plain
 from models.findings import View
 from models.manifest import Manifest
+from models.subject import Image as Examined
 
 #: Rows and columns of the picture.
 HEIGHT: Final = 960
 WIDTH: Final = 1280
 
 
-def render_summary(judgement: Judgement, view: View | None = None, volume: Volume | None = None) -> Picture:
+def render_summary(judgement: Judgement, view: View | None = None, image: Examined | None = None) -> Picture:
     """The picture of one verdict, uint8 RGB (960, 1280, 3).
 
-    With a view: anatomy with a structure outlined, where the dominant measure comes from, and the numbers. With a
-    volume alone: its middle slices. With neither: words.
+    With a view: anatomy with a structure outlined, where the dominant measure comes from, and the numbers. With
+    an image alone: the middle slices of its first volume. With neither: words.
     """
     picture = Image.new("RGB", (WIDTH, HEIGHT), BACKGROUND)
     _draw_band(picture, judgement)
     if view is not None:
         _draw_view(picture, judgement, view)
-    elif volume is not None:
-        _draw_volume(picture, volume)
+    elif image is not None:
+        _draw_image(picture, image)
     else:
         _draw_nothing(picture)
     _draw_footer(picture, judgement)
@@ -253,8 +254,8 @@ def _draw_row(picture: Image.Image, slices: tuple[Slice, ...], top: int, caption
 _LARGE_PANEL: Final = (WIDTH - 2 * _MARGIN - 2 * _GAP) // 3
 
 
-def _draw_volume(picture: Image.Image, volume: Volume) -> None:
-    for column, cut in enumerate(compose_slices(volume.voxels, volume.affine)):
+def _draw_image(picture: Image.Image, image: Examined) -> None:
+    for column, cut in enumerate(compose_slices(image.voxels[0], image.affine)):
         left = _MARGIN + column * (_LARGE_PANEL + _GAP)
         _place(picture, draw_anatomy(cut, _LARGE_PANEL), cut.plane, (left, _BAND_HEIGHT + 120))
 
