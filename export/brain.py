@@ -46,7 +46,7 @@ from training.evaluation.cases import SyntheticPeople, real_people
 from training.evaluation.evaluate import EvaluationPlan, cases_of
 from training.evaluation.measure import compare
 from training.synthesis.appearance import draw_thick_slices, draw_voxel_size
-from training.synthesis.heads import Mishaps
+from training.synthesis.heads import CorruptionModel
 from training.synthesis.labelmaps import TISSUES
 from training.synthesis.scene import DrawSize
 from training.truth import Truth
@@ -120,7 +120,7 @@ def export_brain(plan: ExportPlan) -> Bundle:
 
 
 def _parity(plan: ExportPlan, checkpoints: Checkpoints, graphs: Mapping[str, Run]) -> Parity:
-    drawn = _heads(plan, _PARITY_SEED, Mishaps(probability=0.5))
+    drawn = _heads(plan, _PARITY_SEED, CorruptionModel(probability=0.5))
     people = real_people(plan.people) if plan.people else ()
     both = chain(map(drawn.head, range(_PARITY_HEADS)), islice(people, _PARITY_HEADS))
     heads = [prepare(head.voxels, head.affine, BRAIN_GRID, locate_by(graphs)) for head in both]
@@ -130,7 +130,7 @@ def _parity(plan: ExportPlan, checkpoints: Checkpoints, graphs: Mapping[str, Run
 def _manifest(plan: ExportPlan, graphs: Mapping[str, Run], parity: Parity, draft: Path) -> Manifest:
     networks = networks_by(graphs)
     clean = _judged_clean(plan, networks)
-    corrupted = _judged(networks, _heads(plan, _CORRUPTED_SEED, Mishaps(probability=1.0)), plan.corrupted)
+    corrupted = _judged(networks, _heads(plan, _CORRUPTED_SEED, CorruptionModel(probability=1.0)), plan.corrupted)
     source = f"{len(clean)} clean synthetic heads of the contrasts of scans, seeds {', '.join(map(str, _SIZES))}"
     spaces, known = familiarity_of(clean, source)
     save_spaces(draft / FAMILIARITY, spaces)
@@ -192,7 +192,7 @@ def _judged_for_margins(plan: ExportPlan, networks: Networks) -> list[Judged]:
     if plan.people:
         cases = cases_of(EvaluationPlan(data=plan.people, out=plan.out, seed=_MARGIN_SEED, repeats=1))
         return _found(_judge(networks, case) for case in cases)
-    return _judged(_unmoved(plan), _heads(plan, _MARGIN_SEED, Mishaps(probability=0.6)), plan.corrupted)
+    return _judged(_unmoved(plan), _heads(plan, _MARGIN_SEED, CorruptionModel(probability=0.6)), plan.corrupted)
 
 
 def _unmoved(plan: ExportPlan) -> Networks:
@@ -208,9 +208,11 @@ def _checkpoints(plan: ExportPlan) -> Checkpoints:
 
 
 def _heads(
-    plan: ExportPlan, seed: int, mishaps: Mishaps | None = None, draw_size: DrawSize = draw_voxel_size
+    plan: ExportPlan, seed: int, corruption_model: CorruptionModel | None = None, draw_size: DrawSize = draw_voxel_size
 ) -> SyntheticPeople:
-    return SyntheticPeople(bank=plan.bank, label_maps=plan.label_maps, seed=seed, mishaps=mishaps, draw_size=draw_size)
+    return SyntheticPeople(
+        bank=plan.bank, label_maps=plan.label_maps, seed=seed, corruption_model=corruption_model, draw_size=draw_size
+    )
 
 
 def _judged(networks: Networks, heads: SyntheticPeople, count: int) -> list[Judged]:

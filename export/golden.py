@@ -6,6 +6,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import torch
+from training.synthesis.generators import generators_of
 
 from export.declared import OUTPUTS, SERIES, TOLERANCES
 from models.brain.familiarity import Space, distances
@@ -17,7 +18,6 @@ from models.methods.brain import ROLE
 from models.physics.kspace import Noise
 from training.brain.networks import networks_by
 from training.synthesis.appearance import Protocol, draw_appearance, render, scan
-from training.synthesis.chance import chance_of
 from training.synthesis.labelmaps import TISSUES, load_class_table
 from training.synthesis.scanner import Reconstruction
 
@@ -28,13 +28,13 @@ def write_golden_head(anatomy: Path, label_maps: Path, seed: int, path: Path) ->
     """Draw the head from a banked anatomy and write it as a NIfTI file of 16-bit integers."""
     table = load_class_table(label_maps)
     classes = torch.from_numpy(np.load(anatomy))
-    chance = chance_of(seed)
+    generators = generators_of(seed)
     protocol = Protocol(
         field_of_view=((8, 200), (8, 248), (60, 260)),
         voxel_mm=(2, 2, 2),
         reconstruction=Reconstruction(zero_fill=(1.25, 1.25, 1.25), noise=Noise(snr_db=30, seed=seed)),
     )
-    ideal, grid = render(classes, table, draw_appearance(table, chance.host, as_scanned=True), protocol, chance)
+    ideal, grid = render(classes, table, draw_appearance(table, generators.host, as_scanned=True), protocol, generators)
     scanned, grid = scan(ideal, grid, protocol, ())
     stored = scanned.numpy()
     levels = np.rint(stored * (_LEVELS / np.percentile(stored, 99.5))).astype(np.int16)

@@ -22,15 +22,15 @@ from training.brain.cascade import CascadePlan, train_cascade
 from training.brain.cause import CausePlan, train_cause, write_features
 from training.brain.locate import LocatePlan, train_locator
 from training.brain.networks import BRAIN_GRID, Checkpoints, load_judge
-from training.brain.records import write_looks
+from training.brain.records import write_records
 from training.brain.stochastic import StochasticPlan, train_stochastic
 from training.brain.student import StudentPlan, train_student
 from training.brain.task import TaskPlan, train_task
-from training.brain.variances import VariancesPlan, looks_of, train_variances
+from training.brain.variances import VariancesPlan, records_plan_of, train_variances
 from training.running.run import load_weights
 from training.synthesis.anatomy import write_bank
 from training.synthesis.examples import Examples, Supply, origin_of
-from training.synthesis.heads import Mishaps, SyntheticHeads
+from training.synthesis.heads import CorruptionModel, SyntheticHeads
 from training.synthesis.labelmaps import load_label_maps
 
 LABEL_MAPS = DICOM.parent / "labelmaps"
@@ -102,18 +102,18 @@ def variances(runs, bank, tmp_path):
         processes=1,
         steps=2,
         save_every=1,
-        mishaps=Mishaps(probability=1.0, kinds=(Artefact.NOISE,), severity=(1.0, 1.0)),
+        corruption_model=CorruptionModel(probability=1.0, kinds=(Artefact.NOISE,), severity=(1.0, 1.0)),
     )
 
 
 def test_the_variances_learn_from_what_was_looked_at_once_and_leave_the_labels_alone(runs, variances):
     train_variances(variances)
-    looks = {path.name: path.stat().st_mtime_ns for path in (variances.run / "looks").glob("*.npz")}
+    records = {path.name: path.stat().st_mtime_ns for path in (variances.run / "records").glob("*.npz")}
     train_variances(replace(variances, steps=3))
     student, after = (torch.load(run / "checkpoint.pt", weights_only=True) for run in (runs / "student", variances.run))
 
-    assert {f"{n:06d}-{kind}.npz" for n in (0, 1) for kind in ("clean", "spoilt")} == set(looks)
-    assert looks == {path.name: path.stat().st_mtime_ns for path in (variances.run / "looks").glob("*.npz")}
+    assert {f"{n:06d}-{kind}.npz" for n in (0, 1) for kind in ("clean", "spoilt")} == set(records)
+    assert records == {path.name: path.stat().st_mtime_ns for path in (variances.run / "records").glob("*.npz")}
     assert 3 == after["step"]
     changed = {name for name, w in student["average"].items() if (after["average"][name] != w).any()}
     assert changed
@@ -121,11 +121,11 @@ def test_the_variances_learn_from_what_was_looked_at_once_and_leave_the_labels_a
 
 
 def test_a_record_holds_what_the_network_sees_of_the_served_image(variances):
-    write_looks(looks_of(variances))
+    write_records(records_plan_of(variances))
     network = BrainNet(BrainConfig()).eval()
     load_weights(variances.start, network, without="variances.")
     for kind in ("clean", "spoilt"):
-        with np.load(variances.run / "looks" / f"000000-{kind}.npz") as record:
+        with np.load(variances.run / "records" / f"000000-{kind}.npz") as record:
             image, evidence, air, targets = (
                 torch.from_numpy(record[name].astype(np.float32)) for name in ("image", "evidence", "air", "targets")
             )
@@ -169,8 +169,10 @@ def test_the_cascade_trains_seven_networks_and_resumes(runs, bank):
 @pytest.fixture
 def supply(bank):
     """Two boxes an example, and something wrong in each."""
-    mishaps = Mishaps(probability=1.0, second=0.5)
-    return Supply(label_maps=LABEL_MAPS, bank=bank, mishaps=mishaps, seed=1, batch=2, device=torch.device("cpu"))
+    corruption_model = CorruptionModel(probability=1.0, second=0.5)
+    return Supply(
+        label_maps=LABEL_MAPS, bank=bank, corruption_model=corruption_model, seed=1, batch=2, device=torch.device("cpu")
+    )
 
 
 @pytest.mark.parametrize("workers", [0, 2])
@@ -212,7 +214,7 @@ def stream_of(bank, **options):
 
 def test_each_artefact_is_also_seen_alone(bank):
     """Teachers see the head with their artefact only, of the same parameters as in the head with both."""
-    head = stream_of(bank, mishaps=Mishaps(probability=1.0, second=1.0)).head(0)
+    head = stream_of(bank, corruption_model=CorruptionModel(probability=1.0, second=1.0)).head(0)
 
     assert 2 == len(head.alone) == np.count_nonzero(head.severity)
     assert all(head.severity[ARTEFACTS.index(artefact)] > 0 for artefact in head.alone)
@@ -221,8 +223,8 @@ def test_each_artefact_is_also_seen_alone(bank):
 
 
 def test_the_same_number_is_the_same_head_whenever_it_is_drawn(bank):
-    stream = stream_of(bank, mishaps=Mishaps(probability=1.0))
-    later = stream_of(bank, first=3, mishaps=Mishaps(probability=1.0))
+    stream = stream_of(bank, corruption_model=CorruptionModel(probability=1.0))
+    later = stream_of(bank, first=3, corruption_model=CorruptionModel(probability=1.0))
     first, again, other = stream.head(3), next(iter(later)), stream.head(4)
 
     np.testing.assert_array_equal(first.corrupted, again.corrupted)

@@ -20,7 +20,7 @@ from training.brain.losses import consistency_loss, heteroscedastic_loss
 from training.running.run import Learner, load_weights
 from training.running.schedule import EpsilonSchedule
 from training.synthesis.examples import Example
-from training.synthesis.heads import Mishaps
+from training.synthesis.heads import CorruptionModel
 
 #: From a network and its schedule to what it descends.
 Lesson = Callable[[nn.Module, EpsilonSchedule], Objective]
@@ -52,18 +52,22 @@ def train_cascade(plan: CascadePlan) -> None:
     teachers = {}
     for artefact in ARTEFACTS:
         step = replace(plan, run=plan.run / artefact.value, steps=plan.teacher_steps)
-        mishaps = Mishaps(probability=0.5, second=0.0, kinds=(artefact,))
-        teachers[artefact] = _trained(step, _variant(2, weights), mishaps, _teacher_lesson(task, plan.consistency))
+        corruption_model = CorruptionModel(probability=0.5, second=0.0, kinds=(artefact,))
+        teachers[artefact] = _trained(
+            step, _variant(2, weights), corruption_model, _teacher_lesson(task, plan.consistency)
+        )
     step = replace(plan, run=plan.run / "student")
     lesson = _student_lesson(task, teachers, plan.consistency)
-    _trained(step, _variant(1 + len(ARTEFACTS), weights), Mishaps(probability=0.6), lesson)
+    _trained(step, _variant(1 + len(ARTEFACTS), weights), CorruptionModel(probability=0.6), lesson)
 
 
-def _trained(plan: CascadePlan, network: BrainNet, mishaps: Mishaps | None, lesson: Lesson) -> BrainNet:
+def _trained(
+    plan: CascadePlan, network: BrainNet, corruption_model: CorruptionModel | None, lesson: Lesson
+) -> BrainNet:
     """One network of the cascade after its training, frozen."""
     schedule = EpsilonSchedule()
     learner = Learner(network, plan, schedule)
-    train(learner, plan, mishaps, lesson(learner.network, schedule))
+    train(learner, plan, corruption_model, lesson(learner.network, schedule))
     return learner.average.network  # type: ignore[return-value]
 
 

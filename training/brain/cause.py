@@ -22,9 +22,9 @@ from models.physics.kspace import Image
 from models.physics.spectrum import describe, feature_names
 from models.preprocess import Grid, resample
 from training.running.run import Journal
-from training.synthesis.chance import Chance, chance_of
 from training.synthesis.examples import origin_of
-from training.synthesis.heads import Mishaps, draw_mishaps
+from training.synthesis.generators import Generators, generators_of
+from training.synthesis.heads import CorruptionModel, draw_corruptions
 from training.synthesis.scene import Origin, draw_scene
 
 
@@ -66,21 +66,23 @@ def _write_record(plan: CausePlan, number: int) -> None:
     """Describe image ``number``; a killed run never leaves half a file."""
     torch.set_num_threads(1)  # the processes beside this one have the other cores
     origin = origin_of(plan.bank, plan.label_maps, torch.device("cpu"))
-    chance = chance_of(plan.seed, number)
-    image, grid, severity = draw_stored(origin, Mishaps(probability=0.8, second=0.1), chance)
+    generators = generators_of(plan.seed, number)
+    image, grid, severity = draw_stored(origin, CorruptionModel(probability=0.8, second=0.1), generators)
     partial_file = _record(plan, number).with_suffix(".part.npz")
     np.savez(partial_file, features=describe(image, grid.affine), severity=severity)
     partial_file.rename(_record(plan, number))
 
 
-def draw_stored(origin: Origin, mishaps: Mishaps, chance: Chance) -> tuple[Image, Grid, npt.NDArray[np.float32]]:
+def draw_stored(
+    origin: Origin, corruption_model: CorruptionModel, generators: Generators
+) -> tuple[Image, Grid, npt.NDArray[np.float32]]:
     """One image as a scanner stores it, its grid, and the severity of each artefact (5,)."""
-    scene = draw_scene(origin, chance)
-    corruptions, severity = draw_mishaps(mishaps, chance.host)
+    scene = draw_scene(origin, generators)
+    corruptions, severity = draw_corruptions(corruption_model, generators.host)
     scanned, grid = scene.stored(tuple(corruptions.values()))
     stored: Image = scanned.numpy()
-    if chance.host.random() < 0.35:
-        stored, grid = _interpolated(stored, grid, chance.host)
+    if generators.host.random() < 0.35:
+        stored, grid = _interpolated(stored, grid, generators.host)
     return stored, grid, severity
 
 

@@ -11,9 +11,9 @@ from torch.utils.data import DataLoader
 from models.nets.locator import LOCATOR_TRUNK, Locator
 from models.preprocess import FloatArray, Grid, locator_input, resample
 from training.running.run import Journal, WeightAverage, learning_rate
-from training.synthesis.chance import Chance
 from training.synthesis.examples import origin_of
-from training.synthesis.heads import Head, Mishaps, SyntheticHeads, brain_mask
+from training.synthesis.generators import Generators
+from training.synthesis.heads import CorruptionModel, Head, SyntheticHeads, brain_mask
 from training.synthesis.random_fields import smooth_field
 
 
@@ -38,7 +38,7 @@ def train_locator(plan: LocatePlan) -> None:
     average = WeightAverage(network, decay=0.995)
     optimiser = torch.optim.AdamW(network.parameters(), lr=plan.peak_rate)
     origin = origin_of(plan.bank, plan.label_maps, torch.device("cpu"))
-    heads = SyntheticHeads(origin, plan.seed, mishaps=Mishaps(probability=0.5))
+    heads = SyntheticHeads(origin, plan.seed, corruption_model=CorruptionModel(probability=0.5))
     loader = DataLoader(heads, batch_size=None, num_workers=plan.workers, prefetch_factor=8)
     journal, total = Journal(plan.run), 0.0
     examples = (_example(head, number) for head in loader for number in range(plan.uses))
@@ -95,7 +95,7 @@ def _thing(shape: tuple[int, int, int], rng: np.random.Generator) -> FloatArray:
     offsets = [((np.arange(n) - c) / r) ** 2 for n, c, r in zip(shape, centre, radius, strict=True)]
     distance = np.sqrt(offsets[0][:, None, None] + offsets[1][:, None] + offsets[2]).astype(np.float32)
     wavelength = float(rng.uniform(4, 30))
-    mottled = smooth_field(shape, wavelength, Chance(rng, torch.device("cpu"))).numpy()
+    mottled = smooth_field(shape, wavelength, Generators(rng, torch.device("cpu"))).numpy()
     inside = np.exp(np.float32(rng.uniform(0.05, 0.6)) * mottled)
     shell = np.where(distance > rng.uniform(0.6, 0.95), np.float32(rng.uniform(0.1, 2)), np.float32(1))
     thing: FloatArray = ((distance < 1) * inside * shell + noise).astype(np.float32)

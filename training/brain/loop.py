@@ -8,7 +8,7 @@ from torch import Tensor
 
 from training.running.run import Journal, Learner, Losses, RunPlan, learning_rate
 from training.synthesis.examples import Example, Examples, Supply
-from training.synthesis.heads import Mishaps
+from training.synthesis.heads import CorruptionModel
 
 _REPORT_EVERY = 50
 
@@ -31,11 +31,11 @@ class BoxPlan(RunPlan):
 Objective = Callable[[Example], tuple[Tensor, dict[str, Tensor]]]
 
 
-def train(learner: Learner, plan: BoxPlan, mishaps: Mishaps | None, objective: Objective) -> None:
+def train(learner: Learner, plan: BoxPlan, corruption_model: CorruptionModel | None, objective: Objective) -> None:
     """Descend ``objective`` on example after example, from the checkpoint in ``plan.run`` if there is one."""
     checkpoint, journal, losses = plan.run / "checkpoint.pt", Journal(plan.run), Losses()
     learner.restore(checkpoint)
-    for example in _examples(learner, plan, mishaps):
+    for example in _examples(learner, plan, corruption_model):
         if learner.step >= plan.steps:
             break
         loss, terms = objective(example.to(learner.fabric.device))
@@ -49,12 +49,12 @@ def train(learner: Learner, plan: BoxPlan, mishaps: Mishaps | None, objective: O
             learner.save(checkpoint)
 
 
-def _examples(learner: Learner, plan: BoxPlan, mishaps: Mishaps | None) -> Iterable[Example]:
+def _examples(learner: Learner, plan: BoxPlan, corruption_model: CorruptionModel | None) -> Iterable[Example]:
     """This device's part of the stream, from the step on that the run has reached."""
     supply = Supply(
         label_maps=plan.label_maps,
         bank=plan.bank,
-        mishaps=mishaps,
+        corruption_model=corruption_model,
         seed=plan.seed,
         batch=plan.batch,
         device=learner.fabric.device,

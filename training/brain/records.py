@@ -25,19 +25,19 @@ from models.preprocess import Grid, isotropic_grid, nearest, resample
 from training.brain.losses import cross_entropy, error_maps, variance_targets
 from training.brain.networks import BRAIN_GRID, VARIANCES, load_locator, locator_of
 from training.running.run import load_weights
-from training.synthesis.chance import Chance, chance_of
 from training.synthesis.examples import origin_of
-from training.synthesis.heads import Mishaps, brain_mask, brain_scale, draw_mishaps
+from training.synthesis.generators import Generators, generators_of
+from training.synthesis.heads import CorruptionModel, brain_mask, brain_scale, draw_corruptions
 from training.synthesis.scene import Scene, draw_scene
 
 Record = Mapping[str, npt.NDArray[np.float32]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LooksPlan:
+class RecordsPlan:
     """``start``: checkpoint of the network, or an exported judge; ``heads``: so many, each clean and, mostly, spoilt.
 
-    ``processes``: so many look at once.
+    ``processes``: so many at once.
     """
 
     folder: Path
@@ -47,11 +47,11 @@ class LooksPlan:
     label_maps: Path
     heads: int
     processes: int
-    mishaps: Mishaps
+    corruption_model: CorruptionModel
     seed: int
 
 
-def write_looks(plan: LooksPlan) -> list[Path]:
+def write_records(plan: RecordsPlan) -> list[Path]:
     """The records, about twice ``plan.heads``; those that are there are kept. Heads that are not found have none."""
     plan.folder.mkdir(parents=True, exist_ok=True)
     missing = [number for number in range(plan.heads) if not _done(plan, number).exists()]
@@ -61,14 +61,16 @@ def write_looks(plan: LooksPlan) -> list[Path]:
     return sorted(plan.folder.glob("??????-*.npz"))
 
 
-def _done(plan: LooksPlan, number: int) -> Path:
+def _done(plan: RecordsPlan, number: int) -> Path:
     return plan.folder / f"{number:06d}.done"
 
 
-def _write(plan: LooksPlan, number: int) -> None:
+def _write(plan: RecordsPlan, number: int) -> None:
     """The records of one head; a killed run never leaves half a file that counts."""
     torch.set_num_threads(1)  # the processes beside this one have the other cores
-    for kind, record in zip(("clean", "spoilt"), _look(plan, chance_of(plan.seed, number)), strict=False):
+    for kind, record in zip(
+        ("clean", "spoilt"), _records_of_head(plan, generators_of(plan.seed, number)), strict=False
+    ):
         path = plan.folder / f"{number:06d}-{kind}.npz"
         partial_file = path.with_suffix(".part.npz")
         np.savez(partial_file, allow_pickle=False, **{name: np.asarray(v, np.float16) for name, v in record.items()})
@@ -77,27 +79,27 @@ def _write(plan: LooksPlan, number: int) -> None:
 
 
 @torch.no_grad()
-def _look(plan: LooksPlan, chance: Chance) -> list[Record]:
+def _records_of_head(plan: RecordsPlan, generators: Generators) -> list[Record]:
     """The record of the clean head, then of the spoilt one if something went wrong; none where no head is found."""
     origin = origin_of(plan.bank, plan.label_maps, torch.device("cpu"))
-    scene = draw_scene(origin, chance, as_scanned=True)
-    corruptions, severity = draw_mishaps(plan.mishaps, chance.host)
-    look = _looking(plan.start, plan.locator)
+    scene = draw_scene(origin, generators, as_scanned=True)
+    corruptions, severity = draw_corruptions(plan.corruption_model, generators.host)
+    predictor = _predictor(plan.start, plan.locator)
     try:
-        clean = look.at(scene, ())
-        spoilt = look.at(scene, tuple(corruptions.values())) if corruptions else None
+        clean = predictor.predict(scene, ())
+        spoilt = predictor.predict(scene, tuple(corruptions.values())) if corruptions else None
     except NoHeadFound:
         return []
     nothing = torch.zeros(1, len(ARTEFACTS))
     records = [clean.record(variance_targets(clean.errors, clean.errors, nothing))]
     if spoilt is not None:
-        usual = look.again(scene, spoilt.prepared.grid)
+        usual = predictor.errors_of_clean(scene, spoilt.prepared.grid)
         records.append(spoilt.record(variance_targets(spoilt.errors, usual, torch.from_numpy(severity)[None])))
     return records
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Sight:
+class _Judged:
     """One prepared image, what the network found in it, and the error of its labels (1, D/2, H/2, W/2)."""
 
     prepared: Prepared
@@ -115,13 +117,13 @@ class _Sight:
         }
 
 
-class _Looking:
-    """A network and a locator that look at scenes."""
+class _Predictor:
+    """A network and a locator, applied to scenes as the daemon applies them to series."""
 
     def __init__(self, network: BrainNet, locate: Locate) -> None:
         self._network, self._locate = network, locate
 
-    def at(self, scene: Scene, corruptions: Sequence[Corruption]) -> _Sight:
+    def predict(self, scene: Scene, corruptions: Sequence[Corruption]) -> _Judged:
         """The scene as it is served after these artefacts.
 
         Raises:
@@ -130,9 +132,9 @@ class _Looking:
         stored, grid = scene.stored(corruptions)
         prepared = prepare(stored.numpy(), grid.affine, BRAIN_GRID, self._locate)
         found = self._network(torch.from_numpy(prepared.image)[None, None])
-        return _Sight(prepared=prepared, found=found, errors=_errors(found, scene, prepared.grid))
+        return _Judged(prepared=prepared, found=found, errors=_errors(found, scene, prepared.grid))
 
-    def again(self, scene: Scene, box: Grid) -> Tensor:
+    def errors_of_clean(self, scene: Scene, box: Grid) -> Tensor:
         """The error of the labels of the clean scene in a box that was placed on the spoilt one."""
         stored, grid = scene.stored()
         head = isotropic_grid(grid, BRAIN_GRID.spacing_mm)
@@ -152,7 +154,7 @@ def _truth(scene: Scene, box: Grid) -> Tensor:
 
 
 @cache
-def _looking(start: Path, locator: Path) -> _Looking:
+def _predictor(start: Path, locator: Path) -> _Predictor:
     network = BrainNet(BrainConfig()).eval()
     load_weights(start, network, without=VARIANCES)
-    return _Looking(network, locator_of(load_locator(locator)))
+    return _Predictor(network, locator_of(load_locator(locator)))

@@ -18,7 +18,7 @@ from training.brain.losses import stochastic_nll
 from training.brain.networks import VARIANCES
 from training.running.run import Learner, load_weights
 from training.synthesis.examples import Example
-from training.synthesis.heads import Mishaps
+from training.synthesis.heads import CorruptionModel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +30,7 @@ class StochasticPlan(BoxPlan):
     peak_rate: float = 2e-3
     warm_up: int = 50
     samples: int = 20
-    mishaps: Mishaps = field(default_factory=lambda: Mishaps(probability=0.6))
+    corruption_model: CorruptionModel = field(default_factory=lambda: CorruptionModel(probability=0.6))
     seed: int = 9
 
 
@@ -63,7 +63,7 @@ def train_stochastic(plan: StochasticPlan) -> None:
         losses = torch.stack([torch.stack(terms) for terms in each]).mean(dim=0)
         return losses[0], dict(zip(("nll", "nll_of_mean", "deviation"), losses, strict=True))
 
-    train(learner, plan, plan.mishaps, objective)
+    train(learner, plan, plan.corruption_model, objective)
 
 
 def _losses(

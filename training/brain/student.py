@@ -18,7 +18,7 @@ from training.brain.losses import cross_entropy, error_maps, poisson_regression,
 from training.brain.task import segmentation_losses
 from training.running.run import Learner, load_weights
 from training.synthesis.examples import Example
-from training.synthesis.heads import Mishaps
+from training.synthesis.heads import CorruptionModel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +29,7 @@ class StudentPlan(BoxPlan):
     steps: int = 10_000
     peak_rate: float = 3e-4
     variance_weight: float = 1.0
-    mishaps: Mishaps = field(default_factory=lambda: Mishaps(probability=0.6))
+    corruption_model: CorruptionModel = field(default_factory=lambda: CorruptionModel(probability=0.6))
     seed: int = 4
 
 
@@ -46,7 +46,7 @@ def train_student(plan: StudentPlan) -> None:
         terms = {"dice_loss": dice, "cross_entropy": errors.mean(), "variance_loss": variance}
         return dice + errors.mean() + plan.variance_weight * variance, terms
 
-    train(learner, plan, plan.mishaps, objective)
+    train(learner, plan, plan.corruption_model, objective)
 
 
 @torch.no_grad()

@@ -18,9 +18,9 @@ from models.physics.artefacts import ARTEFACTS
 from models.physics.spectrum import feature_names
 from training.brain.losses import poisson_regression
 from training.brain.networks import VARIANCES
-from training.brain.records import LooksPlan, write_looks
+from training.brain.records import RecordsPlan, write_records
 from training.running.run import Journal, Learner, Losses, RunPlan, learning_rate, load_weights
-from training.synthesis.heads import Mishaps
+from training.synthesis.heads import CorruptionModel
 
 _REPORT_EVERY = 100
 #: Side of the part of an image that a step looks at, in voxels of half resolution, and how much of its rim is not
@@ -35,7 +35,7 @@ _DOUBT, _SCALE = 0.9, 0.08
 class VariancesPlan(RunPlan):
     """``start``: whose labels stay, a checkpoint or an exported judge; ``cause``, ``locator``: what it is served with.
 
-    ``heads``: looked at, by ``processes`` at once; ``batch``: parts of so many images a step.
+    ``heads``: recorded by ``processes`` at once; ``batch``: parts of so many images a step.
     """
 
     start: Path
@@ -50,13 +50,13 @@ class VariancesPlan(RunPlan):
     peak_rate: float = 3e-3
     warm_up: int = 50
     tail: float = 0.6
-    mishaps: Mishaps = field(default_factory=lambda: Mishaps(probability=0.9))
+    corruption_model: CorruptionModel = field(default_factory=lambda: CorruptionModel(probability=0.9))
     seed: int = 8
 
 
 def train_variances(plan: VariancesPlan) -> None:
-    """Look at the heads and train; or resume where either left off."""
-    records = write_looks(looks_of(plan))
+    """Record what the finished network does to the heads and train; or resume where either left off."""
+    records = write_records(records_plan_of(plan))
     torch.manual_seed(plan.seed)  # the first weights are drawn before the learner seeds everything
     network = BrainNet(BrainConfig())
     load_weights(plan.start, network, without=VARIANCES)
@@ -80,17 +80,17 @@ def train_variances(plan: VariancesPlan) -> None:
             learner.save(checkpoint)
 
 
-def looks_of(plan: VariancesPlan) -> LooksPlan:
-    """What is looked at before the training."""
-    return LooksPlan(
-        folder=plan.run / "looks",
+def records_plan_of(plan: VariancesPlan) -> RecordsPlan:
+    """The records that are written before the training."""
+    return RecordsPlan(
+        folder=plan.run / "records",
         start=plan.start,
         locator=plan.locator,
         bank=plan.bank,
         label_maps=plan.label_maps,
         heads=plan.heads,
         processes=plan.processes,
-        mishaps=plan.mishaps,
+        corruption_model=plan.corruption_model,
         seed=plan.seed,
     )
 

@@ -15,9 +15,9 @@ from models.physics.severity import draw
 from models.preprocess import Grid, nearest
 from training.evaluation.torchio_simulator import draw_scan
 from training.synthesis.appearance import draw_voxel_size
-from training.synthesis.chance import chance_of
 from training.synthesis.examples import origin_of
-from training.synthesis.heads import Mishaps, draw_mishaps
+from training.synthesis.generators import generators_of
+from training.synthesis.heads import CorruptionModel, draw_corruptions
 from training.synthesis.scene import DrawSize, draw_scene
 from training.truth import Truth
 
@@ -67,21 +67,21 @@ def _alone(artefact: Artefact | None, severity: float) -> npt.NDArray[np.float32
 class SyntheticPeople:
     """Heads of a seed as a scanner stores them, of the contrasts that scans have, with labels on the stored grid.
 
-    ``mishaps``: what may go wrong in them, if anything.
+    ``corruption_model``: what may go wrong in them, if anything.
     """
 
     bank: Path
     label_maps: Path
     seed: int
-    mishaps: Mishaps | None = None
+    corruption_model: CorruptionModel | None = None
     draw_size: DrawSize = draw_voxel_size
 
     def head(self, number: int) -> Truth:
         """The same number, the same head."""
         origin = origin_of(self.bank, self.label_maps, torch.device("cpu"))
-        chance = chance_of(self.seed, number)
-        scene = draw_scene(origin, chance, draw_size=self.draw_size, as_scanned=True)
-        corruptions, severity = draw_mishaps(self.mishaps, chance.host)
+        generators = generators_of(self.seed, number)
+        scene = draw_scene(origin, generators, draw_size=self.draw_size, as_scanned=True)
+        corruptions, severity = draw_corruptions(self.corruption_model, generators.host)
         stored, grid = scene.stored(tuple(corruptions.values()))
         labels = scene.shares.argmax(dim=0).numpy().astype(np.uint8)
         return Truth(

@@ -143,7 +143,7 @@ class Movement:
         return _like(image, _array(motion(turned)).transpose(np.argsort(order)))
 
 
-Mishap = RicianNoise | Spikes | ThickVoxels | FoldOver | Movement
+Corruption = RicianNoise | Spikes | ThickVoxels | FoldOver | Movement
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,7 +152,7 @@ class SecondScan:
 
     acquired_mm: float
     stored_mm: Triple
-    mishap: Mishap | None = None
+    corruption: Corruption | None = None
 
     def apply(self, voxels: Image, affine: Affine) -> tuple[Image, Affine]:
         """The stored image, float32 whole numbers from 0 to 4095, of a head (i, j, k), and its affine (4, 4).
@@ -161,7 +161,7 @@ class SecondScan:
         """
         turned, turned_affine = canonical(voxels, affine)
         acquired = _spline(_image(turned, turned_affine), (self.acquired_mm,) * 3)
-        stored = _spline(self.mishap.apply(acquired) if self.mishap else acquired, self.stored_mm)
+        stored = _spline(self.corruption.apply(acquired) if self.corruption else acquired, self.stored_mm)
         array = _array(stored)
         scaled: Image = np.rint(array * (_LEVELS / max(float(array.max()), 1e-6))).astype(np.float32)
         return scaled, np.asarray(stored.affine, float)
@@ -171,8 +171,8 @@ def draw_scan(artefact: Artefact | None, severity: float, rng: np.random.Generat
     """Random grids, and random parameters of one artefact at ``severity``; 0.1 is barely seen, 1 is awful."""
     stored = rng.uniform(1.0, 2.0, 3) if rng.random() < 0.5 else np.full(3, rng.uniform(1.0, 2.0))
     acquired = float(rng.uniform(1.3, 1.7))
-    mishap = _DRAWERS[artefact](severity, rng) if artefact and severity > 0 else None
-    return SecondScan(acquired_mm=acquired, stored_mm=_triple(stored), mishap=mishap)
+    corruption = _DRAWERS[artefact](severity, rng) if artefact and severity > 0 else None
+    return SecondScan(acquired_mm=acquired, stored_mm=_triple(stored), corruption=corruption)
 
 
 def _draw_noise(severity: float, rng: np.random.Generator) -> RicianNoise:
@@ -215,7 +215,7 @@ def _draw_movement(severity: float, rng: np.random.Generator) -> Movement:
     )
 
 
-_DRAWERS: dict[Artefact, Callable[[float, np.random.Generator], Mishap]] = {
+_DRAWERS: dict[Artefact, Callable[[float, np.random.Generator], Corruption]] = {
     Artefact.NOISE: _draw_noise,
     Artefact.SPIKE: _draw_spikes,
     Artefact.BLUR: _draw_thick,

@@ -14,7 +14,7 @@ import torch
 from scipy.spatial.transform import Rotation
 from torch import Tensor
 
-from training.synthesis.chance import Chance, chance_of
+from training.synthesis.generators import Generators, generators_of
 from training.synthesis.labelmaps import LabelMap
 from training.synthesis.random_fields import smooth_field
 
@@ -49,12 +49,12 @@ def draw_deformation(rng: np.random.Generator) -> Deformation:
 def deform(head: LabelMap, deformation: Deformation) -> Tensor:
     """The head on the canvas after the deformation, nearest neighbour: uint8 ``CANVAS``, where the label map is."""
     matrix, device = _matrix(deformation), head.classes.device
-    chance = chance_of(deformation.seed, device=device)
+    generators = generators_of(deformation.seed, device=device)
     index = torch.zeros(CANVAS, dtype=torch.int32, device=device)
     inside = torch.ones(CANVAS, dtype=torch.bool, device=device)
     axes = [torch.arange(n, device=device) - float(c) for n, c in zip(CANVAS, BRAIN_CENTRE, strict=True)]
     for axis, size in enumerate(head.classes.shape):
-        bend = smooth_field(CANVAS, 32, chance) + smooth_field(CANVAS, 64, chance)
+        bend = smooth_field(CANVAS, 32, generators) + smooth_field(CANVAS, 64, generators)
         i, j, k = (float(matrix[axis, a]) * along for a, along in enumerate(axes))
         place = i[:, None, None] + j[:, None] + k + deformation.bend_mm * bend + float(head.brain_centre[axis])
         position = place.round().int()
@@ -71,10 +71,10 @@ class Bank:
         if not self._paths:
             raise FileNotFoundError(f"no anatomies in {folder}: run python -m training bank --out {folder} first")
 
-    def draw(self, chance: Chance) -> Tensor:
+    def draw(self, generators: Generators) -> Tensor:
         """One of them: uint8 ``CANVAS``."""
-        path = self._paths[chance.host.integers(len(self._paths))]
-        return torch.from_numpy(np.load(path)).to(chance.device)
+        path = self._paths[generators.host.integers(len(self._paths))]
+        return torch.from_numpy(np.load(path)).to(generators.device)
 
 
 class Fresh:
@@ -83,10 +83,10 @@ class Fresh:
     def __init__(self, heads: Sequence[LabelMap]) -> None:
         self._heads = heads
 
-    def draw(self, chance: Chance) -> Tensor:
+    def draw(self, generators: Generators) -> Tensor:
         """A new one: uint8 ``CANVAS``, where the label maps are."""
-        head = self._heads[int(chance.host.integers(len(self._heads)))]
-        return deform(head, draw_deformation(chance.host))
+        head = self._heads[int(generators.host.integers(len(self._heads)))]
+        return deform(head, draw_deformation(generators.host))
 
 
 Anatomies = Bank | Fresh

@@ -15,8 +15,8 @@ from torch.nn import functional as F
 from models.physics.kspace import Corruption
 from models.preprocess import Grid
 from training.synthesis.anatomy import BRAIN_CENTRE
-from training.synthesis.chance import Chance, Shape
 from training.synthesis.contrast import Contrast, draw_contrast
+from training.synthesis.generators import Generators, Shape
 from training.synthesis.labelmaps import GREY, WHITE, ClassTable
 from training.synthesis.random_fields import smooth_field
 from training.synthesis.scanner import Reconstruction, reconstruct
@@ -133,7 +133,7 @@ def draw_thick_slices(rng: np.random.Generator, *, thinnest_mm: int = 2) -> Shap
 
 
 def render(
-    classes: Tensor, table: ClassTable, appearance: Appearance, protocol: Protocol, chance: Chance
+    classes: Tensor, table: ClassTable, appearance: Appearance, protocol: Protocol, generators: Generators
 ) -> tuple[Tensor, Grid]:
     """The ideal image of an anatomy (uint8, 1 mm): what the coil would see without noise, on the protocol's grid."""
     cropped = cut(classes, protocol)
@@ -143,10 +143,10 @@ def render(
         for values in (appearance.mean, appearance.spread, table.outside.astype(np.float32))
     )
     shape: Shape = tuple(image.shape)  # type: ignore[assignment]
-    image = image + texture * chance.noise(shape)
-    patches = smooth_field(shape, chance.host.uniform(4, 16), chance)
+    image = image + texture * generators.noise(shape)
+    patches = smooth_field(shape, generators.host.uniform(4, 16), generators)
     image = image * (1 + outside * (torch.exp(appearance.mixing * patches) - 1))
-    image = image * torch.exp(appearance.shading * smooth_field(shape, 90 / max(voxel), chance))
+    image = image * torch.exp(appearance.shading * smooth_field(shape, 90 / max(voxel), generators))
     return (image / 160).clamp(min=0) ** appearance.gamma, _grid(shape, protocol)
 
 

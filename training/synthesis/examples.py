@@ -13,8 +13,8 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from models.physics.artefacts import ARTEFACTS
 from training.synthesis.anatomy import Bank, Fresh
-from training.synthesis.chance import Shape, chance_of
-from training.synthesis.heads import Box, Mishaps, cut_box, draw_head
+from training.synthesis.generators import Shape, generators_of
+from training.synthesis.heads import Box, CorruptionModel, cut_box, draw_head
 from training.synthesis.labelmaps import load_class_table, load_label_maps
 from training.synthesis.scene import Origin
 
@@ -64,7 +64,7 @@ class Supply:
 
     label_maps: Path
     bank: Path | None
-    mishaps: Mishaps | None
+    corruption_model: CorruptionModel | None
     seed: int
     batch: int
     device: torch.device
@@ -76,8 +76,8 @@ class Supply:
         shape: Shape = tuple(int(rng.choice(sides)) for sides in BOX_SIDES)  # type: ignore[assignment]
         boxes: list[Box] = []
         for attempt in count():
-            chance = chance_of(self.seed, number, attempt, device=self.device)
-            head = draw_head(origin, self.mishaps, chance)
+            generators = generators_of(self.seed, number, attempt, device=self.device)
+            head = draw_head(origin, self.corruption_model, generators)
             box = cut_box(head, shape, rng)
             boxes += [] if box is None else [box]
             if len(boxes) == self.batch:

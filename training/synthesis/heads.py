@@ -14,7 +14,7 @@ from models.physics.artefacts import ARTEFACTS, Artefact
 from models.physics.kspace import Corruption
 from models.physics.severity import draw
 from models.preprocess import Grid, resampling_weights
-from training.synthesis.chance import Chance, Shape, chance_of
+from training.synthesis.generators import Generators, Shape, generators_of
 from training.synthesis.labelmaps import GREY
 from training.synthesis.random_fields import along_axes
 from training.synthesis.scene import Origin, draw_scene
@@ -39,7 +39,7 @@ class Head:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Mishaps:
+class CorruptionModel:
     """How often and how much goes wrong: probability of any artefact, of a second one, and the severity range.
 
     ``kinds``: the artefacts that occur.
@@ -58,11 +58,17 @@ class SyntheticHeads(IterableDataset[Head]):
     """
 
     def __init__(
-        self, origin: Origin, seed: int, *, first: int = 0, stride: int = 1, mishaps: Mishaps | None = None
+        self,
+        origin: Origin,
+        seed: int,
+        *,
+        first: int = 0,
+        stride: int = 1,
+        corruption_model: CorruptionModel | None = None,
     ) -> None:
         self._origin = origin
         self._seed, self._first, self._stride = seed, first, stride
-        self._mishaps = mishaps
+        self._corruption_model = corruption_model
 
     def __iter__(self) -> Iterator[Head]:
         worker = get_worker_info()
@@ -74,15 +80,15 @@ class SyntheticHeads(IterableDataset[Head]):
 
     def head(self, number: int) -> Head:
         """Head ``number`` of the stream."""
-        chance = chance_of(self._seed, number, device=self._origin.device)
-        return draw_head(self._origin, self._mishaps, chance)
+        generators = generators_of(self._seed, number, device=self._origin.device)
+        return draw_head(self._origin, self._corruption_model, generators)
 
 
 @torch.no_grad()
-def draw_head(origin: Origin, mishaps: Mishaps | None, chance: Chance) -> Head:
+def draw_head(origin: Origin, corruption_model: CorruptionModel | None, generators: Generators) -> Head:
     """One head of a random anatomy."""
-    scene = draw_scene(origin, chance)
-    corruptions, severity = draw_mishaps(mishaps, chance.host)
+    scene = draw_scene(origin, generators)
+    corruptions, severity = draw_corruptions(corruption_model, generators.host)
 
     def scanned(*present: Corruption) -> Tensor:
         stored, grid = scene.stored(present)
@@ -101,17 +107,17 @@ def draw_head(origin: Origin, mishaps: Mishaps | None, chance: Chance) -> Head:
     )
 
 
-def draw_mishaps(
-    mishaps: Mishaps | None, rng: np.random.Generator
+def draw_corruptions(
+    corruption_model: CorruptionModel | None, rng: np.random.Generator
 ) -> tuple[dict[Artefact, Corruption], npt.NDArray[np.float32]]:
     """None, one or two artefacts and the severity of each (5,)."""
     severity = np.zeros(len(ARTEFACTS), np.float32)
-    if mishaps is None or rng.random() >= mishaps.probability:
+    if corruption_model is None or rng.random() >= corruption_model.probability:
         return {}, severity
-    count = 2 if rng.random() < mishaps.second else 1
-    kinds = [ARTEFACTS.index(kind) for kind in mishaps.kinds]
+    count = 2 if rng.random() < corruption_model.second else 1
+    kinds = [ARTEFACTS.index(kind) for kind in corruption_model.kinds]
     chosen = rng.choice(kinds, min(count, len(kinds)), replace=False)
-    severity[chosen] = rng.uniform(*mishaps.severity, len(chosen))
+    severity[chosen] = rng.uniform(*corruption_model.severity, len(chosen))
     return {ARTEFACTS[i]: draw(ARTEFACTS[i], float(severity[i]), rng) for i in chosen}, severity
 
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from models.physics.kspace import Blur, Corruption, Fold, LineWeights, Motion, Movement, Noise, Spike, Wrap, in_order
-from training.synthesis.chance import seeded_noise
+from training.synthesis.generators import seeded_noise
 
 
 def acquire(image: Tensor, corruptions: Iterable[Corruption], spacing: npt.ArrayLike) -> Tensor:

@@ -20,7 +20,7 @@ from training.synthesis.appearance import (
     scan,
     tissue_shares,
 )
-from training.synthesis.chance import Chance, Shape
+from training.synthesis.generators import Generators, Shape
 from training.synthesis.labelmaps import ClassTable
 from training.synthesis.scanner import draw_reconstruction
 
@@ -53,10 +53,10 @@ class Scene:
 
 
 def draw_scene(
-    origin: Origin, chance: Chance, *, draw_size: DrawSize = draw_voxel_size, as_scanned: bool | None = None
+    origin: Origin, generators: Generators, *, draw_size: DrawSize = draw_voxel_size, as_scanned: bool | None = None
 ) -> Scene:
     """An anatomy, a protocol and an appearance at random; ``as_scanned``: see ``draw_appearance``."""
-    rng, table, classes = chance.host, origin.table, origin.anatomies.draw(chance)
+    rng, table, classes = generators.host, origin.table, origin.anatomies.draw(generators)
     protocol = Protocol(
         field_of_view=draw_field_of_view(CANVAS, rng),
         voxel_mm=draw_size(rng),
@@ -64,5 +64,5 @@ def draw_scene(
     )
     shares, shares_grid = tissue_shares(classes, table, protocol)
     seen, appearance = alter_outside(classes, table, rng), draw_appearance(table, rng, as_scanned=as_scanned)
-    ideal, grid = render(seen, table, appearance, protocol, chance)
+    ideal, grid = render(seen, table, appearance, protocol, generators)
     return Scene(ideal=ideal, grid=grid, protocol=protocol, shares=shares, shares_grid=shares_grid)

@@ -10,7 +10,7 @@ Shape = tuple[int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Chance:
+class Generators:
     """``host`` draws parameters and coarse lattices; ``device`` is where noise of an image's size is drawn and used.
 
     The same seed gives the same head on the same kind of device.
@@ -30,6 +30,6 @@ def seeded_noise(shape: tuple[int, ...], seed: int, device: torch.device, dtype:
     return torch.randn(shape, generator=generator, device=device, dtype=dtype)
 
 
-def chance_of(*seed: int, device: torch.device | str = "cpu") -> Chance:
+def generators_of(*seed: int, device: torch.device | str = "cpu") -> Generators:
     """The stream of draws that these numbers name."""
-    return Chance(np.random.default_rng(seed), torch.device(device))
+    return Generators(np.random.default_rng(seed), torch.device(device))
