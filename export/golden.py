@@ -6,7 +6,6 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import torch
-from training.synthesis.generators import generators_of
 
 from export.declared import OUTPUTS, SERIES, TOLERANCES
 from models.brain.familiarity import Space, distances
@@ -18,6 +17,7 @@ from models.methods.brain import ROLE
 from models.physics.kspace import Noise
 from training.brain.networks import networks_by
 from training.synthesis.appearance import Protocol, draw_appearance, render, scan
+from training.synthesis.generators import generators_of
 from training.synthesis.labelmaps import TISSUES, load_class_table
 from training.synthesis.scanner import Reconstruction
 
