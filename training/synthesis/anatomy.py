@@ -14,7 +14,7 @@ import torch
 from scipy.spatial.transform import Rotation
 from torch import Tensor
 
-from training.synthesis.generators import Generators, generators_of
+from training.synthesis.generators import Generators, Shape, generators_of
 from training.synthesis.labelmaps import LabelMap
 from training.synthesis.random_fields import smooth_field
 
@@ -46,21 +46,23 @@ def draw_deformation(rng: np.random.Generator) -> Deformation:
     )
 
 
-def deform(head: LabelMap, deformation: Deformation) -> Tensor:
-    """The head on the canvas after the deformation, nearest neighbour: uint8 ``CANVAS``, where the label map is."""
+def deform(
+    head: LabelMap, deformation: Deformation, canvas: Shape = CANVAS, centre: Shape = BRAIN_CENTRE
+) -> Tensor:
+    """The head on a canvas with the brain's centre at ``centre``, nearest neighbour: as the label map, ``canvas``."""
     matrix, device = _matrix(deformation), head.classes.device
     generators = generators_of(deformation.seed, device=device)
-    index = torch.zeros(CANVAS, dtype=torch.int32, device=device)
-    inside = torch.ones(CANVAS, dtype=torch.bool, device=device)
-    axes = [torch.arange(n, device=device) - float(c) for n, c in zip(CANVAS, BRAIN_CENTRE, strict=True)]
+    index = torch.zeros(canvas, dtype=torch.int32, device=device)
+    inside = torch.ones(canvas, dtype=torch.bool, device=device)
+    axes = [torch.arange(n, device=device) - float(c) for n, c in zip(canvas, centre, strict=True)]
     for axis, size in enumerate(head.classes.shape):
-        bend = smooth_field(CANVAS, 32, generators) + smooth_field(CANVAS, 64, generators)
+        bend = smooth_field(canvas, 32, generators) + smooth_field(canvas, 64, generators)
         i, j, k = (float(matrix[axis, a]) * along for a, along in enumerate(axes))
         place = i[:, None, None] + j[:, None] + k + deformation.bend_mm * bend + float(head.brain_centre[axis])
         position = place.round().int()
         inside &= (position >= 0) & (position < size)
         index = index * size + position.clamp(0, size - 1)
-    return head.classes.flatten().index_select(0, index.flatten()).view(CANVAS) * inside
+    return head.classes.flatten().index_select(0, index.flatten()).view(canvas) * inside
 
 
 class Bank:

@@ -58,7 +58,7 @@ class ClassTable:
 
 def load_class_table(folder: Path) -> ClassTable:
     """The class table beside the label maps."""
-    labels, classes = _generation_classes(folder)
+    labels, classes = generation_classes(folder)
     tissue = np.zeros(classes.max() + 1, np.uint8)
     for value, members in _TISSUE_OF.items():
         tissue[classes[np.isin(labels, members)]] = value
@@ -74,18 +74,20 @@ def load_label_maps(folder: Path, device: torch.device | str = "cpu") -> list[La
     paths = sorted(folder.glob("training_seg_*.nii.gz"))
     if not paths:
         raise FileNotFoundError(f"no training_seg_*.nii.gz in {folder}: point --data at the folder with labelmaps/")
-    labels, classes = _generation_classes(folder)
+    labels, classes = generation_classes(folder)
     table = np.zeros(labels.max() + 1, np.uint8)
     table[labels] = classes
-    return [_load(path, table, load_class_table(folder), device) for path in paths]
+    return [read_label_map(path, table, load_class_table(folder), device) for path in paths]
 
 
-def _generation_classes(folder: Path) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def generation_classes(folder: Path) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """The labels of the maps (L,), and the class of each."""
     labels = np.load(folder / "generation_labels.npy").astype(int)
     return labels, np.load(folder / "generation_classes_contrast_specific.npy").astype(int)
 
 
-def _load(path: Path, table: Classes, properties: ClassTable, device: torch.device | str) -> LabelMap:
+def read_label_map(path: Path, table: Classes, properties: ClassTable, device: torch.device | str = "cpu") -> LabelMap:
+    """One file; ``table``: label -> class, 0 beyond its end; ``properties`` of those classes."""
     image = nib.as_closest_canonical(nib.load(path))
     voxels = np.asarray(image.dataobj).astype(int)
     voxels[voxels >= table.size] = 0
