@@ -124,6 +124,30 @@ def prepare(voxels: npt.NDArray[np.floating], affine: Affine, network: NetworkGr
     Raises:
         NoHeadFound: nothing but noise, or less brain than any head has.
     """
+    box = cut_about_brain(voxels, affine, network, locate)
+    scale = float(np.percentile(box.image[box.brain], 95)) if box.brain.any() else 0.0
+    return Prepared(box.image / np.float32(scale or 1.0), box.grid, box.features)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrainBox:
+    """``image`` float32 (D, H, W) about the brain on ``grid``, as bright as it came; ``brain``: roughly where it is.
+
+    ``features`` (F,): of the whole image's spectrum.
+    """
+
+    image: FloatArray
+    brain: npt.NDArray[np.bool_]
+    grid: Grid
+    features: FloatArray
+
+
+def cut_about_brain(voxels: npt.NDArray[np.floating], affine: Affine, network: NetworkGrid, locate: Locate) -> BrainBox:
+    """Find the brain, and cut the box about it.
+
+    Raises:
+        NoHeadFound: nothing but noise, or less brain than any head has.
+    """
     turned, turned_affine = canonical(voxels, affine)
     features = describe(turned, turned_affine)
     if is_noise(features):
@@ -136,10 +160,8 @@ def prepare(voxels: npt.NDArray[np.floating], affine: Affine, network: NetworkGr
     if brain.sum() * float(np.prod(coarse_grid.spacing)) / 1000 < network.least_brain_ml:
         raise NoHeadFound
     box = box_grid(head, _centre(brain, coarse_grid, head), network.box)
-    cut = nearest(image, head, box)
     inside = nearest(brain, coarse_grid, box)
-    scale = float(np.percentile(cut[inside], 95)) if inside.any() else 0.0
-    return Prepared(cut / np.float32(scale or 1.0), box, features)
+    return BrainBox(image=nearest(image, head, box), brain=inside, grid=box, features=features)
 
 
 def predict(prepared: Prepared, judge: Judge) -> Prediction:

@@ -7,6 +7,7 @@ from models.bundle import Bundle, BundleError
 from models.findings import Findings
 from models.graphs import Run
 from models.methods.brain import Brain
+from models.methods.lesions import Lesions
 from models.subject import Subject
 
 
@@ -22,7 +23,7 @@ class Method(Protocol):
 
 
 #: Method -> what makes it of a bundle; it raises a BundleError where the bundle is not its own.
-METHODS: dict[str, Callable[[Bundle], Method]] = {"brain": Brain}
+METHODS: dict[str, Callable[[Bundle], Method]] = {"brain": Brain, "lesions": Lesions}
 
 
 def method_of(bundle: Bundle) -> Method:

@@ -67,7 +67,12 @@ def load_atlas(data: Path, cache: Path, *, held: bool = False) -> Atlas:
     paths = paths[-HELD_MAPS:] if held else paths[:-HELD_MAPS]
     table, lookup = _classes(folder)
     masks, affine = _masks(data / "lesions" / "gold-masks", held=held)
-    heads = [_head(path, lookup, table, masks, affine, data, cache) for path in paths]
+    heads = []
+    for path in paths:
+        head = read_label_map(path, lookup, table)
+        tissues = table.tissue[head.classes.numpy()]
+        matrix = _to_mni(tissues, data / "templates" / "mni152-2mm", cache / f"{head.name}_to_mni.npy")
+        heads.append(_with_masks(head, masks, np.linalg.inv(affine) @ matrix))
     count = int(masks.max()).bit_length()
     return Atlas(heads=tuple(heads), table=table, ventricles=len(table.tissue) - 1, masks=count)
 
@@ -104,22 +109,18 @@ def _masks(folder: Path, *, held: bool) -> tuple[npt.NDArray[np.int32], Matrix]:
     return bits, affine
 
 
-def _head(
-    path: Path,
-    lookup: npt.NDArray[np.uint8],
-    table: ClassTable,
-    masks: npt.NDArray[np.int32],
-    masks_affine: Matrix,
-    data: Path,
-    cache: Path,
-) -> LabelMap:
-    head = read_label_map(path, lookup, table)
-    classes = head.classes.numpy()
-    kept = cache / f"{head.name}_to_mni.npy"
+def _to_mni(tissues: npt.NDArray[np.uint8], template: Path, kept: Path) -> Matrix:
+    """The registration, from ``kept`` if it is there."""
     if not kept.exists():
-        cache.mkdir(parents=True, exist_ok=True)
-        np.save(kept, register(table.tissue[classes], data / "templates" / "mni152-2mm"))
-    bits = pulled(masks, np.linalg.inv(masks_affine) @ np.load(kept), classes.shape)
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        np.save(kept, register(tissues, template))
+    return np.asarray(np.load(kept), float)
+
+
+def _with_masks(head: LabelMap, masks: npt.NDArray[np.int32], matrix: Matrix) -> LabelMap:
+    """``matrix`` (4, 4): index of the head -> index of the masks."""
+    classes = head.classes.numpy()
+    bits = pulled(masks, matrix, classes.shape)
     packed = torch.from_numpy(classes.astype(np.int32) | (bits << CLASS_BITS))
     return LabelMap(head.name, packed, head.brain_centre)
 
@@ -142,7 +143,7 @@ def register(tissue: npt.NDArray[np.uint8], template: Path) -> Matrix:
     """Affine (4, 4) from an index of a 1 mm label map to MNI mm, by least squares of the tissues' order."""
     parts = [nib.Nifti1Image.from_filename(template / f"MNI152_T1_2mm_Brain_FAST_pve_{n}.nii.gz") for n in range(3)]
     shares = [canonical(np.asarray(p.dataobj, np.float32), np.asarray(p.affine, float)) for p in parts]
-    moving = _itk(sum((n + 1) * share for n, (share, _) in enumerate(shares)), shares[0][1])
+    moving = _itk(np.sum([(n + 1) * share for n, (share, _) in enumerate(shares)], axis=0), shares[0][1])
     fixed = _itk(tissue.astype(np.float32), np.eye(4))
     start = SimpleITK.CenteredTransformInitializer(
         fixed, moving, SimpleITK.AffineTransform(3), SimpleITK.CenteredTransformInitializerFilter.MOMENTS
@@ -169,4 +170,5 @@ def _itk(voxels: npt.NDArray[np.float32], affine: Matrix) -> SimpleITK.Image:
     image = SimpleITK.GetImageFromArray(np.ascontiguousarray(voxels.transpose(2, 1, 0)))
     image.SetSpacing([float(s) for s in spacing])
     image.SetOrigin([float(o) for o in affine[:3, 3]])
-    return SimpleITK.BinShrink(image, [max(1, round(_COARSE_MM / float(s))) for s in spacing])
+    shrunk: SimpleITK.Image = SimpleITK.BinShrink(image, [max(1, round(_COARSE_MM / float(s))) for s in spacing])
+    return shrunk

@@ -46,9 +46,7 @@ def draw_deformation(rng: np.random.Generator) -> Deformation:
     )
 
 
-def deform(
-    head: LabelMap, deformation: Deformation, canvas: Shape = CANVAS, centre: Shape = BRAIN_CENTRE
-) -> Tensor:
+def deform(head: LabelMap, deformation: Deformation, canvas: Shape = CANVAS, centre: Shape = BRAIN_CENTRE) -> Tensor:
     """The head on a canvas with the brain's centre at ``centre``, nearest neighbour: as the label map, ``canvas``."""
     matrix, device = _matrix(deformation), head.classes.device
     generators = generators_of(deformation.seed, device=device)

@@ -1,0 +1,1 @@
+"""White-matter lesions in FLAIR, without torch: the box, the passes, the numbers."""

@@ -1,0 +1,165 @@
+"""From a FLAIR to a map of lesions: the box about the brain, the plain pass, and passes with dropped channels.
+
+The channels that a pass drops are inputs of the graph (Gal and Ghahramani 2016): a runtime that optimises a graph
+removes dropout from it, and twenty passes give one and the same map.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from models.brain.prediction import Locate, NetworkGrid, cut_about_brain
+from models.graphs import Run
+from models.preprocess import Affine, FloatArray, Grid
+
+#: The graph, and what it takes: images (1, 2, D, H, W), FLAIR and T1, and the five masks (1, channels).
+GRAPH, FILE = "lesions", "lesions.onnx"
+IMAGES, MASKS = "images", ("mask1", "mask2", "mask3", "mask4", "mask5")
+#: What it gives: probability of lesion (1, 1, D, H, W), probabilities of tissues (1, 4, D, H, W).
+OUTPUTS = ("lesion", "tissue")
+#: Voxels darker than this share of the brain's 95th percentile are fluid, and do not tell how bright a brain is.
+DARKEST = 0.3
+#: Intensities in units of white matter end here: scalp and moving fluid may be much brighter.
+BRIGHTEST = 6.0
+#: The seed of the dropped channels: nothing in it is to be guessed, it only must not change.
+SEED = 20201
+#: Tissues by their number.
+CSF, GREY, WHITE = 1, 2, 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """``images`` float32 (1, 2, D, H, W): FLAIR and T1, the latter zero where there is none; on ``grid``.
+
+    ``brain_ml``: how much brain the locator found.
+    """
+
+    images: FloatArray
+    grid: Grid
+    brain_ml: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prediction:
+    """What the plain pass says, all float32 (D, H, W) but ``tissues`` (4, D, H, W).
+
+    ``image``: the FLAIR that the network saw; ``probability`` of lesion; ``mask`` bool: where it is called; ``affine``
+    (4, 4) of the grid, RAS mm.
+    """
+
+    image: FloatArray
+    probability: FloatArray
+    tissues: FloatArray
+    mask: npt.NDArray[np.bool_]
+    affine: Affine
+
+    @property
+    def voxel_ml(self) -> float:
+        """Volume of a voxel."""
+        return abs(float(np.linalg.det(self.affine[:3, :3]))) / 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Samples:
+    """What several passes with dropped channels say: ``mean`` and ``variance`` (D, H, W) of the probability.
+
+    ``entropy`` (D, H, W): mean of each pass' own, in bits; ``masks`` uint8 (T, voxels / 8): what each calls, a bit a
+    voxel.
+    """
+
+    mean: FloatArray
+    variance: FloatArray
+    entropy: FloatArray
+    masks: npt.NDArray[np.uint8]
+
+
+def prepare(voxels: npt.NDArray[np.floating], affine: Affine, network: NetworkGrid, locate: Locate) -> Prepared:
+    """Find the brain, cut the box about it, and scale it by the median of the brain without its fluid.
+
+    Lesions move a 95th percentile: theirs is 1.4 to 1.7 times the median.
+
+    Raises:
+        NoHeadFound: nothing but noise, or less brain than any head has.
+    """
+    box = cut_about_brain(voxels, affine, network, locate)
+    flair = scaled(box.image, box.brain)
+    images = np.stack([flair, np.zeros_like(flair)])[None]
+    brain_ml = int(box.brain.sum()) * float(np.prod(box.grid.spacing)) / 1000
+    return Prepared(images=images, grid=box.grid, brain_ml=brain_ml)
+
+
+def scaled(image: FloatArray, brain: npt.NDArray[np.bool_]) -> FloatArray:
+    """The image over the median of its brain without the fluid, in [0, BRIGHTEST]."""
+    inside = image[brain]
+    bright = inside[inside > DARKEST * np.percentile(inside, 95)] if inside.size else inside
+    scale = float(np.median(bright)) if bright.size else 1.0
+    return np.asarray(np.clip(image / np.float32(scale), 0, BRIGHTEST), np.float32)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LesionNetwork:
+    """A graph and how it is asked: ``channels`` of each mask, lesion is called from ``threshold`` on.
+
+    ``dropped``: share of the channels that a sampled pass does without.
+    """
+
+    run: Run
+    channels: Sequence[int]
+    threshold: float
+    dropped: float
+
+    def predict(self, prepared: Prepared) -> Prediction:
+        """The plain pass: nothing is dropped."""
+        out = self.run({IMAGES: prepared.images, **whole_masks(self.channels)})
+        probability = np.asarray(out["lesion"][0, 0], np.float32)
+        return Prediction(
+            image=prepared.images[0, 0],
+            probability=probability,
+            tissues=np.asarray(out["tissue"][0], np.float32),
+            mask=probability >= self.threshold,
+            affine=prepared.grid.affine,
+        )
+
+    def sample(self, prepared: Prepared, passes: int) -> Samples:
+        """Passes without a random share of the channels; the same series, the same channels."""
+        shape = prepared.images.shape[2:]
+        total, squares, doubt = (np.zeros(shape, np.float64) for _ in range(3))
+        called = []
+        for masks in drawn_masks(self.channels, passes=passes, share=self.dropped):
+            p = np.asarray(self.run({IMAGES: prepared.images, **masks})["lesion"][0, 0], np.float32)
+            total += p
+            squares += p.astype(np.float64) ** 2
+            doubt += entropy(p)
+            called.append(np.packbits(p >= self.threshold))
+        mean = total / passes
+        return Samples(
+            mean=mean.astype(np.float32),
+            variance=np.maximum(squares / passes - mean**2, 0).astype(np.float32),
+            entropy=(doubt / passes).astype(np.float32),
+            masks=np.stack(called),
+        )
+
+
+def whole_masks(channels: Sequence[int]) -> Mapping[str, FloatArray]:
+    """Masks that drop nothing."""
+    return {name: np.ones((1, n), np.float32) for name, n in zip(MASKS, channels, strict=True)}
+
+
+def drawn_masks(channels: Sequence[int], *, passes: int, share: float) -> Sequence[Mapping[str, FloatArray]]:
+    """The masks of each pass: 0 for a dropped channel, else 1 / (1 - share)."""
+    rng = np.random.default_rng(SEED)
+    return [
+        {
+            name: ((rng.random((1, n)) >= share) / (1 - share)).astype(np.float32)
+            for name, n in zip(MASKS, channels, strict=True)
+        }
+        for _ in range(passes)
+    ]
+
+
+def entropy(probability: FloatArray) -> FloatArray:
+    """Binary entropy in bits."""
+    p = np.clip(probability, 1e-7, 1 - 1e-7)
+    return np.asarray(-(p * np.log2(p) + (1 - p) * np.log2(1 - p)), np.float32)

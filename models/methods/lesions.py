@@ -1,0 +1,207 @@
+"""White-matter lesions in FLAIR: segmented, counted, and their Dice predicted from the segmentation's own doubt."""
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import numpy.typing as npt
+
+from models.brain.prediction import LOCATOR_GRAPH, NetworkGrid, NoHeadFound, locate_by
+from models.bundle import Bundle, BundleError, structured
+from models.findings import Findings, Lack, Loss, NotThis, Signal, Structure, View
+from models.graphs import Run
+from models.lesions.prediction import (
+    CSF,
+    GRAPH,
+    GREY,
+    IMAGES,
+    MASKS,
+    OUTPUTS,
+    WHITE,
+    LesionNetwork,
+    Prediction,
+    Prepared,
+    Samples,
+    entropy,
+    prepare,
+)
+from models.lesions.scores import interval_ml, lesion_count, lesion_ml, several_passes, single_pass
+from models.manifest import Manifest
+from models.preprocess import FloatArray, Grid, canonical, resample, restore
+from models.statistics.harm import Harm
+from models.subject import Image, Subject
+
+#: The role of the FLAIR.
+ROLE = "flair"
+STRUCTURE = "white matter lesions"
+#: The numbers that are given, in the order in which reasons are told.
+SIGNALS = ("entropy", "predicted Dice", "least predicted Dice", "lesion count", "confidence", "contrast")
+#: Those that passes with dropped channels add, where a bundle asks for passes.
+OF_PASSES = ("mutual information", "pairwise Dice")
+#: Graph -> names of its inputs and of its outputs.
+GRAPHS = {LOCATOR_GRAPH: (("image",), ("brain",)), GRAPH: ((IMAGES, *MASKS), OUTPUTS)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LesionSettings:
+    """What a bundle says to this method.
+
+    ``channels`` of each dropout mask, of which a pass drops the share ``dropped``; ``passes``: how many there are
+    beside the plain one; ``threshold``: from which probability on lesion is called; ``loss``: tells what Dice is lost;
+    ``margin`` of the volume's interval.
+
+    ``bright_fluid``, ``dark_grey``: fluid or grey matter over white matter, above and below which it is no FLAIR.
+    """
+
+    grid: NetworkGrid
+    channels: tuple[int, ...]
+    dropped: float
+    threshold: float
+    loss: Harm
+    margin: float
+    passes: int = 0
+    bright_fluid: float = 0.85
+    dark_grey: float = 0.8
+
+
+class Lesions:
+    """Examines one FLAIR of a head.
+
+    Raises:
+        BundleError: the bundle's graphs or names are not those of this method.
+    """
+
+    def __init__(self, bundle: Bundle) -> None:
+        self._manifest = bundle.manifest
+        self.settings = structured(bundle.manifest.settings, LesionSettings)
+        if wrong := list(_faults(bundle.manifest, self.settings)):
+            raise BundleError(f"bundle {bundle.manifest.name}: {'; '.join(wrong)}: export the bundle again")
+
+    def examine(self, subject: Subject, graphs: Mapping[str, Run]) -> Findings:
+        """The lesions of one head.
+
+        Raises:
+            NotThis: no signal, another contrast, or no head.
+        """
+        image, began = subject.images[ROLE], time.perf_counter()
+        prepared = self.prepare(image, graphs)
+        ready = time.perf_counter()
+        network, passes = self.network(graphs), self.settings.passes
+        prediction = network.predict(prepared)
+        samples = network.sample(prepared, passes) if passes else None
+        seconds = {"preprocess": ready - began, "infer": time.perf_counter() - ready}
+        return self.findings_of(prediction, samples, image, seconds)
+
+    def prepare(self, image: Image, graphs: Mapping[str, Run]) -> Prepared:
+        """The network's box.
+
+        Raises:
+            NotThis: no signal, or no head.
+        """
+        if float(np.ptp(image.voxels)) == 0.0:
+            raise NotThis(Lack.FLAT)
+        try:
+            return prepare(image.voxels, image.affine, self.settings.grid, locate_by(graphs))
+        except NoHeadFound as error:
+            raise NotThis(Lack.NOT_FOUND, "no head") from error
+
+    def network(self, graphs: Mapping[str, Run]) -> LesionNetwork:
+        """The lesion graph, asked as the bundle says."""
+        settings = self.settings
+        return LesionNetwork(
+            run=graphs[GRAPH], channels=settings.channels, threshold=settings.threshold, dropped=settings.dropped
+        )
+
+    def findings_of(
+        self, prediction: Prediction, samples: Samples | None, image: Image, seconds: Mapping[str, float] | None = None
+    ) -> Findings:
+        """What a prediction of ``image`` says in the names of the manifest.
+
+        Raises:
+            NotThis: another contrast by its intensities.
+        """
+        numbers = single_pass(prediction)
+        self._hold_contrast(prediction, numbers)
+        doubt = entropy(prediction.probability if samples is None else samples.mean)
+        volume = lesion_ml(prediction.mask, prediction)
+        loss = self.loss_of(numbers)
+        return Findings(
+            signals=tuple(self._signals(prediction, numbers, loss, samples)),
+            structures=(
+                Structure(name=STRUCTURE, volume_ml=volume, interval_ml=interval_ml(prediction, self.settings.margin)),
+            ),
+            loss=loss,
+            view=View(
+                image=prediction.image,
+                affine=prediction.affine,
+                region=prediction.tissues.argmax(axis=0) > 0,
+                outlined=prediction.mask,
+                heat={"entropy": doubt},
+            ),
+            maps={
+                "lesions": partial(_mask_on_own_grid, prediction, self.settings.threshold, image),
+                "entropy": partial(_on_own_grid, doubt, prediction, image),
+            },
+            seconds=seconds or {},
+        )
+
+    def loss_of(self, numbers: Mapping[str, float]) -> Loss:
+        """The Dice that is expected to be lacking to 1, with its bounds."""
+        low, high = self.settings.loss.interval(numbers)
+        return Loss(expected=min(1.0, self.settings.loss.expect(numbers)), interval=(min(1.0, low), min(1.0, high)))
+
+    def _hold_contrast(self, prediction: Prediction, numbers: Mapping[str, float]) -> None:
+        found = np.bincount(prediction.tissues.argmax(axis=0).ravel(), minlength=WHITE + 1)
+        if not (found[[CSF, GREY, WHITE]] > 0).all():
+            raise NotThis(Lack.NOT_FOUND, "no head")
+        if (grey := numbers["grey over white"]) < self.settings.dark_grey:
+            raise NotThis(Lack.CONTRAST, f"grey matter at {grey:.2f} of white")
+        if (fluid := numbers["fluid over white"]) > self.settings.bright_fluid:
+            raise NotThis(Lack.CONTRAST, f"fluid at {fluid:.2f} of white matter")
+
+    def _signals(
+        self, prediction: Prediction, numbers: Mapping[str, float], loss: Loss, samples: Samples | None
+    ) -> Iterator[Signal]:
+        values = {
+            **numbers,
+            "predicted Dice": 1 - loss.expected,
+            "least predicted Dice": 1 - loss.interval[1],
+            "lesion count": float(lesion_count(prediction.mask, prediction)),
+            **({} if samples is None else several_passes(samples, prediction)),
+        }
+        names = SIGNALS if samples is None else (*SIGNALS, *OF_PASSES)
+        return (self._manifest.signal(name, values[name]) for name in names)
+
+
+def _faults(manifest: Manifest, settings: LesionSettings) -> Iterator[str]:
+    """How a manifest departs from the graphs and the names of this method."""
+    if tuple(manifest.structures) != (STRUCTURE,):
+        yield f"structures are not {STRUCTURE}"
+    if manifest.causes:
+        yield "this method names no causes"
+    if set(manifest.signals) != {*SIGNALS, *(OF_PASSES if settings.passes else ())}:
+        yield "signals are not this method's"
+    if tuple(manifest.inputs) != (ROLE,):
+        yield f"inputs are not {ROLE}"
+    if len(settings.channels) != len(MASKS):
+        yield f"channels are not those of {len(MASKS)} masks"
+    found = {
+        name: (tuple(t.name for t in graph.inputs), tuple(t.name for t in graph.outputs))
+        for name, graph in manifest.graphs.items()
+    }
+    if found != GRAPHS:
+        yield f"graphs are not {', '.join(GRAPHS)} with the inputs and outputs of this method"
+
+
+def _mask_on_own_grid(prediction: Prediction, threshold: float, image: Image) -> npt.NDArray[np.uint8]:
+    """Where lesion is called on the image's own grid, uint8 (i, j, k): the probability is interpolated."""
+    return np.asarray(_on_own_grid(prediction.probability, prediction, image) >= threshold, np.uint8)
+
+
+def _on_own_grid(values: FloatArray, prediction: Prediction, image: Image) -> npt.NDArray[np.float32]:
+    """Values (D, H, W) of the network's grid on the image's own, (i, j, k)."""
+    turned, affine = canonical(image.voxels, image.affine)
+    box = Grid(prediction.probability.shape, prediction.affine)
+    return restore(resample(values, box, Grid(turned.shape, affine)), image.affine)

@@ -1,0 +1,140 @@
+"""Boxes of synthetic FLAIR heads with their lesions, as the network is trained on them."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from scipy import ndimage
+from torch import Tensor
+
+from training.lesions.anatomy import GRID, Anatomy, draw_anatomy
+from training.lesions.atlas import Atlas
+from training.lesions.contrast import draw_ideal
+from training.lesions.load import draw_lesions, draw_load_ml
+from training.lesions.scans import draw_corruptions, draw_scanner
+from training.synthesis.generators import Shape, generators_of
+from training.synthesis.heads import CorruptionModel
+from training.synthesis.labelmaps import GREY
+
+#: The box that is served, and those that training cuts: instance norm sees the share of air.
+BOX: Shape = (80, 96, 80)
+_SIDES = ((64, 80), (80, 96), (64, 80))
+#: Intensities in units of white matter end here: scalp and flow may be much brighter.
+BRIGHTEST = 6.0
+#: The darkest voxel that tells how bright a brain is, as a share of its 95th percentile: no fluid.
+DARKEST = 0.3
+#: How often the T1 is shown.
+_WITH_T1 = 0.3
+
+
+class Example(NamedTuple):
+    """``images`` (1, 2, D, H, W): FLAIR and T1, zeros where there is none.
+
+    ``lesions`` (1, 1, ...) and ``tissues`` (1, 4, ...): shares of each voxel.
+    """
+
+    images: Tensor
+    lesions: Tensor
+    tissues: Tensor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stream:
+    """Examples by number: the same number, the same example.
+
+    ``heads``: images drawn of one deformed head; ``uses``: how often each image is seen, the second time ``apart``
+    steps later; ``corruption_model``: what goes wrong; ``box``: the sides of every box, None: drawn.
+    """
+
+    atlas: Atlas
+    seed: int
+    corruption_model: CorruptionModel
+    heads: int = 8
+    uses: int = 2
+    apart: int = 40
+    box: Shape | None = None
+
+    def batches(self, first: int) -> Iterator[Example]:
+        """The examples of step ``first``, ``first + 1`` ..."""
+        drawn = lru_cache(maxsize=2 * self.apart)(self.example)
+        step = first
+        while True:
+            number = step // self.uses - (step % self.uses) * self.apart
+            yield drawn(max(0, number))
+            step += 1
+
+    def example(self, number: int) -> Example:
+        """Example ``number``."""
+        anatomy = _kept_anatomy(self.atlas_key, number // self.heads)
+        return draw_example(anatomy, self.corruption_model, self.box, self.seed, number)
+
+    @property
+    def atlas_key(self) -> "_Key":
+        """What anatomies are remembered by."""
+        return _Key(self.atlas, self.seed)
+
+
+class _Key:
+    """An atlas and a seed, compared by what they are, not by what they hold."""
+
+    def __init__(self, atlas: Atlas, seed: int) -> None:
+        self.atlas, self.seed = atlas, seed
+
+    def __hash__(self) -> int:
+        return hash((id(self.atlas), self.seed))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Key) and self.atlas is other.atlas and self.seed == other.seed
+
+
+@lru_cache(maxsize=2)
+def _kept_anatomy(key: _Key, number: int) -> Anatomy:
+    return draw_anatomy(key.atlas, generators_of(key.seed, 1, number))
+
+
+@torch.no_grad()
+def draw_example(
+    anatomy: Anatomy, corruption_model: CorruptionModel, box: Shape | None, seed: int, number: int
+) -> Example:
+    """One image of a head."""
+    generators = generators_of(seed, 2, number)
+    rng = generators.host
+    lesions = draw_lesions(anatomy, draw_load_ml(rng), generators)
+    ideal, scanner = draw_ideal(anatomy, lesions, generators), draw_scanner(rng)
+    flair = scanner.take(ideal.flair, draw_corruptions(corruption_model, rng), generators)
+    t1 = torch.zeros(GRID)
+    if rng.random() < _WITH_T1:
+        t1 = draw_scanner(rng).take(ideal.t1, draw_corruptions(corruption_model, rng), generators)
+    brain = anatomy.tissues[GREY:].sum(dim=0) > 0.5
+    if rng.random() < 0.25:
+        inside = stripped(anatomy, rng)
+        flair, t1 = flair * inside, t1 * inside
+    images = torch.stack([scaled(image, brain) * float(rng.uniform(0.9, 1.1)) for image in (flair, t1)])
+    part = _cut(box or tuple(int(rng.choice(sides)) for sides in _SIDES), rng)
+    return Example(
+        images=images.clamp(0, BRIGHTEST)[:, *part][None].contiguous(),
+        lesions=scanner.share(lesions)[part][None, None].contiguous(),
+        tissues=anatomy.tissues[:, *part][None].contiguous(),
+    )
+
+
+def stripped(anatomy: Anatomy, rng: np.random.Generator) -> Tensor:
+    """A brain mask as extraction tools leave it: with the fluid about the brain, or without."""
+    tissue = anatomy.tissues[1:].sum(dim=0) if rng.random() < 0.5 else anatomy.tissues[GREY:].sum(dim=0)
+    closed = ndimage.binary_closing((tissue > 0.5).numpy(), iterations=2)
+    return torch.from_numpy(ndimage.binary_fill_holes(closed))
+
+
+def scaled(image: Tensor, brain: Tensor) -> Tensor:
+    """The image divided by the median of its brain without the fluid; unchanged where there is none."""
+    inside = image[brain]
+    bright = inside[inside > DARKEST * inside.quantile(0.95)] if len(inside) else inside
+    return image / float(bright.median()) if len(bright) else image
+
+
+def _cut(box: Sequence[int], rng: np.random.Generator) -> tuple[slice, ...]:
+    starts = [int(rng.integers(0, n - side + 1)) for n, side in zip(GRID, box, strict=True)]
+    return tuple(slice(start, start + side) for start, side in zip(starts, box, strict=True))

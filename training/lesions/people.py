@@ -1,0 +1,79 @@
+"""People with FLAIR and a mask of their lesions: they evaluate and calibrate, and never train."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import numpy.typing as npt
+
+from models.physics.artefacts import ARTEFACTS
+from models.physics.kspace import corrupt
+from models.physics.severity import draw
+from models.preprocess import Affine, FloatArray, spacing_of
+
+#: Severities of what is done to people's images.
+_SEVERITY = (0.05, 0.85)
+#: How often something goes wrong in a drawn image.
+_SPOILT = 0.75
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """``voxels`` of the FLAIR and ``mask`` bool, both (i, j, k) on one grid; ``spoilt``: artefact and severity."""
+
+    name: str
+    voxels: FloatArray
+    affine: Affine
+    mask: npt.NDArray[np.bool_]
+    spoilt: str = ""
+
+    @property
+    def load_ml(self) -> float:
+        """Volume of the mask."""
+        return int(self.mask.sum()) * float(np.prod(spacing_of(self.affine))) / 1000
+
+
+def read_people(folder: Path) -> Iterator[Person]:
+    """Everybody below ``folder``: in sub-XX/anat with a WMH mask, or in NAME with a lesion mask, on the FLAIR's grid.
+
+    Raises:
+        FileNotFoundError: there is nobody.
+        ValueError: a mask is not on its FLAIR's grid.
+    """
+    masks = sorted((*folder.glob("sub-*/anat/*_label-WMH_mask.nii.gz"), *folder.glob("*/*_label-lesion_mask.nii.gz")))
+    pairs = [(path, flair) for path in masks if (flair := _flair_of(path)).exists()]
+    if not pairs:
+        raise FileNotFoundError(
+            f"no FLAIR with a mask in {folder}: give a folder with sub-XX/anat/*_FLAIR and *_label-WMH_mask, or with "
+            "NAME/*_FLAIR and *_label-lesion_mask"
+        )
+    for path, flair in pairs:
+        image, mask = nib.Nifti1Image.from_filename(flair), nib.Nifti1Image.from_filename(path)
+        if image.shape != mask.shape or not np.allclose(image.affine, mask.affine, atol=1e-2):
+            raise ValueError(f"{path.name} is not on the grid of its FLAIR: resample it")
+        yield Person(
+            name=path.name.split("_")[0],
+            voxels=np.asarray(image.dataobj, np.float32),
+            affine=np.asarray(image.affine, float),
+            mask=np.asarray(mask.dataobj) > 0.5,
+        )
+
+
+def _flair_of(mask: Path) -> Path:
+    name = mask.name.split("_")[0]
+    space = "" if mask.parent.name == "anat" else "_space-MNI"
+    return mask.with_name(f"{name}{space}_FLAIR.nii.gz")
+
+
+def clean_and_spoilt(person: Person, draws: int, seed: int) -> Iterator[Person]:
+    """The person as scanned, and so many times with something gone wrong in three of four, on the image's own grid."""
+    yield person
+    rng = np.random.default_rng((seed, *person.name.encode()))
+    for number in range(draws):
+        kind, severity = ARTEFACTS[int(rng.integers(len(ARTEFACTS)))], float(rng.uniform(*_SEVERITY))
+        corruption = draw(kind, severity, rng)
+        if rng.random() < _SPOILT:
+            voxels = corrupt(person.voxels, (corruption,), spacing_of(person.affine))
+            yield replace(person, voxels=voxels, spoilt=f"{kind.value} {severity:.2f} #{number}")

@@ -1,0 +1,84 @@
+"""The lesion network on synthetic heads: soft Dice of lesions, cross-entropy of lesions, cross-entropy of tissues.
+
+``loss = "two-class"`` is paper 001's own: soft Dice of lesion and background, nothing else.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from models.nets.lesions import LesionConfig, LesionNet, LesionOutputs, drawn_masks
+from training.lesions.atlas import load_atlas
+from training.lesions.examples import Example, Stream
+from training.running.run import Journal, Learner, Losses, RunPlan, learning_rate
+from training.synthesis.heads import CorruptionModel
+
+_REPORT_EVERY = 50
+_CROSS_ENTROPY, _TISSUE = 8.0, 0.3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LesionPlan(RunPlan):
+    """``data``: the folder with labelmaps/, lesions/ and templates/; ``dropout``: share of the channels.
+
+    ``spoilt``: share of the images in which something goes wrong. ``loss``: see above.
+    """
+
+    data: Path
+    steps: int = 4000
+    peak_rate: float = 2.5e-3
+    warm_up: int = 100
+    dropout: float = 0.2
+    spoilt: float = 0.15
+    loss: Literal["dice-ce", "two-class"] = "dice-ce"
+
+
+def train_lesions(plan: LesionPlan) -> None:
+    """Train, or resume where ``plan.run/checkpoint.pt`` left off."""
+    torch.manual_seed(plan.seed)
+    config = LesionConfig()
+    learner = Learner(LesionNet(config), plan)
+    checkpoint, journal, losses = plan.run / "checkpoint.pt", Journal(plan.run), Losses()
+    learner.restore(checkpoint)
+    atlas = load_atlas(plan.data, plan.run / "atlas")
+    stream = Stream(
+        atlas=atlas, seed=plan.seed, corruption_model=CorruptionModel(probability=plan.spoilt, severity=(0.05, 0.8))
+    )
+    for example in stream.batches(learner.step):
+        if learner.step >= plan.steps:
+            break
+        terms = objective(learner.network(example.images, drawn_masks(config, plan.dropout)), example)
+        learner.descend(loss_of(terms, plan), learning_rate(learner.step, plan.steps, plan.peak_rate, plan.warm_up))
+        losses.add(terms)
+        if learner.step % _REPORT_EVERY == 0:
+            journal.write(step=learner.step, **losses.means())
+        if learner.step % plan.save_every == 0 or learner.step == plan.steps:
+            learner.save(checkpoint)
+
+
+def loss_of(terms: dict[str, Tensor], plan: LesionPlan) -> Tensor:
+    """What is descended on."""
+    if plan.loss == "two-class":
+        return (terms["dice"] + terms["background"]) / 2
+    return terms["dice"] + _CROSS_ENTROPY * terms["cross entropy"] + _TISSUE * terms["tissue"]
+
+
+def objective(found: LesionOutputs, example: Example) -> dict[str, Tensor]:
+    """The losses of one example, in float32."""
+    logit, lesions = found.lesion.float(), example.lesions
+    probability = logit.sigmoid()
+    return {
+        "dice": soft_dice_loss(probability, lesions),
+        "cross entropy": F.binary_cross_entropy_with_logits(logit, lesions),
+        "tissue": F.cross_entropy(found.tissue.float(), example.tissues),
+        "background": soft_dice_loss(1 - probability, 1 - lesions),
+    }
+
+
+def soft_dice_loss(probability: Tensor, truth: Tensor) -> Tensor:
+    """1 - (2 sum(py) + 1) / (sum(p) + sum(y) + 1)."""
+    return 1 - (2 * (probability * truth).sum() + 1) / (probability.sum() + truth.sum() + 1)
