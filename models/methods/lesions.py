@@ -100,10 +100,10 @@ class Lesions:
         Raises:
             NotThis: no signal, or no head.
         """
-        if float(np.ptp(image.voxels)) == 0.0:
+        if float(np.ptp(image.still)) == 0.0:
             raise NotThis(Lack.FLAT)
         try:
-            return prepare(image.voxels, image.affine, self.settings.grid, locate_by(graphs))
+            return prepare(image.still, image.affine, self.settings.grid, locate_by(graphs))
         except NoHeadFound as error:
             raise NotThis(Lack.NOT_FOUND, "no head") from error
 
@@ -202,6 +202,6 @@ def _mask_on_own_grid(prediction: Prediction, threshold: float, image: Image) ->
 
 def _on_own_grid(values: FloatArray, prediction: Prediction, image: Image) -> npt.NDArray[np.float32]:
     """Values (D, H, W) of the network's grid on the image's own, (i, j, k)."""
-    turned, affine = canonical(image.voxels, image.affine)
+    turned, affine = canonical(image.still, image.affine)
     box = Grid(prediction.probability.shape, prediction.affine)
     return restore(resample(values, box, Grid(turned.shape, affine)), image.affine)

@@ -15,7 +15,7 @@ from models.lesions.prediction import LesionNetwork, Prediction, Prepared, Sampl
 from models.lesions.scores import doubtful_ml, lesion_ml, several_passes, single_pass, volumes_of
 from models.methods.lesions import Lesions
 from models.preprocess import FloatArray, Grid, canonical, resample, restore
-from models.subject import Image
+from models.subject import still
 from training.lesions.anatomy import SPACING_MM
 from training.lesions.examples import Example, Stream
 from training.lesions.people import Person
@@ -59,7 +59,7 @@ def read_rows(path: Path) -> list[Row]:
 
 def judge_person(person: Person, method: Lesions, graphs: Mapping[str, Run], passes: int = 0) -> Row | None:
     """One person; None where the method cannot judge the series."""
-    image = Image(voxels=person.voxels, affine=person.affine)
+    image = still(person.voxels, person.affine)
     try:
         prepared = method.prepare(image, graphs)
     except NotThis:
