@@ -33,9 +33,11 @@ from daemon.edge.telemetry.lateness import Lateness
 from daemon.edge.telemetry.metrics import OTHER_SCANNER, Metrics, Process, make_metrics
 from daemon.edge.telemetry.observer import Observer
 from daemon.edge.telemetry.site_key import site_key
-from daemon.edge.web.board import ResultsBoard, SupervisedBoard
+from daemon.edge.web.board import ExamBoard, Kept, SupervisedBoard
 from daemon.edge.web.server import Address, serve, serve_metrics
+from daemon.edge.web.sources import Sources
 from daemon.examination import Examiners
+from daemon.exams import SpoolExams
 from daemon.judgement import FindJudge, Judge, SeriesJudge, software
 from daemon.retention import Pruner, make_pruner
 from daemon.routes import all_routes
@@ -115,26 +117,22 @@ def _running(
         examiners = Examiners(settings.bundle_folders, _engines(settings, starting))
         line = Line(_parts(settings, stores, examiners, metrics, supervisor))
         assembling = _assembling(settings, stores, line, metrics, supervisor)
-        board = ResultsBoard(
-            stores.results,
-            stores.reports,
-            settings.scanners,
-            lambda: (assembling.changes, assembling.incoming),
-            stores.index.card_id,
-        )
+        kept = Kept(exams=stores.exams, results=stores.results, answers=stores.answers, reports=stores.reports)
+        board = ExamBoard(kept, lambda: (assembling.changes, assembling.incoming), stores.index.card_id)
         lateness = Lateness(stores.outbox, stores.alerts, [outlet.name for outlet in settings.destinations])
         observer = Observer(metrics, stores.results, lateness, settings.spool_settings.folder)
 
         def obstacles() -> list[str]:
             return starting or [*observer.obstacles(), *supervisor.obstacles()]
 
-        web = serve(
-            SupervisedBoard(board, supervisor),
-            registry,
-            obstacles,
-            _address(settings, settings.web.port),
+        sources = Sources(
+            board=SupervisedBoard(board, supervisor),
+            answers=stores.answers,
+            ready=obstacles,
             notices=observer.notices,
+            language=settings.language,
         )
+        web = serve(sources, registry, _address(settings, settings.web.port))
         stack.callback(web.stop)
         if works:
             _prepare(settings, examiners)
@@ -146,6 +144,8 @@ def _running(
         if not prepared(stores.engine, stop, tell):
             yield
             return
+        stores.exams.forget_hints()
+        stores.exams.adopt(settings.scanners)
         stack.enter_context(repeated([Turn(Loop.OBSERVING, "observer", _observing(observer))], supervisor))
         stack.enter_context(answered_to(settings, stores))
         stack.enter_context(watched(line, settings.work.judging_s, supervisor))
@@ -219,11 +219,13 @@ def _named(examiners: Examiners) -> tuple[str, str]:
 
 
 def _assembling(settings: Settings, stores: Stores, line: Line, metrics: Metrics, supervisor: Supervisor) -> Assembling:
-    reading = Reading(SpoolReader(settings.spool_settings.folder), read_instance, read_report, supervisor)
+    spool = SpoolReader(settings.spool_settings.folder)
+    reading = Reading(spool, read_instance, read_report, supervisor)
+    exams = SpoolExams(stores.exams, spool, settings.scanners, settings.web.patient)
     count = _arrival_counter(settings, metrics)
 
     def make() -> Assembly:
-        return Assembly(reading, stores.index, Completion(settings.completion), count, supervisor)
+        return Assembly(reading, stores.index, Completion(settings.completion), count, exams)
 
     assembling = Assembling(make, line.begin, stores.results.unjudged, supervisor)
     metrics.own_objects.set_function(lambda: assembling.own_objects)

@@ -13,7 +13,7 @@ from itertools import islice
 import structlog
 
 from daemon.core.completion import Completion
-from daemon.core.ports import ReadInstance, ReadReport
+from daemon.core.ports import ExamBook, ReadInstance, ReadReport
 from daemon.core.steps import StepArrival, StepReport
 from daemon.core.values import Arrival, AssociationEnd, Incoming, Instance, Series, SpoolEvent
 from daemon.dicom.reading.headers import unread_instance
@@ -42,7 +42,11 @@ _Value = Instance | AssociationEnd | StepReport
 
 
 class Reading:
-    """Events to values, whatever state an event is in: every arrival becomes an instance, so every one is answered."""
+    """Events to values, whatever state an event is in: every arrival becomes an instance, so every one is answered.
+
+    Attributes:
+        supervisor: Who sets aside what fails.
+    """
 
     def __init__(
         self, spool: SpoolReader, read_instance: ReadInstance, read_report: ReadReport, supervisor: Supervisor
@@ -50,7 +54,7 @@ class Reading:
         self._spool = spool
         self._read_instance = read_instance
         self._read_report = read_report
-        self._supervisor = supervisor
+        self.supervisor = supervisor
         self._short_since: float | None = None
 
     def events(self, cursor: Cursor, most: int) -> list[tuple[SpoolEvent, Cursor]]:
@@ -73,8 +77,8 @@ class Reading:
         if isinstance(event, AssociationEnd):
             return event
         if isinstance(event, StepArrival):
-            return self._supervisor.item(Loop.ASSEMBLY, lambda: self._report(event), lambda _: None)
-        return self._supervisor.item(
+            return self.supervisor.item(Loop.ASSEMBLY, lambda: self._report(event), lambda _: None)
+        return self.supervisor.item(
             Loop.ASSEMBLY,
             lambda: self._read_instance(event, self._spool.dataset(event)),
             lambda _: self._damaged(event),
@@ -109,13 +113,14 @@ class Assembly:
         index: Index,
         completion: Completion,
         note: Callable[[Arrival], None],
-        supervisor: Supervisor,
+        exams: ExamBook,
     ) -> None:
         self._note = note
+        self._exams = exams
         self._reading = reading
         self._index = index
         self._completion = completion
-        self._supervisor = supervisor
+        self._supervisor = reading.supervisor
         self._forgot_at = 0.0
         self._cursor = parse_position(index.position())
         self.incoming: tuple[Incoming, ...] = ()
@@ -129,6 +134,7 @@ class Assembly:
         instances, ends = self._index.unclosed()
         known = [
             *(partial(self._receive, instance) for instance in instances),
+            *(partial(self._exams.receive, instance) for instance in instances),
             *(partial(self._completion.end, end) for end in ends),
             *(partial(self._report, report) for report in self._index.reports(now - _REPORTS_S)),
         ]
@@ -188,6 +194,8 @@ class Assembly:
         self.own_objects += sum(isinstance(value, Instance) and value.own for value in read)
         for value in read:
             self._supervisor.item(Loop.ASSEMBLY, partial(self._tell, value), lambda _: None)
+        for event in [event for event, _ in events if isinstance(event, StepArrival)]:
+            self._supervisor.item(Loop.ASSEMBLY, partial(self._exams.step, event), lambda _: None)
 
     def _tell(self, value: _Value) -> None:
         """Let completion know."""
@@ -199,6 +207,7 @@ class Assembly:
             self._note(value.arrival)
             if not value.own:
                 self._receive(value)
+                self._exams.receive(value)
 
     def _report(self, report: StepReport) -> None:
         for uid in report.images or ():

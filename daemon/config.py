@@ -15,9 +15,11 @@ import tomli
 from daemon.core.bounds import AeTitle, FreePort, Host, Name, NotEmpty, OneOf, PlainName, Range, Url
 from daemon.core.completion import Patience
 from daemon.core.errors import ConfigError
+from daemon.core.exams import PatientHint
 from daemon.core.retention import Retention
 from daemon.core.routing import Route, faults
 from daemon.core.rule import Rule
+from daemon.core.words import Language
 from daemon.edge.delivery.commitment import CommitmentSettings
 from daemon.edge.delivery.outlets import DicomOutlet, Outlet
 from daemon.edge.engines import EngineSettings, default_engine, kind_of
@@ -77,12 +79,14 @@ class WebSettings:
     """The live page and the metrics; port 0 takes a free one.
 
     ``hosts``: names and addresses by which browsers and Prometheus reach it, besides ``host``, this machine's own and
-    that of ``alerts.page``: a request that names another one is refused.
+    that of ``alerts.page``: a request that names another one is refused. ``patient``: what the page says of who lies in
+    the scanner: none, initials or name.
     """
 
     host: Host = "127.0.0.1"
     port: FreePort = 8112
     hosts: tuple[Host, ...] = ()
+    patient: PatientHint = PatientHint.NONE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,8 +137,8 @@ class Settings:
     """The whole configuration.
 
     ``bundles``: name -> folder, beside the ``shipped`` ones or in their place. ``scanners``: calling AE title -> alias
-    for page, logs and metrics; ``station``: how reports name this host; ``database``: a PostgreSQL URL, or nothing for
-    SQLite in the storage folder.
+    for page, logs and metrics; ``language``: of the page; ``station``: how reports name this host; ``database``: a
+    PostgreSQL URL, or nothing for SQLite in the storage folder.
     """
 
     storage: Path = field(default_factory=default_storage)
@@ -142,6 +146,7 @@ class Settings:
     bundles: Mapping[Annotated[str, PlainName()], Path] = field(default_factory=dict)
     log_level: Annotated[str, OneOf(LEVELS)] = "info"
     station: Name = "scanside"
+    language: Language = Language.ENGLISH
     database: Annotated[str, Url(("postgresql", "postgresql+psycopg", "sqlite"), optional=True, hosted=False)] = ""
     work: WorkSettings = field(default_factory=WorkSettings)
     commitment: CommitmentSettings = field(default_factory=CommitmentSettings)

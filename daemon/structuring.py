@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from difflib import get_close_matches
+from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from types import GenericAlias
@@ -15,9 +16,11 @@ from cattrs.gen import make_dict_structure_fn
 
 from daemon.core.bounds import OneOf
 from daemon.core.errors import ConfigError
+from daemon.core.exams import PatientHint
 from daemon.core.routing import Condition
 from daemon.core.rule import Rule
 from daemon.core.values import ReportKind, State
+from daemon.core.words import Language
 from daemon.edge.delivery.outlets import OUTLETS, Outlet
 from daemon.edge.engines import ENGINES, EngineSettings, default_kind
 
@@ -108,7 +111,7 @@ def _only(kind: type, words: str, hook: Hook) -> Hook:
     return checked
 
 
-def _word(kind: type[Rule] | type[ReportKind] | type[State]) -> Hook:
+def _word(kind: type[StrEnum]) -> Hook:
     known = OneOf(tuple(map(str, kind)))
 
     def word(value: object, _: object) -> object:
@@ -191,9 +194,8 @@ for _kind in _WORDS:
     _CONVERTER.register_structure_hook(_kind, _scalar)
 _CONVERTER.register_structure_hook(Path, lambda value, _: _path(value))
 _CONVERTER.register_structure_hook(IPv4Network | IPv6Network, lambda value, _: _network(value))
-_CONVERTER.register_structure_hook(Rule, _word(Rule))
-_CONVERTER.register_structure_hook(ReportKind, _word(ReportKind))
-_CONVERTER.register_structure_hook(State, _word(State))
+for _words_of in (Rule, ReportKind, State, Language, PatientHint):
+    _CONVERTER.register_structure_hook(_words_of, _word(_words_of))
 _CONVERTER.register_structure_hook_factory(is_dataclass)(_table)
 _CONVERTER.register_structure_hook_factory(_made_from(tuple, frozenset))(_list)
 _CONVERTER.register_structure_hook_factory(_made_from(Mapping))(_mapping)

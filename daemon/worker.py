@@ -19,6 +19,8 @@ from daemon.config import Settings
 from daemon.core.errors import DatabaseDamaged, DatabaseGone, ThreadEndedError
 from daemon.delivering import Deliverer, DeliveryServices
 from daemon.edge.database.alerts import Alerts
+from daemon.edge.database.answers import Answers
+from daemon.edge.database.exams import Exams
 from daemon.edge.database.index import Index
 from daemon.edge.database.migrations import connect, prepare
 from daemon.edge.database.outbox import Outbox
@@ -82,6 +84,8 @@ class Stores:
     outbox: Outbox
     pledges: Pledges
     alerts: Alerts
+    exams: Exams
+    answers: Answers
 
 
 @contextmanager
@@ -89,9 +93,11 @@ def stored(settings: Settings) -> Iterator[Stores]:
     """The stores of a configuration; the database need not answer yet."""
     engine = connect(settings.database_url)
     try:
-        index = Index(engine, site_key(settings.site_key))
+        key = site_key(settings.site_key)
+        index, exams = Index(engine, key), Exams(engine, key, settings.web.patient)
         results, reports = Results(engine), Reports(settings.reports)
-        yield Stores(engine, index, results, reports, Outbox(engine), Pledges(engine), Alerts(engine))
+        outbox, pledges, alerts = Outbox(engine), Pledges(engine), Alerts(engine)
+        yield Stores(engine, index, results, reports, outbox, pledges, alerts, exams, Answers(engine))
     finally:
         engine.dispose()
 

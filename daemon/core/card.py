@@ -1,18 +1,47 @@
-"""What the live page shows of one series, or of several of one study."""
+"""What the live page shows of one series."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 
-from daemon.core.values import Stage, Verdict
+from daemon.core.values import Stage, State, Verdict
+
+
+class Choice(StrEnum):
+    """What a person may answer to a verdict."""
+
+    REPEATED = "repeated"
+    ACCEPTED = "accepted"
+    NOT_POSSIBLE = "not_possible"
+    WRONG = "wrong"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a person answered to the verdict ``state`` of a series; ``by``: the user's name."""
+
+    choice: Choice
+    state: State
+    reason: str
+    by: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repeat:
+    """The later series of the same protocol and exam, and what it was judged."""
+
+    card_id: str
+    state: State
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
     """One series as the live page shows it; ``card_id`` is an opaque token, never a UID.
 
-    ``scanner`` is the configured alias of the calling AE, ``description`` the protocol's name. ``seconds`` counts
-    from the last image to the verdict. ``superseded`` marks a verdict that a later image has overtaken,
-    ``cleared`` one whose picture is no longer kept. ``series``: how many series of one study it stands for, which have
-    the same reason not to be judged; ``images`` are theirs together.
+    ``scanner`` is the configured alias of the calling AE, ``description`` the protocol's name, ``number`` the series
+    number. ``seconds`` counts from the last image to the verdict. ``superseded`` marks a verdict that a later image has
+    overtaken, ``cleared`` one whose picture is no longer kept. ``expected``: how many images the header announced.
+    ``exam``: the id of the exam that it is shown in. ``calls``: somebody is to do something about it now.
     """
 
     card_id: str
@@ -27,4 +56,9 @@ class Card:
     superseded: bool = False
     revision: int = 1
     cleared: bool = False
-    series: int = 1
+    expected: int | None = None
+    number: int | None = None
+    answer: Answer | None = None
+    repeat: Repeat | None = None
+    exam: str = ""
+    calls: bool = False

@@ -188,6 +188,7 @@ class Completion:
                 revision=series.revision,
                 images=len(series.instances),
                 last_received_at=series.last_at,
+                expected=series.expected,
             )
             for uid, series in self._open.items()
         )

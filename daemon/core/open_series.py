@@ -71,10 +71,14 @@ class OpenSeries:
         return None if self.associations or self.aborted else self.ended_at
 
     @property
+    def expected(self) -> int | None:
+        """How many images the header announces; None if silent."""
+        return max((i.expected or 0 for i in self.instances.values()), default=0) or None
+
+    @property
     def counted(self) -> bool:
         """As many images as the header announced."""
-        expected = max((i.expected or 0 for i in self.instances.values()), default=0)
-        return expected > 0 and len(self.instances) >= expected
+        return self.expected is not None and len(self.instances) >= self.expected
 
     @property
     def lacking(self) -> bool:

@@ -3,9 +3,10 @@
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
-from daemon.core.card import Card
+from daemon.core.card import Answer
+from daemon.core.exams import ExamView
 from daemon.core.steps import StepArrival, StepReport
-from daemon.core.values import Arrival, Instance, ReportObject
+from daemon.core.values import Arrival, Instance, ReportObject, State
 
 
 class Content(Protocol):
@@ -72,14 +73,46 @@ class Destination(Protocol):
         """
 
 
+class ExamBook(Protocol):
+    """Is told what a scanner sends, and keeps which exam it is at."""
+
+    def receive(self, instance: Instance) -> None:
+        """An image came; only a series' first says something new."""
+
+    def step(self, arrival: StepArrival) -> None:
+        """A procedure step was reported."""
+
+
+class AnswerBook(Protocol):
+    """Keeps what people answer to verdicts."""
+
+    def judged(self, card_id: str, revision: int) -> State | None:
+        """The verdict of a revision of a card; None where there is none."""
+
+    def give(self, card_id: str, revision: int, answer: Answer) -> None:
+        """Keep an answer; it takes the place of an earlier one."""
+
+    def take_back(self, card_id: str, revision: int, answer: Answer) -> None:
+        """Keep that the answer no longer holds."""
+
+
 class Board(Protocol):
     """What the live page shows."""
 
     def version(self) -> int:
-        """Grows with every change of any card."""
+        """Grows with every change of anything shown."""
 
-    def cards(self, limit: int) -> Sequence[Card]:
-        """The newest ``limit`` cards, newest first."""
+    def current(self) -> Sequence[ExamView]:
+        """The exam that each scanner is at."""
+
+    def scanner(self, name: str) -> ExamView | None:
+        """The exam that one scanner is at; None where it is unknown."""
+
+    def exam(self, exam_id: str) -> ExamView | None:
+        """One exam, over or not; None where it is unknown."""
+
+    def earlier(self, scanner: str, limit: int) -> Sequence[ExamView]:
+        """The newest exams of a scanner that are over, newest first."""
 
     def picture(self, card_id: str) -> bytes | None:
         """The summary picture of a card as PNG; None while there is none."""

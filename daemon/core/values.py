@@ -203,13 +203,14 @@ class ReportObject:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Incoming:
-    """A series that is still being received."""
+    """A series that is still being received; ``expected``: how many images its header announces, None if silent."""
 
     series_instance_uid: str
     calling_ae: str
     revision: int
     images: int
     last_received_at: float
+    expected: int | None = None
 
 
 class Stage(StrEnum):

@@ -6,14 +6,17 @@ from pathlib import Path
 
 from daemon.assembly import Assembly, Reading
 from daemon.core.completion import Completion
+from daemon.core.exams import PatientHint
 from daemon.core.ports import ReadInstance, ReadReport
 from daemon.core.values import Arrival
 from daemon.dicom.protocol.procedure_step import read_report
 from daemon.dicom.reading.headers import read_instance
+from daemon.edge.database.exams import Exams
 from daemon.edge.database.index import Index
 from daemon.edge.database.patience import is_gone
 from daemon.edge.spool.reader import SpoolReader
 from daemon.edge.supervisor import Supervisor
+from daemon.exams import SpoolExams
 
 READERS = (read_instance, read_report)
 
@@ -27,4 +30,6 @@ def assembled(
 ) -> Assembly:
     """The assembly, as the daemon makes it."""
     supervisor = Supervisor(threading.Event(), passes=is_gone)
-    return Assembly(Reading(SpoolReader(spool), *readers, supervisor), index, completion, note, supervisor)
+    reader = SpoolReader(spool)
+    exams = SpoolExams(Exams(index._engine, b"key"), reader, {}, PatientHint.NONE)  # noqa: SLF001 - the same database
+    return Assembly(Reading(reader, *readers, supervisor), index, completion, note, exams)

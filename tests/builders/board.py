@@ -1,5 +1,6 @@
 """A board in memory, cards of every kind, and pictures that look enough like a head."""
 
+import hashlib
 import io
 import threading
 import time
@@ -9,26 +10,39 @@ from dataclasses import replace
 import numpy as np
 from PIL import Image
 
-from daemon.core.card import Card
+from daemon.core.card import Answer, Card
 from daemon.core.errors import Reason
+from daemon.core.exams import Exam, ExamView, arrange
 from daemon.core.values import Stage, State, Verdict
+from daemon.edge.web.sources import Sources
 
 
 class MemoryBoard:
-    """The Board protocol over two dictionaries."""
+    """The Board protocol over dictionaries: an exam a scanner, and the answers to its cards."""
 
     def __init__(self, cards: Sequence[Card] = (), pictures: dict[str, bytes] | None = None) -> None:
         self._lock = threading.Lock()
         self._cards = {card.card_id: card for card in cards}
         self._pictures = dict(pictures or {})
         self._version = 0
+        self._over: list[ExamView] = []
+        self._begun = {card.scanner: time.time() for card in cards}
 
     def version(self) -> int:
         return self._version
 
-    def cards(self, limit: int) -> Sequence[Card]:
+    def current(self) -> Sequence[ExamView]:
         with self._lock:
-            return sorted(self._cards.values(), key=lambda card: card.received_at, reverse=True)[:limit]
+            return [self._view(scanner) for scanner in sorted(self._begun)]
+
+    def scanner(self, name: str) -> ExamView | None:
+        return next((view for view in self.current() if view.exam.scanner == name), None)
+
+    def exam(self, exam_id: str) -> ExamView | None:
+        return next((view for view in (*self.current(), *self._over) if view.exam.exam_id == exam_id), None)
+
+    def earlier(self, scanner: str, limit: int) -> Sequence[ExamView]:
+        return [view for view in reversed(self._over) if view.exam.scanner == scanner][:limit]
 
     def picture(self, card_id: str) -> bytes | None:
         return self._pictures.get(card_id)
@@ -38,7 +52,40 @@ class MemoryBoard:
             if picture is not None:
                 self._pictures[card.card_id] = picture
             self._cards[card.card_id] = card
+            self._begun.setdefault(card.scanner, time.time())
             self._version += 1
+
+    def next_patient(self, scanner: str) -> None:
+        """Another exam begins."""
+        with self._lock:
+            view = self._view(scanner)
+            over = replace(view.exam, over_at=time.time())
+            cards = [card for card in self._cards.values() if card.scanner == scanner]
+            self._over.append(arrange(over, cards))
+            self._cards = {card.card_id: card for card in self._cards.values() if card.scanner != scanner}
+            self._begun[scanner] = time.time()
+            self._version += 1
+
+    def judged(self, card_id: str, revision: int) -> State | None:
+        card = self._cards.get(card_id)
+        return card.verdict.state if card and card.verdict and card.revision == revision else None
+
+    def give(self, card_id: str, revision: int, answer: Answer) -> None:  # noqa: ARG002 - the protocol's
+        self.put(replace(self._cards[card_id], answer=answer))
+
+    def take_back(self, card_id: str, revision: int, answer: Answer) -> None:  # noqa: ARG002 - the protocol's
+        self.put(replace(self._cards[card_id], answer=None))
+
+    def _view(self, scanner: str) -> ExamView:
+        number = sum(view.exam.scanner == scanner for view in self._over)
+        exam_id = hashlib.sha256(f"{scanner}{number}".encode()).hexdigest()[:12]
+        exam = Exam(exam_id=exam_id, scanner=scanner, hint="", began_at=self._begun[scanner])
+        return arrange(exam, [card for card in self._cards.values() if card.scanner == scanner])
+
+
+def sources(board: MemoryBoard, obstacles: Sequence[str] = (), **more: object) -> Sources:
+    """What a page over this board shows."""
+    return Sources(board=board, answers=board, ready=lambda: obstacles, **more)  # type: ignore[arg-type]
 
 
 ACCEPT = Verdict(state=State.ACCEPT, action="Go on with the next series.", rating=4)

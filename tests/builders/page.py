@@ -7,19 +7,19 @@ from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 
-from builders.board import MemoryBoard
+from builders.board import MemoryBoard, sources
 from daemon.edge.web.server import Address, WebServer, serve
 
 PATIENCE_S = 30
 
 
 def start(board: MemoryBoard, port: int = 0, obstacles: tuple[str, ...] = ()) -> WebServer:
-    return serve(board, CollectorRegistry(), lambda: obstacles, Address(port=port))
+    return serve(sources(board, obstacles), CollectorRegistry(), Address(port=port))
 
 
-def load(chrome: Chrome, server: WebServer, fragment: str = "") -> None:
+def load(chrome: Chrome, server: WebServer, fragment: str = "", live: str = "Live") -> None:
     chrome.get(f"http://127.0.0.1:{server.port}/{fragment}")
-    wait(chrome, lambda: "Live" == read(chrome, "#state"))
+    wait(chrome, lambda: live == read(chrome, "#state"))
     chrome.execute_script("window.loadedOnce = true")
 
 

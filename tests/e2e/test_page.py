@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
-from builders.board import ACCEPT, NOT_ASSESSED, RESCAN, REVIEW, MemoryBoard, card, crowd, head_png, mixture, wordy
+from builders.board import ACCEPT, RESCAN, REVIEW, MemoryBoard, card, crowd, head_png, mixture, wordy
 from builders.browser import browser
 from builders.page import load, read, start, wait, was_reloaded, words
 from selenium.webdriver import Chrome, Keys
@@ -38,6 +38,14 @@ def page(chrome: Chrome, board: MemoryBoard) -> Iterator[Chrome]:
         chrome.get("about:blank")
 
     assert [] == [fault for fault in faults if "/pictures/" not in fault]  # a card may have no picture yet
+
+
+def tab_to_picture(page: Chrome) -> None:
+    """The picture behind all that comes before it."""
+    for _ in range(20):
+        page.switch_to.active_element.send_keys(Keys.TAB)
+        if "picture" == page.switch_to.active_element.get_attribute("class"):
+            return
 
 
 def test_without_series_the_page_says_that_it_waits(page: Chrome) -> None:
@@ -93,13 +101,13 @@ def test_a_series_is_followed_through_its_stages_on_one_card(page: Chrome, board
 
 
 def test_every_answer_has_a_symbol_of_its_own(page: Chrome, board: MemoryBoard) -> None:
-    for number, verdict in enumerate((ACCEPT, REVIEW, RESCAN, NOT_ASSESSED)):
+    for number, verdict in enumerate((ACCEPT, REVIEW, RESCAN)):
         board.put(card(f"c{number}", verdict=verdict, description=str(number)))
-    wait(page, lambda: 4 == len(words(page)))
+    wait(page, lambda: 3 == len(words(page)))
     script = """return [...document.querySelectorAll('.card use')].map((use) =>
         document.querySelector(use.getAttribute('href')).innerHTML)"""
 
-    assert 4 == len(set(page.execute_script(script)))
+    assert 3 == len(set(page.execute_script(script)))
 
 
 def test_a_superseded_verdict_is_struck_out_and_gives_no_advice(page: Chrome, board: MemoryBoard) -> None:
@@ -129,7 +137,7 @@ def test_text_from_outside_stays_text(chrome: Chrome) -> None:
         wait(chrome, lambda: chrome.find_element(By.CSS_SELECTOR, ".picture").is_displayed())
         chrome.find_element(By.CSS_SELECTOR, ".picture").click()
 
-        places = (".scanner", ".description", ".action", "#closer li", "#obstacles")
+        places = (".scanner", ".protocol", ".action", "#closer li", "#obstacles")
         texts = [chrome.execute_script("return document.querySelector(arguments[0]).textContent", p) for p in places]
         assert [HOSTILE] * 4 == texts[:4]
         assert HOSTILE in texts[4]
@@ -162,7 +170,7 @@ def test_the_keyboard_opens_and_closes_a_picture_and_keeps_its_place(page: Chrom
     board.put(card("c1", verdict=RESCAN), PICTURE)
     wait(page, lambda: page.find_elements(By.CSS_SELECTOR, ".picture:not([hidden])"))
 
-    page.find_element(By.TAG_NAME, "body").send_keys(Keys.TAB)
+    tab_to_picture(page)
     assert "picture" == page.switch_to.active_element.get_attribute("class")
     page.switch_to.active_element.send_keys(Keys.ENTER)
     assert page.find_element(By.ID, "closer").is_displayed()
@@ -175,7 +183,7 @@ def test_the_keyboard_opens_and_closes_a_picture_and_keeps_its_place(page: Chrom
 def test_the_focus_stays_on_its_card_when_cards_move(page: Chrome, board: MemoryBoard) -> None:
     board.put(card("c1", age_s=60, verdict=ACCEPT), PICTURE)
     wait(page, lambda: page.find_elements(By.CSS_SELECTOR, ".picture:not([hidden])"))
-    page.find_element(By.TAG_NAME, "body").send_keys(Keys.TAB)
+    tab_to_picture(page)
     board.put(card("c2", age_s=30, verdict=RESCAN, description="t2"))
     wait(page, lambda: ["RESCAN", "ACCEPT"] == words(page))
     board.put(card("c1", age_s=1, verdict=RESCAN, description="t1"))
@@ -187,7 +195,7 @@ def test_the_focus_stays_on_its_card_when_cards_move(page: Chrome, board: Memory
 
 def test_the_link_of_an_alert_leads_to_its_card(chrome: Chrome) -> None:
     with start(MemoryBoard(crowd(40))) as server:
-        load(chrome, server, "#card-c30")
+        load(chrome, server, "scanners/MR%201#card-c30")
         assert "card-c30" == chrome.switch_to.active_element.get_attribute("id")
         chrome.get("about:blank")
 
@@ -223,7 +231,7 @@ def test_every_text_stands_out_from_its_ground(page: Chrome, board: MemoryBoard)
     """Contrast of at least 4.5 : 1 (WCAG 2.2, success criterion 1.4.3) for every text of every kind of card."""
     for shown in mixture():
         board.put(shown)
-    wait(page, lambda: len(mixture()) == len(words(page)))
+    wait(page, lambda: 2 == len(page.find_elements(By.CSS_SELECTOR, ".exam")))
     script = """
         const parse = (colour) => colour.match(/[\\d.]+/g).map(Number);
         const light = (colour) => parse(colour).slice(0, 3).map((c) => c / 255)
@@ -233,7 +241,8 @@ def test_every_text_stands_out_from_its_ground(page: Chrome, board: MemoryBoard)
             const colour = getComputedStyle(element).backgroundColor;
             return parse(colour)[3] === 0 && element.parentElement ? ground(element.parentElement) : colour;
         };
-        const texts = ".word, .cause, .action, .scanner, .description, .age, .images, .mark, h1, #state, footer";
+        const texts = ".word, .cause, .action, .scanner, .protocol, .age, .images, .mark, .since, .more a, h1, #state, "
+            + "footer, button, summary";
         return [...document.querySelectorAll(texts)].filter((e) => e.checkVisibility()).map((element) => {
             const [a, b] = [light(getComputedStyle(element).color), light(ground(element))].sort((x, y) => y - x);
             return [(a + 0.05) / (b + 0.05), element.className || element.id || element.tagName];
@@ -241,5 +250,5 @@ def test_every_text_stands_out_from_its_ground(page: Chrome, board: MemoryBoard)
     """
     contrasts = page.execute_script(script)
 
-    assert 60 < len(contrasts)
+    assert 50 < len(contrasts)
     assert [] == [(name, round(contrast, 2)) for contrast, name in contrasts if contrast < 4.5]

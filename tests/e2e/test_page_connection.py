@@ -32,7 +32,7 @@ def test_the_page_says_since_when_the_daemon_is_gone_and_recovers_by_itself(chro
     server.stop()
     wait(chrome, lambda: read(chrome, "#lost").startswith("Connection lost since "))
     assert "Not live" == read(chrome, "#state")
-    assert "grayscale(1)" == chrome.find_element(By.ID, "cards").value_of_css_property("filter")
+    assert "grayscale(1)" == chrome.find_element(By.ID, "exams").value_of_css_property("filter")
     assert "Connection lost | Scanside" == chrome.title
 
     board.put(card("new", age_s=1, verdict=RESCAN, description="t2"))
@@ -40,7 +40,7 @@ def test_the_page_says_since_when_the_daemon_is_gone_and_recovers_by_itself(chro
         wait(chrome, lambda: "Live" == read(chrome, "#state"))
         assert "" == read(chrome, "#lost")
         assert ["RESCAN", "ACCEPT"] == words(chrome)
-        assert "none" == chrome.find_element(By.ID, "cards").value_of_css_property("filter")
+        assert "none" == chrome.find_element(By.ID, "exams").value_of_css_property("filter")
         assert not was_reloaded(chrome)
         chrome.get("about:blank")
 

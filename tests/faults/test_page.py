@@ -10,7 +10,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from builders.board import MemoryBoard, card
+from builders.board import MemoryBoard, card, sources
 from prometheus_client import CollectorRegistry
 
 from daemon.edge.web.connection import Limits
@@ -21,7 +21,8 @@ PATIENCE_S = 30.0
 
 
 def started(**address: object) -> WebServer:
-    return serve(MemoryBoard([card("c1")]), CollectorRegistry(), list, Address(**address))
+    board = MemoryBoard([card("c1")])
+    return serve(sources(board), CollectorRegistry(), Address(**address))
 
 
 @pytest.fixture

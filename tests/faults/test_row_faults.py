@@ -94,15 +94,15 @@ def test_an_illegible_verdict_costs_its_card_alone(engine, tmp_path, column):
 def test_a_page_whose_cards_fail_shows_what_it_showed_last():
     counted, cards = [], ["first", ZeroDivisionError(), "last"]
 
-    def next_cards(_limit):
+    def next_cards():
         found = cards.pop(0)
         if isinstance(found, Exception):
             raise found
         return [found]
 
-    board = SimpleNamespace(version=lambda: 7, cards=next_cards, picture=lambda _: 1 / 0)
+    board = SimpleNamespace(version=lambda: 7, current=next_cards, picture=lambda _: 1 / 0, exam=lambda _: 1 / 0)
     shown = SupervisedBoard(board, Supervisor(threading.Event(), counted.append))
 
-    assert [["first"], ["first"], ["last"]] == [shown.cards(40) for _ in range(3)]
-    assert (7, None) == (shown.version(), shown.picture("card"))
-    assert [Loop.PAGE] * 2 == counted
+    assert [["first"], ["first"], ["last"]] == [shown.current() for _ in range(3)]
+    assert (7, None, None) == (shown.version(), shown.picture("card"), shown.exam("exam"))
+    assert [Loop.PAGE] * 3 == counted

@@ -5,25 +5,36 @@ from dataclasses import replace
 import pytest
 from builders.values import instance
 
+from daemon.core.card import Answer, Choice
 from daemon.core.errors import Reason
-from daemon.core.values import ClosedBy, Series
+from daemon.core.exams import Whose
+from daemon.core.values import ClosedBy, Incoming, Series, State
 from daemon.core.verdict import decline
+from daemon.edge.database.answers import Answers
+from daemon.edge.database.exams import Exams
 from daemon.edge.database.index import Index
 from daemon.edge.database.results import Published, Results
 from daemon.edge.files.reports import Reports
-from daemon.edge.web.board import ResultsBoard
+from daemon.edge.web.board import ExamBoard, Kept
 
 
 class Site:
     """An index, its results and their board."""
 
     def __init__(self, engine, folder):
-        self.index, self.results = Index(engine, b"key"), Results(engine)
-        self.board = ResultsBoard(self.results, Reports(folder), {}, lambda: (0, ()), self.index.card_id)
+        self.index, self.results, self.exams = Index(engine, b"key"), Results(engine), Exams(engine, b"key")
+        self.answers = Answers(engine)
+        self.incoming = []
+        kept = Kept(exams=self.exams, results=self.results, answers=self.answers, reports=Reports(folder))
+        self.board = ExamBoard(kept, lambda: (len(self.incoming), self.incoming), self.index.card_id)
         self._closed = 0
 
-    def answer(self, uid, verdict, study="1.2", description="dynamic", images=2):
-        """Close a series of a study, and answer it."""
+    def view(self):
+        (view,) = self.board.current()
+        return view
+
+    def answer(self, uid, verdict, *, study="1.2", description="dynamic", images=2, revision=1):  # noqa: PLR0913 - each as a test needs
+        """Close a series of a study, and answer it unless ``verdict`` is None."""
         self._closed += 1
         first = 100 * self._closed
         new = [replace(instance(first + n), series_instance_uid=uid, study_instance_uid=study) for n in range(images)]
@@ -32,13 +43,16 @@ class Site:
             Series(
                 series_instance_uid=uid,
                 study_instance_uid=study,
-                revision=1,
+                revision=revision,
                 instances=tuple(new),
                 closed_by=ClosedBy.RELEASE,
                 closed_at=100.0 + self._closed,
                 partial=False,
             )
         )
+        self.exams.enter("MR 1", Whose(study_instance_uid=study, protocol=description), 100.0 + self._closed, uid)
+        if verdict is None:
+            return
         published = Published(
             verdict=verdict,
             assessment=None,
@@ -48,7 +62,7 @@ class Site:
             bundle="b",
             at=200.0,
         )
-        self.results.publish(uid, 1, published, (), lambda: None)
+        self.results.publish(uid, revision, published, (), lambda: None)
 
 
 @pytest.fixture
@@ -57,32 +71,65 @@ def site(engine, tmp_path):
 
 
 SMALL, OTHER = decline(Reason.TOO_FEW, "1 slice"), decline(Reason.UNROUTED, "a localizer")
-ACCEPTED = replace(SMALL, state="ACCEPT", not_assessed=None, reasons=())
+ACCEPTED = replace(SMALL, state=State.ACCEPT, not_assessed=None, reasons=())
+RESCAN = replace(ACCEPTED, state=State.RESCAN)
 
 
-def test_a_study_of_tiny_series_is_one_card(site):
-    for n in range(60):
-        site.answer(f"1.2.3.{n}", SMALL)
-    (card,) = site.board.cards(40)
-
-    assert (60, 120, site.index.card_id("1.2.3.59")) == (card.series, card.images, card.card_id)
-    assert SMALL == card.verdict
-
-
-def test_what_was_judged_is_never_folded_nor_pushed_out(site):
+def test_a_study_of_tiny_series_is_one_line_and_what_was_judged_a_card_each(site):
     site.answer("1.2.9", ACCEPTED)
     for n in range(60):
         site.answer(f"1.2.3.{n}", SMALL)
     site.answer("1.2.10", ACCEPTED)
+    view = site.view()
 
-    assert [1, 60, 1] == [card.series for card in site.board.cards(40)]
+    assert [(60, 120)] == [(quiet.series, quiet.images) for quiet in view.quiet]
+    assert [site.index.card_id(uid) for uid in ("1.2.10", "1.2.9")] == [card.card_id for card in view.cards]
 
 
-@pytest.mark.parametrize(
-    "different", [{"study": "1.5"}, {"description": "t2"}, {"verdict": OTHER}], ids=["study", "protocol", "reason"]
-)
-def test_series_of_another_study_protocol_or_reason_have_a_card_of_their_own(site, different):
-    site.answer("1.2.3.1", SMALL)
-    site.answer("1.2.3.2", **{"verdict": SMALL} | different)
+def test_the_next_patients_exam_takes_the_page_and_the_first_is_found_under_its_own(site):
+    site.answer("1.2.9", RESCAN)
+    first = site.view()
+    site.answer("1.5.1", ACCEPTED, study="1.5")
+    earlier = site.board.earlier("MR 1", 20)
 
-    assert [1, 1] == [card.series for card in site.board.cards(40)]
+    assert [State.ACCEPT] == [card.verdict.state for card in site.view().cards]
+    assert [first.exam.exam_id] == [view.exam.exam_id for view in earlier]
+    assert [(State.RESCAN, False)] == [(card.verdict.state, card.calls) for card in earlier[0].cards]
+    assert earlier[0] == site.board.exam(first.exam.exam_id)
+
+
+def test_an_answer_is_shown_until_it_is_taken_back(site):
+    site.answer("1.2.9", RESCAN)
+    card = site.view().cards[0]
+    given = Answer(choice=Choice.WRONG, state=State.RESCAN, reason="ear plug", by="anna", at=5.0)
+    site.answers.give(card.card_id, 1, replace(given, choice=Choice.REPEATED))
+    site.answers.give(card.card_id, 1, given)
+    answered = site.view().cards[0]
+    site.answers.take_back(card.card_id, 1, given)
+
+    assert (True, False, given) == (card.calls, answered.calls, answered.answer)
+    assert site.view().cards[0].calls
+
+
+def test_a_series_that_comes_in_again_keeps_the_verdict_that_it_overtakes(site):
+    site.answer("1.2.9", RESCAN)
+    site.answer("1.2.9", None, revision=2)
+    (waiting,) = site.view().cards
+    site.incoming = [
+        Incoming(series_instance_uid="1.2.9", calling_ae="A", revision=3, images=34, last_received_at=5.0, expected=176)
+    ]
+    (arriving,) = site.view().cards
+
+    assert (2, State.RESCAN, True) == (waiting.revision, waiting.verdict.state, waiting.superseded)
+    assert (3, 34, 176, True) == (arriving.revision, arriving.images, arriving.expected, arriving.superseded)
+    assert "dynamic" == arriving.description
+
+
+def test_series_of_before_there_were_exams_get_one(site, engine):
+    site.answer("1.2.9", ACCEPTED)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM exams")
+        connection.exec_driver_sql("DELETE FROM exam_series")
+    site.exams.adopt({"SCANNER": "MR 1"})
+
+    assert [State.ACCEPT] == [card.verdict.state for card in site.view().cards]

@@ -11,6 +11,8 @@ from builders.spool import spool_settings
 
 from daemon.core.retention import Kind, Retention
 from daemon.core.values import Stage
+from daemon.edge.database.answers import Answers
+from daemon.edge.database.exams import Exams
 from daemon.edge.database.inventory import Inventory
 from daemon.edge.database.outbox import Outbox
 from daemon.edge.database.pledges import Pledges
@@ -18,7 +20,7 @@ from daemon.edge.database.results import Results
 from daemon.edge.files.reports import Reports
 from daemon.edge.spool.reader import SpoolReader
 from daemon.edge.spool.writer import SpoolWriter, shortage
-from daemon.edge.web.board import ResultsBoard
+from daemon.edge.web.board import ExamBoard, Kept
 from daemon.retention import Pruner
 
 SERIES = int(os.environ.get("SCANSIDE_SERIES", "120"))
@@ -65,8 +67,11 @@ class Site:
         return sum(path.stat().st_size for path in self.folder.iterdir())
 
     def board(self):
-        board = ResultsBoard(self.results, self.reports, {}, lambda: (0, ()), str)
-        return board, {card.card_id: card for card in board.cards(100)}
+        exams = Exams(self.engine, b"key")
+        exams.adopt({})
+        kept = Kept(exams=exams, results=self.results, answers=Answers(self.engine), reports=self.reports)
+        board = ExamBoard(kept, lambda: (0, ()), str)
+        return board, {card.card_id: card for view in board.current() for card in view.cards}
 
 
 @pytest.fixture

@@ -7,19 +7,29 @@ from pathlib import Path
 
 import httpx
 import pytest
-from builders.board import RESCAN, MemoryBoard, card, head_png
+from builders.board import RESCAN, MemoryBoard, card, head_png, sources
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
 from daemon.core.errors import ConfigError
 from daemon.edge.web import app
 from daemon.edge.web.server import Address, WebServer, listen, serve
 
-ROUTES = ["/", "/page.css", "/page.js", "/icon.svg", "/cards", "/metrics", "/livez", "/readyz", "/pictures/c1.png"]
+ROUTES = [
+    "/",
+    "/page.css",
+    "/page.js",
+    "/icon.svg",
+    "/answers.js",
+    "/words.js",
+    "/rescan.wav",
+    "/scanners/MR 1",
+    "/cards",
+    "/metrics",
+    "/livez",
+    "/readyz",
+    "/pictures/c1.png",
+]
 STATIC = Path(app.__file__).parent / "static"
-
-
-def is_ready() -> list[str]:
-    return []
 
 
 @pytest.fixture
@@ -36,7 +46,7 @@ def registry() -> CollectorRegistry:
 
 @pytest.fixture
 def server(board: MemoryBoard, registry: CollectorRegistry) -> Iterator[WebServer]:
-    with serve(board, registry, is_ready, Address()) as server:
+    with serve(sources(board), registry, Address()) as server:
         yield server
 
 
@@ -77,7 +87,7 @@ def test_the_page_and_its_files_are_served_with_their_types(client: httpx.Client
     } == types
 
 
-@pytest.mark.parametrize("name", [path.name for path in STATIC.iterdir()])
+@pytest.mark.parametrize("name", [path.name for path in STATIC.iterdir() if path.suffix != ".wav"])
 def test_no_file_of_the_page_names_another_host_or_writes_html(name: str) -> None:
     source = (STATIC / name).read_text().replace("http://www.w3.org/2000/svg", "")
 
@@ -126,7 +136,7 @@ def test_a_daemon_that_is_not_ready_says_why_and_is_still_alive(
     board: MemoryBoard, registry: CollectorRegistry
 ) -> None:
     obstacles = ["the bundle is warming up", "less than 5 GB free"]
-    with serve(board, registry, lambda: obstacles, Address()) as server:
+    with serve(sources(board, obstacles), registry, Address()) as server:
         url = f"http://127.0.0.1:{server.port}"
         ready, live = httpx.get(f"{url}/readyz"), httpx.get(f"{url}/livez")
         told = httpx.get(f"{url}/cards").json()["obstacles"]
@@ -143,11 +153,11 @@ def test_a_daemon_that_is_ready_says_so(client: httpx.Client) -> None:
 def test_a_board_that_fails_is_an_error_without_words_and_the_server_lives_on(
     client: httpx.Client, board: MemoryBoard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(_limit: int) -> None:
+    def fail() -> None:
         raise RuntimeError("DOE^JOHN")
 
     with monkeypatch.context() as broken:
-        broken.setattr(board, "cards", fail)
+        broken.setattr(board, "current", fail)
         answer = client.get("/cards")
         with pytest.raises(httpx.TransportError):  # cut off: as an incomplete answer or as a reset, by who is faster
             client.get("/events")
@@ -157,16 +167,16 @@ def test_a_board_that_fails_is_an_error_without_words_and_the_server_lives_on(
 
 
 def test_a_server_can_be_started_again_on_its_port_at_once(board: MemoryBoard, registry: CollectorRegistry) -> None:
-    with serve(board, registry, is_ready, Address()) as first:
+    with serve(sources(board), registry, Address()) as first:
         port = first.port
         httpx.get(f"http://127.0.0.1:{port}/livez")
-    with serve(board, registry, is_ready, Address(port=port)) as second:
+    with serve(sources(board), registry, Address(port=port)) as second:
         assert 200 == httpx.get(f"http://127.0.0.1:{second.port}/livez").status_code
 
 
 def test_a_port_that_is_taken_is_a_configuration_error(server: WebServer, registry: CollectorRegistry) -> None:
     with pytest.raises(ConfigError, match=f"127.0.0.1:{server.port}"):
-        serve(MemoryBoard(), registry, is_ready, Address(port=server.port))
+        serve(sources(MemoryBoard()), registry, Address(port=server.port))
 
 
 def test_an_ipv6_address_can_be_bound() -> None:

@@ -11,16 +11,12 @@ from pathlib import Path
 
 import httpx
 import pytest
-from builders.board import ACCEPT, RESCAN, MemoryBoard, card
+from builders.board import ACCEPT, RESCAN, MemoryBoard, card, sources
 from prometheus_client import CollectorRegistry
 
-from daemon.edge.web import app
 from daemon.edge.web import server as web_server
+from daemon.edge.web import stream as web_stream
 from daemon.edge.web.server import Address, WebServer, listen, serve
-
-
-def is_ready() -> list[str]:
-    return []
 
 
 @pytest.fixture
@@ -30,7 +26,7 @@ def board() -> MemoryBoard:
 
 @pytest.fixture
 def server(board: MemoryBoard) -> Iterator[WebServer]:
-    with serve(board, CollectorRegistry(), is_ready, Address()) as server:
+    with serve(sources(board), CollectorRegistry(), Address()) as server:
         yield server
 
 
@@ -72,7 +68,7 @@ def descriptors() -> int:
 def test_a_stream_says_everything_at_once_and_then_every_change(
     server: WebServer, board: MemoryBoard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(app, "BEAT_S", 3600.0)
+    monkeypatch.setattr(web_stream, "BEAT_S", 3600.0)
     with stream(server.port) as snapshots:
         first = next(snapshots)
         board.put(card("c2", age_s=1, verdict=ACCEPT, description="t2"))
@@ -83,7 +79,7 @@ def test_a_stream_says_everything_at_once_and_then_every_change(
 
 
 def test_a_stream_without_changes_still_beats(server: WebServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(app, "BEAT_S", 0.05)
+    monkeypatch.setattr(web_stream, "BEAT_S", 0.05)
     with stream(server.port) as snapshots:
         first, second = next(snapshots), next(snapshots)
 
@@ -110,7 +106,7 @@ def test_two_hundred_pages_come_and_go_and_nothing_of_them_stays(server: WebServ
 def test_pages_beyond_the_bound_are_refused_until_others_leave(
     server: WebServer, client: httpx.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(app, "STREAMS_MAX", 3)
+    monkeypatch.setattr(web_stream, "STREAMS_MAX", 3)
     with ExitStack() as pages:
         for _ in range(3):
             pages.enter_context(subscribe(server.port))
@@ -128,7 +124,7 @@ def test_pages_beyond_the_bound_are_refused_until_others_leave(
 
 def test_stopping_ends_open_streams_frees_the_port_and_leaves_no_thread(board: MemoryBoard) -> None:
     before = threading.active_count()
-    server = serve(board, CollectorRegistry(), is_ready, Address())
+    server = serve(sources(board), CollectorRegistry(), Address())
     with stream(server.port) as snapshots:
         next(snapshots)
         server.stop()
@@ -151,7 +147,7 @@ def test_a_board_that_hangs_does_not_hold_up_the_stop(board: MemoryBoard, monkey
 
     monkeypatch.setattr(board, "version", version)
     monkeypatch.setattr(web_server, "STOP_S", 0.05)
-    server = serve(board, CollectorRegistry(), is_ready, Address())
+    server = serve(sources(board), CollectorRegistry(), Address())
     with socket.create_connection(("127.0.0.1", server.port)) as page:
         page.sendall(b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
         hangs.wait()

@@ -202,6 +202,28 @@ def _reasons(connection: sa.Connection) -> None:
     connection.execute(sa.update(series).where(verdict.contains(older)).values(verdict=reworded))
 
 
+def _exams(connection: sa.Connection) -> None:
+    """11: exams and what people answered; series of before are given an exam when the daemon starts."""
+    number = "SERIAL" if connection.dialect.name == "postgresql" else "INTEGER"
+    connection.exec_driver_sql(
+        "CREATE TABLE exams (exam_id TEXT NOT NULL PRIMARY KEY, scanner TEXT NOT NULL, "
+        "study_instance_uid TEXT NOT NULL, patient TEXT NOT NULL, hint TEXT NOT NULL, hint_kind TEXT NOT NULL, "
+        "began_at FLOAT NOT NULL, acquired TEXT NOT NULL, over_at FLOAT)"
+    )
+    connection.exec_driver_sql("CREATE INDEX ix_exams_scanner ON exams (scanner)")
+    connection.exec_driver_sql(
+        "CREATE TABLE exam_series (series_instance_uid TEXT NOT NULL PRIMARY KEY, exam_id TEXT NOT NULL, "
+        "protocol TEXT NOT NULL, number INTEGER, began_at FLOAT NOT NULL)"
+    )
+    connection.exec_driver_sql("CREATE INDEX ix_exam_series_exam_id ON exam_series (exam_id)")
+    connection.exec_driver_sql(
+        f"CREATE TABLE answers (id {number} NOT NULL PRIMARY KEY, card_id TEXT NOT NULL, revision INTEGER NOT NULL, "
+        "state TEXT NOT NULL, choice TEXT NOT NULL, reason TEXT NOT NULL, answered_by TEXT NOT NULL, "
+        "answered_at FLOAT NOT NULL)"
+    )
+    connection.exec_driver_sql("CREATE INDEX ix_answers_card_id ON answers (card_id)")
+
+
 _STEPS: tuple[Callable[[sa.Connection], None], ...] = (
     _unnumbered,
     _outbox,
@@ -213,6 +235,7 @@ _STEPS: tuple[Callable[[sa.Connection], None], ...] = (
     _cleared,
     _alerts,
     _reasons,
+    _exams,
 )
 
 

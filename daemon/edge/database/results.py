@@ -192,6 +192,12 @@ class Results:
         """The newest series, newest first."""
         return self._records(sa.select(schema.series).order_by(schema.series.c.closed_at.desc()).limit(limit))
 
+    def of_exam(self, exam_id: str) -> list[Record]:
+        """Every revision of each series of an exam, newest first."""
+        table, entry = schema.series, schema.exam_series
+        query = sa.select(table).join(entry, entry.c.series_instance_uid == table.c.series_instance_uid)
+        return self._records(query.where(entry.c.exam_id == exam_id).order_by(table.c.closed_at.desc()))
+
     def scored(self) -> list[Scored]:
         """What was found about every complete series that has a verdict, by its newest revision."""
         table, later = schema.series, schema.series.alias()

@@ -126,6 +126,40 @@ alerts = sa.Table(
     sa.Column("settled_at", sa.Float),
 )
 alerts_index = sa.Index("alerts_owed", alerts.c.target, alerts.c.outcome)
+exams = sa.Table(
+    "exams",
+    METADATA,
+    sa.Column("exam_id", Words, primary_key=True),
+    sa.Column("scanner", Words, nullable=False, index=True),
+    sa.Column("study_instance_uid", Words, nullable=False),
+    sa.Column("patient", Words, nullable=False),  # a token under the site's key; "" where nothing was said
+    sa.Column("hint", Words, nullable=False),
+    sa.Column("hint_kind", Words, nullable=False),  # core.exams.PatientHint
+    sa.Column("began_at", sa.Float, nullable=False),
+    sa.Column("acquired", Words, nullable=False),  # the latest, in the scanner's own time
+    sa.Column("over_at", sa.Float),  # when the scanner's next one began
+)
+exam_series = sa.Table(
+    "exam_series",
+    METADATA,
+    sa.Column("series_instance_uid", Words, primary_key=True),
+    sa.Column("exam_id", Words, nullable=False, index=True),
+    sa.Column("protocol", Words, nullable=False),
+    sa.Column("number", sa.Integer),
+    sa.Column("began_at", sa.Float, nullable=False),
+)
+answers = sa.Table(
+    "answers",
+    METADATA,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("card_id", Words, nullable=False, index=True),
+    sa.Column("revision", sa.Integer, nullable=False),
+    sa.Column("state", Words, nullable=False),  # the verdict that was answered
+    sa.Column("choice", Words, nullable=False),  # core.card.Choice, or "" where it was taken back
+    sa.Column("reason", Words, nullable=False),
+    sa.Column("answered_by", Words, nullable=False),
+    sa.Column("answered_at", sa.Float, nullable=False),
+)
 changes = sa.Table(
     "changes",
     METADATA,

@@ -1,42 +1,78 @@
-"""What the live page shows: the stored results, and the series that are still coming in."""
+"""What the live page shows: the exams, their stored results, and the series that are still coming in."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
-from daemon.core.card import Card
+from daemon.core.card import Answer, Card
+from daemon.core.exams import Exam, ExamView, arrange
 from daemon.core.ports import Board
 from daemon.core.values import Incoming, Stage
+from daemon.edge.database.answers import Answers
+from daemon.edge.database.exams import Entry, Exams
 from daemon.edge.database.patience import unless_gone
 from daemon.edge.database.results import Record, Results
 from daemon.edge.files.reports import Reports
 from daemon.edge.supervisor import Loop, Supervisor
 
-#: Of so many records a card is made of the newest: some scanners send a series a slice, or a time point.
-_LOOKED_AT = 5
+_T = TypeVar("_T")
 
 
 class SupervisedBoard:
-    """Another board, of which a fault costs one answer: the page shows the cards that it showed last."""
+    """Another board, of which a fault costs one answer: the page shows what it showed last."""
 
     def __init__(self, board: Board, supervisor: Supervisor) -> None:
         self._board = board
         self._supervisor = supervisor
-        self._shown: Sequence[Card] = ()
+        self._shown: Sequence[ExamView] = ()
+        self._views: dict[str, ExamView | None] = {}
 
     def version(self) -> int:
-        """Grows with every change of any card."""
+        """Grows with every change of anything shown."""
         return self._board.version()
 
-    def cards(self, limit: int) -> Sequence[Card]:
-        """The newest ``limit`` cards, newest first."""
-        self._shown = self._supervisor.item(Loop.PAGE, lambda: self._board.cards(limit), lambda _: self._shown)
+    def current(self) -> Sequence[ExamView]:
+        """The exam that each scanner is at."""
+        self._shown = self._supervisor.item(Loop.PAGE, self._board.current, lambda _: self._shown)
         return self._shown
+
+    def scanner(self, name: str) -> ExamView | None:
+        """The exam that one scanner is at; None where it is unknown."""
+        return self._last(f"scanner {name}", lambda: self._board.scanner(name))
+
+    def exam(self, exam_id: str) -> ExamView | None:
+        """One exam, over or not; None where it is unknown."""
+        return self._last(f"exam {exam_id}", lambda: self._board.exam(exam_id))
+
+    def earlier(self, scanner: str, limit: int) -> Sequence[ExamView]:
+        """The newest exams of a scanner that are over, newest first."""
+        return self._supervisor.item(Loop.PAGE, lambda: self._board.earlier(scanner, limit), lambda _: ())
 
     def picture(self, card_id: str) -> bytes | None:
         """The summary picture of a card as PNG; None while there is none, or none can be read."""
         return self._supervisor.item(Loop.PAGE, lambda: self._board.picture(card_id), lambda _: None)
 
+    def _last(self, key: str, look: Callable[[], ExamView | None]) -> ExamView | None:
+        view = self._supervisor.item(Loop.PAGE, look, lambda _: self._views.get(key))
+        if view is not None:
+            self._views = {**self._views, key: view} if len(self._views) < _REMEMBERED else {key: view}
+        return view
 
-class ResultsBoard:
+
+_REMEMBERED = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """Where all that the page shows is kept."""
+
+    exams: Exams
+    results: Results
+    answers: Answers
+    reports: Reports
+
+
+class ExamBoard:
     """The page's board over the database.
 
     ``incoming`` gives a number that grows as images arrive, and the series that are still open; ``card_id`` the token
@@ -44,39 +80,47 @@ class ResultsBoard:
     """
 
     def __init__(
-        self,
-        results: Results,
-        reports: Reports,
-        scanners: Mapping[str, str],
-        incoming: Callable[[], tuple[int, Sequence[Incoming]]],
-        card_id: Callable[[str], str],
+        self, kept: Kept, incoming: Callable[[], tuple[int, Sequence[Incoming]]], card_id: Callable[[str], str]
     ) -> None:
-        self._results = results
-        self._reports = reports
-        self._scanners = scanners
+        self._exams = kept.exams
+        self._results = kept.results
+        self._answers = kept.answers
+        self._reports = kept.reports
         self._incoming = incoming
         self._card_id = card_id
         self._version = 0
-        self._cards: Sequence[Card] = ()
+        self._current: Sequence[ExamView] = ()
 
     def version(self) -> int:
-        """Grows with every change of any card; stands still while the database does not answer."""
+        """Grows with every change of anything shown; stands still while the database does not answer."""
         with unless_gone():
             self._version = self._results.version()
         return self._version + self._incoming()[0]
 
-    def cards(self, limit: int) -> Sequence[Card]:
-        """The newest ``limit`` cards, newest first; a series that came in again shows its newest revision only.
+    def current(self) -> Sequence[ExamView]:
+        """The exam that each scanner is at; while the database does not answer, what was given last."""
+        self._current = _unless_gone(lambda: [self._view(exam) for exam in self._exams.current()], self._current)
+        return self._current
 
-        While the database does not answer, those that it gave last.
-        """
-        with unless_gone():
-            records = [record for record in self._results.records(_LOOKED_AT * limit) if not record.superseded]
-            self._cards = [self._card(alike[0], alike) for alike in _together(records)]
-        newest = self._cards
-        incoming = [self._open_card(series) for series in self._incoming()[1]]
-        reopened = {card.card_id for card in incoming}
-        return [*incoming, *(card for card in newest if card.card_id not in reopened)][:limit]
+    def scanner(self, name: str) -> ExamView | None:
+        """The exam that one scanner is at; None where it is unknown."""
+        last = [view for view in self._current if view.exam.scanner == name]
+        of_scanner = _unless_gone(
+            lambda: [self._view(exam) for exam in self._exams.current() if exam.scanner == name], last
+        )
+        return next(iter(of_scanner), None)
+
+    def exam(self, exam_id: str) -> ExamView | None:
+        """One exam, over or not; None where it is unknown, or the database does not answer."""
+        exam = _unless_gone(lambda: self._exams.exam(exam_id), None)
+        return _unless_gone(lambda: self._view(exam), None) if exam else None
+
+    def earlier(self, scanner: str, limit: int) -> Sequence[ExamView]:
+        """The newest exams of a scanner that are over, newest first."""
+        none: list[Exam] = []
+        exams = _unless_gone(lambda: self._exams.of_scanner(scanner, limit + 1), none)
+        over = [exam for exam in exams if exam.over_at is not None][:limit]
+        return _unless_gone(lambda: [self._view(exam) for exam in over], [])
 
     def picture(self, card_id: str) -> bytes | None:
         """The summary picture of a card as PNG; None while there is none."""
@@ -88,40 +132,71 @@ class ResultsBoard:
         path = self._reports.picture(card_id, record.revision)
         return path.read_bytes() if path.exists() else None
 
-    def _open_card(self, series: Incoming) -> Card:
-        return Card(
-            card_id=self._card_id(series.series_instance_uid),
-            scanner=self._scanners.get(series.calling_ae, series.calling_ae),
-            description="",
-            stage=Stage.RECEIVING,
-            images=series.images,
-            received_at=series.last_received_at,
-            revision=series.revision,
-        )
-
-    def _card(self, record: Record, alike: Sequence[Record]) -> Card:
-        return Card(
-            card_id=record.card_id,
-            scanner=self._scanners.get(record.calling_ae, record.calling_ae),
-            description=record.description,
-            stage=record.stage,
-            images=sum(one.images for one in alike),
-            series=len(alike),
-            received_at=record.last_received_at,
-            verdict=record.verdict,
-            seconds=record.seconds.get("verdict"),
-            partial=record.partial,
-            superseded=record.superseded,
-            revision=record.revision,
-            cleared=record.cleared,
-        )
+    def _view(self, exam: Exam) -> ExamView:
+        records = self._results.of_exam(exam.exam_id)
+        incoming = self._incoming()[1]
+        uids = [*(record.series_instance_uid for record in records), *(one.series_instance_uid for one in incoming)]
+        entries = self._exams.entries(uids)
+        answers = self._answers.of(record.card_id for record in records)
+        opened = [
+            _open_card(one, entry, exam, self._card_id(one.series_instance_uid))
+            for one in incoming
+            if (entry := entries.get(one.series_instance_uid)) and entry.exam_id == exam.exam_id
+        ]
+        closed = [_card(record, entries, exam, answers) for record in records]
+        return arrange(exam, _newest([*opened, *closed]))
 
 
-def _together(records: Sequence[Record]) -> list[list[Record]]:
-    """The records of each card: one for those of a study and protocol that are not judged for the same reason."""
-    alike: dict[tuple[str, ...], list[Record]] = {}
-    for record in records:
-        why = record.verdict.not_assessed if record.verdict else None
-        shared = (record.study_instance_uid, record.calling_ae, record.description, why or "")
-        alike.setdefault(shared if why and record.study_instance_uid else (record.card_id,), []).append(record)
-    return list(alike.values())
+def _unless_gone(look: Callable[[], _T], otherwise: _T) -> _T:
+    """What a look at the database gives; ``otherwise`` where it does not answer."""
+    found = [otherwise]
+    with unless_gone():
+        found = [look()]
+    return found[0]
+
+
+def _newest(cards: Iterable[Card]) -> list[Card]:
+    """The newest revision of each card; one without a verdict yet keeps the last one, as overtaken."""
+    alike: dict[str, list[Card]] = {}
+    for card in sorted(cards, key=lambda card: -card.revision):
+        alike.setdefault(card.card_id, []).append(card)
+    return [_overtaking(ones) for ones in alike.values()]
+
+
+def _overtaking(revisions: Sequence[Card]) -> Card:
+    newest = revisions[0]
+    verdict = next((one.verdict for one in revisions if one.verdict), None)
+    return newest if newest.verdict or not verdict else replace(newest, verdict=verdict, superseded=True)
+
+
+def _open_card(series: Incoming, entry: Entry, exam: Exam, card_id: str) -> Card:
+    return Card(
+        card_id=card_id,
+        scanner=exam.scanner,
+        description=entry.protocol,
+        stage=Stage.RECEIVING,
+        images=series.images,
+        received_at=series.last_received_at,
+        revision=series.revision,
+        expected=series.expected,
+        number=entry.number,
+    )
+
+
+def _card(record: Record, entries: Mapping[str, Entry], exam: Exam, answers: Mapping[str, Answer]) -> Card:
+    entry = entries.get(record.series_instance_uid)
+    return Card(
+        card_id=record.card_id,
+        scanner=exam.scanner,
+        description=record.description or (entry.protocol if entry else ""),
+        stage=record.stage,
+        images=record.images,
+        received_at=record.last_received_at,
+        verdict=record.verdict,
+        seconds=record.seconds.get("verdict"),
+        partial=record.partial,
+        revision=record.revision,
+        cleared=record.cleared,
+        number=entry.number if entry else None,
+        answer=answers.get(record.card_id),
+    )

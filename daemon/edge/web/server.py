@@ -12,9 +12,10 @@ from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp
 
 from daemon.core.errors import ConfigError
-from daemon.core.ports import Board
-from daemon.edge.web.app import Ready, guarded, make_app, make_metrics_app
+from daemon.edge.web.app import make_app, make_metrics_app
 from daemon.edge.web.connection import Limits, bounded_protocol
+from daemon.edge.web.guards import guarded
+from daemon.edge.web.sources import Sources
 
 #: A tablet that went to sleep without a word is forgotten when nothing was acknowledged for so long.
 _SILENCE_MS = 30_000
@@ -36,24 +37,14 @@ class Address:
     limits: Limits = field(default_factory=Limits)
 
 
-def serve(
-    board: Board, registry: CollectorRegistry, ready: Ready, address: Address, *, notices: Ready = tuple
-) -> "WebServer":
-    """Serve the page in a thread of its own, until ``stop``.
-
-    Args:
-        board: The cards; asked from several threads, and often.
-        registry: What ``/metrics`` shows.
-        ready: What keeps the daemon from judging series; empty when nothing does.
-        address: Where, and for whom.
-        notices: What somebody should know besides.
+def serve(sources: Sources, registry: CollectorRegistry, address: Address) -> "WebServer":
+    """Serve the page in a thread of its own, until ``stop``; ``registry`` is what ``/metrics`` shows.
 
     Raises:
         ConfigError: the address cannot be bound.
     """
     stopping = threading.Event()
-    app = make_app(board, registry, ready, notices, stopping)
-    return _serve(app, address, stopping)
+    return _serve(make_app(sources, registry, stopping), address, stopping)
 
 
 def serve_metrics(registry: CollectorRegistry, address: Address) -> "WebServer":

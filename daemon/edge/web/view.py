@@ -1,53 +1,80 @@
-"""What the page is told: the cards in the order in which they matter, as one JSON text."""
+"""What the page is told: exams and their cards in the order in which they matter, as one JSON text."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from daemon.core.card import Card
-from daemon.core.values import State
+from daemon.core.exams import ExamView
 
-CARDS_MAX = 40
-#: After this time nobody lies in the scanner any more who could be scanned again.
-ATTENTION_S = 30 * 60.0
+#: Of each scanner the wall of all shows what calls for somebody, and so many more.
+NEWEST_MAX = 3
+#: Earlier exams of a scanner on its page.
+EARLIER_MAX = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """What a page shows: one exam, one scanner, or, where both are empty, the wall of all."""
+
+    scanner: str = ""
+    exam: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """The exams that a page shows, whole or not, and the exams of its scanner before."""
+
+    views: Sequence[ExamView]
+    whole: bool
+    earlier: Sequence[ExamView] = ()
 
 
 def render_snapshot(
-    cards: Sequence[Card], *, now: float, obstacles: Sequence[str], notices: Sequence[str] = (), page: str
+    shown: Shown, *, now: float, obstacles: Sequence[str], notices: Sequence[str] = (), page: Mapping[str, Any]
 ) -> str:
     """Everything that the page shows, at one moment.
 
     Args:
-        cards: Newest first; each is written with the field names of ``Card``.
+        shown: Cards are written with the field names of ``Card``.
         now: The daemon's clock, UTC seconds: the page tells ages by it, whatever the console's clock says.
         obstacles: Why series are not being judged; empty when all is well.
         notices: What somebody should know besides.
-        page: A token of the page's own files: one that runs for months loads itself again after an upgrade.
+        page: What else the page goes by. ``page``: a token of its own files: one that runs for months loads itself
+            again after an upgrade.
     """
-    shown = [asdict(card) for card in arrange(cards, now)]
-    told = {"obstacles": list(obstacles), "notices": list(notices)}
-    snapshot = {"now": now, "page": page, **told, "cards": shown}
+    snapshot = {
+        "now": now,
+        **page,
+        "obstacles": list(obstacles),
+        "notices": list(notices),
+        "exams": [_exam(view, whole=shown.whole) for view in shown.views],
+        "cards": [asdict(card) for view in shown.views for card in _told(view, whole=shown.whole)],
+        "earlier": [_exam(view, whole=False) for view in shown.earlier],
+    }
     return json.dumps(snapshot, allow_nan=False, separators=(",", ":"))
 
 
-def arrange(cards: Sequence[Card], now: float) -> list[Card]:
-    """Rescans that still call for somebody first, then the newest first."""
-    newest_first = sorted(cards, key=lambda card: card.received_at, reverse=True)
-    return sorted(newest_first, key=lambda card: not _calls(card, newest_first, now))
+def _exam(view: ExamView, *, whole: bool) -> dict[str, Any]:
+    return {
+        **asdict(view.exam),
+        "series": len(view.cards) + sum(quiet.series for quiet in view.quiet),
+        "more": len(view.cards) - len(_told(view, whole=whole)),
+        "quiet": [asdict(quiet) for quiet in view.quiet],
+        "verdicts": [card.verdict.state for card in view.cards if card.verdict and not card.superseded],
+        "unanswered": sum(
+            card.verdict is not None
+            and card.verdict.state == "RESCAN"
+            and not (card.superseded or card.answer or card.repeat)
+            for card in view.cards
+        ),
+    }
 
 
-def _calls(card: Card, cards: Sequence[Card], now: float) -> bool:
-    """A rescan calls until it is overtaken, repeated (the same protocol was answered later), or too late."""
-    if _standing(card) is not State.RESCAN or now - card.received_at > ATTENTION_S:
-        return False
-    return not any(_repeats(other, card) for other in cards)
-
-
-def _repeats(later: Card, earlier: Card) -> bool:
-    same = (later.scanner, later.description) == (earlier.scanner, earlier.description)
-    return same and later.received_at > earlier.received_at and _standing(later) is not None
-
-
-def _standing(card: Card) -> State | None:
-    """The verdict that holds: none yet, or none any more."""
-    return None if card.verdict is None or card.superseded else card.verdict.state
+def _told(view: ExamView, *, whole: bool) -> Sequence[Card]:
+    """All of the cards, or those that call for somebody and the newest others."""
+    if whole:
+        return view.cards
+    calling = [card for card in view.cards if card.calls]
+    return [*calling, *[card for card in view.cards if not card.calls][:NEWEST_MAX]]

@@ -3,40 +3,49 @@
 
 const LOST_AFTER_MS = 12000;
 const STAGES = ["RECEIVING", "WAITING", "ASSESSING", "DELIVERING"];
-const WORDS = {
-  ACCEPT: "ACCEPT", REVIEW: "REVIEW", RESCAN: "RESCAN", NOT_ASSESSED: "NOT ASSESSED",
-  RECEIVING: "Receiving", WAITING: "Waiting", ASSESSING: "Assessing", DELIVERING: "Delivering", DONE: "No verdict",
-};
 
 const find = (selector, parent = document) => parent.querySelector(selector);
 const text = (selector, words, parent) => {
   const element = find(selector, parent);
   if (element.textContent !== words) element.textContent = words;
-  element.hidden = !words;
+  if (element.hidden !== !words) element.hidden = !words;
 };
-const clock = (ms) => new Date(ms).toLocaleTimeString([], { hour12: false });
+const say = (key, ...values) => values.reduce((said, value) => said.replace("{}", () => value), WORDS[key] || key);
+const clock = (ms) => new Date(ms).toLocaleTimeString(WORDS.language, { hour12: false });
+const short = (seconds) => clock(seconds * 1000 - lag).slice(0, 5);
 
-let source, page, enlarged; // enlarged: the card whose picture is open
+let source, page, csrf, enlarged; // enlarged: the card whose picture is open
 const started = Date.now();
 let tried = 0, heard = 0, lag = 0; // milliseconds of this machine's clock; lag: how far the daemon's is ahead
-let cards = [];
+let cards = [], shadow = false;
 let told = null; // the rescans that were announced; null until the first snapshot
+
+// What this page shows is told by its address.
+const [, room, name] = location.pathname.match(/^\/(scanners|exams)\/(.+)$/) || [];
+const asked = room ? `?${room === "exams" ? "exam" : "scanner"}=${name}` : "";
 
 // A verdict counts until a later image overtakes it; then the stage does, until there is nothing else to show.
 const answered = ({ verdict, superseded, stage }) => Boolean(verdict) && (!superseded || stage === "DONE");
 const face = (card) => (answered(card) ? card.verdict.state : card.stage);
-const cause = ({ verdict }) => verdict.not_assessed || verdict.cause_word || verdict.cause || "";
+const cause = ({ verdict }) => say(verdict.not_assessed || verdict.cause_word || verdict.cause || "");
 const picture = (card) => `/pictures/${encodeURIComponent(card.card_id)}.png?${card.revision}-${card.stage}`;
-const counted = ({ images }) => (images === 1 ? "1 image" : `${images} images`);
-const amount = (card) => (card.series > 1 ? `${card.series} series, ${counted(card)}` : counted(card));
-const seconds = ({ seconds }) => (seconds === null ? "" : `answered in ${seconds.toFixed(1)} s`);
-const before = ({ verdict }) => (verdict ? `Superseded: ${WORDS[verdict.state]}` : "Superseded");
+const item_of = ({ card_id }) => document.getElementById(`card-${card_id}`);
+const before = ({ verdict }) => (verdict ? say("superseded_by", say(verdict.state)) : say("superseded"));
+const amount = ({ images, expected, stage }) => {
+  if (stage === "RECEIVING" && expected > images) return say("images_of", images, expected);
+  return images === 1 ? say("image") : say("images", images);
+};
+const repeat = ({ repeat }) => {
+  if (!repeat) return "";
+  const key = { ACCEPT: "repeat_worked", RESCAN: "repeat_failed" }[repeat.state] || "repeat_seen";
+  return say(key, say(repeat.state));
+};
 
 function age(card) {
   const passed = Math.max(0, (Date.now() + lag) / 1000 - card.received_at);
-  if (passed < 60) return `${Math.floor(passed)} s ago`;
-  if (passed < 3600) return `${Math.floor(passed / 60)} min ago`;
-  return `at ${clock(card.received_at * 1000 - lag).slice(0, 5)}`;
+  if (passed < 60) return say("seconds_ago", Math.floor(passed));
+  if (passed < 3600) return say("minutes_ago", Math.floor(passed / 60));
+  return say("at", short(card.received_at));
 }
 
 function fill(item, card) {
@@ -44,25 +53,28 @@ function fill(item, card) {
   item.id = `card-${card.card_id}`;
   item.dataset.kind = kind;
   item.classList.toggle("overtaken", Boolean(verdict) && card.superseded);
+  item.classList.toggle("calls", card.calls);
   find("use", item).setAttribute("href", `#${kind}`);
-  text(".word", WORDS[kind], item);
+  text(".word", say(kind), item);
   text(".cause", verdict ? cause(card) : amount(card), item);
-  text(".action", verdict && !card.superseded ? verdict.action : "", item);
+  text(".action", verdict && !card.superseded ? say(verdict.action) : "", item);
   find(".steps", item).hidden = card.stage === "DONE";
   [...find(".steps", item).children].forEach((step, n) => {
     const behind = STAGES.indexOf(card.stage) - n;
     step.className = behind > 0 ? "past" : behind === 0 ? "now" : "";
   });
   find(".partial", item).hidden = !card.partial;
-  text(".revised", card.revision > 1 ? `Revision ${card.revision}` : "", item);
-  text(".superseded", !card.superseded ? "" : verdict ? "Superseded" : before(card), item);
-  text(".scanner", card.scanner, item);
-  text(".description", card.description, item);
+  text(".revised", card.revision > 1 ? say("revision", card.revision) : "", item);
+  text(".superseded", !card.superseded ? "" : verdict ? say("superseded") : before(card), item);
+  text(".repeat", repeat(card), item);
+  text(".protocol", card.description, item);
+  text(".number", card.number === null ? "" : say("series_number", card.number), item);
   text(".images", verdict ? amount(card) : "", item);
   find(".cleared", item).hidden = !card.cleared;
-  text(".seconds", verdict ? seconds(card) : "", item);
+  text(".seconds", verdict && card.seconds !== null ? say("answered_in", card.seconds.toFixed(1)) : "", item);
+  fill_answer(item, card);
   const button = find(".picture", item), image = find("img", button);
-  button.setAttribute("aria-label", `Enlarge the picture: ${WORDS[kind]}, ${card.scanner}`);
+  button.setAttribute("aria-label", say("enlarge", say(kind), card.description || card.scanner));
   if (!verdict) {
     button.hidden = true;
     image.removeAttribute("src");
@@ -70,61 +82,143 @@ function fill(item, card) {
 }
 
 function make(card) {
-  const item = find("#card").content.firstElementChild.cloneNode(true);
+  const item = clone("#card");
   const button = find(".picture", item), image = find("img", button);
   button.hidden = true;
   image.onload = () => { button.hidden = false; };
   image.onerror = () => { button.hidden = true; };
   item.onanimationend = () => item.classList.remove("fresh"); // else a card that moves would flash again
   button.onclick = () => { enlarged = card.card_id; enlarge(); };
+  take_answers(item, card.card_id);
   return item;
 }
 
+function clone(template) {
+  const made = find(template).content.firstElementChild.cloneNode(true);
+  for (const element of made.querySelectorAll("[data-say]")) element.textContent = say(element.dataset.say);
+  return made;
+}
+
 function enlarge() {
-  const card = cards.find((shown) => shown.card_id === enlarged);
+  const card = cards.find((one) => one.card_id === enlarged);
   const closer = find("#closer");
   if (!card || !answered(card)) return closer.close();
-  text("#closer-title", [WORDS[face(card)], cause(card), card.superseded ? "superseded" : ""].filter(Boolean).join(" · "));
+  const title = [say(face(card)), cause(card), card.superseded ? say("superseded") : ""];
+  text("#closer-title", title.filter(Boolean).join(" · "));
   if (find("img", closer).getAttribute("src") !== picture(card)) find("img", closer).src = picture(card);
-  find("ul", closer).replaceChildren(...card.verdict.reasons.map((reason) => {
-    const line = document.createElement("li");
-    line.textContent = reason;
-    return line;
-  }));
+  find("ul", closer).replaceChildren(...card.verdict.reasons.map((reason) => line(reason)));
   if (!closer.open) closer.showModal();
 }
 
+function line(words, address) {
+  const item = document.createElement("li");
+  const inner = address ? item.appendChild(document.createElement("a")) : item;
+  if (address) inner.href = address;
+  inner.textContent = words;
+  return item;
+}
+
 function announce() {
-  const calling = cards.filter((card) => !card.superseded && face(card) === "RESCAN");
+  const calling = cards.filter((card) => card.calls);
   const key = (card) => `${card.card_id}/${card.revision}`;
   const fresh = told ? calling.filter((card) => !told.has(key(card))) : [];
   told = new Set(calling.map(key));
   if (fresh.length === 0) return;
-  find("#announcer").textContent = fresh.map((card) => `Rescan on ${card.scanner}: ${cause(card)}. ${card.verdict.action}`).join(" ");
-  for (const card of fresh) document.getElementById(`card-${card.card_id}`).classList.add("fresh");
+  const words = fresh.map((card) => say("announce", card.scanner, cause(card), say(card.verdict.action)));
+  find("#announcer").textContent = words.join(" ");
+  for (const card of fresh) item_of(card).classList.add("fresh");
+  sound();
+}
+
+// One section an exam, in the order told; an item keeps its place in the document, and with it its focus.
+function arrange(parent, wanted, fit) {
+  wanted.forEach((one, place) => {
+    const item = fit(one);
+    if (parent.children[place] !== item) parent.insertBefore(item, parent.children[place] || null);
+  });
+  while (parent.children.length > wanted.length) parent.lastElementChild.remove();
+}
+
+function fill_exam(section, exam) {
+  const link = find(".scanner", section), own = cards.filter((card) => card.exam === exam.exam_id);
+  section.id = `exam-${exam.exam_id}`;
+  section.setAttribute("aria-label", exam.scanner);
+  section.classList.toggle("ended", exam.over_at !== null);
+  link.href = `/scanners/${encodeURIComponent(exam.scanner)}`;
+  link.textContent = exam.scanner;
+  text(".hint", exam.hint, section);
+  text(".since", [say("since", short(exam.began_at)), say("series_count", exam.series)].join(" · "), section);
+  text(".over", exam.over_at === null ? "" : say("over"), section);
+  find(".none", section).hidden = own.length > 0 || exam.series > 0;
+  const items = new Map([...find(".cards", section).children].map((item) => [item.id, item]));
+  arrange(find(".cards", section), own, (card) => {
+    const item = items.get(`card-${card.card_id}`) || make(card), now = JSON.stringify(card);
+    if (item.dataset.shown !== now) fill(item, card);
+    item.dataset.shown = now;
+    return item;
+  });
+  const more = find(".more a", section);
+  more.href = `/exams/${exam.exam_id}`;
+  text(".more a", exam.more ? say("more", exam.more) : "", section);
+  const count = exam.quiet.reduce((sum, quiet) => sum + quiet.series, 0);
+  const names = [...new Set(exam.quiet.map(({ description }) => description || "?"))];
+  const some = names.length > 4 ? `${names.slice(0, 4).join(", ")} ...` : names.join(", ");
+  text("summary", count ? say("not_judged", count, some) : "", section);
+  find(".quiet", section).hidden = !count;
+  const lines = exam.quiet.map((quiet) => `${quiet.description || "?"} (${say("series_count", quiet.series)}): ${say(quiet.why)}`);
+  const list = find(".quiet ul", section);
+  if (list.dataset.shown !== lines.join("\n")) list.replaceChildren(...lines.map((words) => line(words)));
+  list.dataset.shown = lines.join("\n");
+  fill_timeline(find(".timeline", section), own, exam);
+}
+
+// Every series of the exam in the order in which they came, a sign each.
+function fill_timeline(list, own, exam) {
+  const signs = exam.more ? [] : [...own].sort((a, b) => (a.number || 0) - (b.number || 0) || a.received_at - b.received_at);
+  const now = signs.map((card) => `${card.card_id} ${face(card)} ${card.number}`).join("\n");
+  list.hidden = signs.length < 2;
+  list.setAttribute("aria-hidden", "true");
+  if (list.dataset.shown === now) return;
+  list.dataset.shown = now;
+  list.replaceChildren(...signs.map((card, place) => {
+    const item = document.createElement("li");
+    item.dataset.kind = face(card);
+    item.textContent = card.number === null ? place + 1 : card.number;
+    return item;
+  }));
 }
 
 function show(snapshot) {
   if (page && page !== snapshot.page) location.reload();
-  page = snapshot.page;
+  ({ page, csrf, cards } = snapshot);
+  shadow = Boolean(snapshot.shadow);
   lag = snapshot.now * 1000 - Date.now();
-  cards = snapshot.cards;
-  const list = find("#cards"), focused = document.activeElement;
-  const items = new Map([...list.children].map((item) => [item.id, item]));
-  cards.forEach((card, place) => {
-    const item = items.get(`card-${card.card_id}`) || make(card);
-    items.delete(`card-${card.card_id}`);
-    fill(item, card);
-    if (list.children[place] !== item) list.insertBefore(item, list.children[place] || null);
+  const focused = document.activeElement;
+  const sections = new Map([...find("#exams").children].map((section) => [section.id, section]));
+  arrange(find("#exams"), snapshot.exams, (exam) => {
+    const section = sections.get(`exam-${exam.exam_id}`) || clone("#exam");
+    fill_exam(section, exam);
+    return section;
   });
-  items.forEach((item) => item.remove());
-  if (focused !== document.activeElement) focused.focus();
-  find("#empty").hidden = cards.length > 0;
-  const told = snapshot.obstacles.length ? [`Series are not judged now: ${snapshot.obstacles.join("; ")}`] : [];
-  text("#obstacles", [...told, ...snapshot.notices].join(". "));
-  document.title = [cards.length && WORDS[face(cards[0])], "Scanside"].filter(Boolean).join(" | ");
+  find("#exams").classList.toggle("wall", snapshot.exams.length > 1);
+  if (focused !== document.activeElement && focused.isConnected) focused.focus();
+  find("#empty").hidden = snapshot.exams.length > 0;
+  text("#empty .headline", say(room && !snapshot.exams.length ? "unknown_scanner" : "none_yet"));
+  find("#earlier").hidden = snapshot.earlier.length === 0;
+  find("#earlier ul").replaceChildren(...snapshot.earlier.map((exam) => line(summary(exam), `/exams/${exam.exam_id}`)));
+  const judging = snapshot.obstacles.length ? [say("not_judging", snapshot.obstacles.join("; "))] : [];
+  text("#obstacles", [...(shadow ? [say("shadow")] : []), ...judging, ...snapshot.notices].join(". "));
+  document.title = [cards.length && say(face(cards[0])), "Scanside"].filter(Boolean).join(" | ");
   announce();
   if (find("#closer").open) enlarge();
+}
+
+function summary(exam) {
+  const day = new Date(exam.began_at * 1000 - lag).toLocaleDateString(WORDS.language);
+  const states = ["RESCAN", "REVIEW", "ACCEPT"].map((state) => [state, exam.verdicts.filter((one) => one === state).length]);
+  const counts = states.filter(([, count]) => count).map(([state, count]) => `${count} ${say(state)}`);
+  const open = exam.unanswered ? [say("unanswered", exam.unanswered)] : [];
+  return [`${day} ${short(exam.began_at)}`, exam.hint, say("series_count", exam.series), ...counts, ...open].filter(Boolean).join(" · ");
 }
 
 function live() {
@@ -132,22 +226,22 @@ function live() {
   heard = Date.now();
   document.body.className = "live";
   text("#lost", "");
-  text("#state", "Live");
+  text("#state", say("live"));
 }
 
 function lose() {
   if (document.body.className === "lost") return;
   document.body.className = "lost";
-  text("#lost", heard ? `Connection lost since ${clock(heard)}. What you see is not live.` : "No connection to Scanside.");
-  text("#state", "Not live");
+  text("#lost", heard ? say("lost_since", clock(heard)) : say("no_connection"));
+  text("#state", say("not_live"));
   find("#closer").close();
-  document.title = "Connection lost | Scanside";
+  document.title = `${say("lost_title")} | Scanside`;
 }
 
 function connect() {
   if (source) source.close();
   tried = Date.now();
-  source = new EventSource("/events");
+  source = new EventSource(`/events${asked}`);
   source.onmessage = (event) => { show(JSON.parse(event.data)); live(); };
   source.onerror = lose;
 }
@@ -157,7 +251,7 @@ function tick() {
   if (now - (heard || started) > LOST_AFTER_MS) lose();
   // The browser tries again by itself, but not after an answer other than 200, and not while the line is silent.
   if (source.readyState === EventSource.CLOSED || now - Math.max(heard, tried) > LOST_AFTER_MS) connect();
-  cards.forEach((card) => text(".age", age(card), document.getElementById(`card-${card.card_id}`)));
+  cards.forEach((card) => text(".age", age(card), item_of(card)));
 }
 
 // An alert links to #card-<id>.
@@ -168,6 +262,14 @@ function follow() {
   item.focus();
 }
 
-window.onhashchange = follow;
-connect();
-setInterval(tick, 1000);
+function begin() {
+  document.documentElement.lang = WORDS.language;
+  for (const element of document.querySelectorAll("[data-say]")) element.textContent = say(element.dataset.say);
+  find("#closer img").alt = say("summary_picture");
+  text("#state", say("connecting"));
+  window.onhashchange = follow;
+  connect();
+  setInterval(tick, 1000);
+}
+
+addEventListener("DOMContentLoaded", begin);

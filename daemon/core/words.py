@@ -1,0 +1,122 @@
+"""The words that people read, one table for the page, the picture, the report and the alert, a column a language.
+
+What a bundle says of its organ and causes is the bundle's; here are the words of the product.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
+
+from daemon.core.values import State
+
+
+class Language(StrEnum):
+    """Languages of the page and of alerts, by ISO 639-1."""
+
+    ENGLISH = "en"
+    GERMAN = "de"
+
+
+#: key -> English, German. ``{}`` in a text stands for what is put in.
+_TABLE: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
+    {
+        "ACCEPT": ("ACCEPT", "GUT"),
+        "REVIEW": ("REVIEW", "ANSEHEN"),
+        "RESCAN": ("RESCAN", "WIEDERHOLEN"),
+        "NOT_ASSESSED": ("NOT ASSESSED", "NICHT BEURTEILT"),
+        "RECEIVING": ("Receiving", "Empfang"),
+        "WAITING": ("Waiting", "Wartet"),
+        "ASSESSING": ("Assessing", "Beurteilung"),
+        "DELIVERING": ("Delivering", "Versand"),
+        "DONE": ("No verdict", "Kein Urteil"),
+        "repeated": ("Repeated", "Wiederholt"),
+        "accepted": ("Accepted as is", "So belassen"),
+        "not_possible": ("Not possible", "Nicht möglich"),
+        "wrong": ("Wrong call", "Fehlalarm"),
+        "answer": ("Your answer", "Ihre Antwort"),
+        "answered": ("Answered: {} ({}, {})", "Beantwortet: {} ({}, {})"),
+        "change": ("Change", "Ändern"),
+        "reason": ("Reason (optional)", "Grund (freiwillig)"),
+        "repeat_worked": ("Repeat worked: {}", "Wiederholung gelungen: {}"),
+        "repeat_failed": ("Repeat did not help: {}", "Wiederholung half nicht: {}"),
+        "repeat_seen": ("Repeated: {}", "Wiederholt: {}"),
+        "images": ("{} images", "{} Bilder"),
+        "image": ("1 image", "1 Bild"),
+        "images_of": ("{} of {} images", "{} von {} Bildern"),
+        "answered_in": ("answered in {} s", "Urteil nach {} s"),
+        "last_image": ("last image ", "letztes Bild "),
+        "seconds_ago": ("{} s ago", "vor {} s"),
+        "minutes_ago": ("{} min ago", "vor {} min"),
+        "at": ("at {}", "um {}"),
+        "superseded": ("Superseded", "Überholt"),
+        "superseded_by": ("Superseded: {}", "Überholt: {}"),
+        "revision": ("Revision {}", "Fassung {}"),
+        "partial": ("Partial: images are missing", "Unvollständig: Bilder fehlen"),
+        "cleared": ("Picture no longer kept", "Bild nicht mehr vorhanden"),
+        "series_number": ("Series {}", "Serie {}"),
+        "since": ("since {}", "seit {}"),
+        "series_count": ("{} series", "{} Serien"),
+        "over": ("Exam over", "Untersuchung beendet"),
+        "exam_empty": ("No series yet", "Noch keine Serie"),
+        "more": ("{} more series", "{} weitere Serien"),
+        "not_judged": ("{} not judged: {}", "{} nicht beurteilt: {}"),
+        "earlier": ("Earlier exams", "Frühere Untersuchungen"),
+        "unanswered": ("{} RESCAN without an answer", "{} WIEDERHOLEN ohne Antwort"),
+        "wall": ("All scanners", "Alle Geräte"),
+        "none_yet": ("No series yet", "Noch keine Serie"),
+        "none_yet_more": (
+            "The next series from the scanner appears here by itself.",
+            "Die nächste Serie vom Gerät erscheint hier von selbst.",
+        ),
+        "connecting": ("Connecting", "Verbindung wird hergestellt"),
+        "live": ("Live", "Live"),
+        "not_live": ("Not live", "Nicht live"),
+        "lost_since": (
+            "Connection lost since {}. What you see is not live.",
+            "Verbindung verloren seit {}. Was Sie sehen, ist nicht aktuell.",
+        ),
+        "no_connection": ("No connection to Scanside.", "Keine Verbindung zu Scanside."),
+        "lost_title": ("Connection lost", "Verbindung verloren"),
+        "not_judging": ("Series are not judged now: {}", "Serien werden jetzt nicht beurteilt: {}"),
+        "shadow": (
+            "Shadow mode: series are judged and kept, nothing is shown or sent.",
+            "Schattenbetrieb: Serien werden beurteilt und gespeichert, nichts wird gezeigt oder gesendet.",
+        ),
+        "announce": ("Rescan on {}: {}. {}", "Wiederholen an {}: {}. {}"),
+        "enlarge": ("Enlarge the picture: {}, {}", "Bild vergrößern: {}, {}"),
+        "summary_picture": ("Summary picture", "Übersichtsbild"),
+        "close": ("Close", "Schließen"),
+        "sound_on": ("Sound on", "Ton an"),
+        "sound_off": ("Sound off", "Ton aus"),
+        "sound_blocked": ("Sound blocked: press here", "Ton gesperrt: hier drücken"),
+        "keys_on": ("Keys on", "Tasten an"),
+        "keys_off": ("Keys off", "Tasten aus"),
+        "keys_help": (
+            "Keys: A next rescan, J and K move, 1 to 4 answer, R reason, S sound",
+            "Tasten: A nächste Wiederholung, J und K bewegen, 1 bis 4 antworten, R Grund, S Ton",
+        ),
+        "advice": ("Scanside advises; you decide.", "Scanside rät; Sie entscheiden."),
+        "not_kept": (
+            "The answer was not kept: {}. Try again.",
+            "Die Antwort wurde nicht gespeichert: {}. Bitte erneut.",
+        ),
+        "unknown_scanner": ("No such scanner or exam.", "Gerät oder Untersuchung unbekannt."),
+        "log_in": ("Log in", "Anmelden"),
+        "log_out": ("Log out {}", "{} abmelden"),
+        "user": ("User", "Benutzer"),
+        "password": ("Password", "Passwort"),
+        "log_in_failed": ("Not logged in: {}", "Nicht angemeldet: {}"),
+    }
+)
+
+
+def words_of(language: Language) -> Mapping[str, str]:
+    """Every text in one language, by its key."""
+    column = list(Language).index(language)
+    return {key: texts[column] for key, texts in _TABLE.items()}
+
+
+def state_word(state: State, language: Language = Language.ENGLISH) -> str:
+    """What people call a verdict."""
+    return words_of(language)[state.value]

@@ -1,0 +1,101 @@
+"""The page's live stream: server-sent events, each a whole snapshot of what one page shows."""
+
+import asyncio
+import threading
+import time
+from collections.abc import AsyncIterator, Mapping
+from typing import Final, NamedTuple
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
+
+from daemon.edge.web.sources import Sources
+from daemon.edge.web.view import EARLIER_MAX, Scope, Shown, render_snapshot
+
+#: The board is asked this often whether a card has changed.
+TICK_S = 0.25
+#: A stream says something at least this often; the page calls the connection lost after a little more than twice.
+BEAT_S = 5.0
+STREAMS_MAX = 256
+#: Scopes whose last snapshot is kept: every scanner, and the exams that somebody looks at.
+_KEPT_MAX: Final = 64
+_FRESH_S: Final = 0.2
+
+
+class _Snapshot(NamedTuple):
+    version: int
+    at: float
+    text: str
+
+
+class Streams:
+    """Snapshots and streams of them; pages that show the same share one snapshot.
+
+    ``told``: what is told with each besides.
+    """
+
+    def __init__(self, sources: Sources, stopping: threading.Event, told: Mapping[str, str]) -> None:
+        self._board = sources.board
+        self._ready = sources.ready
+        self._notices = sources.notices
+        self._stopping = stopping
+        self._told = told
+        self._streams = 0
+        self._kept: dict[Scope, _Snapshot] = {}
+        self._lock = threading.Lock()
+
+    async def snapshot(self, request: Request) -> Response:
+        """What a page shows, once."""
+        scope = _scope(request)
+        return Response(await asyncio.to_thread(self._render, scope, None), media_type="application/json")
+
+    async def events(self, request: Request) -> Response:
+        """Server-sent events (WHATWG HTML, 9.2): each message is a whole snapshot."""
+        if self._streams >= STREAMS_MAX:
+            return PlainTextResponse("too many pages are open\n", 503, {"Retry-After": "10"})
+        return StreamingResponse(self._messages(_scope(request)), media_type="text/event-stream")
+
+    async def _messages(self, scope: Scope) -> AsyncIterator[str]:
+        self._streams += 1
+        try:
+            shown, due = -1, 0.0
+            while not self._stopping.is_set():
+                version = await asyncio.to_thread(self._board.version)  # a database may be slow to answer, or gone
+                if version != shown or time.monotonic() >= due:
+                    yield f"retry: 2000\ndata: {await asyncio.to_thread(self._render, scope, version)}\n\n"
+                    shown, due = version, time.monotonic() + BEAT_S
+                await asyncio.sleep(TICK_S)
+        finally:
+            self._streams -= 1
+
+    def _render(self, scope: Scope, version: int | None) -> str:
+        with self._lock:
+            kept = self._kept.get(scope)
+            if kept and kept.version == version and time.monotonic() - kept.at < _FRESH_S:
+                return kept.text
+            text = self._rendered(scope)
+            if version is not None:
+                if len(self._kept) >= _KEPT_MAX:
+                    self._kept.clear()
+                self._kept[scope] = _Snapshot(version, time.monotonic(), text)
+            return text
+
+    def _rendered(self, scope: Scope) -> str:
+        told = {"obstacles": self._ready(), "notices": self._notices()}
+        return render_snapshot(self._shown(scope), now=time.time(), page=self._told, **told)
+
+    def _shown(self, scope: Scope) -> Shown:
+        if scope.exam:
+            view = self._board.exam(scope.exam)
+            return Shown(views=[view] if view else [], whole=True)
+        if scope.scanner:
+            view = self._board.scanner(scope.scanner)
+            earlier = self._board.earlier(scope.scanner, EARLIER_MAX)
+            return Shown(views=[view] if view else [], whole=True, earlier=earlier)
+        current = self._board.current()
+        return Shown(views=current, whole=len(current) == 1)
+
+
+def _scope(request: Request) -> Scope:
+    asked = request.query_params
+    return Scope(scanner=asked.get("scanner", "")[:64], exam=asked.get("exam", "")[:64])
