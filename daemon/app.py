@@ -33,13 +33,16 @@ from daemon.edge.telemetry.lateness import Lateness
 from daemon.edge.telemetry.metrics import OTHER_SCANNER, Metrics, Process, make_metrics
 from daemon.edge.telemetry.observer import Observer
 from daemon.edge.telemetry.site_key import site_key
-from daemon.edge.web.board import ExamBoard, Kept, SupervisedBoard
-from daemon.edge.web.server import Address, serve, serve_metrics
-from daemon.edge.web.sources import Sources
+from daemon.edge.web.server import serve, serve_metrics
 from daemon.examination import Examiners
 from daemon.exams import SpoolExams
 from daemon.judgement import FindJudge, Judge, SeriesJudge, software
+<<<<<<< HEAD
 from daemon.retention import Pruner, make_pruner
+=======
+from daemon.page import address, sources_of
+from daemon.retention import Warden, make_warden
+>>>>>>> 7a97d80 (Build the page of a daemon in a module of its own)
 from daemon.routes import all_routes
 from daemon.worker import Stores, answered_to, at_work, prepared, repeated, stored, supervising, watched
 from daemon.workflow import Line, Parts
@@ -117,22 +120,14 @@ def _running(
         examiners = Examiners(settings.bundle_folders, _engines(settings, starting))
         line = Line(_parts(settings, stores, examiners, metrics, supervisor))
         assembling = _assembling(settings, stores, line, metrics, supervisor)
-        kept = Kept(exams=stores.exams, results=stores.results, answers=stores.answers, reports=stores.reports)
-        board = ExamBoard(kept, lambda: (assembling.changes, assembling.incoming), stores.index.card_id)
         lateness = Lateness(stores.outbox, stores.alerts, [outlet.name for outlet in settings.destinations])
         observer = Observer(metrics, stores.results, lateness, settings.spool_settings.folder)
 
         def obstacles() -> list[str]:
             return starting or [*observer.obstacles(), *supervisor.obstacles()]
 
-        sources = Sources(
-            board=SupervisedBoard(board, supervisor),
-            answers=stores.answers,
-            ready=obstacles,
-            notices=observer.notices,
-            language=settings.language,
-        )
-        web = serve(sources, registry, _address(settings, settings.web.port))
+        sources = sources_of(settings, stores, assembling, supervisor, (obstacles, observer.notices))
+        web = serve(sources, registry, address(settings, settings.web.port))
         stack.callback(web.stop)
         if works:
             _prepare(settings, examiners)
@@ -175,7 +170,7 @@ def _working(settings: Settings, stop: threading.Event, metrics_port: int | None
         registry = CollectorRegistry()
         metrics = make_metrics(registry)
         if metrics_port is not None:
-            stack.enter_context(serve_metrics(registry, _address(settings, metrics_port)))
+            stack.enter_context(serve_metrics(registry, address(settings, metrics_port)))
         examiners = Examiners(settings.bundle_folders, _engines(settings))
         _prepare(settings, examiners)
         if not prepared(stores.engine, stop):
@@ -188,10 +183,6 @@ def _working(settings: Settings, stop: threading.Event, metrics_port: int | None
         bundle, provider = _named(examiners)
         _log.info("working", bundle=bundle, provider=provider)
         yield
-
-
-def _address(settings: Settings, port: int) -> Address:
-    return Address(host=settings.web.host, port=port, hosts=settings.hosts)
 
 
 def _engines(settings: Settings, starting: list[str] | None = None) -> MakeEngine:

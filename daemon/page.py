@@ -1,0 +1,30 @@
+"""The page of a running daemon: what it shows, and where it listens."""
+
+from daemon.assembly import Assembling
+from daemon.config import Settings
+from daemon.edge.supervisor import Supervisor
+from daemon.edge.web.board import ExamBoard, Kept, SupervisedBoard
+from daemon.edge.web.server import Address
+from daemon.edge.web.sources import Ready, Sources
+from daemon.worker import Stores
+
+
+def address(settings: Settings, port: int) -> Address:
+    """Where the page listens, or a worker's metrics."""
+    return Address(host=settings.web.host, port=port, hosts=settings.hosts)
+
+
+def sources_of(
+    settings: Settings, stores: Stores, assembling: Assembling, supervisor: Supervisor, tell: tuple[Ready, Ready]
+) -> Sources:
+    """What the page shows; ``tell``: what keeps the daemon from judging series, and what somebody should know."""
+    kept = Kept(exams=stores.exams, results=stores.results, answers=stores.answers, reports=stores.reports)
+    board = ExamBoard(kept, lambda: (assembling.changes, assembling.incoming), stores.index.card_id)
+    ready, notices = tell
+    return Sources(
+        board=SupervisedBoard(board, supervisor),
+        answers=stores.answers,
+        ready=ready,
+        notices=notices,
+        language=settings.language,
+    )
