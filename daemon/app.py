@@ -37,12 +37,8 @@ from daemon.edge.web.server import serve, serve_metrics
 from daemon.examination import Examiners
 from daemon.exams import SpoolExams
 from daemon.judgement import FindJudge, Judge, SeriesJudge, software
-<<<<<<< HEAD
-from daemon.retention import Pruner, make_pruner
-=======
 from daemon.page import address, sources_of
-from daemon.retention import Warden, make_warden
->>>>>>> 7a97d80 (Build the page of a daemon in a module of its own)
+from daemon.retention import Pruner, make_pruner
 from daemon.routes import all_routes
 from daemon.worker import Stores, answered_to, at_work, prepared, repeated, stored, supervising, watched
 from daemon.workflow import Line, Parts

@@ -8,7 +8,7 @@ from typing import Final
 from daemon.core.exams import PatientHint
 from daemon.core.steps import StepArrival
 from daemon.core.values import Instance
-from daemon.dicom.reading.whose import whose_series, whose_step
+from daemon.dicom.whose import whose_series, whose_step
 from daemon.edge.database.exams import Exams
 from daemon.edge.spool.reader import SpoolReader
 

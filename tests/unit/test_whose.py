@@ -9,7 +9,7 @@ from pydicom.uid import ExplicitVRLittleEndian
 
 from daemon.core.exams import PatientHint
 from daemon.core.steps import StepArrival
-from daemon.dicom.reading.whose import whose_series, whose_step
+from daemon.dicom.whose import whose_series, whose_step
 
 
 def encoded(**values: object) -> bytes:
