@@ -5,6 +5,7 @@ goes on where it stopped.
 """
 
 import argparse
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,10 +23,12 @@ from training.cine.evaluate import CineEvaluationPlan, evaluate_cine
 from training.cine.stochastic import CineStochasticPlan, train_cine_stochastic
 from training.cine.train import CinePlan, train_cine
 from training.evaluation.evaluate import EvaluationPlan, TablesPlan, evaluate, print_tables
+from training.evaluation.evaluated import BrainEvaluationPlan
 from training.evaluation.figures import FiguresPlan, draw_figures
 from training.evaluation.harm import HarmPlan, write_images
 from training.evaluation.harm_tables import HarmTablesPlan, print_harm
 from training.evaluation.manual import ManualPlan, compare_with_otsu
+from training.evaluation.verdict_tables import evaluate_brain
 from training.lesions.train import LesionPlan, train_lesions
 from training.running.options import add_options
 from training.synthesis.anatomy import write_bank
@@ -66,6 +69,11 @@ _STEPS: dict[str, tuple[type[Any], Callable[[Any], object], str]] = {
     "cascade": (CascadePlan, train_cascade, "train task network, teachers and student of paper 000"),
     "cause": (CausePlan, _cause, "describe images by their spectrum and train the cause head"),
     "evaluate": (EvaluationPlan, evaluate, "judge heads with known truth and write the tables"),
+    "evaluate brain": (
+        BrainEvaluationPlan,
+        evaluate_brain,
+        "judge any people's heads by a bundle's verdicts, every table",
+    ),
     "harm": (HarmPlan, write_images, "judge people clean and spoilt by families of artefacts: what each image loses"),
     "harm-tables": (HarmTablesPlan, print_harm, "print how well that loss is told of people and families never seen"),
     "cine": (CinePlan, train_cine, "train labels and distance maps of short-axis hearts"),
@@ -85,9 +93,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for name, (plan, _, summary) in _STEPS.items():
         step = steps.add_parser(name, help=summary, description=f"{summary}. {plan.__doc__}")
         add_options(step, plan)
-    chosen = vars(parser.parse_args(arguments))
+    chosen = vars(parser.parse_args(_joined(sys.argv[1:] if arguments is None else arguments)))
     plan, run, _ = _STEPS[chosen.pop("step")]
     run(plan(**chosen))
+
+
+def _joined(arguments: Sequence[str]) -> list[str]:
+    """The arguments with a step of two words in one."""
+    step = " ".join(arguments[:2])
+    return [step, *arguments[2:]] if step in _STEPS else list(arguments)
 
 
 if __name__ == "__main__":

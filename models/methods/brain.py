@@ -1,5 +1,6 @@
 """Heads: tissue segmented, the variance that each artefact causes, how far a head lies from every known one."""
 
+import math
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -34,6 +35,7 @@ from models.brain.scores import (
     volume_intervals_ml,
     volumes_ml,
 )
+from models.brain.wholeness import cut_area_cm2, share_of_scalp
 from models.bundle import Bundle, BundleError, structured
 from models.findings import Findings, Lack, Loss, NotThis, Signal, Structure, View
 from models.graphs import Run
@@ -65,6 +67,10 @@ class BrainSettings:
     tissue -> how far its volume's interval is widened; ``harm``: tells the loss of Dice that an image costs, where it
     was fitted.
 
+    ``farthest``: distance -> how far the farthest known head lies, clean or spoilt; ``largest_cut_cm2``: of the brain
+    where the field of view ends, else it is half a head; ``least_scalp``: bright share of what is around the brain,
+    else it was extracted. Bundles that say nothing of these refuse nothing for it.
+
     ``most_tissue_ml``: more grey and white matter than any brain has (the largest have about 1700 mL) is no brain,
     unless a presence of ``plain`` explains it: the strongest spikes turn air into tissue. ``dark_fluid`` and
     ``bright_grey``: in FLAIR fluid is dark as in T1, yet grey matter nearly as bright as white. Sixteen people have
@@ -84,6 +90,9 @@ class BrainSettings:
     dark_fluid: float = 0.5
     bright_grey: float = BRIGHT_GREY
     harm: Harm | None = None
+    farthest: Mapping[str, float] = field(default_factory=dict)
+    largest_cut_cm2: float = math.inf
+    least_scalp: float = 0.0
 
 
 class Brain:
@@ -125,7 +134,7 @@ class Brain:
         """What a prediction of ``image`` says in the names of the manifest.
 
         Raises:
-            NotThis: another contrast by its intensities, or more tissue than any brain has.
+            NotThis: another contrast by its intensities, more tissue than any brain has, or no whole head.
         """
         settings, labels = self.settings, self.settings.labels
         fluid, grey = tissue_contrast(prediction, labels)
@@ -136,6 +145,7 @@ class Brain:
         tissue = volumes[JUDGED] + volumes[NEIGHBOUR]
         if tissue > settings.most_tissue_ml and max(presence.values()) < settings.plain:
             raise NotThis(Lack.NOT_FOUND, f"no head, {tissue:.0f} mL of tissue")
+        self._check_whole(prediction, image)
         intervals = volume_intervals_ml(prediction, labels, settings.interval_margins)
         return Findings(
             signals=tuple(self._signals(prediction)),
@@ -152,6 +162,23 @@ class Brain:
             },
             seconds=seconds or {},
         )
+
+    def _check_whole(self, prediction: Prediction, image: Image) -> None:
+        """Refuse what the numbers mean nothing for, whatever artefact the spectrum suspects.
+
+        Raises:
+            NotThis: unlike every head, clean or spoilt; half a head; a brain without a head.
+        """
+        settings = self.settings
+        far = distances(prediction, self._spaces)
+        if any(far[name] > limit for name, limit in settings.farthest.items()):
+            raise NotThis(Lack.NOT_FOUND, "unlike every head, clean or spoilt")
+        turned, affine = canonical(image.voxels, image.affine)
+        cut = cut_area_cm2(prediction, Grid(turned.shape, affine))
+        if cut > settings.largest_cut_cm2:
+            raise NotThis(Lack.NOT_FOUND, f"no whole head, the field of view cuts {cut:.0f} cm2 of the brain")
+        if share_of_scalp(prediction) < settings.least_scalp:
+            raise NotThis(Lack.NOT_FOUND, "nothing around the brain, it was extracted")
 
     def _prepared(self, image: Image, graphs: Mapping[str, Run]) -> Prepared:
         if float(np.ptp(image.still)) == 0.0:

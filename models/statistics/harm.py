@@ -1,9 +1,9 @@
 """How much an image's artefacts cost the task: the loss of agreement with what the same head gives clean.
 
 No label is needed to learn it. A head is judged clean and spoilt; what the labels lose against its own clean ones is
-the harm, and a ridge regression on numbers of one judged image predicts it (Hoerl and Kennard 1970; the penalty by
-leaving one out). Its interval is split conformal (Lei et al. 2018), with the misses of groups that were left out whole:
-a person, or a family of artefacts.
+the harm, and a ridge regression on numbers of one judged image predicts its square root (Hoerl and Kennard 1970; the
+penalty by leaving one out): misses of the root are about as large for little harm as for much. Its interval is split
+conformal (Lei et al. 2018), with the misses of groups that were left out whole: a person, or a family of artefacts.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,8 +28,8 @@ SIDE = 0.95
 class Harm:
     """A fitted regression: ``names`` (F,) of the numbers it reads, their ``centre``, ``spread`` and ``weights`` (F,).
 
-    ``offset``: the harm at the centre. ``below`` and ``above``: how far the true harm may lie under and over what is
-    predicted, in nineteen cases of twenty each. ``images`` and ``people`` it was fitted on.
+    ``offset``: the square root of the harm at the centre. ``below`` and ``above``: how far the true root may lie under
+    and over what is predicted, in nineteen cases of twenty each. ``images`` and ``people`` it was fitted on.
     """
 
     names: tuple[str, ...]
@@ -57,16 +57,18 @@ class Harm:
         Raises:
             KeyError: a number is missing.
         """
-        return max(0.0, float(self._predict(np.array([[numbers[name] for name in self.names]]))[0]))
+        return _squared(self._root(numbers))
 
     def interval(self, numbers: Mapping[str, float]) -> Interval:
         """The loss of Dice with its bounds, each passed in one case of twenty."""
-        expected = float(self._predict(np.array([[numbers[name] for name in self.names]]))[0])
-        return max(0.0, expected - self.below), max(0.0, expected + self.above)
+        root = self._root(numbers)
+        return _squared(root - self.below), _squared(root + self.above)
 
-    def _predict(self, values: Matrix) -> Matrix:
+    def _root(self, numbers: Mapping[str, float]) -> float:
+        """The square root of the harm, as predicted: it may be negative."""
+        values = np.array([numbers[name] for name in self.names])
         scaled = _scaled(values, np.asarray(self.centre), np.asarray(self.spread))
-        return np.asarray(self.offset + scaled @ np.asarray(self.weights))
+        return float(self.offset + scaled @ np.asarray(self.weights))
 
 
 def fit_harm(
@@ -84,7 +86,7 @@ def fit_harm(
     Raises:
         ValueError: fewer than two members in a partition, or fewer images than members.
     """
-    numbers, truth = np.asarray(values, float), np.asarray(harms, float)
+    numbers, truth = np.asarray(values, float), np.sqrt(np.maximum(np.asarray(harms, float), 0.0))
     if any(len(set(group)) < 2 for group in groups):  # noqa: PLR2004 - one left out, one to learn from
         raise ValueError("each partition needs at least two members: give images of more people or families")
     ridge = _Ridge.fit(numbers, truth, weights)
@@ -107,7 +109,10 @@ def fit_harm(
 def left_out(
     values: npt.ArrayLike, harms: npt.ArrayLike, group: Sequence[str], weights: npt.ArrayLike | None = None
 ) -> Matrix:
-    """The harm (N,) that is predicted for each member of a partition by the images of all others, penalty included."""
+    """What is predicted for each member of a partition by the images of all others, penalty included, (N,).
+
+    ``harms`` are regressed on as they are given, as in ``expect``.
+    """
     numbers, truth, names = np.asarray(values, float), np.asarray(harms, float), np.asarray(group)
     weight = np.ones(len(truth)) if weights is None else np.asarray(weights, float)
     predicted = np.empty(len(truth))
@@ -159,6 +164,11 @@ class _Ridge:
 
     def predict(self, values: Matrix) -> Matrix:
         return np.asarray(self.offset + _scaled(values, self.centre, self.spread) @ self.weights)
+
+
+def _squared(root: float) -> float:
+    """The harm of a root; nothing where the root is negative."""
+    return max(0.0, root) ** 2
 
 
 def _scaled(values: Matrix, centre: Matrix, spread: Matrix) -> Matrix:

@@ -15,7 +15,7 @@ LABELS = ("background", "CSF", "grey matter", "white matter")
 
 
 def harm_of(**weights):
-    """A loss that is linear in some numbers."""
+    """A loss whose square root is linear in some numbers."""
     ones = (1.0,) * len(weights)
     return Harm(
         names=tuple(weights),
@@ -100,8 +100,8 @@ def test_a_bundle_with_a_harm_tells_the_loss_and_its_interval():
     harm = harm_of(**{"grey matter probability": 0.3})
     loss = examined(prediction(), {"harm": asdict(harm)}).loss
 
-    assert 0.4 == pytest.approx(loss.expected)
-    assert (0.35, 0.6) == pytest.approx(loss.interval)
+    assert 0.4**2 == pytest.approx(loss.expected)
+    assert (0.35**2, 0.6**2) == pytest.approx(loss.interval)
 
 
 def test_a_harm_of_uneven_parts_is_refused_as_the_bundle_is_loaded():

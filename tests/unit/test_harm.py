@@ -10,11 +10,11 @@ NAMES = tuple("abcdef")
 
 
 def images(count=240, noise=0.02, seed=0):
-    """Numbers of images of ten people, and a harm that is linear in them."""
+    """Numbers of images of ten people, and a harm whose square root is linear in them."""
     rng = np.random.default_rng(seed)
     numbers = rng.normal(3.0, 2.0, (count, len(NAMES)))
-    harm = 0.2 + (numbers - 3.0) @ np.array([0.05, -0.02, 0.0, 0.01, 0.0, 0.03]) + rng.normal(0, noise, count)
-    return numbers, harm, [f"person-{i % 10}" for i in range(count)]
+    root = 0.5 + (numbers - 3.0) @ np.array([0.05, -0.02, 0.0, 0.01, 0.0, 0.03]) + rng.normal(0, noise, count)
+    return numbers, np.maximum(root, 0) ** 2, [f"person-{i % 10}" for i in range(count)]
 
 
 def scaled(numbers):
@@ -67,10 +67,11 @@ def test_nine_of_ten_new_harms_lie_within_the_interval():
 
 def test_a_harm_is_never_less_than_nothing():
     numbers, harm, people = images()
-    fitted = fit_harm(NAMES, numbers, harm - 5, [people])
+    fitted = fit_harm(NAMES, numbers, harm, [people])
+    harmless = dict(zip(NAMES, np.full(len(NAMES), -50.0) * np.sign(fitted.weights), strict=True))
 
-    assert 0.0 == fitted.expect(dict(zip(NAMES, numbers[0], strict=True)))
-    assert 0.0 == fitted.interval(dict(zip(NAMES, numbers[0], strict=True)))[0]
+    assert 0.0 == fitted.expect(harmless)
+    assert 0.0 == fitted.interval(harmless)[0]
 
 
 def test_a_number_far_beyond_all_known_ones_says_no_more_than_the_farthest():

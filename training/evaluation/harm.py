@@ -91,13 +91,13 @@ def write_images(plan: HarmPlan) -> Path:
     plan.out.mkdir(parents=True, exist_ok=True)
     table = plan.out / "images.csv"
     known = {row["head"] for row in read_images(table)} if table.exists() else set()
-    judge = partial(_judge, bundle_networks(plan.bundle, plan.threads))
+    judge = judge_by(bundle_networks(plan.bundle, plan.threads))
     settings = structured(load_bundle(plan.bundle).manifest.settings, BrainSettings)
     spaces = load_spaces(plan.bundle / settings.familiarity)
-    for number, path in enumerate(_heads(plan.data)):
+    for number, path in enumerate(head_files(plan.data)):
         name = path.name.removesuffix("_T1w.nii.gz")
         if number < plan.people and name not in known:
-            rows = [{"head": name, **row} for row in _rows(judge, spaces, _read(path), plan, number)]
+            rows = [{"head": name, **row} for row in _rows(judge, spaces, read_head(path), plan, number)]
             if rows:
                 _append(table, rows)
             print(f"{name}: {len(rows)} images", flush=True)
@@ -110,7 +110,7 @@ def read_images(table: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def _heads(folder: Path) -> list[Path]:
+def head_files(folder: Path) -> list[Path]:
     """Every T1-weighted head below ``folder``.
 
     Raises:
@@ -122,7 +122,7 @@ def _heads(folder: Path) -> list[Path]:
     return paths
 
 
-def _read(path: Path) -> Truth:
+def read_head(path: Path) -> Truth:
     """A head in canonical order; without labels all are 0."""
     image = nib.Nifti1Image.from_filename(path)
     voxels, affine = canonical(np.asarray(image.dataobj, np.float32), np.asarray(image.affine, float))
@@ -156,6 +156,11 @@ def images_of(person: Truth, plan: HarmPlan, number: int) -> Iterator[Spoilt]:
 
 def _severity(rng: np.random.Generator) -> float:
     return float(0.02 + 0.98 * rng.random() ** 2)
+
+
+def judge_by(networks: Networks) -> Judge:
+    """Judges a volume by networks, its samples too."""
+    return partial(_judge, networks)
 
 
 def _judge(networks: Networks, truth: Truth) -> Judged:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import spearmanr
+from scipy.stats import rankdata
 
 from models.brain.scores import JUDGED
 from models.physics.artefacts import ARTEFACTS
@@ -104,7 +104,7 @@ def _area(told: Numbers, harm: Numbers) -> float:
 def _harmful(values: Numbers, harm: Numbers) -> Numbers:
     """A number with its better sign: the best that it can be by itself; the worst where it is none."""
     known = np.isfinite(values)
-    sign = np.sign(spearmanr(values[known], harm[known]).statistic) if known.any() else 1.0
+    sign = np.sign(rank_of(values, harm)) if known.any() else 1.0
     signed = sign * values
     return np.where(known, signed, signed[known].max(initial=0.0))
 
@@ -113,7 +113,7 @@ def _rank_line(name: str, images: Images, told: Numbers) -> str:
     low, high = _interval(images, told)
     area, excess = aurc(told, images.harm)
     cells = [
-        *(f"{_rank(told, values):.3f}" for values in (images.dice, images.lost, images.harm)),
+        *(f"{rank_of(told, values):.3f}" for values in (images.dice, images.lost, images.harm)),
         f"{low:.3f} to {high:.3f}",
         f"{area:.4f}",
         f"{excess:.4f}",
@@ -121,9 +121,12 @@ def _rank_line(name: str, images: Images, told: Numbers) -> str:
     return f"| {name} | " + " | ".join(cells) + " |"
 
 
-def _rank(first: Numbers, second: Numbers) -> float:
+def rank_of(first: Numbers, second: Numbers) -> float:
+    """Spearman's rank correlation of what is known of both; NaN where that is too little or all alike."""
     known = np.isfinite(first) & np.isfinite(second)
-    return float(spearmanr(first[known], second[known]).statistic) if known.sum() > 1 else float("nan")
+    if known.sum() < 2 or np.ptp(first[known]) == 0 or np.ptp(second[known]) == 0:
+        return float("nan")
+    return float(np.corrcoef(rankdata(first[known]), rankdata(second[known]))[0, 1])
 
 
 def _interval(images: Images, told: Numbers) -> tuple[float, float]:
@@ -133,7 +136,7 @@ def _interval(images: Images, told: Numbers) -> tuple[float, float]:
     drawn = []
     for _ in range(_RESAMPLES):
         index = np.concatenate([people[i] for i in rng.integers(len(people), size=len(people))])
-        drawn.append(_rank(told[index], images.harm[index]))
+        drawn.append(rank_of(told[index], images.harm[index]))
     low, high = np.nanpercentile(drawn, [2.5, 97.5])
     return float(low), float(high)
 
@@ -142,7 +145,7 @@ def _family_line(name: str, inside: npt.NDArray[np.bool_], images: Images, told:
     harm, expected = images.harm[inside], told.expected[inside]
     hurt = harm > HURT
     return (
-        f"| {name} | {len(harm)} | {_rank(harm, expected):.2f} | {np.abs(harm - expected).mean():.3f} | "
+        f"| {name} | {len(harm)} | {rank_of(harm, expected):.2f} | {np.abs(harm - expected).mean():.3f} | "
         f"{(hurt & (expected > IDLE)).sum()} of {hurt.sum()} | {(hurt & (told.low[inside] > IDLE)).sum()} |"
     )
 
