@@ -173,7 +173,7 @@ class Brain:
         far = distances(prediction, self._spaces)
         if any(far[name] > limit for name, limit in settings.farthest.items()):
             raise NotThis(Lack.NOT_FOUND, "unlike every head, clean or spoilt")
-        turned, affine = canonical(image.voxels, image.affine)
+        turned, affine = canonical(image.still, image.affine)
         cut = cut_area_cm2(prediction, Grid(turned.shape, affine))
         if cut > settings.largest_cut_cm2:
             raise NotThis(Lack.NOT_FOUND, f"no whole head, the field of view cuts {cut:.0f} cm2 of the brain")

@@ -47,14 +47,16 @@ class HarmPlan:
 
     ``data``: sub-XX/anat/*_T1w.nii.gz; labels (*_desc-tissue_dseg.nii.gz) are needed for the true Dice alone.
     ``styles``: each person clean in so many other ways of acquisition, and some of the spoilt images begin there.
-    ``repeats``: spoilt images of each person and family. Severities are the square of an even draw, down to 0.02:
-    mild ones are the most. A run that was stopped goes on with the next head.
+    ``repeats``: spoilt images of each person and family, ``share`` of which each person has, drawn at random.
+    Severities are the square of an even draw, down to 0.02: mild ones are the most. A run that was stopped goes on with
+    the next head.
     """
 
     data: Path
     bundle: Path
     out: Path
     repeats: int = 1
+    share: float = 1.0
     styles: int = 7
     people: int = 1000
     seed: int = 11
@@ -145,11 +147,15 @@ def images_of(person: Truth, plan: HarmPlan, number: int) -> Iterator[Spoilt]:
         for artefact in ARTEFACTS:
             for family, draw in FAMILIES[artefact].items():
                 severity = _severity(rng)
+                if rng.random() >= plan.share:
+                    continue
                 origin = looks[int(rng.integers(len(looks)))] if rng.random() < 0.5 else person
                 spacing = Grid(origin.voxels.shape, origin.affine).spacing
                 spoilt = replace(origin, voxels=spoil(origin.voxels, draw(severity, rng), spacing))
                 yield Spoilt(image=spoilt, origin=origin, artefact=artefact, family=family, severity=severity)
             severity = float(rng.uniform(0.1, 1.0))
+            if rng.random() >= plan.share:
+                continue
             torchio = by_the_second_scanner(person, artefact, severity, int(rng.integers(2**31)))
             yield Spoilt(image=torchio, origin=person, artefact=artefact, family="torchio", severity=severity)
 

@@ -17,7 +17,7 @@ from models.findings import Evidence, NotThis
 from models.methods.brain import Brain
 from models.preprocess import Grid, coarsest_mm
 from models.quality.iqm import measure as measure_image
-from models.subject import Image
+from models.subject import still
 from training.brain.networks import bundle_networks
 from training.evaluation.evaluated import OWN, Answer, BrainEvaluationPlan, Case, Evaluated, Person
 from training.evaluation.harm import MRIQC, Judge, Judged, judge_by
@@ -116,9 +116,7 @@ def _answer(bundle: Bundle, judged: Judged | None, truth: Truth) -> Answer:
         return Answer(state=State.NOT_ASSESSED, cause="", presence={}, reasons=("no head",))
     manifest = bundle.manifest
     try:
-        findings = Brain(bundle).findings_of(
-            judged.prediction, Image(voxels=truth.voxels, affine=truth.affine, facts={})
-        )
+        findings = Brain(bundle).findings_of(judged.prediction, still(truth.voxels, truth.affine))
     except NotThis as error:
         return Answer(state=State.NOT_ASSESSED, cause="", presence={}, reasons=(str(error),))
     assessment = assess(findings, manifest, of_manifest(manifest, coarsest_mm(truth.affine)))
