@@ -3,6 +3,7 @@
 What a number may ask for follows from its kind alone, whoever measured it: see ``Evidence``.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -14,6 +15,10 @@ import numpy.typing as npt
 FloatArray = npt.NDArray[np.float32]
 #: Lower and upper end.
 Interval = tuple[float, float]
+
+
+#: What the numbers of a place count, unless the bundle's manifest says otherwise.
+AXES = ("volume", "slice")
 
 
 class Evidence(StrEnum):
@@ -33,8 +38,11 @@ class Evidence(StrEnum):
 class Signal:
     """One number of a subject; higher is worse, but where it is descriptive.
 
-    ``cause``: what it is put down to, ``structure``: what it speaks of, empty for neither; ``at``: of which volume,
-    slice ... it is, empty for the whole.
+    ``cause``: what it is put down to, ``structure``: what it speaks of, empty for neither; ``at``: the index of the
+    volume, the slice ... that it is of, along ``axes``, empty for the whole.
+
+    Raises:
+        ValueError: it is at a place that no axis counts.
     """
 
     name: str
@@ -44,6 +52,16 @@ class Signal:
     cause: str = ""
     structure: str = ""
     at: tuple[int, ...] = ()
+    axes: tuple[str, ...] = AXES
+
+    def __post_init__(self) -> None:
+        if len(self.at) > len(self.axes) or any(index < 0 for index in self.at):
+            raise ValueError(f"{self.name} at {self.at} along {', '.join(self.axes)}")
+
+    @property
+    def place(self) -> str:
+        """Such as "volume 17" or "volume 17, slice 3", counted from one; empty for the whole."""
+        return ", ".join(f"{axis} {index + 1}" for axis, index in zip(self.axes, self.at, strict=False))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +150,6 @@ def check_told_once(signals: tuple[Signal, ...], structures: tuple[Structure, ..
     Raises:
         ValueError: it has not.
     """
-    places = [*((signal.name, signal.at) for signal in signals), *((structure.name, ()) for structure in structures)]
-    if twice := {name for name, at in places if places.count((name, at)) > 1}:
+    places = Counter([*((one.name, one.at) for one in signals), *((structure.name, ()) for structure in structures)])
+    if twice := {name for (name, _), count in places.items() if count > 1}:
         raise ValueError(f"told twice: {', '.join(sorted(twice))}")

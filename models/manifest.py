@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from models.findings import Evidence, Signal
+from models.findings import AXES, Evidence, Signal
 from models.graphs import Tensor
 
 
@@ -72,8 +72,9 @@ class SignalEntry:
     """A number that the method gives.
 
     ``cause``, ``structure``: what it is put down to, what it speaks of; ``compared_with``: the signal whose reference
-    it has, empty for its own. In reports it is in the measurement group ``group`` about ``finding`` (without one: its
-    cause's, or the image quality), named by ``code``, with ``method`` and ``derivation``.
+    it has, empty for its own; ``axes``: what the numbers of its place count, where it has several. In reports it is in
+    the measurement group ``group`` about ``finding`` (without one: its cause's, or the image quality), named by
+    ``code``, with ``method`` and ``derivation``.
     """
 
     evidence: Evidence
@@ -81,6 +82,7 @@ class SignalEntry:
     cause: str = ""
     structure: str = ""
     compared_with: str = ""
+    axes: tuple[str, ...] = AXES
     group: str = ""
     finding: Code | None = None
     code: Code | None = None
@@ -223,7 +225,11 @@ class Manifest:
         return next(reference for reference in self.references if reference.suits(coarsest_mm))
 
     def signal(self, name: str, value: float, at: tuple[int, ...] = ()) -> Signal:
-        """A number of one of the declared signals."""
+        """A number of one of the declared signals.
+
+        Raises:
+            ValueError: it is at a place that no axis of the signal counts.
+        """
         entry = self.signals[name]
         return Signal(
             name=name,
@@ -233,4 +239,5 @@ class Manifest:
             cause=entry.cause,
             structure=entry.structure,
             at=at,
+            axes=entry.axes,
         )

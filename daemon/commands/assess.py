@@ -19,7 +19,7 @@ from daemon.commands.bids import suffix_of
 from daemon.commands.finding import NIFTI
 from daemon.config import Settings, load_settings
 from daemon.core.errors import ConfigError, NotAssessable, Reason, SpoolError
-from daemon.core.measures import Measure
+from daemon.core.measures import Assessment, Measure
 from daemon.core.reference import choose
 from daemon.core.routing import Route
 from daemon.core.values import Verdict
@@ -28,6 +28,7 @@ from daemon.edge.engines import engine_maker
 from daemon.edge.files.content import FileContent
 from daemon.edge.files.nifti import read_nifti
 from daemon.edge.files.references import load_references
+from daemon.edge.files.tables import PLACES
 from daemon.examination import Examination, Examiners
 from daemon.routes import all_routes
 from daemon.selection import Candidate, check_size, select, select_image
@@ -156,7 +157,8 @@ def summarise(appraisal: Appraisal) -> dict[str, Any]:
             "intervals_ml": {
                 one.name: [_number(end) for end in one.interval_ml] for one in assessment.structures if one.interval_ml
             },
-            "measures": {_placed(measure): _measure_facts(measure) for measure in assessment.measures},
+            "measures": {name: _measure_facts(assessment.measure(name)) for name in _names(assessment)},
+            **_places(assessment),
             "reference": assessment.reference,
             "seconds": appraisal.examination.seconds,
         }
@@ -172,15 +174,25 @@ def write_maps(appraisal: Appraisal, folder: Path) -> list[Path]:
     return [_save(make(), appraisal.image, folder / f"{name}.nii.gz") for name, make in maps.items()]
 
 
-def _placed(measure: Measure) -> str:
-    """A name for each, where there are several of one kind."""
-    return "@".join([measure.name, *([",".join(map(str, measure.at))] if measure.at else [])])
+def _names(assessment: Assessment) -> list[str]:
+    return list(dict.fromkeys(measure.name for measure in assessment.measures))
+
+
+def _places(assessment: Assessment) -> dict[str, Any]:
+    """The numbers of single volumes, slices ..., by signal; nothing where there are none. Tables leave them out."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for measure in assessment.measures:
+        if measure.at:
+            found.setdefault(measure.name, []).append(_measure_facts(measure))
+    return {PLACES: found} if found else {}
 
 
 def _measure_facts(measure: Measure) -> dict[str, Any]:
+    """A measure as plain values; with its place where it is of one."""
     numbers = {key: getattr(measure, key) for key in ("value", "limit", "p_value", "level")}
     told: dict[str, Any] = {key: _number(v) if isinstance(v, float) else v for key, v in numbers.items()}
-    return told | {"unit": measure.unit, "evidence": measure.evidence.value}
+    place = {"place": measure.place} if measure.at else {}
+    return told | {"unit": measure.unit, "evidence": measure.evidence.value} | place
 
 
 def _save(values: npt.NDArray[np.generic], image: Image, path: Path) -> Path:

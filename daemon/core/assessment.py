@@ -9,6 +9,7 @@ from models.manifest import Manifest
 def assess(findings: Findings, manifest: Manifest, standard: Standard) -> Assessment:
     """The measures of one series, each with its limit and p-value where there is a reference for it.
 
+    Each place of a signal of several is compared as if it were the worst one: references hold one number a series.
     Signals of familiarity are compared with the subjects that the bundle knows, all others with ``standard``.
     """
     known = known_subjects(manifest)

@@ -1,7 +1,8 @@
 """Findings beside their references: what the verdict is decided on, and reports tell."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from math import inf, isnan
 
 from models.findings import Loss, Signal, Structure, check_told_once
 
@@ -20,6 +21,24 @@ class Measure(Signal):
         if self.p_value is not None and self.level is not None:
             return self.p_value <= self.level
         return self.limit is not None and self.value > self.limit
+
+
+def nearness(measure: Measure) -> tuple[float, float]:
+    """Orders measures by how near they are to their limits, then by value; what is no number comes first."""
+    return ratio(measure) or 0.0, -inf if isnan(measure.value) else measure.value
+
+
+def ratio(measure: Measure | None) -> float | None:
+    """The value in multiples of its limit; None where there is no value or no limit greater than zero."""
+    if measure is None or measure.limit is None or not 0 < measure.limit < inf:
+        return None
+    multiple = measure.value / measure.limit
+    return None if isnan(multiple) else multiple
+
+
+def worst(values: Iterable[float]) -> float:
+    """The highest of the places of one signal; no number where one of them is none."""
+    return max(values, key=lambda value: inf if isnan(value) else value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,8 +65,10 @@ class Assessment:
             raise ValueError(f"no measure is called {self.primary}")
 
     def measure(self, name: str) -> Measure:
-        """One of the measures."""
-        return next(measure for measure in self.measures if measure.name == name)
+        """One of the measures; of several places the worst."""
+        found = [measure for measure in self.measures if measure.name == name]
+        whole = [measure for measure in found if not measure.at]
+        return whole[0] if whole else max(found, key=lambda one: inf if isnan(one.value) else one.value)
 
     @property
     def rank(self) -> Measure:

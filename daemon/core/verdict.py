@@ -88,13 +88,28 @@ def _excess(measure: Measure) -> float:
 def _reasons(assessment: Assessment, fired: list[Measure], manifest: Manifest) -> tuple[str, ...]:
     """Every measure above its limit, and what cannot be said, in plain words."""
     limits = manifest.thresholds
-    reasons = [f"{_named(measure, manifest)} {measure.value:.3g}{_above(measure.limit)}" for measure in fired]
+    reasons = [_reason(places, manifest) for places in _by_signal(fired)]
     if not isfinite(assessment.rank.value):
         reasons.append(f"{_named(assessment.rank, manifest)} is no number")
     if (loss := assessment.loss) and _harm(assessment, limits)[0]:
         low, high = loss.interval
         reasons.append(f"expected loss {loss.expected:.2g} ({low:.2g} to {high:.2g}){_above(limits.tolerated_loss)}")
     return tuple(reasons)
+
+
+def _by_signal(fired: list[Measure]) -> list[list[Measure]]:
+    """The measures that fired, the places of one signal together."""
+    found: dict[str, list[Measure]] = {}
+    for measure in fired:
+        found.setdefault(measure.name, []).append(measure)
+    return list(found.values())
+
+
+def _reason(places: list[Measure], manifest: Manifest) -> str:
+    """Such as "ghosting at volume 17 5.2 above 3, and at 4 places more": the worst place, and how many there are."""
+    measure = max(places, key=_excess)
+    more = f", and at {len(places) - 1} places more" if len(places) > 1 else ""
+    return f"{_named(measure, manifest)} {measure.value:.3g}{_above(measure.limit)}{more}"
 
 
 def _above(limit: float | None) -> str:
@@ -104,7 +119,7 @@ def _above(limit: float | None) -> str:
 def _named(measure: Measure, manifest: Manifest) -> str:
     """What people call it: its cause's word where it has one."""
     name = manifest.causes[measure.cause].word if measure.cause else measure.name
-    place = f" at {', '.join(map(str, measure.at))}" if measure.at else ""
+    place = f" at {measure.place}" if measure.at else ""
     return f"{name}{f' of {measure.structure}' if measure.structure else ''}{place}"
 
 

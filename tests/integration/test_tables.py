@@ -57,6 +57,23 @@ def test_every_table_reads_back_with_its_types(tmp_path):
     assert [field for field in lines[0] if field] == table.column_names
 
 
+def test_a_table_has_the_worst_place_of_a_signal_and_json_all_of_them(tmp_path):
+    worst = {"value": 7.0, "place": "volume 17"}
+    row = {
+        "series": "1",
+        "measures": {"spikes": worst},
+        "places": {"spikes": [worst, {"value": 1.0, "place": "volume 2"}]},
+    }
+    files = written(tmp_path, [row], parquet=True)
+    (line,) = csv.DictReader(files["rows.csv"].decode().splitlines())
+
+    assert [row] == json.loads(files["rows.json"])
+    assert {"series": "1", "measures.spikes.value": "7.0", "measures.spikes.place": "volume 17"} == {
+        name: value for name, value in line.items() if value
+    }
+    assert ["volume 17"] == parquet.read_table(tmp_path / "rows.parquet")["measures.spikes.place"].to_pylist()
+
+
 def test_many_rows_make_one_table_whatever_the_first_ones_lack(tmp_path):
     rows = [{"series": f"{n:05}", "images": n, "measures": {"m": None if n < 2500 else n / 2}} for n in range(3000)]
     written(tmp_path, rows, parquet=True)

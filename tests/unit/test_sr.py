@@ -181,6 +181,32 @@ def test_a_measure_without_code_is_reported_under_its_name():
     ]
 
 
+def with_places(*, count, name="motion"):
+    places = tuple(measure(name, float(n), limit=float(count - 1), at=(n,)) for n in range(count))
+    whole = make_assessment()
+    return replace(
+        make_judgement(), assessment=replace(whole, measures=(*(m for m in whole.measures if m.name != name), *places))
+    )
+
+
+@pytest.mark.parametrize(("name", "group"), [("motion", "uncertainty-motion"), ("snr", "classical")])
+def test_numbers_of_single_volumes_are_in_a_group_each_that_names_the_volume(name, group):
+    report = build(with_places(count=3, name=name))
+    found = {told: one.get_measurements() for told, one in groups(report).items() if told.startswith(f"{group}, ")}
+
+    assert [f"{group}, volume {n}" for n in (1, 2, 3)] == list(found)
+    assert [[0.0], [1.0], [2.0]] == [[one.value for one in measurements] for measurements in found.values()]
+    assert "left out" not in all_text(report)
+
+
+def test_of_many_volumes_those_nearest_to_their_limit_are_told_and_the_others_counted():
+    report = build(with_places(count=500))
+    told = [name for name in groups(report) if name.startswith("uncertainty-motion, ")]
+
+    assert [f"uncertainty-motion, volume {n}" for n in range(469, 501)] == told
+    assert "468 numbers of single places left out." in all_text(report)
+
+
 def test_findings_are_in_the_organ_of_the_bundle_or_in_the_structure_they_speak_of():
     judgement = make_judgement()
     heart = Code(value="80891009", scheme="SCT", meaning="Heart")

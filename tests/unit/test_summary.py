@@ -17,7 +17,7 @@ from pydicom.uid import SecondaryCaptureImageStorage
 from daemon.core.measures import Assessment
 from daemon.core.values import ReportKind, State
 from daemon.dicom.report.evidence import gather_evidence
-from daemon.dicom.report.picture.charts import ratio
+from daemon.dicom.report.picture.charts import bars_of, ratio
 from daemon.dicom.report.picture.palette import BANDS, OUTLINE
 from daemon.dicom.report.picture.slices import AXIAL, CORONAL, SAGITTAL, compose_slices, draw_anatomy, draw_heat
 from daemon.dicom.report.sr import build_sr
@@ -246,6 +246,21 @@ def test_nothing_stops_the_picture(found, volumes, action, fill):
     )
 
     assert (HEIGHT, WIDTH, 3) == picture.shape
+
+
+def placed(name):
+    return [measure(name, value, limit=0.3, at=(n,)) for n, value in enumerate([0.1, 0.9, 0.2])]
+
+
+def test_a_bar_is_the_volume_nearest_to_its_limit_and_says_which():
+    whole = make_assessment()
+    others = tuple(one for one in whole.measures if one.name != "motion")
+    causes = bars_of(replace(whole, measures=(*others, *placed("motion"))), manifest())
+    alone = bars_of(replace(whole, measures=(*others, *placed("snr"))), replace(manifest(), causes={}))
+
+    assert 0.9 == causes["Motion, volume 2"].value
+    assert 0.9 == alone["snr, volume 2"].value
+    assert len(alone) <= 7
 
 
 @pytest.mark.parametrize("found", [False, True])

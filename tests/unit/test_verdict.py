@@ -195,8 +195,23 @@ def test_a_number_cannot_be_told_twice():
         Assessment(primary="rank", measures=())
 
 
-def test_numbers_of_single_volumes_are_told_with_their_place():
-    places = [measure("entropy", 9.0, limit=0.3, at=(n,)) for n in range(2)]
+@pytest.mark.parametrize(("count", "more"), [(1, ""), (3, ", and at 2 places more")])
+def test_numbers_of_single_volumes_are_told_by_the_worst_place_and_how_many_there_are(count, more):
+    places = [measure("entropy", 9.0 if n == 16 else 1.0, limit=0.3, at=(n,)) for n in range(17 - count, 17)]
     verdict = decided(answer(measure("uncertainty", 0.1), *places))
 
-    assert ("entropy at 0 9 above 0.3", "entropy at 1 9 above 0.3") == verdict.reasons
+    assert (f"entropy at volume 17 9 above 0.3{more}",) == verdict.reasons
+
+
+def test_the_worst_place_stands_for_a_signal_that_has_several():
+    places = [measure("uncertainty", value, at=(n,)) for n, value in enumerate([0.1, 7.0, 0.2])]
+
+    assert 7.0 == answer(*places).rank.value
+    assert "volume 2" == answer(*places).rank.place
+    assert math.isnan(answer(*places, measure("uncertainty", math.nan, at=(3,))).rank.value)
+
+
+@pytest.mark.parametrize("at", [(0, 1, 2), (-1,)])
+def test_a_place_that_no_axis_counts_is_none(at):
+    with pytest.raises(ValueError, match="along volume, slice"):
+        measure("entropy", 1.0, at=at)

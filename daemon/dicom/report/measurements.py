@@ -3,7 +3,7 @@
 A decimal string cannot hold NaN or infinity: such a number is left out, and ``unreportable`` names it for the comment.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from math import inf, isfinite
@@ -13,40 +13,31 @@ from highdicom.sr import (
     AlgorithmIdentification,
     FindingSite,
     Measurement,
-    MeasurementProperties,
     MeasurementsAndQualitativeEvaluations,
-    NormalRangeProperties,
-    NumContentItem,
     QualitativeEvaluation,
-    RelationshipTypeValues,
     TrackingIdentifier,
 )
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 
-from daemon.core.measures import Assessment, Measure
+from daemon.core.measures import Assessment, Measure, nearness
 from daemon.core.values import Algorithm, Judgement, Verdict
 from daemon.dicom.report.codes import (
-    AGAINST_REFERENCE,
     ARTIFICIAL_INTELLIGENCE,
     DECISION_THRESHOLDS,
     NETWORK_OUTPUT,
-    OTHER_MEASURE,
     PRESENCE,
     QUALITY_ASSESSMENTS,
-    RANGE_ABOVE,
-    RANGE_BELOW,
     RATING,
     RATING_UNIT,
     SEGMENTED_VOLUME,
     VERDICT,
     VERDICTS,
     coded,
-    unit_code,
 )
+from daemon.dicom.report.quantities import coded_measurement, error_bars, measurement
 from daemon.dicom.text import plain
 from daemon.dicom.uids import derive_uid
-from models.findings import Interval
 from models.manifest import Manifest
 
 #: 0 is the worst, 100 the best (PS3.16, TID 4014).
@@ -72,11 +63,31 @@ def unreportable(judgement: Judgement) -> tuple[str, ...]:
     return (*names, *(name for name, value in numbers if not isfinite(value)))
 
 
+def places_left_out(judgement: Judgement) -> int:
+    """Of how many places, such as volumes, the report does not tell the numbers: those furthest below their limits."""
+    measures = () if judgement.assessment is None else judgement.assessment.measures
+    return len(measures) - len(_told(measures))
+
+
+#: Numbers of single places that one signal has in a report: those nearest to their limits.
+_PLACES_MAX: Final = 32
+
+
+def _told(measures: Sequence[Measure]) -> list[Measure]:
+    """The measures that a report tells, in their order."""
+    left: list[int] = []
+    for name in dict.fromkeys(measure.name for measure in measures if measure.at):
+        placed = [n for n, measure in enumerate(measures) if measure.name == name and measure.at]
+        left += sorted(placed, key=lambda n: nearness(measures[n]), reverse=True)[_PLACES_MAX:]
+    return [measure for n, measure in enumerate(measures) if n not in left]
+
+
 def _numbers(assessment: Assessment) -> Iterator[tuple[str, float]]:
-    for measure in assessment.measures:
-        yield plain(measure.name), measure.value
+    for measure in _told(assessment.measures):
+        name = plain(f"{measure.name} at {measure.place}" if measure.at else measure.name)
+        yield name, measure.value
         if measure.limit is not None and measure.limit != inf:  # an infinite limit is no limit: nothing is missing
-            yield f"limit of {plain(measure.name)}", measure.limit
+            yield f"limit of {name}", measure.limit
     yield from ((f"presence of {plain(cause)}", value) for cause, value in assessment.presence.items())
     yield from ((f"volume of {plain(one.name)}", one.volume_ml) for one in assessment.structures)
 
@@ -136,7 +147,7 @@ def _verdict_group(judgement: Judgement, authority: str) -> _Group:
         rating = Measurement(codes.DCM.ImageQualityRating, verdict.rating, RATING_UNIT, method=RATING)
         measurements.append(rating)
     if assessment is not None and manifest is not None:
-        measurements += _coded_measurement(assessment.rank, manifest, authority)
+        measurements += coded_measurement(assessment.rank, manifest, authority)
     return _Group(
         name="series-quality",
         finding=codes.DCM.ImageQuality,
@@ -161,35 +172,53 @@ def _evaluations(
 
 def _cause_groups(assessment: Assessment, manifest: Manifest, authority: str) -> Iterator[_Group]:
     for name, cause in manifest.causes.items():
-        found = [m for m in assessment.measures if m.cause == name and m.name != assessment.primary]
-        measurements = [one for measure in found for one in _coded_measurement(measure, manifest, authority)]
-        if name in assessment.presence:
-            presence = assessment.presence[name]
-            measurements += _measurement(PRESENCE, presence, "1", method=NETWORK_OUTPUT)
-        if measurements:
-            yield _Group(
-                name=next((manifest.signals[measure.name].group for measure in found), "") or f"cause-{name}",
-                finding=coded(cause.code),
-                measurements=tuple(measurements),
-                site=coded(manifest.organ.site),
-            )
+        found = [measure for measure in _grouped(assessment) if measure.cause == name]
+        group = next((manifest.signals[measure.name].group for measure in found), "") or f"cause-{name}"
+        for place, measures in _by_place(found).items():
+            measurements = [one for measure in measures for one in coded_measurement(measure, manifest, authority)]
+            if not place and name in assessment.presence:
+                measurements += measurement(PRESENCE, assessment.presence[name], "1", method=NETWORK_OUTPUT)
+            if measurements:
+                yield _Group(
+                    name=_at(group, place),
+                    finding=coded(cause.code),
+                    measurements=tuple(measurements),
+                    site=coded(manifest.organ.site),
+                )
 
 
 def _measure_groups(assessment: Assessment, manifest: Manifest, authority: str) -> Iterator[_Group]:
     """The measures that are not already told with the verdict or with their cause."""
-    others = [m for m in assessment.measures if m.cause not in manifest.causes and m.name != assessment.primary]
-    named = sorted(((_group_of(m, manifest), m.name, m.at, n) for n, m in enumerate(others)), key=lambda one: one[:3])
-    for group, members in groupby(named, key=lambda one: one[0]):
-        measures = [others[number] for *_, number in members]
-        measurements = [one for measure in measures for one in _coded_measurement(measure, manifest, authority)]
-        if measurements:
-            finding = manifest.signals[measures[0].name].finding
-            yield _Group(
-                name=group,
-                finding=codes.DCM.ImageQuality if finding is None else coded(finding),
-                measurements=tuple(measurements),
-                site=_site_of(measures[0], manifest),
-            )
+    others = [measure for measure in _grouped(assessment) if measure.cause not in manifest.causes]
+    named = sorted(others, key=lambda one: (_group_of(one, manifest), one.name, one.at))
+    for group, members in groupby(named, key=lambda one: _group_of(one, manifest)):
+        for place, measures in _by_place(members).items():
+            measurements = [one for measure in measures for one in coded_measurement(measure, manifest, authority)]
+            if measurements:
+                finding = manifest.signals[measures[0].name].finding
+                yield _Group(
+                    name=_at(group, place),
+                    finding=codes.DCM.ImageQuality if finding is None else coded(finding),
+                    measurements=tuple(measurements),
+                    site=_site_of(measures[0], manifest),
+                )
+
+
+def _grouped(assessment: Assessment) -> list[Measure]:
+    """What is told in groups: all but the primary number of the whole, which stands with the verdict."""
+    return [measure for measure in _told(assessment.measures) if measure.at or measure.name != assessment.primary]
+
+
+def _by_place(measures: Iterable[Measure]) -> dict[str, list[Measure]]:
+    """The measures of the whole first, then those of each place."""
+    found: dict[str, list[Measure]] = {"": []}
+    for measure in sorted(measures, key=lambda one: one.at):
+        found.setdefault(measure.place, []).append(measure)
+    return found
+
+
+def _at(group: str, place: str) -> str:
+    return f"{group}, {place}" if place else group
 
 
 def _group_of(measure: Measure, manifest: Manifest) -> str:
@@ -203,8 +232,8 @@ def _site_of(measure: Measure, manifest: Manifest) -> Code:
 
 def _structure_groups(assessment: Assessment, manifest: Manifest) -> Iterator[_Group]:
     for structure in sorted(assessment.structures, key=lambda one: one.name):
-        bars = _error_bars(structure.volume_ml, structure.interval_ml)
-        measurements = _measurement(codes.SCT.Volume, structure.volume_ml, "ml", bars, method=SEGMENTED_VOLUME)
+        bars = error_bars(structure.volume_ml, structure.interval_ml)
+        measurements = measurement(codes.SCT.Volume, structure.volume_ml, "ml", bars, method=SEGMENTED_VOLUME)
         if measurements:
             yield _Group(
                 name=f"volume-{plain(structure.name)}",
@@ -212,82 +241,3 @@ def _structure_groups(assessment: Assessment, manifest: Manifest) -> Iterator[_G
                 measurements=tuple(measurements),
                 site=coded(manifest.organ.site),
             )
-
-
-def _coded_measurement(measure: Measure, manifest: Manifest, authority: str) -> list[Measurement]:
-    """A measure in the manifest's concepts; one without a code is named by the tracking identifier of its group."""
-    entry, normality = manifest.signals[measure.name], _normality(measure, authority)
-    if entry.code is None:
-        return _measurement(OTHER_MEASURE, measure.value, measure.unit, normality, method=AGAINST_REFERENCE)
-    return _measurement(
-        coded(entry.code),
-        measure.value,
-        measure.unit,
-        normality,
-        method=None if entry.method is None else coded(entry.method),
-        derivation=None if entry.derivation is None else coded(entry.derivation),
-    )
-
-
-def _measurement(  # noqa: PLR0913 - what a measurement is made of
-    name: Code,
-    value: float,
-    unit: str,
-    properties: MeasurementProperties | None = None,
-    *,
-    method: Code | None = None,
-    derivation: Code | None = None,
-) -> list[Measurement]:
-    """One NUM with its origin and its normal range or error bars (TID 300, 310, 312); none if it is not finite."""
-    if not isfinite(value):
-        return []
-    return [
-        Measurement(
-            name=name,
-            value=_rounded(value),
-            unit=unit_code(unit),
-            method=method,
-            derivation=derivation,
-            properties=properties,
-        )
-    ]
-
-
-def _normality(measure: Measure, authority: str) -> MeasurementProperties | None:
-    """The upper limit of the reference, and on which side of it the value lies (TID 312)."""
-    if measure.limit is None or not isfinite(measure.limit):
-        return None
-    limit = NumContentItem(
-        name=codes.cid223.NormalRangeUpperLimit,
-        value=_rounded(measure.limit),
-        unit=unit_code(measure.unit),
-        relationship_type=RelationshipTypeValues.HAS_PROPERTIES,
-    )
-    return MeasurementProperties(
-        normality=codes.cid222.AbnormallyHigh if measure.abnormal else codes.cid222.Normal,
-        normal_range_properties=NormalRangeProperties([limit], authority=authority),
-    )
-
-
-def _error_bars(volume_ml: float, interval_ml: Interval | None) -> MeasurementProperties | None:
-    """How far the truth may lie above and below a volume (TID 310)."""
-    if interval_ml is None or not all(isfinite(number) for number in (volume_ml, *interval_ml)):
-        return None
-    low, high = interval_ml
-    bars = ((RANGE_ABOVE, high - volume_ml), (RANGE_BELOW, volume_ml - low))
-    properties = MeasurementProperties()  # its own arguments for these have no unit
-    properties.extend(
-        NumContentItem(
-            name=name,
-            value=_rounded(max(0.0, length)),
-            unit=unit_code("ml"),
-            relationship_type=RelationshipTypeValues.HAS_PROPERTIES,
-        )
-        for name, length in bars
-    )
-    return properties
-
-
-def _rounded(value: float) -> float:
-    """Six significant digits: what the decimal string and the float beside it both hold."""
-    return float(f"{value:.6g}")

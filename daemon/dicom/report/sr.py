@@ -45,7 +45,7 @@ from daemon.dicom.report.codes import (
 )
 from daemon.dicom.report.document import report_key, seal, series_attributes
 from daemon.dicom.report.evidence import Evidence
-from daemon.dicom.report.measurements import measurement_groups, unreportable
+from daemon.dicom.report.measurements import measurement_groups, places_left_out, unreportable
 from daemon.dicom.text import plain
 from daemon.dicom.uids import derive_uid
 
@@ -227,11 +227,12 @@ def comment(judgement: Judgement) -> str:
     verdict, context = judgement.verdict, judgement.context
     cause = f" ({verdict.cause_word})" if verdict.cause_word else ""
     reasons = dict.fromkeys((*verdict.reasons, *([verdict.not_assessed.value] if verdict.not_assessed else [])))
-    left_out = unreportable(judgement)
+    left_out, places = unreportable(judgement), places_left_out(judgement)
     sentences = (
         f"{verdict.state}{cause}: {verdict.action}",
         *(f"{reason}." for reason in reasons if reason not in verdict.action),
         f"Not a number, left out: {', '.join(left_out)}." if left_out else "",
+        f"{places} numbers of single places left out." if places else "",
         "Series incomplete." if context.partial else "",
         f"Revision {context.revision}, closed by {context.closed_by}.",
     )

@@ -17,11 +17,11 @@ from pydicom import Dataset, config
 from pydicom.sr.codedict import codes
 from pydicom.uid import JPEGLSLossless
 
-from daemon.core.measures import Measure
+from daemon.core.measures import Measure, nearness
 from daemon.core.values import Judgement, ReportKind, ReportObject, Verdict
 from daemon.dicom.report.document import seal, series_attributes, source_of
 from daemon.dicom.report.evidence import Evidence, Source
-from daemon.dicom.report.picture.charts import Frame, draw_bars, draw_legend, draw_volumes, nearness
+from daemon.dicom.report.picture.charts import Frame, draw_bars, draw_legend, draw_volumes
 from daemon.dicom.report.picture.lettering import Style, fit, width_of, wrap, write, write_over
 from daemon.dicom.report.picture.palette import BACKGROUND, BANDS, QUIET_TEXT
 from daemon.dicom.report.picture.slices import Picture, Plane, Slice, compose_slices, draw_anatomy, draw_heat

@@ -10,7 +10,7 @@ from cattrs import Converter
 
 from daemon.core.calibration import Scored
 from daemon.core.delivery import URGENCY
-from daemon.core.measures import Assessment
+from daemon.core.measures import Assessment, worst
 from daemon.core.values import ClosedBy, ReportKind, ReportReference, Stage, State, Verdict
 from daemon.edge.database import schema
 from daemon.edge.database.alerts import owe_alerts
@@ -258,11 +258,14 @@ def _update(
 
 
 def _scores(text: str | None) -> dict[str, float]:
-    """Measure -> value, as this version records them and as 0.1 did, which had a mapping of them."""
+    """Measure -> value, of several places the worst; as this version records them and as 0.1 did, by a mapping."""
     measures = (json.loads(text or "null") or {}).get("measures", ())
     if isinstance(measures, dict):
         return {name: measure["value"] for name, measure in measures.items()}
-    return {measure["name"]: measure["value"] for measure in measures if not measure["at"]}
+    found: dict[str, list[float]] = {}
+    for measure in measures:
+        found.setdefault(measure["name"], []).append(measure["value"])
+    return {name: worst(values) for name, values in found.items()}
 
 
 def _scored(row: sa.RowMapping) -> Scored:

@@ -16,6 +16,9 @@ from daemon.edge.durable import taking_place
 
 JSON, CSV, PARQUET = "rows.json", "rows.csv", "rows.parquet"
 
+#: What a row says of single volumes, slices ...: for JSON alone; a table has the worst of each signal, and its place.
+PLACES: Final = "places"
+
 ReadRows = Callable[[], Iterator[Row]]
 
 #: Columns that are there whatever was found, in this order, before those that the measures bring; and their types as
@@ -98,6 +101,8 @@ def _flat(row: Row, prefix: str = "") -> dict[str, Any]:
     """Nested names joined by dots."""
     flat: dict[str, Any] = {}
     for name, value in row.items():
+        if name == PLACES:
+            continue
         flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {prefix + name: value}
     return flat
 

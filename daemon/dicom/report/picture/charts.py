@@ -1,13 +1,13 @@
 """The numbers beside the slices: measures against their limits, volumes, and what the heat's colours mean."""
 
 from dataclasses import dataclass, replace
-from math import inf, isfinite, isnan
+from math import isfinite
 from typing import Final
 
 import numpy as np
 from PIL import Image, ImageDraw
 
-from daemon.core.measures import Assessment, Measure
+from daemon.core.measures import Assessment, Measure, nearness, ratio
 from daemon.dicom.report.picture.lettering import Style, fit, write
 from daemon.dicom.report.picture.palette import ABOVE, BACKGROUND, PANEL, QUIET_TEXT, TEXT, WITHIN, heat
 from daemon.dicom.report.picture.slices import heat_opacity
@@ -37,7 +37,7 @@ _NOTE: Final = Style(size=18, colour=QUIET_TEXT, anchor="ms")
 
 def draw_bars(pen: ImageDraw.ImageDraw, frame: Frame, assessment: Assessment, manifest: Manifest) -> None:
     """A bar for each cause, or else each measure, in multiples of its reference limit, which is the vertical line."""
-    bars = _bars(assessment, manifest)
+    bars = bars_of(assessment, manifest)
     write(pen, (frame.left, frame.top + 24), "Artefacts" if manifest.causes else "Measures", _TITLE)
     step = (frame.height - 70) // max(len(bars), _FEWEST)
     top, bottom = frame.top + 40, frame.top + 40 + step * len(bars)
@@ -55,20 +55,23 @@ _FEWEST: Final = 5
 _MOST: Final = 7
 
 
-def _bars(assessment: Assessment, manifest: Manifest) -> dict[str, Measure | None]:
+def bars_of(assessment: Assessment, manifest: Manifest) -> dict[str, Measure | None]:
     """Words -> what the bar shows: of each cause its measure nearest to the limit, else what has a limit."""
     if not manifest.causes:
-        return {plain(m.name): m for m in sorted(assessment.measures, key=nearness) if m.limit is not None}
+        nearest = {m.name: m for m in sorted(assessment.measures, key=nearness) if m.limit is not None}
+        shown = sorted(nearest.values(), key=nearness)[-_MOST:]
+        return {_placed(measure.name, measure): measure for measure in shown}
     found: dict[str, Measure | None] = {}
     for name, cause in manifest.causes.items():
         measures = [measure for measure in assessment.measures if measure.cause == name]
-        found[cause.word] = max(measures, key=nearness, default=None)
+        nearest_one = max(measures, key=nearness, default=None)
+        found[_placed(cause.word, nearest_one)] = nearest_one
     return dict(list(found.items())[:_MOST])
 
 
-def nearness(measure: Measure) -> tuple[float, float]:
-    """Orders measures by how near they are to their limits, then by value; what is no number comes first."""
-    return ratio(measure) or 0.0, -inf if isnan(measure.value) else measure.value
+def _placed(word: str, measure: Measure | None) -> str:
+    """The word, and where it is so where the measure is of one place."""
+    return plain(f"{word}, {measure.place}" if measure and measure.at else word)
 
 
 def _draw_bar(pen: ImageDraw.ImageDraw, frame: Frame, name: str, measure: Measure | None) -> None:
@@ -85,14 +88,6 @@ def _draw_bar(pen: ImageDraw.ImageDraw, frame: Frame, name: str, measure: Measur
     if share > 1:  # longer than there is room: broken near its end
         cut = right - 36
         pen.polygon([(cut, top + _BAR), (cut + 8, top), (cut + 14, top), (cut + 6, top + _BAR)], fill=BACKGROUND)
-
-
-def ratio(measure: Measure | None) -> float | None:
-    """The value in multiples of its limit; None where there is no value or no limit greater than zero."""
-    if measure is None or measure.limit is None or not 0 < measure.limit < inf:
-        return None
-    multiple = measure.value / measure.limit
-    return None if isnan(multiple) else multiple
 
 
 #: From here on the power of ten says enough.
