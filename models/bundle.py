@@ -152,6 +152,8 @@ def _faults(manifest: Manifest) -> Iterator[str]:
     for place, (names, declared) in named.items():
         if foreign := sorted(names - declared):
             yield f"names in {place} what it does not declare ({', '.join(foreign)})"
+    if bare := sorted(name for name, graph in manifest.graphs.items() if not (graph.inputs and graph.outputs)):
+        yield f"declares no inputs or no outputs of its graphs ({', '.join(bare)})"
     if both := sorted(signals & structures):
         yield f"calls a signal and a structure alike ({', '.join(both)})"
     if min(manifest.thresholds.impaired, manifest.thresholds.tolerated_loss) <= 0:

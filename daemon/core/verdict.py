@@ -106,7 +106,7 @@ def _by_signal(fired: list[Measure]) -> list[list[Measure]]:
 
 
 def _reason(places: list[Measure], manifest: Manifest) -> str:
-    """Such as "ghosting at volume 17 5.2 above 3, and at 4 places more": the worst place, and how many there are."""
+    """Such as "entropy at volume 17 5.2 above 3, and at 4 places more": the worst place, and how many there are."""
     measure = max(places, key=_excess)
     more = f", and at {len(places) - 1} places more" if len(places) > 1 else ""
     return f"{_named(measure, manifest)} {measure.value:.3g}{_above(measure.limit)}{more}"

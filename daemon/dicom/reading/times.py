@@ -22,7 +22,7 @@ def times_ms(volumes: Sequence[Sequence[Frame]]) -> _Times:
     """The time of each volume in ms, float64 (T,).
 
     Trigger times where they differ from volume to volume (PS3.3, C.7.6.18.1): after the R wave, the mean of a volume's
-    images, which differ where each slice has a heart beat of its own. Else the acquisition's dates and times, the
+    images, which differ where each slice has an R wave of its own. Else the acquisition's dates and times, the
     earliest of a volume, after the first volume. Else, of echo-planar images, the number of the volume times the
     repetition time: what they take. NaN where nothing of that is stated; zero for one volume.
     """
