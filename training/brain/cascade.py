@@ -15,15 +15,16 @@ from torch.nn import functional as F
 
 from models.nets.brain import BrainConfig, BrainNet, BrainOutput
 from models.physics.artefacts import ARTEFACTS, Artefact
-from training.brain.loop import BoxPlan, Objective, train
+from training.brain.boxes import BoxPlan, train_on_boxes
 from training.brain.losses import consistency_loss, heteroscedastic_loss
+from training.running.loop import Objective
 from training.running.run import Learner, load_weights
 from training.running.schedule import EpsilonSchedule
 from training.synthesis.examples import Example
 from training.synthesis.heads import CorruptionModel
 
-#: From a network and its schedule to what it descends.
-Lesson = Callable[[nn.Module, EpsilonSchedule], Objective]
+#: From a network's schedule to what it descends.
+Lesson = Callable[[EpsilonSchedule], Objective[Example]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +68,7 @@ def _trained(
     """One network of the cascade after its training, frozen."""
     schedule = EpsilonSchedule()
     learner = Learner(network, plan, schedule)
-    train(learner, plan, corruption_model, lesson(learner.network, schedule))
+    train_on_boxes(learner, plan, corruption_model, lesson(schedule))
     return learner.average.network  # type: ignore[return-value]
 
 
@@ -83,10 +84,10 @@ def _variant(sources: int, weights: Path, known: int = 1) -> BrainNet:
     return network
 
 
-def _task_lesson(network: nn.Module, schedule: EpsilonSchedule) -> Objective:
+def _task_lesson(schedule: EpsilonSchedule) -> Objective[Example]:
     """Step 1: the heteroscedastic loss on clean heads."""
 
-    def objective(example: Example) -> tuple[Tensor, dict[str, Tensor]]:
+    def objective(network: nn.Module, example: Example) -> tuple[Tensor, dict[str, Tensor]]:
         loss = _segmentation_loss(network(example.clean), example.labels, schedule)
         return loss, {"loss": loss, "epsilon": torch.tensor(schedule.epsilon)}
 
@@ -96,8 +97,8 @@ def _task_lesson(network: nn.Module, schedule: EpsilonSchedule) -> Objective:
 def _teacher_lesson(task: nn.Module, weight: float) -> Lesson:
     """Step 2: heads with one artefact in half of them; the task's variance must stay that of the clean head."""
 
-    def lesson(network: nn.Module, schedule: EpsilonSchedule) -> Objective:
-        def objective(example: Example) -> tuple[Tensor, dict[str, Tensor]]:
+    def lesson(schedule: EpsilonSchedule) -> Objective[Example]:
+        def objective(network: nn.Module, example: Example) -> tuple[Tensor, dict[str, Tensor]]:
             found = network(example.image)
             seen = _segmentation_loss(found, example.labels, schedule)
             held = consistency_loss(_variance(found, 0), _frozen(task, example.clean, 0))
@@ -111,8 +112,8 @@ def _teacher_lesson(task: nn.Module, weight: float) -> Lesson:
 def _student_lesson(task: nn.Module, teachers: Mapping[Artefact, nn.Module], weight: float) -> Lesson:
     """Step 3: all artefacts; each variance is its teacher's for that artefact alone, zero where it is absent."""
 
-    def lesson(network: nn.Module, schedule: EpsilonSchedule) -> Objective:
-        def objective(example: Example) -> tuple[Tensor, dict[str, Tensor]]:
+    def lesson(schedule: EpsilonSchedule) -> Objective[Example]:
+        def objective(network: nn.Module, example: Example) -> tuple[Tensor, dict[str, Tensor]]:
             found = network(example.image)
             seen = _segmentation_loss(found, example.labels, schedule)
             targets = [_frozen(task, example.clean, 0)]

@@ -4,16 +4,18 @@ Trained apart from the segmentation, on images as scanners store them: the artef
 then comes a reconstruction and sometimes another interpolation or a crop, and only that image is described.
 """
 
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from itertools import count
 from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.nets.cause import CauseHead
@@ -21,7 +23,8 @@ from models.physics.artefacts import ARTEFACTS
 from models.physics.kspace import Image
 from models.physics.spectrum import describe, feature_names
 from models.preprocess import Grid, resample
-from training.running.run import Journal
+from training.running.loop import train
+from training.running.run import Journal, Learner, RunPlan
 from training.synthesis.examples import origin_of
 from training.synthesis.generators import Generators, generators_of
 from training.synthesis.heads import CorruptionModel, draw_corruptions
@@ -29,7 +32,7 @@ from training.synthesis.scene import Origin, draw_scene
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CausePlan:
+class CausePlan(RunPlan):
     """Paths, number of described images, and the optimiser's settings.
 
     ``certain``: the severity from which an artefact counts as fully present; what is fainter is so in part, for nobody
@@ -37,13 +40,15 @@ class CausePlan:
     ``processes``: so many describe images at once.
     """
 
-    run: Path
     bank: Path
     label_maps: Path
     images: int = 6000
     steps: int = 2000
     batch: int = 256
-    rate: float = 2e-3
+    peak_rate: float = 2e-3
+    warm_up: int = 0
+    tail: float = 1.0
+    report_every: int = 500
     certain: float = 0.3
     processes: int = 1
     seed: int = 3
@@ -107,31 +112,30 @@ def read_features(folder: Path) -> tuple[npt.NDArray[np.float32], npt.NDArray[np
 
 
 def train_cause(plan: CausePlan) -> CauseHead:
-    """Train the head on the described images; the last tenth is held out and reported."""
+    """Train the head on the described images, or resume; the last tenth is held out and reported."""
     torch.manual_seed(plan.seed)
     features, severity = (torch.from_numpy(a) for a in read_features(plan.run / "features"))
     held_out = max(1, len(features) // 10)
     head = CauseHead(len(feature_names()), len(ARTEFACTS))
     head.fit_scale(features[:-held_out])
-    optimiser = torch.optim.AdamW(head.parameters(), lr=plan.rate, weight_decay=0.1)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, plan.steps)
-    journal = Journal(plan.run)
-    for step in range(1, plan.steps + 1):
-        rows = torch.randint(len(features) - held_out, (plan.batch,))
-        noisy = features[rows] + 0.3 * head.spread * torch.randn(plan.batch, features.shape[1])
+    learner = Learner(head, plan, weight_decay=0.1)
+    spread = head.spread.clone()
+
+    def objective(network: nn.Module, rows: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        noisy = features[rows] + 0.3 * spread * torch.randn(len(rows), features.shape[1])
         present = torch.clamp(severity[rows] / plan.certain, 0, 1)
-        loss = F.binary_cross_entropy_with_logits(head(noisy), present)
-        optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimiser.step()
-        schedule.step()
-        if step % 500 == 0 or step == plan.steps:
-            journal.write(
-                step=step, loss=loss.item(), **_report(head.eval(), features[-held_out:], severity[-held_out:])
-            )
-            head.train()
-    torch.save({"average": head.state_dict()}, plan.run / "checkpoint.pt")
-    return head.eval()
+        loss = F.binary_cross_entropy_with_logits(network(noisy), present)
+        return loss, {"loss": loss}
+
+    def batches(first: int) -> Iterator[Tensor]:
+        for step in count(first):
+            draws = torch.Generator().manual_seed(plan.seed * 1_000_003 + step)
+            yield torch.randint(len(features) - held_out, (plan.batch,), generator=draws)
+
+    train(learner, plan, batches, objective)
+    trained: CauseHead = learner.average.network.eval()  # type: ignore[assignment]
+    Journal(plan.run).write(step=learner.step, **_report(trained, features[-held_out:], severity[-held_out:]))
+    return trained
 
 
 @torch.no_grad()

@@ -1,66 +1,73 @@
 """The locator: where the brain is, on 8 mm voxels, in any field of view and under any artefact."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
 from models.nets.locator import LOCATOR_TRUNK, Locator
 from models.preprocess import FloatArray, Grid, locator_input, resample
-from training.running.run import Journal, WeightAverage, learning_rate
+from training.running.loop import train
+from training.running.run import Learner, RunPlan
 from training.synthesis.examples import origin_of
 from training.synthesis.generators import Generators
 from training.synthesis.heads import CorruptionModel, Head, SyntheticHeads, brain_mask
 from training.synthesis.random_fields import smooth_field
 
+#: Share of the examples that hold no head, and the side of the largest cut off a field of view, in voxels.
+_NO_HEAD, _MOST_CUT = 0.12, 24
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LocatePlan:
+class LocatePlan(RunPlan):
     """Paths, length and optimiser of a locator run; ``uses``: examples made of one synthetic head."""
 
-    run: Path
     bank: Path
     label_maps: Path
     steps: int = 4000
     uses: int = 4
     peak_rate: float = 1e-3
+    report_every: int = 100
     workers: int = 1
     seed: int = 2
 
 
+#: The image at 8 mm and the share of brain, both (1, 1, D, H, W).
+_Pair = tuple[Tensor, Tensor]
+
+
 def train_locator(plan: LocatePlan) -> None:
-    """Train from nothing; a step is some milliseconds, the synthesis is what takes time."""
+    """Train from nothing, or resume; a step is some milliseconds, the synthesis is what takes time."""
     torch.manual_seed(plan.seed)
-    network = Locator()
-    average = WeightAverage(network, decay=0.995)
-    optimiser = torch.optim.AdamW(network.parameters(), lr=plan.peak_rate)
     origin = origin_of(plan.bank, plan.label_maps, torch.device("cpu"))
-    heads = SyntheticHeads(origin, plan.seed, corruption_model=CorruptionModel(probability=0.5))
-    loader = DataLoader(heads, batch_size=None, num_workers=plan.workers, prefetch_factor=8)
-    journal, total = Journal(plan.run), 0.0
-    examples = (_example(head, number) for head in loader for number in range(plan.uses))
-    for step, (picture, share) in enumerate(examples):
-        if step >= plan.steps:
-            break
-        image, target = torch.from_numpy(picture)[None, None], torch.from_numpy(share)[None, None]
-        for group in optimiser.param_groups:
-            group["lr"] = learning_rate(step, plan.steps, plan.peak_rate)
-        logit = network(image)
-        overlap = (logit.sigmoid() * target).sum()
-        dice = 1 - (2 * overlap + 1) / (logit.sigmoid().sum() + target.sum() + 1)
-        loss = F.binary_cross_entropy_with_logits(logit, target) + dice
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        average.update(network, step)
-        total += loss.item()
-        if (step + 1) % 100 == 0:
-            journal.write(step=step + 1, loss=total / 100)
-            total = 0.0
-    torch.save({"average": average.network.state_dict()}, plan.run / "checkpoint.pt")
+
+    def pairs(step: int) -> Iterator[_Pair]:
+        first, used = divmod(step, plan.uses)
+        heads = SyntheticHeads(origin, plan.seed, first=first, corruption_model=CorruptionModel(probability=0.5))
+        loader = DataLoader(
+            heads, batch_size=None, num_workers=plan.workers, prefetch_factor=8 if plan.workers else None
+        )
+        examples = (_example(head, use) for head in loader for use in range(plan.uses))
+        for image, share in islice(examples, used, None):
+            yield torch.from_numpy(image)[None, None], torch.from_numpy(share)[None, None]
+
+    train(Learner(Locator(), plan), plan, pairs, _objective)
+
+
+def _objective(network: nn.Module, pair: _Pair) -> tuple[Tensor, dict[str, Tensor]]:
+    """Cross-entropy and soft Dice loss of the brain."""
+    image, share = pair
+    logit = network(image)
+    overlap = (logit.sigmoid() * share).sum()
+    dice = 1 - (2 * overlap + 1) / (logit.sigmoid().sum() + share.sum() + 1)
+    loss = F.binary_cross_entropy_with_logits(logit, share) + dice
+    return loss, {"loss": loss}
 
 
 def _example(head: Head, use: int) -> tuple[FloatArray, FloatArray]:
@@ -70,11 +77,11 @@ def _example(head: Head, use: int) -> tuple[FloatArray, FloatArray]:
     """
     brain = brain_mask(head.shares).numpy()
     rng = np.random.default_rng((11, use, int(brain.sum())))
-    if rng.random() < 0.12:
+    if rng.random() < _NO_HEAD:
         thing = _thing(head.grid.shape, rng)
         image, _ = locator_input(thing, head.grid, LOCATOR_TRUNK.multiple)
         return image, np.zeros_like(image)
-    cut = rng.integers(0, 24, (3, 2)) * (rng.random((3, 2)) < 0.5) if use else np.zeros((3, 2), int)
+    cut = rng.integers(0, _MOST_CUT, (3, 2)) * (rng.random((3, 2)) < 0.5) if use else np.zeros((3, 2), int)
     part = tuple(slice(low, n - high) for n, (low, high) in zip(head.grid.shape, cut, strict=True))
     seen = Grid(brain[part].shape, head.grid.affine)
     image, grid = locator_input(head.corrupted[part].numpy(), seen, LOCATOR_TRUNK.multiple)

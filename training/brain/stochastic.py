@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from models.nets.brain import BrainConfig, BrainNet
 from models.nets.stochastic import StochasticHead, sample_logits
-from training.brain.loop import BoxPlan, train
+from training.brain.boxes import BoxPlan, train_on_boxes
 from training.brain.losses import stochastic_nll
 from training.brain.networks import VARIANCES
 from training.running.run import Learner, load_weights
@@ -57,13 +57,13 @@ def train_stochastic(plan: StochasticPlan) -> None:
     load_weights(plan.start, brain, without=VARIANCES)
     learner = Learner(_Covariance(brain, StochasticHead(config.evidence, config.tissues)), plan)
 
-    def objective(example: Example) -> tuple[Tensor, dict[str, Tensor]]:
-        found = zip(*learner.network(example.image), example.labels, strict=True)
+    def objective(network: nn.Module, example: Example) -> tuple[Tensor, dict[str, Tensor]]:
+        found = zip(*network(example.image), example.labels, strict=True)
         each = [_losses(*head, samples=plan.samples) for head in found]
         losses = torch.stack([torch.stack(terms) for terms in each]).mean(dim=0)
         return losses[0], dict(zip(("nll", "nll_of_mean", "deviation"), losses, strict=True))
 
-    train(learner, plan, plan.corruption_model, objective)
+    train_on_boxes(learner, plan, plan.corruption_model, objective)
 
 
 def _losses(

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from models.nets.brain import BrainConfig, BrainNet, BrainOutput
-from training.brain.loop import BoxPlan, train
+from training.brain.boxes import BoxPlan, train_on_boxes
 from training.brain.losses import cross_entropy, error_maps, poisson_regression, variance_targets
 from training.brain.task import segmentation_losses
 from training.running.run import Learner, load_weights
@@ -39,20 +39,20 @@ def train_student(plan: StudentPlan) -> None:
     load_weights(plan.start, network)
     learner = Learner(network, plan)
 
-    def objective(example: Example) -> tuple[Tensor, dict[str, Tensor]]:
-        found = learner.network(example.image)
+    def objective(network: nn.Module, example: Example) -> tuple[Tensor, dict[str, Tensor]]:
+        found = network(example.image)
         dice, errors = segmentation_losses(found.logits, example.shares)
-        variance = poisson_regression(found.log_variances.float(), targets_of(learner, found, example))
+        variance = poisson_regression(found.log_variances.float(), targets_of(network, found, example))
         terms = {"dice_loss": dice, "cross_entropy": errors.mean(), "variance_loss": variance}
         return dice + errors.mean() + plan.variance_weight * variance, terms
 
-    train(learner, plan, plan.corruption_model, objective)
+    train_on_boxes(learner, plan, plan.corruption_model, objective)
 
 
 @torch.no_grad()
-def targets_of(learner: Learner, found: BrainOutput, example: Example) -> Tensor:
+def targets_of(network: nn.Module, found: BrainOutput, example: Example) -> Tensor:
     """What the variances (B, 6, D/2, H/2, W/2) of ``found`` should be: twice what the labels lose, and to what."""
-    usual = learner.network(example.clean).logits if example.corrupted else found.logits
+    usual = network(example.clean).logits if example.corrupted else found.logits
     corrupted, clean = (
         error_maps(cross_entropy(logits.float().log_softmax(dim=1), example.shares)) for logits in (found.logits, usual)
     )

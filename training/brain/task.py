@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from models.nets.brain import BrainConfig, BrainNet
-from training.brain.loop import BoxPlan, train
+from training.brain.boxes import BoxPlan, train_on_boxes
 from training.brain.losses import cross_entropy, error_maps, poisson_regression, soft_dice_loss
 from training.running.run import Learner
 from training.synthesis.examples import Example
@@ -26,14 +26,14 @@ def train_task(plan: TaskPlan) -> None:
     torch.manual_seed(plan.seed)  # the first weights are drawn before the learner seeds everything
     learner = Learner(BrainNet(BrainConfig()), plan)
 
-    def objective(example: Example) -> tuple[Tensor, dict[str, Tensor]]:
-        found = learner.network(example.clean)
+    def objective(network: nn.Module, example: Example) -> tuple[Tensor, dict[str, Tensor]]:
+        found = network(example.clean)
         dice, errors = segmentation_losses(found.logits, example.shares)
         variance = poisson_regression(found.log_variances[:, 0].float(), error_maps(errors))
         terms = {"dice_loss": dice, "cross_entropy": errors.mean(), "variance_loss": variance}
         return dice + errors.mean() + plan.variance_weight * variance, terms
 
-    train(learner, plan, None, objective)
+    train_on_boxes(learner, plan, None, objective)
 
 
 def segmentation_losses(logits: Tensor, shares: Tensor) -> tuple[Tensor, Tensor]:

@@ -5,12 +5,15 @@ once (training/brain/records.py); a head of small layers is then regressed on pa
 of its own. It begins from random weights: the variances of ``start`` are not used and may have another shape.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from models.nets.brain import BrainConfig, BrainNet
 from models.nets.cause import CauseHead
@@ -19,16 +22,20 @@ from models.physics.spectrum import feature_names
 from training.brain.losses import poisson_regression
 from training.brain.networks import VARIANCES
 from training.brain.records import RecordsPlan, write_records
-from training.running.run import Journal, Learner, Losses, RunPlan, learning_rate, load_weights
+from training.running.loop import train
+from training.running.run import Learner, RunPlan, load_weights
 from training.synthesis.heads import CorruptionModel
 
-_REPORT_EVERY = 100
 #: Side of the part of an image that a step looks at, in voxels of half resolution, and how much of its rim is not
 #: judged: a variance depends on three voxels on each side (models/nets/brain.py).
 _PART, _RIM = 24, 3
 #: Spread of the noise on what the spectrum suspects, in logits, and of the intensities' scale: a network that is told
 #: exactly, by a head that has seen this very simulator, would trust too much in people.
 _DOUBT, _SCALE = 0.9, 0.08
+
+
+#: The records of one step, and what draws the part of each that is seen.
+_Batch = tuple[list[Path], np.random.Generator]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +57,7 @@ class VariancesPlan(RunPlan):
     peak_rate: float = 3e-3
     warm_up: int = 50
     tail: float = 0.6
+    report_every: int = 100
     corruption_model: CorruptionModel = field(default_factory=lambda: CorruptionModel(probability=0.9))
     seed: int = 8
 
@@ -65,19 +73,23 @@ def train_variances(plan: VariancesPlan) -> None:
     cause = CauseHead(len(feature_names()), len(ARTEFACTS)).eval()
     load_weights(plan.cause, cause)
     learner = Learner(network, plan)
-    checkpoint, journal, losses = plan.run / "checkpoint.pt", Journal(plan.run), Losses()
-    learner.restore(checkpoint)
-    while learner.step < plan.steps:
-        rng = np.random.default_rng((plan.seed, learner.step))
-        chosen = rng.choice(len(records), plan.batch)
-        each = [_loss(learner.network.module, cause, _read(records[number]), rng) for number in chosen]
-        loss = torch.stack(each).mean()
-        learner.descend(loss, learning_rate(learner.step, plan.steps, plan.peak_rate, plan.warm_up, plan.tail))
-        losses.add({"loss": loss})
-        if learner.step % _REPORT_EVERY == 0:
-            journal.write(step=learner.step, **losses.means())
-        if learner.step % plan.save_every == 0 or learner.step == plan.steps:
-            learner.save(checkpoint)
+
+    def batches(first: int) -> Iterator[_Batch]:
+        for step in count(first):
+            rng = np.random.default_rng((plan.seed, step))
+            yield [records[number] for number in rng.choice(len(records), plan.batch)], rng
+
+    def objective(network: nn.Module, batch: _Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        paths, rng = batch
+        loss = torch.stack([_loss(_brain(network), cause, _read(path), rng) for path in paths]).mean()
+        return loss, {"loss": loss}
+
+    train(learner, plan, batches, objective)
+
+
+def _brain(network: nn.Module) -> BrainNet:
+    """The network itself, out of what Fabric may wrap it in."""
+    return cast("BrainNet", getattr(network, "module", network))
 
 
 def records_plan_of(plan: VariancesPlan) -> RecordsPlan:

@@ -1,6 +1,7 @@
 """How the labels of a heart vary together (paper 003), on a finished network: trunk and labels stay as they are."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,9 +11,8 @@ from torch import Tensor, nn
 from models.nets.cine import CineFactor, CineJudge, whole_masks
 from training.cine.examples import Batch, batches
 from training.cine.train import CinePlan, slices_of
-from training.running.run import Journal, Learner, Losses, learning_rate, load_weights
-
-_REPORT_EVERY = 25
+from training.running.loop import train
+from training.running.run import Learner, load_weights
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +23,7 @@ class CineStochasticPlan(CinePlan):
     steps: int = 200
     peak_rate: float = 2e-3
     warm_up: int = 10
+    report_every: int = 25
     batch: int = 8
     samples: int = 10
 
@@ -37,6 +38,7 @@ class _Covariance(nn.Module):
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Logits, factor and deviation."""
+        self.cine.eval()  # what batch norm has seen stays
         with torch.no_grad():
             found = self.cine(image, whole_masks(self.cine.config, len(image)))
         return found.logits, *self.factor(found.evidence)
@@ -47,19 +49,16 @@ def train_cine_stochastic(plan: CineStochasticPlan) -> None:
     torch.manual_seed(plan.seed)
     judge = CineJudge()
     load_weights(plan.start, judge.cine)
-    learner = Learner(_Covariance(judge), plan)
-    checkpoint, journal, losses = plan.run / "checkpoint.pt", Journal(plan.run), Losses()
-    learner.restore(checkpoint)
-    for batch in batches(slices_of(plan), plan.batch, plan.seed + 7, learner.step):
-        if learner.step >= plan.steps:
-            break
-        learner.network.module.cine.eval()  # what batch norm has seen stays
-        terms = _losses(learner.network(batch.image), batch, plan.samples)
-        learner.descend(terms["nll"], learning_rate(learner.step, plan.steps, plan.peak_rate, plan.warm_up, tail=0.5))
-        losses.add(terms)
-        if learner.step % _REPORT_EVERY == 0:
-            journal.write(step=learner.step, **losses.means())
-    learner.save(checkpoint)
+    slices = slices_of(plan)
+
+    def objective(network: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        terms = _losses(network(batch.image), batch, plan.samples)
+        return terms["nll"], terms
+
+    def items(first: int) -> Iterator[Batch]:
+        return batches(slices, plan.batch, plan.seed + 7, first)
+
+    train(Learner(_Covariance(judge), plan), plan, items, objective)
 
 
 def _losses(found: tuple[Tensor, Tensor, Tensor], batch: Batch, samples: int) -> dict[str, Tensor]:

@@ -5,19 +5,20 @@ weight on the squared gap between a structure's probability and the mask that it
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from models.nets.cine import CineConfig, CineNet, CineOutputs, drawn_masks
 from training.cine.examples import CLASSES, Batch, Slices, batches
 from training.cine.stacks import folds
-from training.running.run import Journal, Learner, Losses, RunPlan, learning_rate
+from training.running.loop import train
+from training.running.run import Learner, RunPlan
 
-_REPORT_EVERY = 50
 #: Steepness of the mask that a distance map implies: 2 logits a pixel.
 STEEPNESS = 32.0
 
@@ -33,6 +34,7 @@ class CinePlan(RunPlan):
     steps: int = 3000
     peak_rate: float = 2e-3
     warm_up: int = 100
+    tail: float = 0.5
     batch: int = 12
     fold: int = 0
     dropout: float = 0.1
@@ -44,23 +46,19 @@ def train_cine(plan: CinePlan) -> None:
     torch.manual_seed(plan.seed)
     config = CineConfig(classes=CLASSES)
     network = CineNet(config).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    learner = Learner(network, plan)
-    checkpoint, journal, losses = plan.run / "checkpoint.pt", Journal(plan.run), Losses()
-    learner.restore(checkpoint)
-    for batch in batches(slices_of(plan), plan.batch, plan.seed, learner.step):
-        if learner.step >= plan.steps:
-            break
+    slices = slices_of(plan)
+
+    def descended(network: nn.Module, item: tuple[int, Batch]) -> tuple[Tensor, dict[str, Tensor]]:
+        step, batch = item
         masks = drawn_masks(config, plan.batch, plan.dropout)
-        found = learner.network(batch.image.to(memory_format=torch.channels_last), masks)
-        terms = objective(found, batch)
-        ramp = plan.consistency * math.exp(-5 * (1 - min(1.0, 2 * learner.step / plan.steps)) ** 2)
-        loss = terms["cross entropy"] + terms["dice"] + terms["distance"] + ramp * terms["gap"]
-        learner.descend(loss, learning_rate(learner.step, plan.steps, plan.peak_rate, plan.warm_up, tail=0.5))
-        losses.add(terms)
-        if learner.step % _REPORT_EVERY == 0:
-            journal.write(step=learner.step, **losses.means())
-        if learner.step % plan.save_every == 0 or learner.step == plan.steps:
-            learner.save(checkpoint)
+        terms = objective(network(batch.image.to(memory_format=torch.channels_last), masks), batch)
+        ramp = plan.consistency * math.exp(-5 * (1 - min(1.0, 2 * step / plan.steps)) ** 2)
+        return terms["cross entropy"] + terms["dice"] + terms["distance"] + ramp * terms["gap"], terms
+
+    def items(first: int) -> Iterator[tuple[int, Batch]]:
+        return enumerate(batches(slices, plan.batch, plan.seed, first), start=first)
+
+    train(Learner(network, plan), plan, items, descended)
 
 
 def slices_of(plan: CinePlan) -> Slices:

@@ -99,7 +99,9 @@ class Schedule(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunPlan:
-    """What decides every run: its folder, its length, the optimiser, how often it is saved.
+    """What decides every run: its folder, its length, the optimiser, how often it is reported and saved.
+
+    ``tail``: share of the steps over which the learning rate falls at the end.
 
     ``devices``: processors or cards; each trains on heads of its own, and the gradients are averaged.
     """
@@ -108,7 +110,9 @@ class RunPlan:
     steps: int
     peak_rate: float
     warm_up: int = 200
+    tail: float = 0.3
     seed: int = 1
+    report_every: int = 50
     save_every: int = 250
     precision: Precision = "32-true"
     devices: int = 1
@@ -120,13 +124,15 @@ class Learner:
     ``schedule``: anything else with a state that is saved with them, and that is told the mean losses.
     """
 
-    def __init__(self, network: nn.Module, plan: RunPlan, schedule: Schedule | None = None) -> None:
+    def __init__(
+        self, network: nn.Module, plan: RunPlan, schedule: Schedule | None = None, *, weight_decay: float = 1e-5
+    ) -> None:
         self.fabric = Fabric(accelerator="auto", devices=plan.devices, precision=plan.precision)
         self.fabric.launch()
         self.fabric.seed_everything(plan.seed, verbose=False)
         self.average = WeightAverage(network)
         trained = [p for p in network.parameters() if p.requires_grad]
-        optimiser = torch.optim.AdamW(trained, lr=plan.peak_rate, weight_decay=1e-5)
+        optimiser = torch.optim.AdamW(trained, lr=plan.peak_rate, weight_decay=weight_decay)
         self.network, self.optimiser = self.fabric.setup(network, optimiser)
         self.average.network.to(self.fabric.device)
         self.schedule = schedule

@@ -75,14 +75,14 @@ class Supply:
         rng = np.random.default_rng((self.seed, 7, number))
         shape: Shape = tuple(int(rng.choice(sides)) for sides in BOX_SIDES)  # type: ignore[assignment]
         boxes: list[Box] = []
-        for attempt in count():
+        attempt = 0
+        while len(boxes) < self.batch:
             generators = generators_of(self.seed, number, attempt, device=self.device)
             head = draw_head(origin, self.corruption_model, generators)
             box = cut_box(head, shape, rng)
             boxes += [] if box is None else [box]
-            if len(boxes) == self.batch:
-                return gather(boxes)
-        raise AssertionError
+            attempt += 1
+        return gather(boxes)
 
 
 #: Sides of the training boxes in voxels; the served box is the largest of them, the others cost less. They vary,
