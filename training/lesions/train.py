@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.nets.lesions import LesionConfig, LesionNet, LesionOutputs, drawn_masks
 from training.lesions.atlas import load_atlas
 from training.lesions.examples import Example, Stream
-from training.running.run import Journal, Learner, Losses, RunPlan, learning_rate
+from training.running.loop import train
+from training.running.run import Learner, RunPlan
 from training.synthesis.heads import CorruptionModel
 
-_REPORT_EVERY = 50
 _CROSS_ENTROPY, _TISSUE = 8.0, 0.3
 
 
@@ -41,23 +41,16 @@ def train_lesions(plan: LesionPlan) -> None:
     """Train, or resume where ``plan.run/checkpoint.pt`` left off."""
     torch.manual_seed(plan.seed)
     config = LesionConfig()
-    learner = Learner(LesionNet(config), plan)
-    checkpoint, journal, losses = plan.run / "checkpoint.pt", Journal(plan.run), Losses()
-    learner.restore(checkpoint)
     atlas = load_atlas(plan.data, plan.run / "atlas")
     stream = Stream(
         atlas=atlas, seed=plan.seed, corruption_model=CorruptionModel(probability=plan.spoilt, severity=(0.05, 0.8))
     )
-    for example in stream.batches(learner.step):
-        if learner.step >= plan.steps:
-            break
-        terms = objective(learner.network(example.images, drawn_masks(config, plan.dropout)), example)
-        learner.descend(loss_of(terms, plan), learning_rate(learner.step, plan.steps, plan.peak_rate, plan.warm_up))
-        losses.add(terms)
-        if learner.step % _REPORT_EVERY == 0:
-            journal.write(step=learner.step, **losses.means())
-        if learner.step % plan.save_every == 0 or learner.step == plan.steps:
-            learner.save(checkpoint)
+
+    def descended(network: nn.Module, example: Example) -> tuple[Tensor, dict[str, Tensor]]:
+        terms = objective(network(example.images, drawn_masks(config, plan.dropout)), example)
+        return loss_of(terms, plan), terms
+
+    train(Learner(LesionNet(config), plan), plan, stream.batches, descended)
 
 
 def loss_of(terms: dict[str, Tensor], plan: LesionPlan) -> Tensor:
