@@ -72,9 +72,8 @@ class ExportPlan:
     ``references``: clean heads of each size of voxels that has a reference of its own; ``corrupted``: heads that the
     threshold is set with.
 
-    ``people``: folder of people with known tissue: their volumes set how wide the intervals are, some of them show that
-    ONNX is torch, and that is all. Synthetic heads do it without. They are harder than people: intervals that
-    hold 90 % of theirs are too wide.
+    ``people``: folder of people with known tissue: their volumes set how wide the intervals are, and some of them are
+    judged by torch and by ONNX. Without it synthetic heads set the intervals: wider ones, for their errors are larger.
 
     ``most_tissue_ml`` and ``bright_grey``: from where on what is seen is no T1-weighted head (``BrainSettings``).
     """

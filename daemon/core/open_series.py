@@ -14,8 +14,8 @@ class OpenSeries:
     """One series that is still being received (or was closed and re-opened).
 
     ``associations`` are those still open, ``broken`` those that were aborted, ``spans`` when the first and the last
-    image came on each. ``resumed``: a release turned out not to be the end, though nothing was seen to be missing; so
-    the next is not trusted either. Some scanners open an association for every image.
+    image came on each. ``resumed``: images came after a release that no missing image contradicted; from then on a
+    release does not end the series. Some scanners open an association for every image.
     """
 
     study_instance_uid: str

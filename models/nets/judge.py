@@ -16,7 +16,8 @@ from models.nets.stochastic import StochasticHead
 
 #: How much of the artefacts' total is what was learnt; the rest is what the labels' doubt says.
 _LEARNT = 0.2
-#: The error that labels are expected to have over grey matter where nothing is wrong, and how soft a corner there is.
+#: Nats. excess = _SOFT softplus((2 H - _USUAL) / _SOFT), H the entropy at half resolution: 2 H of clean grey matter is
+#: about _USUAL.
 _USUAL, _SOFT = 0.7, 0.25
 
 
@@ -80,8 +81,8 @@ def pool(log_variances: Tensor, entropy: Tensor) -> Tensor:
 
     The total is the logarithmic opinion pool (Genest and Zidek 1986, section 3.3) of what was learnt, (B, 1 + K, d, h,
     w) log-variances, and of the labels' own doubt, whose entropy (B, D, H, W) in nats is the expected cross-entropy of
-    calibrated labels: twice that, as far as it is above the usual. What was learnt from synthetic heads tells
-    artefacts apart; how much an error there is in a person, the doubt tells better (docs/log.md).
+    calibrated labels: its ``excess`` (see ``_USUAL``) enters with weight 1 - _LEARNT. What was learnt tells the
+    artefacts apart; the entropy ranks people's errors better (docs/log.md).
     """
     artefacts = log_variances[:, 1:]
     learnt = artefacts.logsumexp(dim=1, keepdim=True)

@@ -21,7 +21,6 @@ _MOST_VOXELS = 20_000_000
 _WIDEST_MM3 = 32_000_000
 _SHELLS = 12
 _PEAKS = 4
-_LAGS = 24
 #: Line frequencies (fractions of the band, 0 to 1) between which lines are compared: below is anatomy, above zero fill.
 _LINES = (0.08, 0.95)
 #: Physical frequencies in cycles per mm at which the energy of each axis is read.

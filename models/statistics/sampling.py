@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float32]
 
-#: The seed of every series' noise: nothing in it is to be guessed, it only must not change.
+#: The seed of every series' noise: the same series gives the same intervals.
 SEED = 20201
 SAMPLES = 20
 #: A block of 2 x 2 x 2 voxels varies where tissue is at least this probable in one of them: the covariance is trained

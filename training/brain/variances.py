@@ -29,8 +29,8 @@ from training.synthesis.heads import CorruptionModel
 #: Side of the part of an image that a step looks at, in voxels of half resolution, and how much of its rim is not
 #: judged: a variance depends on three voxels on each side (models/nets/brain.py).
 _PART, _RIM = 24, 3
-#: Spread of the noise on what the spectrum suspects, in logits, and of the intensities' scale: a network that is told
-#: exactly, by a head that has seen this very simulator, would trust too much in people.
+#: Standard deviations of the noise that augments the suspicions (logits) and the intensities' scale (log): the cause
+#: head is more certain of this simulator's images than of a scanner's.
 _DOUBT, _SCALE = 0.9, 0.08
 
 

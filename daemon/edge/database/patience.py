@@ -1,13 +1,12 @@
 """A database that does not answer is waited for: the process lives on, and with it its receiver.
 
-What is taken again must be whole transactions, for a connection that breaks says nothing of the last one.
+Whole transactions are repeated: whether the last one was committed is unknown where its connection broke.
 """
 
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from itertools import count
 from typing import Final, TypeVar
 
 import sqlalchemy as sa
@@ -67,14 +66,15 @@ def unless_gone() -> Iterator[None]:
 
 def patiently(transaction: Callable[[], _T]) -> _T:
     """What the transaction gives, once the database answers."""
-    for failures in count(1):
+    failures = 0
+    while True:
         try:
             return transaction()
         except _ANY as error:
             if not is_gone(error):
                 raise
+            failures += 1
             time.sleep(note_gone(error, failures))
-    raise AssertionError  # never: counting does not end
 
 
 class PatientTurn:
