@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import replace
 from functools import cache
 from importlib.metadata import version
 
@@ -24,7 +23,6 @@ from daemon.dicom.protocol.procedure_step import read_report
 from daemon.dicom.reading.headers import read_instance
 from daemon.edge.delivery.notifier import target_names
 from daemon.edge.engines import MakeEngine, engine_maker
-from daemon.edge.files.references import SiteReferences
 from daemon.edge.private import alone, claim_storage
 from daemon.edge.spool.reader import SpoolReader
 from daemon.edge.supervisor import Loop, Supervisor, Turn
@@ -36,7 +34,8 @@ from daemon.edge.telemetry.site_key import site_key
 from daemon.edge.web.server import serve, serve_metrics
 from daemon.examination import Examiners
 from daemon.exams import SpoolExams
-from daemon.judgement import FindJudge, Judge, SeriesJudge, software
+from daemon.judgement import SeriesJudge, software
+from daemon.judges import find_judges
 from daemon.page import address, sources_of
 from daemon.retention import Pruner, make_pruner
 from daemon.routes import all_routes
@@ -247,7 +246,7 @@ def _arrival_counter(settings: Settings, metrics: Metrics) -> Callable[[Arrival]
 
 def _parts(settings: Settings, stores: Stores, examiners: Examiners, metrics: Metrics, supervisor: Supervisor) -> Parts:
     spool = SpoolReader(settings.spool_settings.folder)
-    find_judge = _judges(settings, examiners, metrics, supervisor)
+    find_judge = find_judges(settings, stores.engine, examiners, metrics, supervisor)
     metrics.build.labels(version("scanside")).set(1)
 
     @cache
@@ -265,24 +264,3 @@ def _parts(settings: Settings, stores: Stores, examiners: Examiners, metrics: Me
         supervisor=supervisor,
         scanners=settings.scanners,
     )
-
-
-def _judges(settings: Settings, examiners: Examiners, metrics: Metrics, supervisor: Supervisor) -> FindJudge:
-    """The judge of each bundle, made once, when it is first asked for."""
-
-    @cache
-    def find(name: str) -> Judge:
-        examiner = examiners.get(name)
-        bundle = examiner.bundle
-        manifest = bundle.manifest
-        algorithm = replace(
-            software(settings.digest),
-            bundle=manifest.name,
-            bundle_version=manifest.version,
-            bundle_digest=bundle.digest,
-        )
-        references = SiteReferences(settings.references_of(name), bundle, settings.judgement.rule, supervisor)
-        metrics.bundle.labels(algorithm.bundle, algorithm.bundle_version, examiner.provider).set(1)
-        return Judge(examiner=examiner, algorithm=algorithm, choose_standard=references.choose)
-
-    return find

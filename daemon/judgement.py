@@ -12,8 +12,10 @@ import structlog
 from PIL import Image
 from pydicom import Dataset
 
-from daemon.core.errors import NotAssessable, Reason, SpoolError
+from daemon.core.calibration import ACCEPTED
+from daemon.core.errors import PASSED_ON, NotAssessable, Reason, SpoolError
 from daemon.core.measures import Assessment
+from daemon.core.own_past import Entry, OwnPast, member_of
 from daemon.core.ports import Content
 from daemon.core.reference import Origin, Standard
 from daemon.core.routing import Route
@@ -44,6 +46,8 @@ from models.subject import Image as Examined
 
 _log = structlog.get_logger()
 
+#: What a series of some origin is compared with.
+ChooseStandard = Callable[[Origin], Standard | OwnPast]
 #: The encoded data set of an arrival, where it lies.
 OpenDataset = Callable[[Arrival], Content]
 
@@ -58,7 +62,7 @@ class Judge:
 
     examiner: Examiner
     algorithm: Algorithm
-    choose_standard: Callable[[Origin], Standard]
+    choose_standard: ChooseStandard
 
 
 def software(config_digest: str) -> Algorithm:
@@ -79,7 +83,8 @@ class Judged:
 
     ``objects``: the report, empty for what is no MR image or what nobody wants to be told; ``picture``: the summary as
     PNG, empty where no image was read and nobody wants a report; ``seconds``: duration of each stage, and ``verdict``,
-    counted from the last image; ``bundle``: digest of the one that judged.
+    counted from the last image; ``bundle``: digest of the one that judged; ``past``: what the series adds to its
+    protocol's past.
     """
 
     verdict: Verdict
@@ -89,17 +94,18 @@ class Judged:
     picture: bytes
     seconds: dict[str, float]
     bundle: str
+    past: Entry | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Answer:
-    """How far a series came: ``image`` and ``protocol`` once it was read, ``examination`` where it was judged."""
+    """How far a series came: ``image`` and ``origin`` once it was read, ``examination`` where it was judged."""
 
     verdict: Verdict
     algorithm: Algorithm
     manifest: Manifest | None = None
     image: Examined | None = None
-    protocol: str = ""
+    origin: Origin | None = None
     examination: Examination | None = None
 
 
@@ -169,11 +175,14 @@ class SeriesJudge:
         return Judged(
             verdict=verdict,
             assessment=judgement.assessment,
-            description=answer.protocol or acquisition_of(Attributes((header,))).protocol or "",
+            description=(answer.origin.protocol if answer.origin else "")
+            or acquisition_of(Attributes((header,))).protocol
+            or "",
             objects=objects,
             picture=b"" if picture is None else _png(picture),
             seconds={stage: round(value, 4) for stage, value in seconds.items()},
             bundle=answer.algorithm.bundle_digest,
+            past=None if series.partial else _entry(answer),
         )
 
     def _picture(self, judgement: Judgement, answer: _Answer) -> Picture:
@@ -189,24 +198,27 @@ class SeriesJudge:
             scanner = series.instances[0].arrival.calling_ae
             candidate = select(self._datasets(series), self._routes, scanner)
             seconds["read"] = time.perf_counter() - began
-            judge = self._find_judge(candidate.bundle)
-            answer = replace(
-                answer,
-                algorithm=judge.algorithm,
-                manifest=judge.examiner.bundle.manifest,
-                image=candidate.image,
-                protocol=candidate.protocol,
-            )
-            standard = judge.choose_standard(candidate.origin(scanner))
-            examination = judge.examiner.examine(candidate.image, standard)
+            image, origin = candidate.image, candidate.origin(scanner, series.series_instance_uid)
+            for bundle in (candidate.bundle, *candidate.others):
+                judge = self._find_judge(bundle)
+                answer = replace(
+                    answer,
+                    algorithm=judge.algorithm,
+                    manifest=judge.examiner.bundle.manifest,
+                    image=image,
+                    origin=origin,
+                )
+                answer, image = _examined(answer, judge, image, origin)
+                if answer.examination is not None:
+                    seconds |= answer.examination.seconds
+                    break
         except NotAssessable as error:
             _log.info("not_assessed", series=series.series_instance_uid, reason=error.reason.name, detail=error.detail)
             return replace(answer, verdict=decline(error.reason, error.detail))
         except SpoolError as error:  # retention removed it before a late image re-opened the series, or bad sectors
             _log.info("not_assessed", series=series.series_instance_uid, reason=Reason.LOST.name, detail=str(error))
             return replace(answer, verdict=decline(Reason.LOST, str(error)))
-        seconds |= examination.seconds
-        return replace(answer, verdict=examination.verdict, examination=examination)
+        return answer
 
     def _given_up(self) -> _Answer:
         return _Answer(verdict=decline(Reason.FAILED), algorithm=self._software)
@@ -231,6 +243,28 @@ class SeriesJudge:
         if content.length <= _SMALL_BYTES:
             content.check()
         return content
+
+
+def _examined(answer: _Answer, judge: Judge, image: Examined, origin: Origin) -> tuple[_Answer, Examined]:
+    """What a bundle says; where what it judges is not there, the refusal, which the next one is told as a remark."""
+    try:
+        examination = judge.examiner.examine(image, judge.choose_standard(origin))
+    except NotAssessable as error:
+        if error.reason not in PASSED_ON:
+            raise
+        remark = "; ".join(filter(None, (image.remark, f"{judge.algorithm.bundle}: {error}")))
+        return replace(answer, verdict=decline(error.reason, error.detail)), replace(image, remark=remark)
+    return replace(answer, verdict=examination.verdict, examination=examination), image
+
+
+def _entry(answer: _Answer) -> Entry | None:
+    """What a judged series adds to the past of its protocol, if its bundle compares series with it."""
+    past = answer.manifest.past if answer.manifest else None
+    if past is None or answer.examination is None or answer.origin is None or answer.verdict.state not in ACCEPTED:
+        return None
+    origin, measures = answer.origin, answer.examination.assessment.measures
+    member = member_of(measures, past, origin.parameters)
+    return Entry(scanner=origin.scanner, protocol=origin.protocol, member=member, most=past.most)
 
 
 def _png(picture: Picture) -> bytes:

@@ -12,14 +12,15 @@ from models.bundle import BundleError, Manifest, read_manifest
 
 
 def all_routes(settings: Settings) -> tuple[Route, ...]:
-    """Every route, in the order in which they are tried.
+    """Every route, in the order in which they are tried; what a bundle takes as a fallback comes last.
 
     Raises:
         BundleError: a bundle has no manifest of this format, or its routes are none.
     """
     manifests = {name: read_manifest(folder) for name, folder in settings.bundle_folders.items()}
     own = (_of_site(route, manifests) for route in settings.routes)
-    brought = (route for name, manifest in manifests.items() for route in _brought(name, manifest))
+    in_turn = sorted(manifests, key=lambda name: manifests[name].fallback)
+    brought = (route for name in in_turn for route in _brought(name, manifests[name]))
     return (*own, *(brought if settings.routing.defaults else ()))
 
 

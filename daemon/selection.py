@@ -3,15 +3,16 @@
 The same lines serve the daemon, ``scanside assess`` and the dry run of ``scanside route``.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from daemon.core.choice import choose, choose_all, of_one_kind
 from daemon.core.errors import NotAssessable, Reason
+from daemon.core.own_past import Parameters
 from daemon.core.reference import Origin
-from daemon.core.routing import Facts, Route, Trial, find_route, try_routes
-from daemon.dicom.reading.facts import facts_of, geometry_facts, mixed_facts
+from daemon.core.routing import Facts, Route, Trial, takers, try_routes
+from daemon.dicom.reading.facts import facts_of, geometry_facts, mixed_facts, parameters_of
 from daemon.dicom.reading.volumes import FRAMES_MAX, Object, Stack, arrange, decode
 from models.preprocess import coarsest_mm
 from models.subject import Dimensions, Image, Quantity
@@ -22,19 +23,30 @@ BYTES_MAX: Final = 2 << 30
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Candidate:
-    """What is to be judged, and the name of the bundle that judges it."""
+    """What is to be judged, and the name of the bundle that judges it; ``others`` may, in turn, if it cannot.
+
+    ``parameters``: what it was acquired with.
+    """
 
     image: Image
     bundle: str
+    others: tuple[str, ...] = ()
+    parameters: Parameters = field(default_factory=dict)
 
     @property
     def protocol(self) -> str:
         """The protocol's name as it is recorded and compared by; empty where the header is silent."""
         return self.image.acquisition.protocol or ""
 
-    def origin(self, scanner: str) -> Origin:
-        """Where it comes from; ``scanner``: calling AE title."""
-        return Origin(scanner=scanner, protocol=self.protocol, coarsest_mm=coarsest_mm(self.image.affine))
+    def origin(self, scanner: str, series: str = "") -> Origin:
+        """Where it comes from; ``scanner``: calling AE title, ``series``: its UID."""
+        return Origin(
+            scanner=scanner,
+            protocol=self.protocol,
+            coarsest_mm=coarsest_mm(self.image.affine),
+            parameters=self.parameters,
+            series=series,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +55,8 @@ class Outlook:
 
     ``volumes``: what sets each volume apart; ``chosen``: the numbers of those that are examined, none where none stands
     for the series, and ``several``: why; ``facts`` are the first one's of these, and ``mixed`` those that differ within
-    it. ``route`` is None where none applies. ``left_out``: images computed from the others.
+    it. ``route`` is None where none applies; ``others``: the bundles that may judge if that one cannot. ``left_out``:
+    images computed from the others.
     """
 
     volumes: tuple[Dimensions, ...]
@@ -53,6 +66,7 @@ class Outlook:
     route: Route | None
     mixed: tuple[str, ...] = ()
     left_out: int = 0
+    others: tuple[str, ...] = ()
 
     @property
     def refusal(self) -> NotAssessable | None:
@@ -87,8 +101,8 @@ def select(objects: Iterable[Object], routes: Sequence[Route], scanner: str = ""
     """
     stacks = arrange(objects)
     outlook = consider(stacks, routes, scanner)
-    bundle = _bundle(outlook)
-    return Candidate(image=decode([stacks[n] for n in outlook.chosen]), bundle=bundle)
+    bundle, chosen = _bundle(outlook), [stacks[n] for n in outlook.chosen]
+    return Candidate(image=decode(chosen), bundle=bundle, others=outlook.others, parameters=parameters_of(chosen[0]))
 
 
 def select_image(image: Image, routes: Sequence[Route], scanner: str = "", suffix: str = "") -> Candidate:
@@ -103,8 +117,8 @@ def select_image(image: Image, routes: Sequence[Route], scanner: str = "", suffi
         **({"BidsSuffix": (suffix,)} if suffix else {}),
     }
     in_time = tuple({"Repetition": Quantity((float(n),), "1")} for n in range(1, len(image.voxels) + 1))
-    outlook = _outlook(in_time if len(in_time) > 1 else ({},), facts, find_route(routes, facts))
-    return Candidate(image=image, bundle=_bundle(outlook))
+    outlook = _outlook(in_time if len(in_time) > 1 else ({},), facts, routes)
+    return Candidate(image=image, bundle=_bundle(outlook), others=outlook.others)
 
 
 def consider(stacks: Sequence[Stack], routes: Sequence[Route], scanner: str = "") -> Outlook:
@@ -112,11 +126,35 @@ def consider(stacks: Sequence[Stack], routes: Sequence[Route], scanner: str = ""
     volumes = tuple(stack.dimensions for stack in stacks)
     first = stacks[of_one_kind(volumes)[0]]
     facts = facts_of(first, len(stacks), scanner)
-    outlook = _outlook(volumes, facts, find_route(routes, facts))
-    return replace(outlook, mixed=_mixed(outlook.chosen, stacks), left_out=first.left_out)
+
+    def mixed(chosen: Sequence[int]) -> tuple[str, ...]:
+        """What makes the contrast and differs within a volume; of the first stack where none was chosen."""
+        return tuple(dict.fromkeys(name for n in chosen or (0,) for name in mixed_facts(stacks[n])))
+
+    return replace(_outlook(volumes, facts, routes, mixed), left_out=first.left_out)
 
 
-def _outlook(volumes: tuple[Dimensions, ...], facts: Facts, route: Route | None) -> Outlook:
+def _outlook(
+    volumes: tuple[Dimensions, ...],
+    facts: Facts,
+    routes: Sequence[Route],
+    mixed: Callable[[Sequence[int]], tuple[str, ...]] = lambda _: (),
+) -> Outlook:
+    """The first bundle that can be given what it asks for, and those that come after it; else why the first cannot."""
+    outlooks = [_given(volumes, facts, route, mixed) for route in takers(routes, facts)]
+    good = [outlook for outlook in outlooks if outlook.refusal is None]
+    if not good:
+        return outlooks[0] if outlooks else _given(volumes, facts, None, mixed)
+    others = tuple(one.route.bundle for one in good[1:] if one.route is not None and one.chosen == good[0].chosen)
+    return replace(good[0], others=others)
+
+
+def _given(
+    volumes: tuple[Dimensions, ...],
+    facts: Facts,
+    route: Route | None,
+    mixed: Callable[[Sequence[int]], tuple[str, ...]],
+) -> Outlook:
     """Which volumes the route's bundle is given."""
     chosen: tuple[int, ...] = ()
     several = ""
@@ -124,12 +162,7 @@ def _outlook(volumes: tuple[Dimensions, ...], facts: Facts, route: Route | None)
         chosen = choose_all(volumes) if route is not None and route.phases == "all" else (choose(volumes),)
     except NotAssessable as error:
         several = error.detail
-    return Outlook(volumes=volumes, chosen=chosen, several=several, facts=facts, route=route)
-
-
-def _mixed(chosen: Sequence[int], stacks: Sequence[Stack]) -> tuple[str, ...]:
-    """What makes the contrast and differs within a volume; of the first stack where none was chosen."""
-    return tuple(dict.fromkeys(name for n in chosen or (0,) for name in mixed_facts(stacks[n])))
+    return Outlook(volumes=volumes, chosen=chosen, several=several, facts=facts, route=route, mixed=mixed(chosen))
 
 
 def _bundle(outlook: Outlook) -> str:

@@ -195,6 +195,7 @@ class Line(DBOSConfiguredInstance):
             at=time.time(),
             unasked={name for name, r in parts.recipients.items() if judged.verdict.state not in r.verdicts},
             alerted=parts.alerted,
+            past=judged.past,
         )
         return parts.results.publish(uid, series.revision, published, owed, write)
 

@@ -14,7 +14,7 @@ from typing import TypeVar
 from cattrs import BaseValidationError, Converter, transform_error
 
 from models.findings import Evidence
-from models.manifest import BundleError, Manifest, Reference
+from models.manifest import BundleError, Manifest, Past, Reference
 
 __all__ = [
     "MANIFEST",
@@ -142,10 +142,11 @@ def _faults(manifest: Manifest) -> Iterator[str]:
             set(manifest.known.scores),
             {n for n, e in manifest.signals.items() if e.evidence is Evidence.FAMILIARITY},
         ),
+        "past": (set(_compared(manifest.past)), signals),
         "golden.expected": (set(golden.expected), signals | structures),
         "golden.images": (set(golden.images) ^ set(manifest.inputs), set()),
         "files": (
-            {*(graph.file for graph in manifest.graphs.values()), *golden.images.values(), golden.outputs},
+            {*(graph.file for graph in manifest.graphs.values()), *golden.images.values(), golden.outputs} - {""},
             set(manifest.files),
         ),
     }
@@ -158,8 +159,20 @@ def _faults(manifest: Manifest) -> Iterator[str]:
         yield f"calls a signal and a structure alike ({', '.join(both)})"
     if min(manifest.thresholds.impaired, manifest.thresholds.tolerated_loss) <= 0:
         yield "tolerates no loss at all (thresholds.impaired, thresholds.tolerated_loss)"
-    if not _complete(manifest.references):
+    if manifest.graphs and not golden.outputs:
+        yield "has no golden outputs of its graphs (golden.outputs)"
+    if manifest.past is not None and manifest.primary != manifest.past.deviation:
+        yield "ranks series by another signal than their deviation from the past"
+    if not (_complete(manifest.references) or (manifest.past is not None and not manifest.references)):
         yield "does not give every series one reference"
+
+
+def _compared(past: Past | None) -> Iterator[str]:
+    """The signals that a comparison with the past names."""
+    if past is not None:
+        yield past.deviation
+        yield from past.signals
+        yield from (name for one in past.signals.values() for name in (one.at, one.at_volume) if name)
 
 
 def _complete(references: tuple[Reference, ...]) -> bool:

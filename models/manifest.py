@@ -5,6 +5,7 @@ Mappings keep their order: it is the order of bars, tables and measurement group
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any, Literal
 
 from models.findings import AXES, Evidence, Signal
@@ -117,6 +118,46 @@ class Reference:
         return self.coarsest_mm is None or coarsest_mm <= self.coarsest_mm
 
 
+class Worse(StrEnum):
+    """On which side of the usual a measure is worse."""
+
+    HIGHER = "higher"
+    LOWER = "lower"
+    EITHER = "either"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compared:
+    """How one signal is compared with its past (``statistics.reference_set.Kind``).
+
+    ``word``: what people call it; ``higher``, ``lower``: what it is like where it is worse by being so; ``at``,
+    ``at_volume``: the signals that say in which slice and volume it was found.
+    """
+
+    family: str
+    word: str
+    worse: Worse = Worse.HIGHER
+    ratio: bool = True
+    joint: bool = True
+    higher: str = ""
+    lower: str = ""
+    at: str = ""
+    at_volume: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Past:
+    """Series are compared with the accepted ones of their own scanner and protocol, which the host collects.
+
+    ``signals``: which are compared, and how; ``deviation``: the signal that the host gives, the distance from the past;
+    ``most``: so many of a protocol are kept, the newest.
+    """
+
+    signals: Mapping[str, Compared]
+    deviation: str
+    most: int = 300
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Thresholds:
     """When a signal counts.
@@ -152,9 +193,9 @@ class Tolerance:
 class Golden:
     """A subject that ships with the bundle, and what the host must get for it.
 
-    ``images``: role -> file; ``outputs``: the file of what each graph gives (``models/golden.py``); ``expected``: the
-    numbers of the findings; ``tolerances``: precision (f32, bf16, f16) -> how near; the bundle is not for a precision
-    that is not there.
+    ``images``: role -> file; ``outputs``: the file of what each graph gives (``models/golden.py``), none where there is
+    no graph; ``expected``: the numbers of the findings; ``tolerances``: precision (f32, bf16, f16) -> how near; the
+    bundle is not for a precision that is not there.
     """
 
     images: Mapping[str, str]
@@ -190,8 +231,9 @@ class Manifest:
 
     ``method``: who examines (``models/methods``), with these ``settings`` of its own; ``task``: what the images must
     carry; ``primary``: the signal that series are ranked by; ``references``: the finest voxels first, the last for any
-    series, all of the same signals; ``known``: subjects that signals of familiarity are compared with; ``parity``: how
-    far the graphs were from what they were exported from; ``files``: relative path -> SHA-256.
+    series, all of the same signals; none where the ``past`` of each protocol is the reference; ``known``: subjects that
+    signals of familiarity are compared with; ``parity``: how far the graphs were from what they were exported from;
+    ``files``: relative path -> SHA-256; ``fallback``: it takes what no other bundle does, or could not judge.
     """
 
     format: Literal[5]
@@ -214,11 +256,13 @@ class Manifest:
     parity: Mapping[str, float]
     training: Training
     files: Mapping[str, str] = field(default_factory=dict)
+    past: Past | None = None
+    fallback: bool = False
 
     @property
     def compared(self) -> tuple[str, ...]:
         """The signals that are compared with a reference of series."""
-        return tuple(self.references[-1].scores)
+        return tuple(self.references[-1].scores) if self.references else ()
 
     def reference_of(self, coarsest_mm: float) -> Reference:
         """What a series is compared with whose voxels' longest side is ``coarsest_mm``: images alike in resolution."""

@@ -60,7 +60,10 @@ Dimensions = Mapping[str, Quantity]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Acquisition:
-    """Facts of the header that the assessment may use; None where the header is silent."""
+    """Facts of the header that the assessment may use; None where the header is silent.
+
+    ``phase_axis``: along which axis of the image the phase was encoded, 0 or 1.
+    """
 
     modality: str = "MR"
     manufacturer: str | None = None
@@ -72,6 +75,7 @@ class Acquisition:
     repetition_time_ms: float | None = None
     echo_time_ms: float | None = None
     image_type: tuple[str, ...] = ()
+    phase_axis: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

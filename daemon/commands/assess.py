@@ -7,7 +7,7 @@ import argparse
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ import numpy.typing as npt
 from daemon.commands.bids import suffix_of
 from daemon.commands.finding import NIFTI
 from daemon.config import Settings, load_settings
-from daemon.core.errors import ConfigError, NotAssessable, Reason, SpoolError
+from daemon.core.errors import PASSED_ON, ConfigError, NotAssessable, Reason, SpoolError
 from daemon.core.measures import Assessment, Measure
 from daemon.core.reference import choose
 from daemon.core.routing import Route
@@ -88,17 +88,29 @@ class Appraiser:
             ConfigError: it cannot be read at all; the scanner's references cannot be used.
             OSError: a file cannot be read now.
         """
-        settings, image = self._settings, None
+        image = None
         try:
             candidate = _candidate(files, self._routes, scanner)
             image = candidate.image
-            examiner = self._examiners.get(candidate.bundle)
-            bundle = examiner.bundle
-            references = load_references(settings.references_of(candidate.bundle), bundle) if scanner else None
-            standard = choose(references, bundle.manifest, candidate.origin(scanner), settings.judgement.rule)
-            examination = examiner.examine(image, standard)
+            *first, last = (candidate.bundle, *candidate.others)
+            for name in first:
+                try:
+                    return self._examined(name, candidate, image, scanner)
+                except NotAssessable as error:
+                    if error.reason not in PASSED_ON:
+                        raise
+                    remark = "; ".join(filter(None, (image.remark, f"{name}: {error}")))
+                    image = replace(image, remark=remark)
+            return self._examined(last, candidate, image, scanner)
         except NotAssessable as error:
             return Appraisal(verdict=decline(error.reason, error.detail), image=image, examination=None)
+
+    def _examined(self, name: str, candidate: Candidate, image: Image, scanner: str) -> Appraisal:
+        settings, examiner = self._settings, self._examiners.get(name)
+        bundle = examiner.bundle
+        references = load_references(settings.references_of(name), bundle) if scanner else None
+        standard = choose(references, bundle.manifest, candidate.origin(scanner), settings.judgement.rule)
+        examination = examiner.examine(image, standard)
         return Appraisal(verdict=examination.verdict, image=image, examination=examination)
 
 

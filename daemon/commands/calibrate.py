@@ -16,7 +16,7 @@ from daemon.core.values import State
 from daemon.edge.database.migrations import open_existing
 from daemon.edge.database.results import Results
 from daemon.edge.files.references import write_references
-from models.bundle import load_bundle
+from models.bundle import load_bundle, read_manifest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +85,8 @@ def calibrate(settings: Settings, selection: Selection, *, write: bool, bundle_n
         raise ConfigError(f"no bundle '{bundle_name}' is configured: write one of {', '.join(settings.bundle_folders)}")
     bundle = load_bundle(settings.bundle_folders[bundle_name])
     manifest = bundle.manifest
+    if manifest.past is not None:
+        raise ConfigError(f"'{bundle_name}' learns from what it accepts: there is nothing to calibrate")
     if not manifest.compared:
         raise ConfigError("the bundle compares no score with a reference: there is nothing to calibrate")
     series = _judged(settings)
@@ -102,8 +104,9 @@ def calibrate(settings: Settings, selection: Selection, *, write: bool, bundle_n
 
 
 def _only(settings: Settings) -> str:
-    """The bundle of an installation that has one."""
-    names = [*settings.bundle_folders]
+    """The bundle of an installation that has one, beside those that learn by themselves."""
+    folders = settings.bundle_folders
+    names = [name for name, folder in folders.items() if read_manifest(folder).past is None]
     if len(names) != 1:
         raise ConfigError(f"say which bundle with --bundle: {', '.join(names) or 'none is configured'}")
     return names[0]

@@ -15,6 +15,14 @@ class Choice(StrEnum):
     WRONG = "wrong"
 
 
+def is_rejection(choice: str, state: str) -> bool:
+    """Whether an answer to the verdict ``state`` says that the images are not good: no reference for others.
+
+    Repeated and not to be repeated are; a wrong call is where the verdict had accepted them.
+    """
+    return choice in {Choice.REPEATED, Choice.NOT_POSSIBLE} or (choice == Choice.WRONG and state == State.ACCEPT)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """What a person answered to the verdict ``state`` of a series; ``by``: the user's name."""

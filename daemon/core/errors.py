@@ -89,6 +89,10 @@ class Reason(StrEnum):
     FAILED = "the assessment failed: see the log"
 
 
+#: What one bundle does not judge another may: the images were not what their headers promised.
+PASSED_ON = frozenset({Reason.NOT_FOUND, Reason.CONTRAST})
+
+
 class NotAssessable(ScansideError):
     """The series cannot be judged; ``reason`` is shown to the radiographer, ``detail`` goes to the log."""
 

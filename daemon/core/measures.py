@@ -4,16 +4,23 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from math import inf, isnan
 
-from models.findings import Loss, Signal, Structure, check_told_once
+from models.findings import Interval, Loss, Signal, Structure, check_told_once
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measure(Signal):
-    """A signal beside its reference; ``limit`` is the reference's upper limit, None where there is none."""
+    """A signal beside its reference; ``limit`` is the reference's upper limit, None where there is none.
+
+    Beside the past of its own protocol it has the range of what is ``usual`` there, its middle (``median``), and its
+    ``score``: how many standard deviations worse than that it is.
+    """
 
     limit: float | None = None
     p_value: float | None = None  # conformal, against the same reference
     level: float | None = None  # the p-value from which down it is abnormal; None: the limit decides
+    usual: Interval | None = None
+    median: float | None = None
+    score: float | None = None
 
     @property
     def abnormal(self) -> bool:
@@ -42,11 +49,22 @@ def worst(values: Iterable[float]) -> float:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Beside:
+    """Signals beside a reference; ``learning`` and ``remarks`` as in ``Assessment``."""
+
+    measures: tuple[Measure, ...]
+    learning: str = ""
+    remarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Assessment:
     """What was found in one series beside its references; no images, and each number once.
 
     ``primary`` names the measure that series are ranked by; ``presence``: probability that each cause shows;
-    ``reference``: what they were compared with, how many series (it names the protocol, free text: never log it).
+    ``reference``: what they were compared with, how many series (it names the protocol, free text: never log it);
+    ``learning``: how far the past is that they will be compared with, empty where it is long enough; ``remarks``: what
+    else sets the series apart.
 
     Raises:
         ValueError: a number is told twice, or there is no primary one.
@@ -58,6 +76,8 @@ class Assessment:
     presence: Mapping[str, float] = field(default_factory=dict)
     loss: Loss | None = None
     reference: str = ""
+    learning: str = ""
+    remarks: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_told_once(self.measures, self.structures)

@@ -5,13 +5,14 @@ Scores of one scanner and protocol are only exchangeable with their like (Mondri
 alarm, and with the bundle's own reference for voxels of its size where the scanner is too.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from math import isfinite
 
-from daemon.core.measures import Measure
+from daemon.core.measures import Beside, Measure
+from daemon.core.own_past import OwnPast, Parameters
 from daemon.core.rule import Rule
-from models.findings import Signal
+from models.findings import Evidence, Signal
 from models.manifest import Manifest
 from models.statistics.uncertainty import conformal_limit, conformal_p_value, tukey_limit
 
@@ -57,11 +58,16 @@ class References:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """Where a series comes from: ``scanner`` (calling AE title), protocol, the longest side of its voxels."""
+    """Where a series comes from: ``scanner`` (calling AE title), protocol, the longest side of its voxels.
+
+    ``parameters``: what it was acquired with; ``series``: its UID, empty where it is not of the line.
+    """
 
     scanner: str
     protocol: str
     coarsest_mm: float
+    parameters: Parameters = field(default_factory=dict)
+    series: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +83,15 @@ class Standard:
         """The score above which ``signal`` is abnormal; infinite where there are too few references."""
         scores = self.scores[signal]
         return tukey_limit(scores) if self.rule is Rule.IQR else conformal_limit(scores, self.level)
+
+    def compare(self, signals: Sequence[Signal], manifest: Manifest) -> Beside:
+        """The signals beside this reference; those of familiarity beside the subjects that the bundle knows."""
+        standards = {Evidence.FAMILIARITY: known_subjects(manifest)}
+        measures = (
+            standards.get(signal.evidence, self).measure(signal, manifest.signals[signal.name].compared_with)
+            for signal in signals
+        )
+        return Beside(measures=tuple(measures))
 
     def measure(self, signal: Signal, compared_with: str = "") -> Measure:
         """A signal with its limit and its p-value; neither where the reference does not know it.
@@ -122,14 +137,21 @@ def known_subjects(manifest: Manifest) -> Standard:
     return Standard(name=f"known: {size(known.scores)} subjects ({known.source})", scores=known.scores, level=level)
 
 
-def of_manifest(manifest: Manifest, coarsest_mm: float, rule: Rule = Rule.CONFORMAL) -> Standard:
-    """The reference that comes with the bundle, for series whose voxels' longest side is ``coarsest_mm``."""
+def of_manifest(manifest: Manifest, coarsest_mm: float, rule: Rule = Rule.CONFORMAL) -> Standard | OwnPast:
+    """The reference that comes with the bundle, for series whose voxels' longest side is ``coarsest_mm``.
+
+    Where a bundle's reference is the past of each protocol, it brings none: everything is to be learnt.
+    """
+    if manifest.past is not None:
+        return OwnPast(name="no past", level=manifest.thresholds.alpha)
     reference = manifest.reference_of(coarsest_mm)
     name = f"manifest: {size(reference.scores)} series ({reference.source})"
     return Standard(name=name, scores=reference.scores, level=level_of(manifest), rule=rule)
 
 
-def choose(references: References | None, manifest: Manifest, origin: Origin, rule: Rule = Rule.CONFORMAL) -> Standard:
+def choose(
+    references: References | None, manifest: Manifest, origin: Origin, rule: Rule = Rule.CONFORMAL
+) -> Standard | OwnPast:
     """The finest reference that holds enough series: of the protocol, of its scanner, else the bundle's own."""
     needed = fewest(level_of(manifest), rule)
     if references is not None and manifest.compared:

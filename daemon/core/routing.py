@@ -159,6 +159,19 @@ def find_route(routes: Sequence[Route], facts: Facts) -> Route | None:
     return Route(name=", ".join(names), refuse="; ".join(reasons)) if refused else None
 
 
+def takers(routes: Sequence[Route], facts: Facts) -> Iterator[Route]:
+    """The route of a series, and, if it leads to a bundle, what would be it without that bundle, and so on."""
+    tried: set[str] = set()
+    while True:
+        route = find_route([route for route in routes if route.bundle not in tried], facts)
+        if route is None or (tried and not route.judges):
+            return
+        yield route
+        if not route.judges:
+            return
+        tried.add(route.bundle)
+
+
 def faults(routes: Sequence[Route], bundles: Sequence[str]) -> Iterator[str]:
     """What is wrong with the routes of a configuration, each fault in words that name it."""
     names = [route.name for route in routes]

@@ -5,6 +5,7 @@ from math import isfinite
 
 from daemon.core.errors import Reason
 from daemon.core.measures import Assessment, Measure
+from daemon.core.unusual import decide_by_past
 from daemon.core.values import State, Verdict
 from models.findings import Evidence
 from models.manifest import Manifest, Thresholds
@@ -22,6 +23,8 @@ def decide(assessment: Assessment, manifest: Manifest, remark: str = "") -> Verd
     of it: certain loss is harm, expected loss is a review, and what is unusual but harmless is a review too. A
     ``remark`` is told with the reasons, and counts as none.
     """
+    if manifest.past is not None:
+        return decide_by_past(assessment, manifest.past, remark)
     limits, loss = manifest.thresholds, assessment.loss
     fired = [measure for measure in assessment.measures if _counts(measure)]
     suspected, harmed = _harm(assessment, limits)

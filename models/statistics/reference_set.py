@@ -2,18 +2,24 @@
 
 Each measure has a location and a scale that single odd series do not move: the median and the median absolute deviation
 of the logarithm (Iglewicz and Hoaglin 1993), so that "three times its usual level" means the same in any unit. Measures
-that rise and fall together are one family, of which the mean counts; the mean of the families is the distance. Its
+that rise and fall together are one family, of which the mean counts; the mean of the families is the distance, and what
+a measure apart (not ``joint``) exceeds ``FAR`` by is added to it. Its
 p-value is exact for any number of series: location and scale come from the past and the new series together, so that
 under exchangeability every rank of the new one is equally likely (full conformal prediction, Vovk et al. 2005).
+
+A rank among n others is never below 1 / (n + 1). Of a series further than all of a short past there is an estimate
+beside it: that of its distance in Student's distribution about the past's median, which holds as far as distances are
+normal.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import stdtr
 
+from models.manifest import Worse
 from models.statistics.uncertainty import conformal_p_value
 
 FloatArray = npt.NDArray[np.float64]
@@ -24,27 +30,23 @@ Measures = Mapping[str, float]
 FEWEST = 12
 #: Standard deviations of a normal distribution in its median and in its mean absolute deviation.
 _OF_MEDIAN, _OF_MEAN = 1.4826, 1.2533
-
-
-class Worse(StrEnum):
-    """On which side of the usual a measure is worse."""
-
-    HIGHER = "higher"
-    LOWER = "lower"
-    EITHER = "either"
+#: Robust standard deviations from which on a measure apart counts, and between which a measure is called usual.
+FAR, USUAL = 4.0, 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
     """How a measure is compared. ``family``: with which others it rises and falls.
 
-    ``ratio``: by its logarithm, as positive quantities are; else by its value, as shares that may be 0.
+    ``ratio``: by its logarithm, as positive quantities are; else by its value, as shares that may be 0. ``joint``: it
+    counts in the mean of all families; else only by what is far from usual in it, for a mean would dilute it.
     """
 
     name: str
     family: str
     worse: Worse = Worse.HIGHER
     ratio: bool = True
+    joint: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +64,16 @@ class Learning:
 class Deviation:
     """One measure beside its past: ``usual`` is the past's median, ``score`` in robust standard deviations, > 0 worse.
 
-    ``times``: value over usual; NaN where the measure is not compared by its ratio. Where a series has no number that
-    its like have, ``value`` is NaN and ``score`` infinite.
+    ``low``, ``high``: the range of what is usual, ``USUAL`` standard deviations about it. ``times``: value over usual;
+    NaN where the measure is not compared by its ratio. Where a series has no number that its like have, ``value`` is
+    NaN and ``score`` infinite.
     """
 
     name: str
     value: float
     usual: float
+    low: float
+    high: float
     times: float
     score: float
 
@@ -77,14 +82,16 @@ class Deviation:
 class Comparison:
     """One series beside its past, of ``count`` series.
 
-    ``distance``: mean of the families' scores, in robust standard deviations; ``p_value``: the share of series like
-    those of the past that lie as far; ``families``: the p-value of each family, Bonferroni-corrected for their number;
-    ``deviations``: the worst first; ``unmeasured``: what most of the past has no number of.
+    ``distance``: mean of the families' scores, in robust standard deviations, and what lies beyond ``FAR`` apart from
+    them; ``p_value``: the share of series like those of the past that lie as far, ``estimate``: the same of a series
+    that lies further than all of them, else 1; ``families``: the p-value of each family, Bonferroni-corrected for their
+    number; ``deviations``: the worst first; ``unmeasured``: what most of the past has no number of.
     """
 
     count: int
     distance: float
     p_value: float
+    estimate: float
     families: Mapping[str, float]
     deviations: tuple[Deviation, ...]
     unmeasured: tuple[str, ...]
@@ -99,10 +106,10 @@ def compare(past: Sequence[Measures], new: Measures, kinds: Sequence[Kind]) -> C
     """A new series beside the accepted ones of its own protocol; in whatever order, with the same result.
 
     A series without a number that its like have, such as the noise of air where stripes left none, lies beyond all that
-    have it; one that lacks a past for a measure is not compared by it.
+    have it; one that lacks a past for a measure is not compared by it; a past without any measure is none.
 
     Raises:
-        ValueError: no measure that the past has, or a kind is named twice.
+        ValueError: a kind is named twice.
     """
     if len({kind.name for kind in kinds}) < len(kinds):
         raise ValueError("a measure is named twice")
@@ -110,53 +117,93 @@ def compare(past: Sequence[Measures], new: Measures, kinds: Sequence[Kind]) -> C
         return Learning(len(past))
     held = [kind for kind in kinds if _mostly_known(past, kind)]
     if not held:
-        raise ValueError("no measure to compare: name those that the series have")
+        return Learning(0)
     rows = np.array([[_number(series, kind) for kind in held] for series in (*past, new)])
     return _comparison(rows, held, tuple(kind.name for kind in kinds if kind not in held))
 
 
 def _comparison(rows: FloatArray, held: Sequence[Kind], unmeasured: tuple[str, ...]) -> Comparison:
     """Of rows (series, kinds), the new one last."""
-    scores = _scores(rows, held)
-    names = list(dict.fromkeys(kind.family for kind in held))
-    families = np.column_stack(
-        [scores[:, [kind.family == name for kind in held]].mean(axis=1) for name in names]
-    )  # (series, families)
-    distances = families.mean(axis=1)
+    centre, scale = _usual(rows)
+    scores = _scores(rows, centre, scale, held)
+    families = _families(scores, held)
+    distances = _distances(scores, held)
     return Comparison(
         count=len(rows) - 1,
         distance=float(distances[-1]),
         p_value=conformal_p_value(distances[:-1], distances[-1]),
+        estimate=_estimate(distances),
         families={
-            name: min(1.0, len(names) * conformal_p_value(column[:-1], column[-1]))
-            for name, column in zip(names, families.T, strict=True)
+            name: min(1.0, len(families) * conformal_p_value(column[:-1], column[-1]))
+            for name, column in families.items()
         },
-        deviations=_deviations(rows[-1], np.nanmedian(rows[:-1], axis=0), scores[-1], held),
+        deviations=_deviations(rows, scores[-1], held),
         unmeasured=unmeasured,
     )
 
 
-def _deviations(new: FloatArray, usual: FloatArray, scores: FloatArray, held: Sequence[Kind]) -> tuple[Deviation, ...]:
+def _families(scores: FloatArray, kinds: Sequence[Kind]) -> dict[str, FloatArray]:
+    """The mean score (series,) of each family of ``scores`` (series, kinds)."""
+    names = dict.fromkeys(kind.family for kind in kinds)
+    return {name: scores[:, [kind.family == name for kind in kinds]].mean(axis=1) for name in names}
+
+
+def _distances(scores: FloatArray, kinds: Sequence[Kind]) -> FloatArray:
+    """How far each series lies from the others, (series,)."""
+    joint = [place for place, kind in enumerate(kinds) if kind.joint]
+    apart = [place for place, kind in enumerate(kinds) if not kind.joint]
+    families = [*_families(scores[:, joint], [kinds[place] for place in joint]).values()]
+    mean = np.mean(families, axis=0) if families else np.zeros(len(scores))
+    beyond = np.maximum(scores[:, apart] - FAR, 0).max(axis=1, initial=0.0)
+    summed: FloatArray = mean + beyond
+    return summed
+
+
+def _estimate(distances: FloatArray) -> float:
+    """The p-value of the last distance by Student's distribution; 1 where it is not beyond all others."""
+    past, new = distances[:-1], distances[-1]
+    if np.isnan(new) or not (past < new).all():
+        return 1.0
+    middle = np.median(past)
+    scale = _OF_MEDIAN * np.median(np.abs(past - middle)) or _OF_MEAN * np.mean(np.abs(past - middle))
+    if not (np.isfinite(scale) and scale > 0):
+        return 1.0
+    far = (new - middle) / (scale * np.sqrt(1 + 1 / len(past)))
+    return float(stdtr(len(past) - 1, -far))
+
+
+def _deviations(rows: FloatArray, scores: FloatArray, held: Sequence[Kind]) -> tuple[Deviation, ...]:
+    centre, scale = _usual(rows[:-1])
+
+    def told(kind: Kind, value: float) -> float:
+        return float(np.exp(value) if kind.ratio else value)
+
     found = (
         Deviation(
             name=kind.name,
-            value=float(np.exp(value) if kind.ratio else value),
-            usual=float(np.exp(middle) if kind.ratio else middle),
+            value=told(kind, value),
+            usual=told(kind, middle),
+            low=told(kind, middle - USUAL * spread),
+            high=told(kind, middle + USUAL * spread),
             times=float(np.exp(value - middle)) if kind.ratio else float("nan"),
             score=float(score),
         )
-        for kind, value, middle, score in zip(held, new, usual, scores, strict=True)
+        for kind, value, middle, spread, score in zip(held, rows[-1], centre, scale, scores, strict=True)
     )
     return tuple(sorted(found, key=lambda deviation: -deviation.score))
 
 
-def _scores(rows: FloatArray, kinds: Sequence[Kind]) -> FloatArray:
-    """Each number of (series, kinds) in robust standard deviations of its column: > 0 is worse, none infinitely so."""
-    off = rows - np.nanmedian(rows, axis=0)
-    spread = np.abs(off)
+def _usual(rows: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Location and scale (kinds,) of ``rows`` (series, kinds); 0 where all are the same."""
+    centre = np.nanmedian(rows, axis=0)
+    spread = np.abs(rows - centre)
     scale = _OF_MEDIAN * np.nanmedian(spread, axis=0)
-    scale = np.where(scale > 0, scale, _OF_MEAN * np.nanmean(spread, axis=0))  # most of the series are the same
-    scored = off / np.where(scale > 0, scale, 1.0)
+    return centre, np.where(scale > 0, scale, _OF_MEAN * np.nanmean(spread, axis=0))  # most of the series are the same
+
+
+def _scores(rows: FloatArray, centre: FloatArray, scale: FloatArray, kinds: Sequence[Kind]) -> FloatArray:
+    """Each number of (series, kinds) in robust standard deviations of its column: > 0 is worse, none infinitely so."""
+    scored = (rows - centre) / np.where(scale > 0, scale, 1.0)
     for column, kind in enumerate(kinds):
         if kind.worse is Worse.LOWER:
             scored[:, column] *= -1

@@ -52,7 +52,7 @@ def test_each_series_of_a_study_gets_its_own_answer(tmp_path):
     assert {
         own.series_instance_uid: "ignored: made by Scanside itself",
         "1.1": "judged by brain-t1 (route 'T1 by gradient echo')",
-        "1.2": "NOT_ASSESSED: no model for this series: another contrast than T1 (route 'everything else')",
+        "1.2": "judged by any-mr (route 'any other MR image')",
         "1.3": "NOT_ASSESSED: too few slices for a volume: 2 slices",
     } == {uid: one.decision for uid, one in found.items()}
 
@@ -70,7 +70,7 @@ def test_every_route_is_there_with_every_condition_and_the_value_it_met(tmp_path
     )
 
     assert [route.name for route in all_routes(Settings())] == [route["name"] for route in told["routes"]]
-    assert ["T1 by gradient echo", "everything else"] == applied
+    assert ["T1 by gradient echo", "everything else", "any other MR image"] == applied
     assert {"fact": "EchoTime", "condition": "at most 12, or not stated", "value": ["3"], "holds": True} == echo
     assert "        ScanningSequence is GR, wanted one of EP" in list(describe(found))
 

@@ -66,7 +66,7 @@ class Watched:
 
 
 def test_what_its_header_refuses_is_never_read_whole(tmp_path):
-    spool, series = received(tmp_path, EchoPlanarPulseSequence="YES")
+    spool, series = received(tmp_path, ProtocolName="localizer")
     contents = []
 
     def opened(arrival):
@@ -75,7 +75,7 @@ def test_what_its_header_refuses_is_never_read_whole(tmp_path):
 
     verdict = judged(series, opened)
 
-    assert ("no model for this series: echo-planar images",) == verdict.reasons
+    assert ("no model for this series: a localizer",) == verdict.reasons
     assert sum(content.bytes for content in contents) < series.instances[0].arrival.length / 10
 
 

@@ -14,6 +14,7 @@ from daemon.edge.database.results import Results
 
 #: What later steps added, newest first; taking it away gives the database of a time before.
 STEPS = (
+    ("DROP TABLE pasts", "UPDATE schema_number SET number = 11"),
     ("DROP TABLE exams", "DROP TABLE exam_series", "DROP TABLE answers", "UPDATE schema_number SET number = 10"),
     ("UPDATE schema_number SET number = 9",),
     ("DROP TABLE alerts", "UPDATE schema_number SET number = 8"),

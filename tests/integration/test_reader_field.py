@@ -16,7 +16,7 @@ from builders.series import Lattice, classic, part10
 from pydicom import dcmread
 
 from daemon.commands.assess import Appraiser
-from daemon.config import Settings
+from daemon.config import Settings, shipped_bundles
 from daemon.core.errors import NotAssessable, Reason
 from daemon.core.values import State
 from daemon.dicom.reading.volumes import arrange, read_volumes
@@ -24,6 +24,8 @@ from daemon.routes import all_routes
 from daemon.selection import consider, select
 
 ROUTES = all_routes(Settings())
+#: Of one bundle alone, which takes one volume of a series.
+ONE = all_routes(Settings(shipped=False, bundles={"brain-t1": shipped_bundles()["brain-t1"]}))
 
 FIELD = real.DICOM.parent / "dicom-field"
 
@@ -81,7 +83,8 @@ def test_two_kinds_of_combined_echoes_are_told_apart_and_one_answer_is_given(var
     stacks = arrange(files(variants / "memprage_rms"))
 
     assert 2 == len(stacks)
-    assert Reason.SEVERAL is consider(stacks, ROUTES).refusal.reason
+    assert Reason.SEVERAL is consider(stacks, ONE).refusal.reason
+    assert "any-mr" == consider(stacks, ROUTES).route.bundle
 
 
 @needs_data

@@ -35,4 +35,4 @@ def test_a_segmentation_of_a_bids_folder_is_not_judged_as_an_image(tmp_path):
     verdict = appraise(tmp_path / "sub-01_dseg.nii.gz", Settings(storage=tmp_path)).verdict
 
     assert Reason.UNROUTED is verdict.not_assessed
-    assert ("no model for this series: another image than T1 by its BIDS name",) == verdict.reasons
+    assert "no image of a scanner by its BIDS name" in verdict.action

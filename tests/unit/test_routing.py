@@ -19,7 +19,9 @@ from daemon.routes import all_routes
 from daemon.selection import consider, select
 from models.bundle import BundleError, read_manifest, write_manifest
 
-ROUTES = all_routes(Settings())
+BRAIN = shipped_bundles()["brain-t1"]
+#: Of one bundle alone: what it refuses, another may take.
+ROUTES = all_routes(Settings(shipped=False, bundles={"brain-t1": BRAIN}))
 LATTICE = Lattice(slices=12, spacing=(1.0, 1.0, 1.2))
 MPRAGE = {
     "ImageType": ["ORIGINAL", "PRIMARY", "M"],
@@ -312,7 +314,7 @@ def test_a_site_without_the_shipped_bundles_has_none_of_their_routes():
 
 
 def test_a_bundle_that_is_not_configured_is_named(written):
-    with pytest.raises(ConfigError, match="bundle 'spine' is not configured, write one of brain-t1"):
+    with pytest.raises(ConfigError, match="bundle 'spine' is not configured, write one of any-mr, brain-t1"):
         load_settings(written('[[routing.routes]]\nname = "r"\nbundle = "spine"\nwhen = { Modality = "MR" }'))
 
 

@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from daemon.core.own_past import PARAMETER_NUMBERS, PARAMETER_WORDS, Parameters
 from daemon.core.routing import FREE_TEXT, NUMBERS, WORDS, Facts, Value
 from daemon.dicom.attributes import Attributes
 from daemon.dicom.reading.dimensions import DIMENSIONS
@@ -36,6 +37,7 @@ _NO_ATTRIBUTES: Final = frozenset(
     {"BidsSuffix", "CallingAE", "Plane", "PixelSpacing", "SliceSpacing", "Slices", "Volumes"}
 )
 _STATED: Final = tuple(name for name in (*WORDS, *NUMBERS, *FREE_TEXT) if name not in _NO_ATTRIBUTES)
+_NUMERIC: Final = frozenset({*NUMBERS, *PARAMETER_NUMBERS})
 #: What makes the contrast beside the dimensions.
 _CONTRAST: Final = (
     *("Modality", "BodyPartExamined", "ScanningSequence", "SequenceVariant", "MRAcquisitionType"),
@@ -57,6 +59,19 @@ def facts_of(stack: Stack, volumes: int, calling_ae: str = "") -> dict[str, Valu
         **{name: _union(_stated(header, name) for header in headers) for name in _STATED},
         "CallingAE": (calling_ae,) if calling_ae else (),
         **geometry_facts(stack.affine, stack.shape[2], volumes),
+    }
+    return {name: value for name, value in known.items() if value}
+
+
+def parameters_of(stack: Stack) -> Parameters:
+    """What a stack was acquired with, by its first image; silent ones are left out."""
+    header = stack.frames[0].attributes
+    columns, rows, _ = stack.shape
+    spacing = np.linalg.norm(stack.affine[:3, :3], axis=0)
+    known: dict[str, Value] = {
+        **{name: _stated(header, name) for name in (*PARAMETER_WORDS, *PARAMETER_NUMBERS)},
+        "Matrix": (float(columns), float(rows)),
+        "Spacing": tuple(float(step) for step in spacing),
     }
     return {name: value for name, value in known.items() if value}
 
@@ -88,7 +103,7 @@ def geometry_facts(affine: npt.NDArray[np.float64], slices: int, volumes: int) -
 def _stated(header: Attributes, name: str) -> Value:
     """The values of a fact that is an attribute; none where the header is silent."""
     keywords = (*_INSTEAD.get(name, ()), name)
-    if name in NUMBERS:
+    if name in _NUMERIC:
         return next(filter(None, map(header.numbers, keywords)), ())
     words = next(filter(None, (tuple(filter(None, header.texts(keyword))) for keyword in keywords)), ())
     return words or (_scanning_sequence(header) if name == "ScanningSequence" else ())

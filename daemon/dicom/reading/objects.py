@@ -14,6 +14,7 @@ from pydicom.tag import Tag
 from pydicom.uid import EnhancedMRImageStorage, LegacyConvertedEnhancedMRImageStorage, MRImageStorage
 
 from daemon.core.errors import NotAssessable, Reason
+from daemon.core.own_past import PARAMETER_NUMBERS, PARAMETER_WORDS
 from daemon.core.ports import Content
 from daemon.core.routing import FREE_TEXT, NUMBERS, WORDS
 from daemon.dicom.attributes import Attributes, PrivateName, element_of, private_tags
@@ -39,6 +40,8 @@ _KEYWORDS: Final = (
     *("RescaleSlope", "RescaleIntercept", "LossyImageCompression", "SamplesPerPixel", "PhotometricInterpretation"),
     *("NumberOfFrames", "Rows", "Columns", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation"),
     *("PixelPaddingValue", "PixelPaddingRangeLimit"),
+    *PARAMETER_WORDS,
+    *PARAMETER_NUMBERS,
 )
 #: What a multi-frame object says of all its frames, and of each (PS3.3, C.7.6.16).
 _GROUPS: Final = (int(Tag("SharedFunctionalGroupsSequence")), int(Tag("PerFrameFunctionalGroupsSequence")))

@@ -162,7 +162,12 @@ def acquisition_of(header: Attributes) -> Acquisition:
         repetition_time_ms=header.number("RepetitionTime"),
         echo_time_ms=header.number("EffectiveEchoTime") or header.number("EchoTime"),
         image_type=header.texts("FrameType") or header.texts("ImageType"),
+        phase_axis=_PHASE_AXES.get(header.text("InPlanePhaseEncodingDirection") or ""),
     )
+
+
+#: (0018,1312) names the direction in the image (PS3.3, C.8.3.1): along a row, from column to column, is the first axis.
+_PHASE_AXES: Final = {"ROW": 0, "COL": 1, "COLUMN": 1}
 
 
 def _frames(dataset: Dataset) -> Iterator[Frame]:

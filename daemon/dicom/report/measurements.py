@@ -85,7 +85,8 @@ def _told(measures: Sequence[Measure]) -> list[Measure]:
 def _numbers(assessment: Assessment) -> Iterator[tuple[str, float]]:
     for measure in _told(assessment.measures):
         name = plain(f"{measure.name} at {measure.place}" if measure.at else measure.name)
-        yield name, measure.value
+        if measure.name != assessment.primary or not assessment.learning:  # not known yet: nothing is missing
+            yield name, measure.value
         if measure.limit is not None and measure.limit != inf:  # an infinite limit is no limit: nothing is missing
             yield f"limit of {name}", measure.limit
     yield from ((f"presence of {plain(cause)}", value) for cause, value in assessment.presence.items())

@@ -58,7 +58,9 @@ def measurement(  # noqa: PLR0913 - what a measurement is made of
 
 
 def _normality(measure: Measure, authority: str) -> MeasurementProperties | None:
-    """The upper limit of the reference, and on which side of it the value lies (TID 312)."""
+    """The limits of the reference, and on which side of them the value lies (TID 312)."""
+    if measure.usual is not None:
+        return _range(measure, measure.usual, authority)
     if measure.limit is None or not isfinite(measure.limit):
         return None
     limit = NumContentItem(
@@ -70,6 +72,28 @@ def _normality(measure: Measure, authority: str) -> MeasurementProperties | None
     return MeasurementProperties(
         normality=codes.cid222.AbnormallyHigh if measure.abnormal else codes.cid222.Normal,
         normal_range_properties=NormalRangeProperties([limit], authority=authority),
+    )
+
+
+def _range(measure: Measure, usual: Interval, authority: str) -> MeasurementProperties | None:
+    """The ends of what is usual (TID 312)."""
+    low, high = usual
+    if not all(map(isfinite, (measure.value, low, high))):
+        return None
+    ends = {codes.cid223.NormalRangeLowerLimit: low, codes.cid223.NormalRangeUpperLimit: high}
+    limits = [
+        NumContentItem(
+            name=name,
+            value=_rounded(end),
+            unit=unit_code(measure.unit),
+            relationship_type=RelationshipTypeValues.HAS_PROPERTIES,
+        )
+        for name, end in ends.items()
+    ]
+    side = codes.cid222.AbnormallyHigh if measure.value > high else codes.cid222.AbnormallyLow
+    return MeasurementProperties(
+        normality=codes.cid222.Normal if low <= measure.value <= high else side,
+        normal_range_properties=NormalRangeProperties(limits, authority=authority),
     )
 
 

@@ -21,11 +21,12 @@ from daemon.core.measures import Measure, nearness
 from daemon.core.values import Judgement, ReportKind, ReportObject, Verdict
 from daemon.dicom.report.document import seal, series_attributes, source_of
 from daemon.dicom.report.evidence import Evidence, Source
-from daemon.dicom.report.picture.charts import Frame, draw_bars, draw_legend, draw_volumes
+from daemon.dicom.report.picture.charts import Frame, draw_legend, draw_volumes
 from daemon.dicom.report.picture.lettering import Style, fit, width_of, wrap, write, write_over
 from daemon.dicom.report.picture.palette import BACKGROUND, BANDS, QUIET_TEXT
 from daemon.dicom.report.picture.slices import Picture, Plane, Slice, compose_slices, draw_anatomy, draw_heat
 from daemon.dicom.report.picture.symbols import draw_symbol
+from daemon.dicom.report.picture.usual import draw_measures
 from daemon.dicom.text import plain
 from models.findings import View
 from models.manifest import Manifest
@@ -93,7 +94,7 @@ def _describe(image: SCImage, *, recognizable: bool) -> None:
 def _place_in_body(image: SCImage, evidence: Evidence, judgement: Judgement) -> None:
     """The source's body part; where none is said, that which was assessed; else truly unknown (PS3.3, C.7.3.1)."""
     assessed = judgement.manifest if judgement.assessment else None
-    body_part = evidence.body_part or (assessed.organ.body_part if assessed else None)
+    body_part = evidence.body_part or (assessed.organ.body_part if assessed else None) or None
     if body_part is None:
         image.Laterality = ""
     else:
@@ -202,7 +203,7 @@ def _draw_view(picture: Image.Image, judgement: Judgement, view: View) -> None:
         draw_legend(picture, Frame(_MARGIN + 3 * _PANEL - 250, _SECOND_ROW + 9, 200, 14), top)
     if judgement.assessment is not None and judgement.manifest is not None:
         pen = ImageDraw.Draw(picture)
-        draw_bars(pen, _BARS, judgement.assessment, judgement.manifest)
+        draw_measures(pen, _BARS, judgement.assessment, judgement.manifest)
         draw_volumes(pen, _VOLUMES, judgement.assessment)
 
 

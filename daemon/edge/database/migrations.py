@@ -224,6 +224,15 @@ def _exams(connection: sa.Connection) -> None:
     connection.exec_driver_sql("CREATE INDEX ix_answers_card_id ON answers (card_id)")
 
 
+def _pasts(connection: sa.Connection) -> None:
+    """12: what was accepted of each protocol."""
+    connection.exec_driver_sql(
+        "CREATE TABLE pasts (series_instance_uid TEXT NOT NULL PRIMARY KEY, scanner TEXT NOT NULL, "
+        "protocol TEXT NOT NULL, bundle TEXT NOT NULL, judged_at FLOAT NOT NULL, body TEXT NOT NULL)"
+    )
+    connection.exec_driver_sql("CREATE INDEX pasts_protocol ON pasts (scanner, protocol, judged_at)")
+
+
 _STEPS: tuple[Callable[[sa.Connection], None], ...] = (
     _unnumbered,
     _outbox,
@@ -236,6 +245,7 @@ _STEPS: tuple[Callable[[sa.Connection], None], ...] = (
     _alerts,
     _reasons,
     _exams,
+    _pasts,
 )
 
 

@@ -10,11 +10,13 @@ from cattrs import Converter
 
 from daemon.core.calibration import Scored
 from daemon.core.delivery import URGENCY
-from daemon.core.measures import Assessment, worst
+from daemon.core.measures import Assessment
+from daemon.core.own_past import Entry
 from daemon.core.values import ClosedBy, ReportKind, ReportReference, Stage, State, Verdict
 from daemon.edge.database import schema
 from daemon.edge.database.alerts import owe_alerts
-from daemon.edge.database.rows import legible
+from daemon.edge.database.pasts import remember
+from daemon.edge.database.rows import legible, scores_of
 
 _CONVERTER = Converter()
 #: Kind, SOP instance UID and destination of one object that is owed.
@@ -56,6 +58,7 @@ class Record:
 class Published:
     """What the judgement of a series adds to its record; ``at``: when.
 
+    ``past``: what it adds to the past of its protocol, None where nothing.
     ``unasked``: destinations that want no such verdict; they get it only where they were told of an earlier revision.
     ``alerted``: the targets of alerts.
     """
@@ -69,6 +72,7 @@ class Published:
     at: float
     unasked: Collection[str] = ()
     alerted: Collection[str] = ()
+    past: Entry | None = None
 
 
 class Results:
@@ -136,6 +140,8 @@ class Results:
                 connection.execute(schema.insert_or_ignore(self._engine, schema.deliveries), rows)
                 delivering = {"stage": Stage.DELIVERING.value}
                 _update(connection, series_instance_uid, revision, delivering)
+            if not _is_overtaken(connection, series_instance_uid, revision):
+                remember(connection, series_instance_uid, published.bundle, published.past, published.at)
             rescan = published.verdict.state is State.RESCAN
             key = (series_instance_uid, revision)
             owe_alerts(connection, key, published.alerted, rescan=rescan, at=published.at)
@@ -257,17 +263,6 @@ def _update(
     return changed.rowcount > 0
 
 
-def _scores(text: str | None) -> dict[str, float]:
-    """Measure -> value, of several places the worst; as this version records them and as 0.1 did, by a mapping."""
-    measures = (json.loads(text or "null") or {}).get("measures", ())
-    if isinstance(measures, dict):
-        return {name: measure["value"] for name, measure in measures.items()}
-    found: dict[str, list[float]] = {}
-    for measure in measures:
-        found.setdefault(measure["name"], []).append(measure["value"])
-    return {name: worst(values) for name, values in found.items()}
-
-
 def _scored(row: sa.RowMapping) -> Scored:
     return Scored(
         series_instance_uid=row["series_instance_uid"],
@@ -275,7 +270,7 @@ def _scored(row: sa.RowMapping) -> Scored:
         protocol=row["description"],
         bundle=row["bundle"],
         state=State(json.loads(row["verdict"])["state"]),
-        scores=_scores(row["assessment"]),
+        scores=scores_of(row["assessment"]),
     )
 
 

@@ -1,10 +1,13 @@
 """What rows hold as text: one that was damaged costs itself, not all that are read with it."""
 
+import json
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final, TypeVar
 
 import structlog
 from cattrs import BaseValidationError
+
+from daemon.core.measures import worst
 
 _Row = TypeVar("_Row")
 _Value = TypeVar("_Value")
@@ -27,3 +30,14 @@ def legible(rows: Iterable[_Row], read: Callable[[_Row], _Value]) -> Iterator[_V
             yield value
     if illegible:
         _log.error("rows_illegible", records=illegible)
+
+
+def scores_of(text: str | None) -> dict[str, float]:
+    """Measure -> value, of several places the worst; as this version records them and as 0.1 did, by a mapping."""
+    measures = (json.loads(text or "null") or {}).get("measures", ())
+    if isinstance(measures, dict):
+        return {name: measure["value"] for name, measure in measures.items()}
+    found: dict[str, list[float]] = {}
+    for measure in measures:
+        found.setdefault(measure["name"], []).append(measure["value"])
+    return {name: worst(values) for name, values in found.items()}

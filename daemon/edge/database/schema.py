@@ -192,6 +192,17 @@ cohort_series = sa.Table(
     sa.Column("answer", Words),  # JSON: the row of the table
     sa.Column("passing", sa.Boolean, nullable=False),  # it could not be read: the next start tries again
 )
+pasts = sa.Table(  # of each protocol, what was accepted
+    "pasts",
+    METADATA,
+    sa.Column("series_instance_uid", Words, primary_key=True),
+    sa.Column("scanner", Words, nullable=False),
+    sa.Column("protocol", Words, nullable=False),
+    sa.Column("bundle", Words, nullable=False),  # digest of the one that measured
+    sa.Column("judged_at", sa.Float, nullable=False),
+    sa.Column("body", Words, nullable=False),  # JSON: own_past.Member
+)
+past_index = sa.Index("pasts_protocol", pasts.c.scanner, pasts.c.protocol, pasts.c.judged_at)
 answered_index = sa.Index("cohort_series_answered", cohort_series.c.cohort, cohort_series.c.answered_at)
 
 

@@ -8,6 +8,7 @@ import structlog
 from cattrs import BaseValidationError, Converter, transform_error
 
 from daemon.core.errors import ConfigError
+from daemon.core.own_past import OwnPast
 from daemon.core.reference import Origin, References, Standard, choose, is_sound
 from daemon.core.rule import Rule
 from daemon.edge.durable import write_whole
@@ -86,7 +87,7 @@ class SiteReferences:
         self._references: References | None = None
         self._refresh()
 
-    def choose(self, origin: Origin) -> Standard:
+    def choose(self, origin: Origin) -> Standard | OwnPast:
         """What a series of this origin is compared with."""
         self._refresh()
         manifest = self._bundle.manifest

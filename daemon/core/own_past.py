@@ -1,0 +1,145 @@
+"""A protocol's own past as a reference: the accepted series of one scanner that were acquired alike, and a new one.
+
+Nobody sets limits for it and nobody calibrates it: what is usual is what was accepted.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from math import isclose, isfinite, isnan, nan
+from typing import Any
+
+from daemon.core.measures import Beside, Measure
+from models.findings import Signal
+from models.manifest import Manifest, Past
+from models.statistics.reference_set import Comparison, Deviation, Kind, Learning, Measures, compare
+
+#: What a series was acquired with, by DICOM keyword; a keyword that its header does not state is not there.
+Parameters = Mapping[str, tuple[str, ...] | tuple[float, ...]]
+
+#: Words and numbers that make a protocol what it is, beside its matrix and its voxels; no word of them names a person.
+PARAMETER_WORDS = (
+    *("ManufacturerModelName", "DeviceSerialNumber", "SoftwareVersions", "ReceiveCoilName", "ImageType"),
+    *("ScanningSequence", "SequenceVariant", "MRAcquisitionType", "InPlanePhaseEncodingDirection"),
+)
+PARAMETER_NUMBERS = (
+    *("MagneticFieldStrength", "EchoTime", "RepetitionTime", "InversionTime", "FlipAngle", "EchoTrainLength"),
+    *("PixelBandwidth", "NumberOfAverages", "ParallelReductionFactorInPlane", "DiffusionBValue", "SliceThickness"),
+)
+
+#: Numbers that differ by less than this share are the same; some follow the patient's size.
+_SAME = 0.02
+_LOOSE = {"RepetitionTime": 0.15}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """One accepted series of a protocol: what it was acquired with, and its measures."""
+
+    parameters: Parameters
+    measures: Measures
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnPast:
+    """The reference of one series: the ``members`` of its protocol's past that were acquired like it.
+
+    ``name`` says which protocol, and how many series; ``level``: the p-value from which down a series is unusual;
+    ``changed``: how its parameters depart from the newest series of its protocol, in words.
+    """
+
+    name: str
+    level: float
+    members: tuple[Measures, ...] = ()
+    changed: tuple[str, ...] = ()
+
+    def compare(self, signals: Sequence[Signal], manifest: Manifest) -> Beside:
+        """The signals beside what is usual of them, and the deviation of them all.
+
+        Raises:
+            ValueError: the bundle does not compare series with their past.
+        """
+        if manifest.past is None:
+            raise ValueError("the bundle compares nothing with a past")
+        values = {signal.name: signal.value for signal in signals if not signal.at}
+        found = compare(self.members, values, kinds_of(manifest.past))
+        deviation = manifest.signal(manifest.past.deviation, nan if isinstance(found, Learning) else found.distance)
+        if isinstance(found, Learning):
+            measures = tuple(map(_measure, (deviation, *signals)))
+            return Beside(measures=measures, learning=str(found), remarks=self.changed)
+        apart = {one.name: one for one in found.deviations}
+        missing = (manifest.signal(name, nan) for name, one in apart.items() if isnan(one.value) and name not in values)
+        beside = (_measure(one, None if one.at else apart.get(one.name)) for one in (*signals, *missing))
+        return Beside(measures=(self._deviation(deviation, found), *beside), remarks=self.changed)
+
+    def _deviation(self, signal: Signal, found: Comparison) -> Measure:
+        """The distance, with its exact p-value, or its estimate where the past is too short to be exact so far out."""
+        p_value = min(found.p_value, found.estimate)
+        return Measure(**_told(signal), p_value=p_value, level=self.level)
+
+
+def kinds_of(past: Past) -> tuple[Kind, ...]:
+    """How the signals of a bundle are compared."""
+    return tuple(
+        Kind(name=name, family=one.family, worse=one.worse, ratio=one.ratio, joint=one.joint)
+        for name, one in past.signals.items()
+    )
+
+
+def past_of(members: Sequence[Member], parameters: Parameters, protocol: str, level: float) -> OwnPast:
+    """The reference of a series acquired with ``parameters``, of all ``members`` of its protocol, the newest first."""
+    alike = [one.measures for one in members if not any(changes(one.parameters, parameters))]
+    newest = members[0].parameters if members else parameters
+    return OwnPast(
+        name=f"own past of protocol {protocol or 'without a name'}: {len(alike)} series",
+        level=level,
+        members=tuple(alike),
+        changed=tuple(changes(newest, parameters)),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """What one judged series adds to the past of its protocol; ``most``: so many are kept."""
+
+    scanner: str
+    protocol: str
+    member: Member
+    most: int
+
+
+def member_of(measures: Sequence[Measure], past: Past, parameters: Parameters) -> Member:
+    """A judged series as the next ones see it."""
+    known = {one.name: one.value for one in measures if one.name in past.signals and not one.at}
+    return Member(parameters=parameters, measures={name: value for name, value in known.items() if isfinite(value)})
+
+
+def changes(before: Parameters, now: Parameters) -> Iterator[str]:
+    """How parameters differ, such as "EchoTime 100, it was 90"."""
+    for name in dict.fromkeys((*before, *now)):
+        old, new = before.get(name, ()), now.get(name, ())
+        if not _same(old, new, _LOOSE.get(name, _SAME)):
+            yield f"{name} {_listed(new)}, it was {_listed(old)}"
+
+
+def _same(one: tuple[str, ...] | tuple[float, ...], other: tuple[str, ...] | tuple[float, ...], share: float) -> bool:
+    if len(one) != len(other):
+        return False
+    return all(
+        isclose(a, b, rel_tol=share) if isinstance(a, float) and isinstance(b, float) else a == b
+        for a, b in zip(one, other, strict=True)
+    )
+
+
+def _listed(values: tuple[str, ...] | tuple[float, ...]) -> str:
+    return " ".join(f"{value:g}" if isinstance(value, float) else value for value in values) or "not stated"
+
+
+def _measure(signal: Signal, deviation: Deviation | None = None) -> Measure:
+    if deviation is None:
+        return Measure(**_told(signal))
+    usual = (deviation.low, deviation.high)
+    return Measure(**_told(signal), usual=usual, median=deviation.usual, score=deviation.score)
+
+
+def _told(signal: Signal) -> dict[str, Any]:
+    return {field.name: getattr(signal, field.name) for field in fields(Signal)}

@@ -1,0 +1,111 @@
+"""Any MR image: what is body and what air, and image quality measures of both, without a network.
+
+The numbers mean little by themselves: what is usual of them is the past of each protocol (``Manifest.past``).
+"""
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from math import isfinite
+
+import numpy as np
+
+from models.bundle import Bundle, BundleError, structured
+from models.findings import Findings, Lack, NotThis, Structure, View
+from models.graphs import Run
+from models.manifest import Manifest
+from models.quality.foreground import FloatArray, Mask, find_regions
+from models.quality.iqm import MEASURES_OF_REGION, measures_of
+from models.quality.runs import fold, measures_of_run
+from models.subject import Image, Subject
+
+#: The role of the one image, and the one structure: what is brighter than air.
+ROLE, BODY = "image", "foreground"
+#: Every number that is given; directions are those of the columns, rows and slices of the image.
+SIGNALS = (
+    *(f"summary_{region}_{name}" for region in ("fg", "bg") for name in MEASURES_OF_REGION),
+    *("snr", "snrd", "fber", "efc", "qi_1_rayleigh", "cjv", "cnr"),
+    *("fwhm_x", "fwhm_y", "fwhm_z", "fwhm_avg", "gsr_x", "gsr_y", "inu_range"),
+    *("slice_step", "slice_step_at", "interleave", "zeros", "clipped"),
+    *("tsnr", "dvars_nstd", "drift", "spike_volumes", "spike_at", "dropped_slices", "dropped_volume", "dropped_at"),
+)
+#: What makes the contrast of a volume.
+_CONTRAST = ("DiffusionBValue", "InversionTime", "FlipAngle", "ASLContext", "EchoTime")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnyMrSettings:
+    """What a bundle says to this method: nothing yet."""
+
+
+class AnyMr:
+    """Measures one MR image of any anatomy, contrast and geometry, or a run of volumes.
+
+    A run of one contrast is measured by the mean of its volumes, one of several (diffusion) by its first volume.
+
+    Raises:
+        BundleError: the bundle's names are not those of this method.
+    """
+
+    def __init__(self, bundle: Bundle) -> None:
+        self._manifest = bundle.manifest
+        structured(bundle.manifest.settings, AnyMrSettings)
+        if wrong := list(_faults(bundle.manifest)):
+            raise BundleError(f"bundle {bundle.manifest.name}: {'; '.join(wrong)}: export the bundle again")
+
+    def examine(self, subject: Subject, _graphs: Mapping[str, Run]) -> Findings:
+        """Every measure that can be taken of the image.
+
+        Raises:
+            NotThis: it holds no signal: one value everywhere, or nothing that is brighter than the rest.
+        """
+        image, began = subject.images[ROLE], time.perf_counter()
+        first = _finite(image.voxels[0])
+        regions = None if float(np.ptp(first)) == 0.0 else find_regions(first)
+        if regions is None:
+            raise NotThis(Lack.FLAT, "nothing is brighter than the rest" if first.any() else "")
+        shown, in_time = first, {}
+        if len(image.voxels) > 1:
+            run = fold((_finite(image.voxels[number]) for number in range(len(image.voxels))), regions.body)
+            contrasts = _contrasts(image)
+            in_time = measures_of_run(run, contrasts)
+            if len(set(contrasts)) == 1:
+                shown, regions = run.mean, find_regions(run.mean) or regions
+        found = measures_of(shown, regions, image.acquisition.phase_axis) | in_time
+        known = {name: value for name, value in found.items() if name in self._manifest.signals and isfinite(value)}
+        return Findings(
+            signals=tuple(self._manifest.signal(name, value) for name, value in known.items()),
+            structures=(Structure(name=BODY, volume_ml=_volume_ml(regions.body, image)),),
+            view=View(image=shown, affine=image.affine, region=regions.body, outlined=regions.body),
+            maps={"foreground": partial(regions.body.astype, np.uint8)},
+            seconds={"infer": time.perf_counter() - began},
+        )
+
+
+def _faults(manifest: Manifest) -> Iterator[str]:
+    """How a manifest departs from the names that this method gives."""
+    past = manifest.past
+    if past is None:
+        yield "it compares nothing with a past"
+    elif wrong := set(manifest.signals) ^ {*SIGNALS, past.deviation}:
+        yield f"signals {', '.join(sorted(wrong))} are missing or not this method's"
+    if tuple(manifest.structures) != (BODY,):
+        yield f"structures are not {BODY}"
+    if tuple(manifest.inputs) != (ROLE,):
+        yield f"inputs are not {ROLE}"
+    if manifest.graphs:
+        yield "this method runs no graph"
+
+
+def _finite(voxels: FloatArray) -> FloatArray:
+    return np.ascontiguousarray(np.nan_to_num(voxels, posinf=0.0, neginf=0.0), np.float32)
+
+
+def _contrasts(image: Image) -> list[tuple[str, ...]]:
+    """What makes the contrast of each volume; of diffusion the weighting, for directions differ less."""
+    return [tuple(str(one.get(name, "")) for name in _CONTRAST) for one in image.dimensions]
+
+
+def _volume_ml(body: Mask, image: Image) -> float:
+    return float(body.sum()) * abs(float(np.linalg.det(image.affine[:3, :3]))) / 1000
