@@ -1,23 +1,38 @@
-"""python -m export.harm --bundle FOLDER --table images.csv --out FOLDER: a bundle that tells the loss an image costs.
+"""python -m export.harm --bundle FOLDER --table images.csv --out FOLDER --version X: a bundle that tells the loss.
 
-The table is that of ``python -m training harm``. The interval holds over people and over families of artefacts that are
-left out; no weight of a network changes.
+The table is that of ``python -m training harm``; several are one. The interval holds over people and over families of
+artefacts that are left out; no weight of a network changes. What lies farther from the known heads than nearly all
+images of the table, half heads and extracted brains are refused from then on.
 """
 
 import argparse
 import shutil
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
 from cattrs import Converter
 
+from models.brain.familiarity import DISTANCES, FEATURES, HISTOGRAM
 from models.bundle import Bundle, BundleError, load_bundle, structured, write_manifest
 from models.methods.brain import BrainSettings
 from models.statistics.harm import Harm, fit_harm
-from training.evaluation.harm import CLEAN
-from training.evaluation.harm_images import Images
+from models.statistics.presence import Presence
+from training.evaluation.harm import CLEAN, FACT
+from training.evaluation.harm_images import Images, joined
+from training.evaluation.presence_tables import fit_causes
 
+#: An image without an artefact counts as so many: most of a scanner's are without.
+CLEAN_WEIGHT = 2.0
+#: Half heads of three people are cut over 94 to 165 cm2, heads in fields of view that end a fifth earlier at most 58.
+LARGEST_CUT_CM2 = 90.0
+#: Heads have 0.23 and more of bright signal around the brain, extracted brains next to none (docs/log.md).
+LEAST_SCALP = 0.03
+#: Farther than these of the known images lie those that are spoilt beyond telling, and what is no head.
+NEARLY_ALL = 0.98
+#: Contrasts of other scanners lie farther than those of the known ones; the deepest features differ less.
+_MARGINS = {FEATURES: 1.0, HISTOGRAM: 1.25}
 #: Loss of Dice that a site puts up with, unless its configuration says otherwise.
 TOLERATED = 0.05
 
@@ -26,24 +41,46 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Write the bundle beside its place, then move it there."""
     parser = argparse.ArgumentParser(prog="python -m export.harm", description=__doc__)
     parser.add_argument("--bundle", type=Path, required=True, help="the bundle that judged the images")
-    parser.add_argument("--table", type=Path, required=True, help="images.csv of python -m training harm")
+    parser.add_argument("--table", type=Path, required=True, nargs="+", help="images.csv of python -m training harm")
     parser.add_argument("--out", type=Path, required=True, help="folder of the new bundle; it must not be there")
+    parser.add_argument("--version", default="", help="of the new bundle; without one that of the old")
+    parser.add_argument("--source", default="", help="what heads the table is of, for the manifest")
     options = parser.parse_args(arguments)
-    bundle = add_harm(options.bundle, fit(Images.read(options.table)), options.out)
+    images = joined([Images.read(table) for table in options.table])
+    told = Told(harm=fit(images), presence=fit_causes(images), farthest=farthest(images), source=options.source)
+    bundle = add_harm(options.bundle, told, options.out, options.version)
     print(f"{bundle.folder} {bundle.manifest.version} {bundle.digest[:12]}")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What a bundle learns from judged images: harm, presence of causes, how far the farthest of them lay."""
+
+    harm: Harm
+    presence: Presence | None = None
+    farthest: Mapping[str, float] = field(default_factory=dict)
+    tolerated: float = TOLERATED
+    source: str = ""
+
+
 def fit(images: Images) -> Harm:
-    """The harm of grey matter; clean images weigh as much as spoilt ones by their number alone."""
+    """The harm of grey matter; clean images weigh more (``CLEAN_WEIGHT``)."""
     families = [
         family if family != CLEAN else f"{CLEAN} {who}"
         for family, who in zip(images.family, images.person, strict=True)
     ]
-    return fit_harm(images.names, images.numbers, images.harm, [images.person.tolist(), families])
+    weights = np.where(images.artefact == CLEAN, CLEAN_WEIGHT, 1.0)
+    return fit_harm(images.names, images.numbers, images.harm, [images.person.tolist(), families], weights)
 
 
-def add_harm(folder: Path, harm: Harm, out: Path, tolerated: float = TOLERATED) -> Bundle:
-    """A copy of a brain bundle with this harm.
+def farthest(images: Images) -> dict[str, float]:
+    """Distance -> how far nearly all of the images lie (``NEARLY_ALL``), clean or spoilt, with its margin."""
+    quantiles = {name: np.quantile(images.column(f"{FACT}{name}"), NEARLY_ALL) for name in DISTANCES}
+    return {name: float(quantile) * _MARGINS[name] for name, quantile in quantiles.items()}
+
+
+def add_harm(folder: Path, told: Told, out: Path, version: str = "") -> Bundle:
+    """A copy of a brain bundle that tells this.
 
     Raises:
         BundleError: the bundle is not whole, not of the brain method, or there is something at ``out``.
@@ -51,15 +88,36 @@ def add_harm(folder: Path, harm: Harm, out: Path, tolerated: float = TOLERATED) 
     if out.exists():
         raise BundleError(f"{out} is there already: give another folder with --out")
     manifest = load_bundle(folder).manifest
-    settings = Converter().unstructure(replace(structured(manifest.settings, BrainSettings), harm=harm))
+    settings = replace(
+        structured(manifest.settings, BrainSettings),
+        harm=told.harm,
+        presence=told.presence,
+        farthest=told.farthest,
+        largest_cut_cm2=LARGEST_CUT_CM2,
+        least_scalp=LEAST_SCALP,
+    )
     draft = out.with_name(out.name + ".part")
     shutil.rmtree(draft, ignore_errors=True)
     shutil.copytree(folder, draft)
-    thresholds = replace(manifest.thresholds, tolerated_loss=tolerated)
-    write_manifest(draft, replace(manifest, settings=settings, thresholds=thresholds))
+    made = replace(
+        manifest,
+        version=version or manifest.version,
+        settings=Converter().unstructure(settings),
+        thresholds=replace(manifest.thresholds, tolerated_loss=told.tolerated),
+        training=replace(manifest.training, data=(*manifest.training.data, *_said(told))),
+    )
+    write_manifest(draft, made)
     load_bundle(draft)
     draft.rename(out)
     return load_bundle(out)
+
+
+def _said(told: Told) -> tuple[str, ...]:
+    """What was fitted on which heads."""
+    counted = f"{told.harm.images} images of {told.harm.people} people"
+    return (
+        (f"{counted}, {told.source}: the expected loss and the causes, no weight of a network",) if told.source else ()
+    )
 
 
 if __name__ == "__main__":

@@ -20,8 +20,8 @@ def decide(assessment: Assessment, manifest: Manifest, remark: str = "") -> Verd
     of the image asks for a rescan where the task is harmed and a cause shows in the image, else for a review; evidence
     of the segmentation asks for a review. What is unfamiliar, with no cause in the image to explain it, is a review
     with that reason: its other numbers mean little. Where the method tells the loss to the task, the verdict is asked
-    of it: certain loss is harm, expected loss is a review, and what is unusual but harmless is a review too. A
-    ``remark`` is told with the reasons, and counts as none.
+    of it: certain loss is harm and put down to the cause that shows most, expected loss is a review, and what is
+    unusual but harmless is a review too. A ``remark`` is told with the reasons, and counts as none.
     """
     if manifest.past is not None:
         return decide_by_past(assessment, manifest.past, remark)
@@ -38,7 +38,7 @@ def decide(assessment: Assessment, manifest: Manifest, remark: str = "") -> Verd
     spoilt = [measure for measure in fired if measure.evidence is Evidence.IMAGE]
     if not (spoilt or (loss and harmed)):
         return verdict(state=State.REVIEW, action=_LOOK)
-    cause = _cause(assessment, spoilt)
+    cause = _most_present(assessment) if loss and suspected else _cause(assessment, spoilt)
     if not cause or shown < limits.evident:
         doubt = f"{_LOOK[:-1]}: {manifest.task} is in doubt, and no artefact explains it."
         return verdict(state=State.REVIEW, action=doubt)
@@ -81,6 +81,11 @@ def _cause(assessment: Assessment, spoilt: list[Measure]) -> str:
     """What the signal furthest above its limit is put down to, of those that fired where any of these has a cause."""
     blamed = [measure for measure in spoilt if measure.cause] or [one for one in assessment.measures if one.cause]
     return max(blamed, key=_excess).cause if blamed else ""
+
+
+def _most_present(assessment: Assessment) -> str:
+    """The cause that shows most; none where none was looked for."""
+    return max(assessment.presence, key=lambda cause: assessment.presence[cause], default="")
 
 
 def _excess(measure: Measure) -> float:

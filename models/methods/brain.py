@@ -44,6 +44,7 @@ from models.physics.artefacts import ARTEFACTS
 from models.physics.spectrum import feature_names
 from models.preprocess import FloatArray, Grid, canonical, resample, restore, spacing_of
 from models.statistics.harm import Harm
+from models.statistics.presence import Presence
 from models.subject import Image, Subject
 
 #: The role of the one image.
@@ -65,9 +66,9 @@ class BrainSettings:
     ``labels``, ``artefacts`` and ``features``: the order of the graphs' axes; ``familiarity``: the file of the spaces
     that distances are measured in; ``longest_echo_ms``: a longer echo time is another contrast; ``interval_margins``:
     tissue -> how far its volume's interval is widened; ``harm``: tells the loss of Dice that an image costs, where it
-    was fitted.
+    was fitted; ``presence``: tells which artefacts show, in place of the graph's own word, where it was fitted.
 
-    ``farthest``: distance -> how far the farthest known head lies, clean or spoilt; ``largest_cut_cm2``: of the brain
+    ``farthest``: distance -> how far nearly all known heads lie, clean or spoilt; ``largest_cut_cm2``: of the brain
     where the field of view ends, else it is half a head; ``least_scalp``: bright share of what is around the brain,
     else it was extracted. Bundles that say nothing of these refuse nothing for it.
 
@@ -90,6 +91,7 @@ class BrainSettings:
     dark_fluid: float = 0.5
     bright_grey: float = BRIGHT_GREY
     harm: Harm | None = None
+    presence: Presence | None = None
     farthest: Mapping[str, float] = field(default_factory=dict)
     largest_cut_cm2: float = math.inf
     least_scalp: float = 0.0
@@ -146,12 +148,13 @@ class Brain:
         if tissue > settings.most_tissue_ml and max(presence.values()) < settings.plain:
             raise NotThis(Lack.NOT_FOUND, f"no head, {tissue:.0f} mL of tissue")
         self._check_whole(prediction, image)
+        numbers = numbers_of(prediction, labels) if settings.harm or settings.presence else {}
         intervals = volume_intervals_ml(prediction, labels, settings.interval_margins)
         return Findings(
             signals=tuple(self._signals(prediction)),
             structures=tuple(Structure(name=n, volume_ml=v, interval_ml=intervals[n]) for n, v in volumes.items()),
-            presence=presence,
-            loss=self._loss(prediction),
+            presence=presence if settings.presence is None else settings.presence(numbers),
+            loss=None if settings.harm is None else _loss(settings.harm, numbers),
             view=_view(prediction, labels),
             maps={
                 "labels": partial(labels_on_own_grid, image.still, image.affine, prediction),
@@ -167,12 +170,12 @@ class Brain:
         """Refuse what the numbers mean nothing for, whatever artefact the spectrum suspects.
 
         Raises:
-            NotThis: unlike every head, clean or spoilt; half a head; a brain without a head.
+            NotThis: unlike nearly every head, clean or spoilt; half a head; a brain without a head.
         """
         settings = self.settings
         far = distances(prediction, self._spaces)
         if any(far[name] > limit for name, limit in settings.farthest.items()):
-            raise NotThis(Lack.NOT_FOUND, "unlike every head, clean or spoilt")
+            raise NotThis(Lack.NOT_FOUND, "unlike nearly every head, clean or spoilt")
         turned, affine = canonical(image.still, image.affine)
         cut = cut_area_cm2(prediction, Grid(turned.shape, affine))
         if cut > settings.largest_cut_cm2:
@@ -190,12 +193,6 @@ class Brain:
             return prepare(image.still, image.affine, self.settings.grid, locate_by(graphs))
         except NoHeadFound as error:
             raise NotThis(Lack.NOT_FOUND, "no head") from error
-
-    def _loss(self, prediction: Prediction) -> Loss | None:
-        if self.settings.harm is None:
-            return None
-        numbers = numbers_of(prediction, self.settings.labels)
-        return Loss(expected=self.settings.harm.expect(numbers), interval=self.settings.harm.interval(numbers))
 
     def _signals(self, prediction: Prediction) -> Iterator[Signal]:
         labels = self.settings.labels
@@ -228,6 +225,10 @@ def _faults(manifest: Manifest, settings: BrainSettings) -> Iterator[str]:
     }
     if found != GRAPHS:
         yield f"graphs are not {', '.join(GRAPHS)} with the inputs and outputs of this method"
+
+
+def _loss(harm: Harm, numbers: Mapping[str, float]) -> Loss:
+    return Loss(expected=harm.expect(numbers), interval=harm.interval(numbers))
 
 
 def _view(prediction: Prediction, labels: tuple[str, ...]) -> View:

@@ -20,6 +20,8 @@ Matrix = npt.NDArray[np.float64]
 PENALTIES = tuple(10.0 ** np.arange(-3.0, 1.01, 0.5))
 #: Standardised numbers are cut here: one that no known image comes near says no more than that.
 _FARTHEST = 4.0
+#: What is added to a number before its logarithm, in medians of it.
+_FLOOR = 0.05
 #: Share of the true harms above the lower bound, and below the upper one.
 SIDE = 0.95
 
@@ -28,11 +30,13 @@ SIDE = 0.95
 class Harm:
     """A fitted regression: ``names`` (F,) of the numbers it reads, their ``centre``, ``spread`` and ``weights`` (F,).
 
+    ``floors`` (F,): where it is above zero the logarithm of the number and its floor is what is read.
     ``offset``: the square root of the harm at the centre. ``below`` and ``above``: how far the true root may lie under
     and over what is predicted, in nineteen cases of twenty each. ``images`` and ``people`` it was fitted on.
     """
 
     names: tuple[str, ...]
+    floors: tuple[float, ...]
     centre: tuple[float, ...]
     spread: tuple[float, ...]
     weights: tuple[float, ...]
@@ -48,8 +52,8 @@ class Harm:
         Raises:
             ValueError: there is not.
         """
-        if len({len(part) for part in (self.names, self.centre, self.spread, self.weights)}) > 1:
-            raise ValueError("names, centre, spread and weights of a harm are not of one length: fit it again")
+        if len({len(part) for part in (self.names, self.floors, self.centre, self.spread, self.weights)}) > 1:
+            raise ValueError("names, floors, centre, spread and weights of a harm are not of one length: fit it again")
 
     def expect(self, numbers: Mapping[str, float]) -> float:
         """The expected loss of Dice, at least 0.
@@ -67,8 +71,9 @@ class Harm:
     def _root(self, numbers: Mapping[str, float]) -> float:
         """The square root of the harm, as predicted: it may be negative."""
         values = np.array([numbers[name] for name in self.names])
-        scaled = _scaled(values, np.asarray(self.centre), np.asarray(self.spread))
-        return float(self.offset + scaled @ np.asarray(self.weights))
+        known = read(values, np.asarray(self.floors))
+        standard = scaled(known, np.asarray(self.centre), np.asarray(self.spread))
+        return float(self.offset + standard @ np.asarray(self.weights))
 
 
 def fit_harm(
@@ -95,6 +100,7 @@ def fit_harm(
     above = max(conformal_limit(truth - predicted, 1 - SIDE) for predicted in misses)
     return Harm(
         names=tuple(names),
+        floors=tuple(ridge.floors.tolist()),
         centre=tuple(ridge.centre.tolist()),
         spread=tuple(ridge.spread.tolist()),
         weights=tuple(ridge.weights.tolist()),
@@ -131,6 +137,7 @@ def expect(
 
 @dataclass(frozen=True, slots=True)
 class _Ridge:
+    floors: Matrix
     centre: Matrix
     spread: Matrix
     weights: Matrix
@@ -144,12 +151,14 @@ class _Ridge:
         """
         share = np.ones(len(truth)) if weights is None else np.asarray(weights, float)
         share = share / share.mean()
+        floors = floors_of(values)
+        values = read(values, floors)
         centre = np.average(values, axis=0, weights=share)
         spread = np.sqrt(np.average((values - centre) ** 2, axis=0, weights=share))
         spread = np.where(spread > 0, spread, 1.0)
-        scaled, offset = _scaled(values, centre, spread), float(np.average(truth, weights=share))
-        middle, root = np.average(scaled, axis=0, weights=share), np.sqrt(share)
-        left, singular, right = np.linalg.svd((scaled - middle) * root[:, None], full_matrices=False)
+        standard, offset = scaled(values, centre, spread), float(np.average(truth, weights=share))
+        middle, root = np.average(standard, axis=0, weights=share), np.sqrt(share)
+        left, singular, right = np.linalg.svd((standard - middle) * root[:, None], full_matrices=False)
         aimed = left.T @ ((truth - offset) * root)
 
         def error(penalty: float) -> float:
@@ -160,10 +169,10 @@ class _Ridge:
 
         penalty = min(PENALTIES, key=error) * len(truth)
         found = right.T @ (singular / (singular**2 + penalty) * aimed)
-        return cls(centre, spread, found, offset - float(middle @ found))
+        return cls(floors, centre, spread, found, offset - float(middle @ found))
 
     def predict(self, values: Matrix) -> Matrix:
-        return np.asarray(self.offset + _scaled(values, self.centre, self.spread) @ self.weights)
+        return np.asarray(self.offset + scaled(read(values, self.floors), self.centre, self.spread) @ self.weights)
 
 
 def _squared(root: float) -> float:
@@ -171,5 +180,19 @@ def _squared(root: float) -> float:
     return max(0.0, root) ** 2
 
 
-def _scaled(values: Matrix, centre: Matrix, spread: Matrix) -> Matrix:
+def floors_of(values: Matrix) -> Matrix:
+    """For each number that is never negative a share of its median above zero, for all others 0."""
+    positive = np.where(values > 0, values, np.nan)
+    known = np.isfinite(positive).any(axis=0) & (values >= 0).all(axis=0)
+    return np.where(known, _FLOOR * np.nanmedian(np.where(known, positive, 1.0), axis=0), 0.0)
+
+
+def read(values: Matrix, floors: Matrix) -> Matrix:
+    """What the regression is linear in: variances and shares by their logarithm, for they span powers of ten."""
+    logarithm = np.log(np.maximum(values, 0.0) + np.where(floors > 0, floors, 1.0))
+    return np.where(floors > 0, logarithm, values)
+
+
+def scaled(values: Matrix, centre: Matrix, spread: Matrix) -> Matrix:
+    """Standardised, and cut at four deviations."""
     return np.asarray(np.clip((values - centre) / spread, -_FARTHEST, _FARTHEST))

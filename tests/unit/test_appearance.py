@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from builders.values import brain, examined, prediction, shipped
 
-from export.harm import add_harm
+from export.harm import Told, add_harm
 from models.brain.appearance import describe_image, describe_labels, numbers_of
 from models.bundle import BundleError, load_bundle
 from models.statistics.harm import Harm
@@ -19,6 +19,7 @@ def harm_of(**weights):
     ones = (1.0,) * len(weights)
     return Harm(
         names=tuple(weights),
+        floors=(0.0,) * len(weights),
         centre=(0.0,) * len(weights),
         spread=ones,
         weights=tuple(weights.values()),
@@ -113,11 +114,15 @@ def test_a_harm_of_uneven_parts_is_refused_as_the_bundle_is_loaded():
 
 def test_a_bundle_gets_its_harm_beside_its_place_and_whole(tmp_path):
     harm = harm_of(entropy=0.1)
-    made = add_harm(shipped().folder, harm, tmp_path / "with-harm", tolerated=0.07)
+    told = Told(harm=harm, farthest={"feature distance": 7.0}, tolerated=0.07, source="heads")
+    made = add_harm(shipped().folder, told, tmp_path / "with-harm", "9.9.9")
 
     assert 0.07 == made.manifest.thresholds.tolerated_loss
+    assert "9.9.9" == made.manifest.version
+    assert {"feature distance": 7.0} == made.manifest.settings["farthest"]
+    assert "20 images of 4 people, heads: the expected loss and the causes" in made.manifest.training.data[-1]
     assert made.digest == load_bundle(tmp_path / "with-harm").digest
     assert list(harm.names) == list(made.manifest.settings["harm"]["names"])
     assert [] == list(tmp_path.glob("*.part"))
     with pytest.raises(BundleError, match="there already"):
-        add_harm(shipped().folder, harm, tmp_path / "with-harm")
+        add_harm(shipped().folder, told, tmp_path / "with-harm")

@@ -84,7 +84,7 @@ def test_less_than_a_brain_is_shown_with_the_whole_image():
 
 
 def method_image(found):
-    return type("Image", (), {"voxels": found.image, "affine": found.affine, "facts": {}})()
+    return type("Image", (), {"still": found.image, "affine": found.affine, "facts": {}})()
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ def images(count=240, noise=0.02, seed=0):
     """Numbers of images of ten people, and a harm whose square root is linear in them."""
     rng = np.random.default_rng(seed)
     numbers = rng.normal(3.0, 2.0, (count, len(NAMES)))
+    numbers[0] = -1.0  # each may be negative, and counts by itself
     root = 0.5 + (numbers - 3.0) @ np.array([0.05, -0.02, 0.0, 0.01, 0.0, 0.03]) + rng.normal(0, noise, count)
     return numbers, np.maximum(root, 0) ** 2, [f"person-{i % 10}" for i in range(count)]
 
@@ -99,3 +100,21 @@ def test_one_person_alone_is_refused():
 
     with pytest.raises(ValueError, match="at least two"):
         fit_harm(NAMES, numbers, harm, [["somebody"] * len(harm)])
+
+
+def test_a_number_that_is_never_negative_counts_by_its_logarithm():
+    rng = np.random.default_rng(3)
+    numbers = np.exp(rng.normal(0, 2, (200, 1)))
+    roots = 0.5 + 0.1 * np.log(numbers[:, 0] + 0.05 * np.median(numbers))
+    fitted = fit_harm(("variance",), numbers, roots**2, [[str(i % 5) for i in range(200)]])
+
+    for number in (0.1, 1.0, 20.0):
+        expected = (0.5 + 0.1 * np.log(number + 0.05 * np.median(numbers))) ** 2
+        assert expected == pytest.approx(fitted.expect({"variance": number}), abs=0.01)
+
+
+def test_what_was_never_above_zero_says_nothing():
+    numbers, harm, people = images()
+    idle = np.column_stack([numbers, np.zeros(len(harm))])
+
+    np.testing.assert_allclose(left_out(idle, harm, people), left_out(numbers, harm, people))

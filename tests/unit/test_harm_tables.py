@@ -10,6 +10,7 @@ from models.statistics.harm import left_out
 from training.evaluation.harm_choice import LOOKS, told_by
 from training.evaluation.harm_images import Images
 from training.evaluation.harm_tables import aurc, tables
+from training.evaluation.presence_tables import NAMES
 
 FAMILIES = ("clean", "noise published", "noise coloured", "motion drift")
 
@@ -37,6 +38,8 @@ def write_table(path, people=6, seed=0):
                     "fact:feature distance": 1 + a,
                     "uncertainty": a + 0.1 * rng.standard_normal(),
                     "entropy": b + 0.1 * rng.standard_normal(),
+                    **{name: a * (name == artefact) for name in NAMES},
+                    **{f"presence of {name}": a * (name == artefact) for name in NAMES},
                     "snr": rng.random(),
                     "cnr": a + number,
                 }
@@ -53,7 +56,7 @@ def images(tmp_path):
 
 
 def test_what_is_only_compared_is_no_number_of_the_regression(images):
-    assert ("uncertainty", "entropy", "snr", "cnr") == images.names
+    assert {"uncertainty", "entropy", "snr", "cnr", "presence of noise"} <= set(images.names)
     assert {"rival:efc", "fact:feature distance"} == set(images.beside)
 
 
@@ -127,3 +130,4 @@ def test_every_table_is_printed(images, monkeypatch):
     assert "48 images of 6 people" in text
     assert "| motion drift | 12 |" in text
     assert "| efc |" in text
+    assert "| the bundle's presence |" in text

@@ -57,7 +57,7 @@ def test_scalp_is_what_is_bright_around_the_brain():
 @pytest.mark.parametrize(
     ("settings", "why"),
     [
-        ({"farthest": dict.fromkeys(DISTANCES, 0.0)}, "unlike every head"),
+        ({"farthest": dict.fromkeys(DISTANCES, 0.0)}, "unlike nearly every head"),
         ({"largest_cut_cm2": -1.0}, "no whole head"),
         ({"least_scalp": 1.1}, "extracted"),
     ],

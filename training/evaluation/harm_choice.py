@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from models.statistics.harm import SIDE, expect, left_out
 from models.statistics.uncertainty import conformal_limit
-from training.evaluation.harm import CLEAN, FACT
+from training.evaluation.harm import CLEAN
 from training.evaluation.harm_images import Images
 
 Numbers = npt.NDArray[np.float64]
@@ -16,27 +16,15 @@ Numbers = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """``distances``: reads how far the head lies from every known one, too; ``clean``: weight of a clean image.
+    """``clean``: weight of a clean image; ``root``: the square root of the harm is regressed on."""
 
-    ``root``: the square root of the harm is what is linear in the numbers, and has the interval.
-    """
-
-    distances: bool
     clean: float
     root: bool
 
     @property
     def name(self) -> str:
         """For people."""
-        parts = ["distances" if self.distances else "", f"clean x {self.clean:g}", "root" if self.root else ""]
-        return " + ".join(filter(None, parts))
-
-    def numbers(self, images: Images) -> Numbers:
-        """(N, F)."""
-        if not self.distances:
-            return images.numbers
-        far = [np.log(values) for name, values in images.beside.items() if name.startswith(FACT) and "distance" in name]
-        return np.column_stack([images.numbers, *far])
+        return f"clean x {self.clean:g}{', root' if self.root else ''}"
 
     def weights(self, images: Images) -> Numbers:
         """(N,)."""
@@ -52,10 +40,7 @@ class Look:
         return np.square(positive) if self.root else positive
 
 
-LOOKS = tuple(
-    Look(distances=distances, clean=clean, root=root)
-    for distances, clean, root in product((False, True), (1.0, 4.0), (False, True))
-)
+LOOKS = tuple(Look(clean=clean, root=root) for clean, root in product((1.0, 2.0, 4.0), (False, True)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +88,7 @@ _LITTLE = 0.1
 
 def _left_out(look: Look, images: Images, *, unseen_families: bool = False) -> Numbers:
     """The target (N,) that is predicted for each of the people by all others."""
-    numbers, target, weights = look.numbers(images), look.target(images.harm), look.weights(images)
+    numbers, target, weights = images.numbers, look.target(images.harm), look.weights(images)
     if not unseen_families:
         return left_out(numbers, target, images.person.tolist(), weights)
     told = np.empty(len(target))
@@ -114,8 +99,8 @@ def _left_out(look: Look, images: Images, *, unseen_families: bool = False) -> N
 
 
 def _expect(look: Look, known: Images, asked: Images, *, unseen_families: bool) -> Numbers:
-    numbers, target, weights = look.numbers(known), look.target(known.harm), look.weights(known)
-    wanted = look.numbers(asked)
+    numbers, target, weights = known.numbers, look.target(known.harm), look.weights(known)
+    wanted = asked.numbers
     if not unseen_families:
         return expect(numbers, target, wanted, weights)
     told = np.empty(len(wanted))

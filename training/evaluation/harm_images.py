@@ -1,6 +1,6 @@
 """The table of judged images as arrays: the numbers that a regression reads, the harm, what is compared with both."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -64,6 +64,21 @@ class Images:
     def column(self, name: str) -> Numbers:
         """One number of every image."""
         return self.beside[name] if name in self.beside else np.asarray(self.numbers[:, self.names.index(name)])
+
+
+def joined(tables: Sequence[Images]) -> Images:
+    """The images of several tables as one."""
+    return Images(
+        names=tables[0].names,
+        numbers=np.concatenate([table.numbers for table in tables]),
+        harm=np.concatenate([table.harm for table in tables]),
+        dice=np.concatenate([table.dice for table in tables]),
+        lost=np.concatenate([table.lost for table in tables]),
+        beside={name: np.concatenate([table.beside[name] for table in tables]) for name in tables[0].beside},
+        person=np.concatenate([table.person for table in tables]),
+        artefact=np.concatenate([table.artefact for table in tables]),
+        family=np.concatenate([table.family for table in tables]),
+    )
 
 
 def _column(rows: list[dict[str, str]], name: str) -> Numbers:

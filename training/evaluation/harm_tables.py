@@ -18,6 +18,7 @@ from models.physics.artefacts import ARTEFACTS
 from training.evaluation.harm import CLEAN, RIVAL
 from training.evaluation.harm_choice import LOOKS, Told, told_by
 from training.evaluation.harm_images import Images
+from training.evaluation.presence_tables import presence_table
 
 Numbers = npt.NDArray[np.float64]
 
@@ -63,6 +64,8 @@ def tables(images: Images) -> Iterator[str]:
             yield _family_line(family, images.family == family, images, both)
     yield ""
     yield _clean_line(images, people)
+    yield ""
+    yield from presence_table(images)
 
 
 def _verdict_table(images: Images, ways: Mapping[str, Told]) -> Iterator[str]:

@@ -1,0 +1,67 @@
+"""How well the artefact is named by a regression on numbers of one image, of people and families it never saw."""
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from models.physics.artefacts import ARTEFACTS
+from models.statistics.presence import Presence, fit_presence, tell
+from training.evaluation.harm import CLEAN
+from training.evaluation.harm_images import Images
+
+Numbers = npt.NDArray[np.float64]
+NAMES = tuple(artefact.value for artefact in ARTEFACTS)
+#: An artefact that costs so much is fully there; a cause above so much is suspected.
+FULLY, SUSPECTED = 0.05, 0.5
+#: An image without an artefact counts as so many.
+CLEAN_WEIGHT = 2.0
+
+
+def fit_causes(images: Images) -> Presence:
+    """The presence of each artefact in such images: those of little harm hold it in part."""
+    return fit_presence(images.names, images.numbers, _shown(images), _weights(images))
+
+
+def _shown(images: Images) -> Mapping[str, Numbers]:
+    part = np.clip(images.harm / FULLY, 0, 1)
+    return {name: np.where(images.artefact == name, part, 0.0) for name in NAMES}
+
+
+def _weights(images: Images) -> Numbers:
+    return np.where(images.artefact == CLEAN, CLEAN_WEIGHT, 1.0)
+
+
+def presence_of(images: Images, *, unseen_families: bool = False) -> Numbers:
+    """What regressions on other people (and other families) say of each image, (N, artefacts)."""
+    told = np.empty((len(images.harm), len(NAMES)))
+    for person in np.unique(images.person):
+        own = images.person == person
+        for family in np.unique(images.family[own]) if unseen_families else ("",):
+            kept = ~own & ((images.family != family) | (family == CLEAN))
+            asked = own & ((images.family == family) | (not family))
+            told[asked] = tell(fit_causes(images.of(kept)), images.numbers[asked])
+    return told
+
+
+def presence_table(images: Images) -> Iterator[str]:
+    """The cause named first where the image lost more than 0.05, and the clean images that are suspected."""
+    ways = {
+        "the bundle's presence": np.column_stack([images.column(f"presence of {name}") for name in NAMES]),
+        "the bundle's variances": np.column_stack([images.column(name) for name in NAMES]),
+        "regression, other people": presence_of(images),
+        "regression, other people, family never seen": presence_of(images, unseen_families=True),
+    }
+    yield f"| cause first, lost > {FULLY} | right | {' | '.join(NAMES)} | clean above {SUSPECTED} |"
+    yield "| --- |" + " ---: |" * (len(NAMES) + 2)
+    for name, told in ways.items():
+        yield f"| {name} | {_cells(images, told)} |"
+
+
+def _cells(images: Images, told: Numbers) -> str:
+    clean = images.artefact == CLEAN
+    hurt = ~clean & (images.harm > FULLY)
+    right = np.asarray(NAMES)[told.argmax(axis=1)] == images.artefact
+    groups = (hurt, *(hurt & (images.artefact == name) for name in NAMES))
+    cells = [f"{right[inside].sum()} of {inside.sum()}" for inside in groups]
+    return " | ".join([*cells, f"{(told[clean].max(axis=1) > SUSPECTED).sum()} of {clean.sum()}"])
