@@ -1,9 +1,11 @@
 """How much memory does a multi-frame object of nearly 2 GiB cost the receiver and the working half?
 
 A head of several echoes as one Enhanced MR object through a whole daemon: refused by its header, judged (its first
-echo), and judged from compressed frames::
+echo), and judged from compressed frames. With 256 slices a volume has 2^26 voxels, the most that is judged. It needs
+DCMTK::
 
     PYTHONPATH=. python benchmarks/large_object.py --gib 1.9
+    PYTHONPATH=. python benchmarks/large_object.py --gib 0.6 --slices 256
 """
 
 import argparse
@@ -34,14 +36,14 @@ SIDE = 512
 MIB = 2**20
 
 
-def head() -> tuple[np.ndarray, Lattice]:
-    """The golden head on a fine grid: uint16 (slices, rows, columns), and where it lies."""
+def head(slices: int | None) -> tuple[np.ndarray, Lattice]:
+    """The golden head on a fine grid, of so many slices or its own: uint16 (slices, rows, columns); where it lies."""
     (volume,) = read_volumes(golden_datasets())
     voxels = volume.still
-    across = [np.arange(SIDE) * count // SIDE for count in voxels.shape[:2]]
-    fine = voxels[np.ix_(*across, np.arange(voxels.shape[2]))]
+    sides = SIDE, SIDE, slices or voxels.shape[2]
+    fine = voxels[np.ix_(*(np.arange(side) * count // side for side, count in zip(sides, voxels.shape, strict=True)))]
     noise = np.random.default_rng(0).integers(0, 8, fine.shape)
-    steps = np.linalg.norm(volume.affine[:3, :3], axis=0) * [voxels.shape[0] / SIDE, voxels.shape[1] / SIDE, 1]
+    steps = np.linalg.norm(volume.affine[:3, :3], axis=0) * np.divide(voxels.shape, sides)
     axes = np.diag([-1, -1, 1]) @ volume.affine[:3, :3] / np.linalg.norm(volume.affine[:3, :3], axis=0)
     lattice = Lattice(columns=1, rows=1, slices=fine.shape[2], spacing=tuple(steps), rotation=axes)
     scale = 4000 / fine.max()
@@ -108,8 +110,10 @@ def main() -> None:
     """Print a line an object."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--gib", type=float, default=1.9)
-    gib = options.parse_args().gib
-    voxels, lattice = head()
+    options.add_argument("--slices", type=int, help="instead of the golden head's own")
+    chosen = options.parse_args()
+    gib = chosen.gib
+    voxels, lattice = head(chosen.slices)
     plain = [image.tobytes() for image in voxels]
     small = [_compressed(image) for image in voxels]
     print("| object | frames | MiB | answer | seconds | receiver, peak MiB | working half, before and peak MiB |")
