@@ -44,6 +44,8 @@ _COMMANDS = {
     "spool": "list, export and prune what was received",
     "batch": "judge every series below a folder; killed, it goes on; on PostgreSQL many machines share it",
     "calibrate": "learn this site's own references from accepted series",
+    "users": "list, add and remove those who may log in to the page",
+    "audit": "tell who saw, answered, changed and exported what",
     "push": "send series as a scanner does, to any receiver",
     "demo": "daemon, archive and scanner on this machine, four series, one line each",
 }

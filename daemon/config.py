@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import tomli
 
+from daemon.core.access import AccessSettings
 from daemon.core.bounds import AeTitle, FreePort, Host, Name, NotEmpty, OneOf, PlainName, Range, Url
 from daemon.core.completion import Patience
 from daemon.core.errors import ConfigError
@@ -159,6 +160,7 @@ class Settings:
     engine: EngineSettings = field(default_factory=default_engine)
     judgement: JudgementSettings = field(default_factory=JudgementSettings)
     web: WebSettings = field(default_factory=WebSettings)
+    access: AccessSettings = field(default_factory=AccessSettings)
     destinations: tuple[Outlet, ...] = ()
     alerts: AlertSettings = field(default_factory=AlertSettings)
 
@@ -283,6 +285,8 @@ def _contradictions(settings: Settings) -> Iterator[str]:
         yield f"destinations: two have one name, '{name}': name each differently"
     if settings.web.host in _EVERYWHERE and not settings.hosts:
         yield "web.hosts: empty, while web.host is every address: list the names and addresses that people use"
+    if settings.access.proxy_header and not settings.access.proxies:
+        yield "access.proxies: empty, while access.proxy_header is set: list the addresses of your proxies"
     for (key, one), (other_key, other) in combinations(settings.ports.items(), 2):
         if one.port == other.port != 0 and _meet(one.host, other.host):
             yield f"{other_key} is {other.port}, as {key} is: give each a port of its own"

@@ -1,8 +1,16 @@
 """The page of a running daemon: what it shows, and where it listens."""
 
+import hmac
+
 from daemon.assembly import Assembling
 from daemon.config import Settings
+from daemon.core.access import is_loopback
+from daemon.edge.access.audit import Audit
+from daemon.edge.access.sessions import Sessions
+from daemon.edge.access.users import Users
 from daemon.edge.supervisor import Supervisor
+from daemon.edge.telemetry.site_key import site_key
+from daemon.edge.web.access import Gate
 from daemon.edge.web.board import ExamBoard, Kept, SupervisedBoard
 from daemon.edge.web.server import Address
 from daemon.edge.web.sources import Ready, Sources
@@ -24,7 +32,19 @@ def sources_of(
     return Sources(
         board=SupervisedBoard(board, supervisor),
         answers=stores.answers,
+        gate=_gate(settings, stores),
         ready=ready,
         notices=notices,
         language=settings.language,
+    )
+
+
+def _gate(settings: Settings, stores: Stores) -> Gate:
+    return Gate(
+        settings=settings.access,
+        users=Users(stores.engine),
+        sessions=Sessions(stores.engine, settings.access),
+        audit=Audit(stores.engine),
+        secret=hmac.digest(site_key(settings.site_key), b"sessions", "sha256"),
+        local=is_loopback(settings.web.host),
     )

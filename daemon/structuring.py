@@ -14,6 +14,7 @@ from cattrs import BaseValidationError, Converter, ForbiddenExtraKeysError, tran
 from cattrs.cols import list_structure_factory, mapping_structure_factory
 from cattrs.gen import make_dict_structure_fn
 
+from daemon.core.access import LocalRole, Role
 from daemon.core.bounds import OneOf
 from daemon.core.errors import ConfigError
 from daemon.core.exams import PatientHint
@@ -194,7 +195,7 @@ for _kind in _WORDS:
     _CONVERTER.register_structure_hook(_kind, _scalar)
 _CONVERTER.register_structure_hook(Path, lambda value, _: _path(value))
 _CONVERTER.register_structure_hook(IPv4Network | IPv6Network, lambda value, _: _network(value))
-for _words_of in (Rule, ReportKind, State, Language, PatientHint):
+for _words_of in (Rule, ReportKind, State, Language, PatientHint, Role, LocalRole):
     _CONVERTER.register_structure_hook(_words_of, _word(_words_of))
 _CONVERTER.register_structure_hook_factory(is_dataclass)(_table)
 _CONVERTER.register_structure_hook_factory(_made_from(tuple, frozenset))(_list)

@@ -1,6 +1,7 @@
 """What commands' options share: bounds as the configuration has them, and where the configuration is."""
 
 import argparse
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args
@@ -24,3 +25,11 @@ def within(wanted: Any) -> Callable[[str], Any]:  # noqa: ANN401 - any Annotated
 def add_config(parser: argparse.ArgumentParser, default: str | None = argparse.SUPPRESS) -> None:
     """Let ``parser`` take the configuration; where it is not given here, what stands in front holds."""
     parser.add_argument("--config", type=Path, default=default, help="scanside.toml; the defaults without it")
+
+
+def since_s(text: str) -> float:
+    """An argparse type: a time back from now, such as 90m, 12h or 7d, in seconds."""
+    told = re.fullmatch(r"(\d{1,6})([mhd])", text)
+    if told is None:
+        raise argparse.ArgumentTypeError("write a number and m, h or d, such as 7d")
+    return float(told[1]) * {"m": 60.0, "h": 3600.0, "d": 86_400.0}[told[2]]

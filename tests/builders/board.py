@@ -8,12 +8,20 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+import sqlalchemy as sa
+from argon2 import PasswordHasher
 from PIL import Image
 
+from daemon.core.access import AccessSettings
 from daemon.core.card import Answer, Card
 from daemon.core.errors import Reason
 from daemon.core.exams import Exam, ExamView, arrange
 from daemon.core.values import Stage, State, Verdict
+from daemon.edge.access.audit import Audit
+from daemon.edge.access.sessions import Sessions
+from daemon.edge.access.users import Users
+from daemon.edge.database.schema import METADATA
+from daemon.edge.web.access import Gate
 from daemon.edge.web.sources import Sources
 
 
@@ -84,8 +92,24 @@ class MemoryBoard:
 
 
 def sources(board: MemoryBoard, obstacles: Sequence[str] = (), **more: object) -> Sources:
-    """What a page over this board shows."""
-    return Sources(board=board, answers=board, ready=lambda: obstacles, **more)  # type: ignore[arg-type]
+    """What a page over this board shows, to whoever is at this machine unless there is another ``gate``."""
+    shown = {"gate": gate(), **more}
+    return Sources(board=board, answers=board, ready=lambda: obstacles, **shown)  # type: ignore[arg-type]
+
+
+def gate(*, loopback: bool = True, **settings: object) -> Gate:
+    """Who comes in, over a database in memory; passwords are cheap to try."""
+    engine = sa.create_engine("sqlite://", poolclass=sa.StaticPool, connect_args={"check_same_thread": False})
+    METADATA.create_all(engine)
+    access = AccessSettings(**settings)  # type: ignore[arg-type]
+    return Gate(
+        settings=access,
+        users=Users(engine, PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)),
+        sessions=Sessions(engine, access),
+        audit=Audit(engine),
+        secret=b"secret",
+        local=loopback,
+    )
 
 
 ACCEPT = Verdict(state=State.ACCEPT, action="Go on with the next series.", rating=4)

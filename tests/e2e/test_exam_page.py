@@ -165,7 +165,7 @@ def test_the_page_speaks_german_where_it_is_told_to(chrome, board):
 def test_only_a_page_of_ours_can_answer(board, headers, status):
     with start(board) as server:
         url = f"http://127.0.0.1:{server.port}"
-        token = httpx.get(f"{url}/cards").json()["csrf"]
+        token = httpx.get(f"{url}/me").json()["token"]
         sent = {name: value.replace("TOKEN", token) for name, value in headers.items()}
         answer = httpx.post(f"{url}/cards/one/answer", json={"choice": "wrong", "revision": 1}, headers=sent)
 
@@ -192,7 +192,7 @@ def test_only_a_page_of_ours_can_answer(board, headers, status):
 def test_an_answer_that_makes_no_sense_is_refused_and_keeps_nothing(board, card_id, sent, status):
     with start(board) as server:
         url = f"http://127.0.0.1:{server.port}"
-        token = httpx.get(f"{url}/cards").json()["csrf"]
+        token = httpx.get(f"{url}/me").json()["token"]
         headers = {"X-Scanside-Token": token, "Content-Type": "application/json"}
         answer = httpx.post(f"{url}/cards/{card_id}/answer", content=json.dumps(sent), headers=headers)
         kept = board.scanner("MR 1").cards[0].answer

@@ -233,6 +233,24 @@ def _pasts(connection: sa.Connection) -> None:
     connection.exec_driver_sql("CREATE INDEX pasts_protocol ON pasts (scanner, protocol, judged_at)")
 
 
+def _access(connection: sa.Connection) -> None:
+    """13: users, their sessions, and the trail of what people did."""
+    number = "SERIAL" if connection.dialect.name == "postgresql" else "INTEGER"
+    connection.exec_driver_sql(
+        "CREATE TABLE users (name TEXT NOT NULL PRIMARY KEY, role TEXT NOT NULL, password TEXT NOT NULL)"
+    )
+    connection.exec_driver_sql(
+        "CREATE TABLE sessions (digest TEXT NOT NULL PRIMARY KEY, name TEXT NOT NULL, began_at FLOAT NOT NULL, "
+        "seen_at FLOAT NOT NULL)"
+    )
+    connection.exec_driver_sql("CREATE INDEX ix_sessions_name ON sessions (name)")
+    connection.exec_driver_sql(
+        f"CREATE TABLE audit (id {number} NOT NULL PRIMARY KEY, at FLOAT NOT NULL, who TEXT NOT NULL, "
+        "address TEXT NOT NULL, deed TEXT NOT NULL, subject TEXT NOT NULL)"
+    )
+    connection.exec_driver_sql("CREATE INDEX ix_audit_at ON audit (at)")
+
+
 _STEPS: tuple[Callable[[sa.Connection], None], ...] = (
     _unnumbered,
     _outbox,
@@ -246,6 +264,7 @@ _STEPS: tuple[Callable[[sa.Connection], None], ...] = (
     _reasons,
     _exams,
     _pasts,
+    _access,
 )
 
 

@@ -160,6 +160,31 @@ answers = sa.Table(
     sa.Column("answered_by", Words, nullable=False),
     sa.Column("answered_at", sa.Float, nullable=False),
 )
+users = sa.Table(
+    "users",
+    METADATA,
+    sa.Column("name", Words, primary_key=True),
+    sa.Column("role", Words, nullable=False),  # core.access.Role
+    sa.Column("password", Words, nullable=False),  # as Argon2id has it
+)
+sessions = sa.Table(
+    "sessions",
+    METADATA,
+    sa.Column("digest", Words, primary_key=True),  # of what the browser holds
+    sa.Column("name", Words, nullable=False, index=True),
+    sa.Column("began_at", sa.Float, nullable=False),
+    sa.Column("seen_at", sa.Float, nullable=False),
+)
+audit = sa.Table(
+    "audit",
+    METADATA,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("at", sa.Float, nullable=False, index=True),
+    sa.Column("who", Words, nullable=False),
+    sa.Column("address", Words, nullable=False),
+    sa.Column("deed", Words, nullable=False),  # core.access.Deed
+    sa.Column("subject", Words, nullable=False),
+)
 changes = sa.Table(
     "changes",
     METADATA,

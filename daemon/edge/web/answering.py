@@ -2,60 +2,54 @@
 
 import asyncio
 import re
-import secrets
 import time
+from functools import partial
 from typing import Any, Final
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
+from daemon.core.access import Deed, Role
 from daemon.core.card import Answer, Choice
 from daemon.core.ports import AnswerBook
-from daemon.edge.web.guards import is_same_site
+from daemon.edge.web.access import Login
 
-#: The header in which a page of ours says the token that only our own pages can read.
-CSRF_HEADER: Final = "x-scanside-token"
 _CARD_ID: Final = re.compile(r"[0-9A-Za-z_-]{1,64}")
 _REASON_MAX: Final = 200
 _REVISION_MAX: Final = 1_000_000
 
 
 class Answering:
-    """Keeps answers to the verdicts of cards.
+    """Keeps answers to the verdicts of cards; ``login`` says who gives them."""
 
-    Attributes:
-        token: What pages are told, and send with every answer: another site's page cannot read it.
-    """
-
-    def __init__(self, answers: AnswerBook) -> None:
+    def __init__(self, answers: AnswerBook, login: Login) -> None:
         self._answers = answers
-        self.token = secrets.token_urlsafe(24)
+        self._login = login
 
     async def answer(self, request: Request) -> Response:
         """Keep an answer: ``{"choice": ..., "revision": 1, "reason": ""}``; no choice takes it back."""
-        if not is_same_site(request.headers) or not self._is_ours(request):
-            return PlainTextResponse("answer from the page itself: load it again\n", 403)
+        if refusal := await self._login.refuse(request, Role.RADIOGRAPHER):
+            return refusal
         card_id = request.path_params["card_id"]
         try:
-            asked = _asked(await request.json())
+            choice, revision, reason = _asked(await request.json())
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             return PlainTextResponse("choose one of the answers\n", 400)
-        known = bool(_CARD_ID.fullmatch(card_id)) and await asyncio.to_thread(self._keep, card_id, *asked)
-        return JSONResponse({"kept": True}) if known else PlainTextResponse("no such card\n", 404)
+        by = request.scope["visitor"].name
+        keep = partial(self._keep, card_id, choice, revision, by=by, reason=reason)
+        kept = bool(_CARD_ID.fullmatch(card_id)) and await asyncio.to_thread(keep)
+        if not kept:
+            return PlainTextResponse("no such card\n", 404)
+        await self._login.note(request, Deed.ANSWERED if choice else Deed.TOOK_BACK, card_id)
+        return JSONResponse({"kept": True})
 
-    def _is_ours(self, request: Request) -> bool:
-        return secrets.compare_digest(request.headers.get(CSRF_HEADER, "").encode(), self.token.encode())
-
-    def _keep(self, card_id: str, choice: Choice | None, revision: int, reason: str) -> bool:
-        by, at = "console", time.time()
+    def _keep(self, card_id: str, choice: Choice | None, revision: int, *, by: str, reason: str) -> bool:
         state = self._answers.judged(card_id, revision)
         if state is None:
             return False
-        if choice is None:
-            taken_back = Answer(choice=Choice.WRONG, state=state, reason="", by=by, at=at)
-            self._answers.take_back(card_id, revision, taken_back)
-        else:
-            self._answers.give(card_id, revision, Answer(choice=choice, state=state, reason=reason, by=by, at=at))
+        answer = Answer(choice=choice or Choice.WRONG, state=state, reason=reason, by=by, at=time.time())
+        keep = self._answers.give if choice else self._answers.take_back
+        keep(card_id, revision, answer)
         return True
 
 

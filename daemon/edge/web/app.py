@@ -15,6 +15,7 @@ from importlib.resources import files
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
+from starlette.middleware.sessions import SessionMiddleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
@@ -22,6 +23,7 @@ from starlette.types import ASGIApp
 
 from daemon.core.ports import Board
 from daemon.core.words import Language, words_of
+from daemon.edge.web.access import Access, Login
 from daemon.edge.web.answering import Answering
 from daemon.edge.web.sources import Sources
 from daemon.edge.web.stream import Streams
@@ -31,6 +33,7 @@ _FILES = {
     "/page.css": ("page.css", "text/css"),
     "/page.js": ("page.js", "text/javascript"),
     "/answers.js": ("answers.js", "text/javascript"),
+    "/login.js": ("login.js", "text/javascript"),
     "/icon.svg": ("icon.svg", "image/svg+xml"),
     "/rescan.wav": ("rescan.wav", "audio/wav"),
 }
@@ -40,21 +43,33 @@ _PAGES = ("/", "/scanners/{name:path}", "/exams/{exam_id}")
 
 def make_app(sources: Sources, registry: CollectorRegistry, stopping: threading.Event) -> ASGIApp:
     """The ASGI application; streams end when ``stopping`` is set."""
-    answering = Answering(sources.answers)
-    streams = Streams(sources, stopping, {"page": _token(), "csrf": answering.token})
+    login = Login(sources.gate)
+    answering = Answering(sources.answers, login)
+    streams = Streams(sources, stopping, {"page": _token()}, login)
     routes = [
         *(Route(path, _static("index.html", "text/html")) for path in _PAGES),
         *(Route(path, _static(name, media_type)) for path, (name, media_type) in _FILES.items()),
         Route("/words.js", _words(sources.language)),
         Route("/cards", streams.snapshot),
         Route("/events", streams.events),
+        Route("/me", login.me),
+        Route("/login", login.log_in, methods=["POST"]),
+        Route("/logout", login.log_out, methods=["POST"]),
         Route("/cards/{card_id}/answer", answering.answer, methods=["POST"]),
         Route("/pictures/{card_id}.png", _pictures(sources.board)),
         Route("/metrics", _metrics_of(registry)),
         Route("/livez", _live),
         Route("/readyz", _readiness(sources)),
     ]
-    return Starlette(routes=routes)
+    settings, secret = sources.gate.settings, sources.gate.secret.hex()
+    return SessionMiddleware(
+        Access(Starlette(routes=routes), sources.gate),
+        secret,
+        "scanside",
+        max_age=int(settings.session_s),
+        same_site="strict",
+        https_only=settings.secure_cookie,
+    )
 
 
 def make_metrics_app(registry: CollectorRegistry) -> ASGIApp:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from daemon.core.ports import AnswerBook, Board
 from daemon.core.words import Language
+from daemon.edge.web.access import Gate
 
 #: Sentences for people; empty where there is nothing to say.
 Ready = Callable[[], Sequence[str]]
@@ -14,12 +15,13 @@ Ready = Callable[[], Sequence[str]]
 class Sources:
     """Everything behind the page; asked from several threads, and often.
 
-    ``ready``: what keeps the daemon from judging series; ``notices``: what somebody should know besides; ``language``:
-    of the page's own words.
+    ``gate``: who comes in; ``ready``: what keeps the daemon from judging series; ``notices``: what somebody should know
+    besides; ``language``: of the page's own words.
     """
 
     board: Board
     answers: AnswerBook
+    gate: Gate
     ready: Ready
     notices: Ready = tuple
     language: Language = Language.ENGLISH

@@ -9,6 +9,8 @@ from typing import Final, NamedTuple
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 
+from daemon.core.access import Deed
+from daemon.edge.web.access import Login
 from daemon.edge.web.sources import Sources
 from daemon.edge.web.view import EARLIER_MAX, Scope, Shown, render_snapshot
 
@@ -34,7 +36,8 @@ class Streams:
     ``told``: what is told with each besides.
     """
 
-    def __init__(self, sources: Sources, stopping: threading.Event, told: Mapping[str, str]) -> None:
+    def __init__(self, sources: Sources, stopping: threading.Event, told: Mapping[str, str], login: Login) -> None:
+        self._login = login
         self._board = sources.board
         self._ready = sources.ready
         self._notices = sources.notices
@@ -47,12 +50,14 @@ class Streams:
     async def snapshot(self, request: Request) -> Response:
         """What a page shows, once."""
         scope = _scope(request)
+        await self._note(request)
         return Response(await asyncio.to_thread(self._render, scope, None), media_type="application/json")
 
     async def events(self, request: Request) -> Response:
         """Server-sent events (WHATWG HTML, 9.2): each message is a whole snapshot."""
         if self._streams >= STREAMS_MAX:
             return PlainTextResponse("too many pages are open\n", 503, {"Retry-After": "10"})
+        await self._note(request)
         return StreamingResponse(self._messages(_scope(request)), media_type="text/event-stream")
 
     async def _messages(self, scope: Scope) -> AsyncIterator[str]:
@@ -67,6 +72,11 @@ class Streams:
                 await asyncio.sleep(TICK_S)
         finally:
             self._streams -= 1
+
+    async def _note(self, request: Request) -> None:
+        scope = _scope(request)
+        shown = f"exam {scope.exam}" if scope.exam else f"scanner {scope.scanner}" if scope.scanner else "all scanners"
+        await self._login.note(request, Deed.SAW, shown)
 
     def _render(self, scope: Scope, version: int | None) -> str:
         with self._lock:

@@ -10,17 +10,19 @@ const setting = {
 let blocked = false; // the browser plays nothing before somebody touched the page
 
 const holds = ({ answer, verdict }) => Boolean(answer && verdict && answer.state === verdict.state);
+const may = () => Boolean(me) && me.role !== "viewer";
 const asks = (card) => answered(card) && !card.superseded && REASONED.has(card.verdict.state);
 
 function fill_answer(item, card) {
   const given = holds(card) && asks(card), choices = find(".choices", item);
-  const open = asks(card) && (!given || changing === card.card_id);
+  const open = may() && asks(card) && (!given || changing === card.card_id);
   choices.hidden = !open;
   choices.setAttribute("aria-label", say("answer"));
   [...choices.querySelectorAll("button")].forEach((button, n) => {
     button.textContent = `${n + 1} ${say(button.dataset.choice)}`;
   });
   find(".given", item).hidden = !given || open;
+  find(".given button", item).hidden = !may();
   if (!given) return;
   const { choice, by, at, reason } = card.answer;
   const words = say("answered", say(choice), by, short(at));
@@ -44,10 +46,10 @@ function change(card_id) {
 
 async function give(card_id, choice) {
   const card = cards.find((one) => one.card_id === card_id);
-  if (!card || !asks(card)) return;
+  if (!card || !asks(card) || !may()) return;
   const input = find("input", item_of(card));
   const body = JSON.stringify({ choice, revision: card.revision, reason: input.value });
-  const headers = { "Content-Type": "application/json", "X-Scanside-Token": csrf };
+  const headers = { "Content-Type": "application/json", "X-Scanside-Token": me.token };
   try {
     const kept = await fetch(`/cards/${encodeURIComponent(card_id)}/answer`, { method: "POST", headers, body });
     if (!kept.ok) throw new Error((await kept.text()).trim());
@@ -119,5 +121,9 @@ addEventListener("DOMContentLoaded", () => {
     label();
   };
   find("#keys").onclick = () => { setting.flip("keys"); label(); };
+  find("#leave").onclick = async () => {
+    await fetch("/logout", { method: "POST", headers: { "X-Scanside-Token": me.token } });
+    location.reload();
+  };
   label();
 });

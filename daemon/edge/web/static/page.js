@@ -14,7 +14,7 @@ const say = (key, ...values) => values.reduce((said, value) => said.replace("{}"
 const clock = (ms) => new Date(ms).toLocaleTimeString(WORDS.language, { hour12: false });
 const short = (seconds) => clock(seconds * 1000 - lag).slice(0, 5);
 
-let source, page, csrf, enlarged; // enlarged: the card whose picture is open
+let source, page, me, enlarged; // enlarged: the card whose picture is open
 const started = Date.now();
 let tried = 0, heard = 0, lag = 0; // milliseconds of this machine's clock; lag: how far the daemon's is ahead
 let cards = [], shadow = false;
@@ -190,7 +190,7 @@ function fill_timeline(list, own, exam) {
 
 function show(snapshot) {
   if (page && page !== snapshot.page) location.reload();
-  ({ page, csrf, cards } = snapshot);
+  ({ page, cards } = snapshot);
   shadow = Boolean(snapshot.shadow);
   lag = snapshot.now * 1000 - Date.now();
   const focused = document.activeElement;
@@ -238,7 +238,17 @@ function lose() {
   document.title = `${say("lost_title")} | Scanside`;
 }
 
+// Who looks at this page; without a session any more, the page asks for a new one.
+async function greet() {
+  const answer = await fetch("/me");
+  if (answer.status === 401) return location.reload();
+  me = await answer.json();
+  text("#leave", me.session ? say("log_out", me.name) : "");
+  cards.forEach((card) => { if (item_of(card)) fill_answer(item_of(card), card); });
+}
+
 function connect() {
+  greet().catch(() => {});
   if (source) source.close();
   tried = Date.now();
   source = new EventSource(`/events${asked}`);
