@@ -1,13 +1,14 @@
 """One alert to one target: accepted, or an error that says so, within bounds."""
 
 import socket
+import threading
 
 import pytest
 from builders.http import http_target
 
 from daemon.core.errors import ConfigError, DeliveryFailed
 from daemon.core.values import State, Verdict
-from daemon.edge.delivery.notifier import Alert, Notifier, compose_alert, make_notifiers
+from daemon.edge.delivery.notifier import HANGING_MAX, Alert, Notifier, compose_alert, make_notifiers
 
 RESCAN = Verdict(
     state=State.RESCAN, cause="motion", cause_word="Motion", action="Repeat the series; the patient moved."
@@ -70,6 +71,18 @@ def test_a_target_that_drips_its_answer_is_given_up_while_it_still_drips() -> No
             Notifier("alert-1", target.url, timeout_s=0.2).send(ALERT)
 
         assert not target.answer.is_set()
+
+
+def test_a_target_that_hangs_holds_a_few_threads_however_often_it_is_tried() -> None:
+    with http_target(drips=True) as target:
+        notifier = Notifier("alert-1", target.url, timeout_s=0.1)
+        before = threading.active_count()
+        for _ in range(20):
+            with pytest.raises(DeliveryFailed, match="alert-1"):
+                notifier.send(ALERT)
+
+        assert len(target.received) <= HANGING_MAX
+        assert threading.active_count() - before <= 3 * HANGING_MAX  # ours, and those of the target
 
 
 def test_no_error_shows_the_secrets_of_a_url() -> None:

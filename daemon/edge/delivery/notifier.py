@@ -9,11 +9,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from apprise import Apprise, AppriseAsset, NotifyFormat, NotifyType
+from apprise.apprise import abandoned_call_descriptions
 
 from daemon.core.errors import ConfigError, DeliveryFailed
 from daemon.core.values import State, Verdict
 
 TIMEOUT_S = 10.0
+#: Attempts that may hang at one target at once.
+HANGING_MAX = 3
 _DESCRIPTION_LENGTH_MAX = 64
 
 
@@ -78,8 +81,11 @@ class Notifier:
         """Send one alert, once.
 
         Raises:
-            DeliveryFailed: the target did not accept it in time; Apprise does not tell whether it ever will.
+            DeliveryFailed: the target did not accept it in time, or attempts before still hang there; Apprise does not
+                tell whether it ever will.
         """
+        if self._hanging() >= HANGING_MAX:
+            raise DeliveryFailed(f"{self.name}: attempts before still hang there: check the service")
         result = self._apprise.notify(
             title=alert.title,
             body=alert.body,
@@ -89,6 +95,11 @@ class Notifier:
         )
         if not result:
             raise DeliveryFailed(f"{self.name}: alert not accepted ({result.status.name.lower()}): check the service")
+
+    def _hanging(self) -> int:
+        """How many attempts Apprise has left behind in a thread each, which nobody can end."""
+        own = {f"({service.url(privacy=True)})" for service in self._apprise}
+        return sum(any(told.endswith(place) for place in own) for told in abandoned_call_descriptions())
 
 
 def target_names(urls: Sequence[str]) -> tuple[str, ...]:

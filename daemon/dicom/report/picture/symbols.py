@@ -1,69 +1,86 @@
-"""One symbol a verdict, told apart by shape alone: a tick, an exclamation mark, a circular arrow, a question mark."""
+"""One symbol a verdict, told apart by shape alone: the page's own.
 
-from collections.abc import Callable, Mapping
+A tick in a circle, an exclamation mark in a triangle, a cross in an octagon, a dash in a broken square. Coordinates are
+those of the page's drawings (``edge/web/static/index.html``): a square of 64 units, strokes of 6.
+"""
+
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
+import numpy as np
 from PIL import Image, ImageDraw
 
 from daemon.core.values import State
-from daemon.dicom.report.picture.palette import Band, Colour
+from daemon.dicom.report.picture.palette import Band
 
 _OVERSAMPLING: Final = 4
+_UNITS: Final = 64
+_STROKE: Final = 6.0
+_DOT: Final = 4.0
 
-Pen = Callable[[ImageDraw.ImageDraw, float, Colour], None]
+Points = Sequence[tuple[float, float]]
 
 
 def draw_symbol(state: State, band: Band, side: int) -> Image.Image:
-    """The symbol of ``state`` in a disc of the text's colour on the band's ground, RGB (side, side)."""
+    """The symbol of ``state`` in the colour of the band's text on its ground, RGB (side, side)."""
     size = side * _OVERSAMPLING
     picture = Image.new("RGB", (size, size), band.ground)
     pen = ImageDraw.Draw(picture)
-    pen.ellipse((0, 0, size - 1, size - 1), fill=band.text)
-    _PENS[state](pen, size, band.ground)
+    scale = size / _UNITS
+    for stroke in _STROKES[state]:
+        _draw(pen, [(x * scale, y * scale) for x, y in stroke], scale, band)
     return picture.resize((side, side), Image.Resampling.LANCZOS)
 
 
-def _tick(pen: ImageDraw.ImageDraw, size: float, colour: Colour) -> None:
-    corners = [(0.26 * size, 0.53 * size), (0.43 * size, 0.70 * size), (0.75 * size, 0.33 * size)]
-    pen.line(corners, fill=colour, width=round(0.11 * size), joint="curve")
-    _round_ends(pen, (corners[0], corners[-1]), 0.055 * size, colour)
-
-
-def _exclamation(pen: ImageDraw.ImageDraw, size: float, colour: Colour) -> None:
-    pen.rounded_rectangle((0.44 * size, 0.20 * size, 0.56 * size, 0.60 * size), radius=0.06 * size, fill=colour)
-    pen.ellipse((0.43 * size, 0.67 * size, 0.57 * size, 0.81 * size), fill=colour)
-
-
-def _again(pen: ImageDraw.ImageDraw, size: float, colour: Colour) -> None:
-    """Most of a circle, clockwise, with an arrow head at its end on top."""
-    radius, width, head = 0.29 * size, 0.10 * size, 0.15 * size
-    middle = size / 2
-    box = (middle - radius, middle - radius, middle + radius, middle + radius)
-    pen.arc(box, start=0, end=270, fill=colour, width=round(width))
-    line = middle - radius + width / 2
-    pen.polygon([(middle - 1, line - head), (middle - 1, line + head), (middle + 1.3 * head, line)], fill=colour)
-
-
-def _question(pen: ImageDraw.ImageDraw, size: float, colour: Colour) -> None:
-    width = round(0.11 * size)
-    pen.arc((0.33 * size, 0.20 * size, 0.67 * size, 0.54 * size), start=180, end=450, fill=colour, width=width)
-    pen.rounded_rectangle((0.445 * size, 0.44 * size, 0.555 * size, 0.63 * size), radius=0.05 * size, fill=colour)
-    pen.ellipse((0.43 * size, 0.68 * size, 0.57 * size, 0.82 * size), fill=colour)
-
-
-def _round_ends(
-    pen: ImageDraw.ImageDraw, points: tuple[tuple[float, float], ...], radius: float, colour: Colour
-) -> None:
+def _draw(pen: ImageDraw.ImageDraw, points: Points, scale: float, band: Band) -> None:
+    """One stroke with round ends and corners; a single point is a dot."""
+    width = _STROKE * scale
+    if len(points) > 1:
+        pen.line([*points], fill=band.text, width=round(width))
+    radius = width / 2 if len(points) > 1 else _DOT * scale
     for x, y in points:
-        pen.ellipse((x - radius, y - radius, x + radius, y + radius), fill=colour)
+        pen.ellipse((x - radius, y - radius, x + radius, y + radius), fill=band.text)
 
 
-_PENS: Final[Mapping[State, Pen]] = MappingProxyType(
+def _circle(x: float, y: float, radius: float) -> Points:
+    turns = [2 * np.pi * step / _CORNERS for step in range(_CORNERS + 1)]
+    return [(x + radius * float(np.cos(turn)), y + radius * float(np.sin(turn))) for turn in turns]
+
+
+def _broken_square(near: float, far: float, dash: float, gap: float) -> Sequence[Points]:
+    """The sides of a square in dashes."""
+    sides = [
+        ((near, near), (far, near)),
+        ((far, near), (far, far)),
+        ((far, far), (near, far)),
+        ((near, far), (near, near)),
+    ]
+    return [part for start, end in sides for part in _dashes(start, end, dash, gap)]
+
+
+def _dashes(start: tuple[float, float], end: tuple[float, float], dash: float, gap: float) -> Sequence[Points]:
+    (x0, y0), (x1, y1) = start, end
+    length = abs(x1 - x0) + abs(y1 - y0)
+    across, down = (x1 - x0) / length, (y1 - y0) / length
+    begins = np.arange(0.0, length, dash + gap)
+    ends = np.minimum(begins + dash, length)
+    return [
+        [(x0 + across * a, y0 + down * a), (x0 + across * b, y0 + down * b)]
+        for a, b in zip(map(float, begins), map(float, ends), strict=True)
+    ]
+
+
+_CORNERS: Final = 48
+_STROKES: Final[Mapping[State, Sequence[Points]]] = MappingProxyType(
     {
-        State.ACCEPT: _tick,
-        State.REVIEW: _exclamation,
-        State.RESCAN: _again,
-        State.NOT_ASSESSED: _question,
+        State.ACCEPT: (_circle(32, 32, 27), [(19, 33), (28.5, 42.5), (46, 23.5)]),
+        State.REVIEW: ([(32, 6), (60, 57), (4, 57), (32, 6)], [(32, 26), (32, 40)], [(32, 48.5)]),
+        State.RESCAN: (
+            [(21, 4), (43, 4), (60, 21), (60, 43), (43, 60), (21, 60), (4, 43), (4, 21), (21, 4)],
+            [(22, 22), (42, 42)],
+            [(42, 22), (22, 42)],
+        ),
+        State.NOT_ASSESSED: (*_broken_square(6, 58, 13, 9.7), [(20, 32), (44, 32)]),
     }
 )
