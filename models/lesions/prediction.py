@@ -14,9 +14,9 @@ from models.brain.prediction import Locate, NetworkGrid, cut_about_brain
 from models.graphs import Run
 from models.preprocess import Affine, FloatArray, Grid
 
-#: The graph, and what it takes: images (1, 2, D, H, W), FLAIR and T1, and the five masks (1, channels).
+#: The graph, and what it takes: the FLAIR (1, 1, D, H, W) and seven masks (1, channels).
 GRAPH, FILE = "lesions", "lesions.onnx"
-IMAGES, MASKS = "images", ("mask1", "mask2", "mask3", "mask4", "mask5")
+IMAGES, MASKS = "images", tuple(f"mask{number}" for number in range(1, 8))
 #: What it gives: probability of lesion (1, 1, D, H, W), probabilities of tissues (1, 4, D, H, W).
 OUTPUTS = ("lesion", "tissue")
 #: Voxels darker than this share of the brain's 95th percentile are fluid, and do not tell how bright a brain is.
@@ -31,7 +31,7 @@ CSF, GREY, WHITE = 1, 2, 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
-    """``images`` float32 (1, 2, D, H, W): FLAIR and T1, the latter zero where there is none; on ``grid``.
+    """``images`` float32 (1, 1, D, H, W): the FLAIR, on ``grid``.
 
     ``brain_ml``: how much brain the locator found.
     """
@@ -84,8 +84,7 @@ def prepare(voxels: npt.NDArray[np.floating], affine: Affine, network: NetworkGr
         NoHeadFound: nothing but noise, or less brain than any head has.
     """
     box = cut_about_brain(voxels, affine, network, locate)
-    flair = scaled(box.image, box.brain)
-    images = np.stack([flair, np.zeros_like(flair)])[None]
+    images = scaled(box.image, box.brain)[None, None]
     brain_ml = int(box.brain.sum()) * float(np.prod(box.grid.spacing)) / 1000
     return Prepared(images=images, grid=box.grid, brain_ml=brain_ml)
 

@@ -1,11 +1,9 @@
-"""How FLAIR and T1 show a head with lesions, before a scanner adds anything: white matter is 1.
+"""How FLAIR shows a head with lesions, before a scanner adds anything: white matter is 1.
 
-Measured in twelve people: lesions at 1.3 to 1.9 times white matter in FLAIR and 0.8 to 0.9 in T1, grey matter 0.9 to 1
-with its fluid, fluid 0.24 to 0.50. What is bright and no lesion is drawn too: halos, pale patches, rims of the
+Measured in twelve people: lesions at 1.3 to 1.9 times white matter, grey matter 0.9 to 1 with its fluid, fluid 0.24
+to 0.50. What is bright and no lesion is drawn too: halos, pale patches, rims of the
 ventricles, fluid in motion, scalp and fat.
 """
-
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +12,6 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from training.lesions.anatomy import GRID, SPACING_MM, Anatomy
-from training.synthesis.contrast import draw_contrast
 from training.synthesis.generators import Generators
 from training.synthesis.labelmaps import CSF, GREY, WHITE
 from training.synthesis.random_fields import smooth_field
@@ -24,27 +21,17 @@ _AIR, _CORTEX, _CEREBELLAR, _THALAMUS, _PALLIDUM, _VESSEL = 0, 3, 5, 6, 8, 11
 _KERNEL = 3
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ideal:
-    """What a coil would see: ``flair`` and ``t1``, float32 (i, j, k) on the anatomy's grid."""
-
-    flair: Tensor
-    t1: Tensor
-
-
 @torch.no_grad()
-def draw_ideal(anatomy: Anatomy, lesions: Tensor, generators: Generators) -> Ideal:
-    """The head in both contrasts; ``lesions``: share of each voxel."""
-    flair, lesion = _flair_means(anatomy, generators.host)
-    seen = _seen(anatomy, flair, generators)
+def draw_flair(anatomy: Anatomy, lesions: Tensor, generators: Generators) -> Tensor:
+    """What a coil would see, float32 (i, j, k) on the anatomy's grid; ``lesions``: share of each voxel."""
+    means, lesion = _means(anatomy, generators.host)
+    seen = _seen(anatomy, means, generators)
     seen = _confounded(seen, anatomy, lesions, lesion, generators)
-    bright = _lesion_map(lesions, lesion, generators)
-    t1, dark = _t1_means(anatomy, generators.host)
-    plain = _seen(anatomy, t1, generators)
-    return Ideal(flair=seen + lesions * (bright - seen), t1=plain + lesions * (dark - plain))
+    flair: Tensor = seen + lesions * (_lesion_map(lesions, lesion, generators) - seen)
+    return flair
 
 
-def _flair_means(anatomy: Anatomy, rng: np.random.Generator) -> tuple[npt.NDArray[np.float32], float]:
+def _means(anatomy: Anatomy, rng: np.random.Generator) -> tuple[npt.NDArray[np.float32], float]:
     """The intensity of each class (C,), and of lesions."""
     tissue = anatomy.atlas.table.tissue
     mean = np.zeros(len(tissue))
@@ -63,17 +50,6 @@ def _flair_means(anatomy: Anatomy, rng: np.random.Generator) -> tuple[npt.NDArra
     mean[outside] = (scalp * rng.uniform(0.25, 1))[outside]
     mean[_AIR] = rng.uniform(0, 0.04)
     return mean.astype(np.float32), float(max(rng.uniform(1.25, 2.2), grey + rng.uniform(0.08, 0.3)))
-
-
-def _t1_means(anatomy: Anatomy, rng: np.random.Generator) -> tuple[npt.NDArray[np.float32], float]:
-    table = anatomy.atlas.table
-    mean = np.clip(rng.normal(table.mean[0], table.mean[1]) / 160, 0, None)
-    contrast = draw_contrast(rng)
-    mean[table.tissue == GREY] = contrast.grey * rng.uniform(0.95, 1.2, (table.tissue == GREY).sum())
-    mean[table.tissue == WHITE] = rng.uniform(0.92, 1.05, (table.tissue == WHITE).sum())
-    mean[table.tissue == CSF] = contrast.csf
-    mean[2], mean[_CORTEX], mean[_AIR] = 1, contrast.grey, rng.uniform(0, 0.04)
-    return mean.astype(np.float32), float(rng.uniform(0.45, 0.95))
 
 
 def _seen(anatomy: Anatomy, mean: npt.NDArray[np.float32], generators: Generators) -> Tensor:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from training.lesions.anatomy import GRID, Anatomy, draw_anatomy
 from training.lesions.atlas import Atlas
-from training.lesions.contrast import draw_ideal
+from training.lesions.contrast import draw_flair
 from training.lesions.load import draw_lesions, draw_load_ml
 from training.lesions.scans import draw_corruptions, draw_scanner
 from training.synthesis.generators import Shape, generators_of
@@ -21,17 +21,15 @@ from training.synthesis.labelmaps import GREY
 
 #: The box that is served, and those that training cuts: instance norm sees the share of air.
 BOX: Shape = (80, 96, 80)
-_SIDES = ((64, 80), (80, 96), (64, 80))
+_SIDES = ((64, 64, 80), (80, 80, 96), (64, 64, 80))
 #: Intensities in units of white matter end here: scalp and flow may be much brighter.
 BRIGHTEST = 6.0
 #: The darkest voxel that tells how bright a brain is, as a share of its 95th percentile: no fluid.
 DARKEST = 0.3
-#: How often the T1 is shown.
-_WITH_T1 = 0.3
 
 
 class Example(NamedTuple):
-    """``images`` (1, 2, D, H, W): FLAIR and T1, zeros where there is none.
+    """``images`` (1, 1, D, H, W): the FLAIR.
 
     ``lesions`` (1, 1, ...) and ``tissues`` (1, 4, ...): shares of each voxel.
     """
@@ -103,19 +101,15 @@ def draw_example(
     generators = generators_of(seed, 2, number)
     rng = generators.host
     lesions = draw_lesions(anatomy, draw_load_ml(rng), generators)
-    ideal, scanner = draw_ideal(anatomy, lesions, generators), draw_scanner(rng)
-    flair = scanner.take(ideal.flair, draw_corruptions(corruption_model, rng), generators)
-    t1 = torch.zeros(GRID)
-    if rng.random() < _WITH_T1:
-        t1 = draw_scanner(rng).take(ideal.t1, draw_corruptions(corruption_model, rng), generators)
+    flair, scanner = draw_flair(anatomy, lesions, generators), draw_scanner(rng)
+    image = scanner.take(flair, draw_corruptions(corruption_model, rng), generators)
     brain = anatomy.tissues[GREY:].sum(dim=0) > 0.5
     if rng.random() < 0.25:
-        inside = stripped(anatomy, rng)
-        flair, t1 = flair * inside, t1 * inside
-    images = torch.stack([scaled(image, brain) * float(rng.uniform(0.9, 1.1)) for image in (flair, t1)])
+        image = image * stripped(anatomy, rng)
+    image = scaled(image, brain) * float(rng.uniform(0.9, 1.1))
     part = _cut(box or tuple(int(rng.choice(sides)) for sides in _SIDES), rng)
     return Example(
-        images=images.clamp(0, BRIGHTEST)[:, *part][None].contiguous(),
+        images=image.clamp(0, BRIGHTEST)[part][None, None].contiguous(),
         lesions=scanner.share(lesions)[part][None, None].contiguous(),
         tissues=anatomy.tissues[:, *part][None].contiguous(),
     )

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.nets.lesions import LesionConfig, LesionNet, LesionOutputs, drawn_masks
+from models.nets.lesions import LesionNet, LesionOutputs, drawn_masks
 from training.lesions.atlas import load_atlas
 from training.lesions.examples import Example, Stream
 from training.running.loop import train
-from training.running.run import Learner, RunPlan
+from training.running.run import Learner, RunPlan, load_weights
 from training.synthesis.heads import CorruptionModel
 
 _CROSS_ENTROPY, _TISSUE = 8.0, 0.3
@@ -25,12 +25,14 @@ _CROSS_ENTROPY, _TISSUE = 8.0, 0.3
 class LesionPlan(RunPlan):
     """``data``: the folder with labelmaps/, lesions/ and templates/; ``dropout``: share of the channels.
 
-    ``spoilt``: share of the images in which something goes wrong. ``loss``: see above.
+    ``start``: the judge of a brain bundle, whose trunk and tissues the network begins with. ``spoilt``: share of the
+    images in which something goes wrong. ``loss``: see above.
     """
 
     data: Path
+    start: Path | None = None
     steps: int = 4000
-    peak_rate: float = 2.5e-3
+    peak_rate: float = 1.5e-3
     warm_up: int = 100
     dropout: float = 0.2
     spoilt: float = 0.15
@@ -40,7 +42,10 @@ class LesionPlan(RunPlan):
 def train_lesions(plan: LesionPlan) -> None:
     """Train, or resume where ``plan.run/checkpoint.pt`` left off."""
     torch.manual_seed(plan.seed)
-    config = LesionConfig()
+    begun = LesionNet()
+    config = begun.config
+    if plan.start is not None:
+        load_weights(plan.start, begun, without="lesion.")
     atlas = load_atlas(plan.data, plan.run / "atlas")
     stream = Stream(
         atlas=atlas, seed=plan.seed, corruption_model=CorruptionModel(probability=plan.spoilt, severity=(0.05, 0.8))
@@ -50,7 +55,7 @@ def train_lesions(plan: LesionPlan) -> None:
         terms = objective(network(example.images, drawn_masks(config, plan.dropout)), example)
         return loss_of(terms, plan), terms
 
-    train(Learner(LesionNet(config), plan), plan, stream.batches, descended)
+    train(Learner(begun, plan), plan, stream.batches, descended)
 
 
 def loss_of(terms: dict[str, Tensor], plan: LesionPlan) -> Tensor:
