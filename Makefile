@@ -6,7 +6,7 @@ COMPILE := .venv/tools/bin/uv pip compile --quiet --universal --python-version 3
 	--no-emit-index-url --no-header --no-annotate
 UPGRADE ?=
 # In a process of its own: OpenVINO behind torch's exporter ends the process (docs/log.md).
-EXPORTING := tests/integration/test_training.py
+EXPORTING := tests/integration/test_training.py tests/integration/test_lesion_export.py
 PIP := .venv/bin/pip --disable-pip-version-check --quiet
 
 .PHONY: demo test check lock sbom clean
@@ -16,7 +16,7 @@ demo: .venv/demo
 
 test: .venv/test
 	.ci/check
-	OMP_NUM_THREADS=1 .venv/bin/python -m pytest --numprocesses 2 --max-worker-restart 0 --dist loadfile --durations 30 --ignore $(EXPORTING)
+	OMP_NUM_THREADS=1 .venv/bin/python -m pytest --numprocesses 2 --max-worker-restart 0 --dist loadfile --durations 30 $(addprefix --ignore ,$(EXPORTING))
 	OMP_NUM_THREADS=1 .venv/bin/python -m pytest $(EXPORTING)
 
 check: .venv/test

@@ -1,17 +1,25 @@
-"""python -m export: a bundle from checkpoints; refuses to write one that does not say what torch says."""
+"""python -m export: a bundle from checkpoints; refuses to write one that does not say what torch says.
+
+``python -m export lesions`` makes the bundle of white-matter lesions, anything else the brain's.
+"""
 
 import argparse
+import sys
 from collections.abc import Sequence
 
 from export.brain import ExportPlan, export_brain
+from export.lesions import LesionExportPlan, export_lesion_bundle
 from training.running.options import add_options
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Export the brain bundle and print where it lies and how close it is to torch."""
+    """Export a bundle and print where it lies and how close it is to torch."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    lesions = given[:1] == ["lesions"]
     parser = argparse.ArgumentParser(prog="python -m export", description=__doc__)
-    add_options(parser, ExportPlan)
-    bundle = export_brain(ExportPlan(**vars(parser.parse_args(arguments))))
+    add_options(parser, LesionExportPlan if lesions else ExportPlan)
+    plan = vars(parser.parse_args(given[1:] if lesions else given))
+    bundle = export_lesion_bundle(LesionExportPlan(**plan)) if lesions else export_brain(ExportPlan(**plan))
     print(f"{bundle.folder} {bundle.manifest.version} {bundle.digest[:12]}: {bundle.manifest.parity}")
 
 

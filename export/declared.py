@@ -1,4 +1,4 @@
-"""What all brain bundles declare alike (``brain.toml``), and what the graphs of one declare."""
+"""What all bundles of one method declare alike (``brain.toml``, ``lesions.toml``), and what their graphs declare."""
 
 import tomllib
 from collections.abc import Mapping
@@ -25,7 +25,16 @@ def brain_manifest(measured: Mapping[str, Any]) -> Manifest:
     Raises:
         BundleError: a field is missing, or there is one besides.
     """
-    declared = tomllib.loads(Path(__file__).with_name("brain.toml").read_text())
+    return manifest_of("brain", measured)
+
+
+def manifest_of(kind: str, measured: Mapping[str, Any]) -> Manifest:
+    """The same of any ``kind`` of bundle.
+
+    Raises:
+        BundleError: a field is missing, or there is one besides.
+    """
+    declared = tomllib.loads(Path(__file__).with_name(f"{kind}.toml").read_text())
     return structured({"format": 5, **declared, **measured}, Manifest)
 
 

@@ -1,4 +1,4 @@
-"""torch -> ONNX: the two graphs of a brain bundle, with named inputs and outputs and free sizes."""
+"""torch -> ONNX: the graphs of the bundles, with named inputs and outputs."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,8 +7,10 @@ import torch
 from torch import Tensor, nn
 
 from models.brain.prediction import Outputs
+from models.lesions.prediction import IMAGES, MASKS, OUTPUTS
 from models.nets.judge import Judge
 from models.nets.locator import LOCATOR_TRUNK, Locator
+from training.lesions.network import ServedNet
 
 OPSET = 20
 
@@ -26,11 +28,11 @@ class _Probability(nn.Module):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Signature:
-    """Names of a graph's inputs and outputs, and which sides of each input are free."""
+    """Names of a graph's inputs and outputs, and which sides of each input are free; None where all are fixed."""
 
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
-    shapes: tuple[dict[int, object] | None, ...]
+    shapes: tuple[dict[int, object] | None, ...] | None
 
 
 def export_locator(locator: Locator, path: Path) -> None:
@@ -48,6 +50,13 @@ def export_judge(judge: Judge, path: Path) -> None:
     )
     features = len(judge.cause.centre)
     _export(judge, (torch.zeros(1, 1, 64, 80, 64), torch.zeros(1, features)), signature, path)
+
+
+def export_lesions(network: ServedNet, box: tuple[int, int, int], path: Path) -> None:
+    """``images`` (1, 1, *box) and the dropout masks -> ``lesion`` and ``tissue``, probabilities."""
+    masks = tuple(torch.ones(1, channels) for channels in network.network.config.masks)
+    signature = _Signature(inputs=(IMAGES, *MASKS), outputs=OUTPUTS, shapes=None)
+    _export(network, (torch.zeros(1, 1, *box), *masks), signature, path)
 
 
 def _free_sides(multiple: int) -> dict[int, object]:

@@ -29,6 +29,7 @@ from training.evaluation.harm import HarmPlan, write_images
 from training.evaluation.harm_tables import HarmTablesPlan, print_harm
 from training.evaluation.manual import ManualPlan, compare_with_otsu
 from training.evaluation.verdict_tables import evaluate_brain
+from training.lesions.evaluate import LesionEvaluationPlan, evaluate_lesions
 from training.lesions.train import LesionPlan, train_lesions
 from training.running.options import add_options
 from training.synthesis.anatomy import write_bank
@@ -80,6 +81,11 @@ _STEPS: dict[str, tuple[type[Any], Callable[[Any], object], str]] = {
     "cine-stochastic": (CineStochasticPlan, train_cine_stochastic, "train how the labels of a heart vary together"),
     "cine-evaluate": (CineEvaluationPlan, evaluate_cine, "judge the hearts that the runs of cine left out"),
     "lesions": (LesionPlan, train_lesions, "train the network of white-matter lesions on synthetic FLAIR"),
+    "evaluate lesions": (
+        LesionEvaluationPlan,
+        evaluate_lesions,
+        "judge people's lesions by a bundle, clean and spoilt",
+    ),
     "figures": (FiguresPlan, draw_figures, "draw the figures of an evaluation"),
     "manual": (ManualPlan, compare_with_otsu, "compare grey matter with labels drawn by hand, beside a threshold"),
     "tables": (TablesPlan, print_tables, "print the tables of an evaluation again"),
