@@ -63,7 +63,7 @@ class LesionSettings:
     margin: float
     passes: int = 0
     bright_fluid: float = 0.85
-    dark_grey: float = 0.8
+    dark_grey: float = 0.74
 
 
 class Lesions:

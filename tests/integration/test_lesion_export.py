@@ -66,8 +66,8 @@ def bundle(data, run, tmp_path_factory):
     return export_lesion_bundle(plan)
 
 
-def test_a_bundle_of_an_export_is_whole_and_its_golden_flair_gives_its_numbers(bundle):
-    examiner = load_examiner(bundle.folder, engine_maker(OnnxRuntimeSettings()))
+def test_a_bundle_of_an_export_is_whole_and_its_golden_flair_gives_its_numbers(bundle, tmp_path):
+    examiner = load_examiner(bundle.folder, engine_maker(OnnxRuntimeSettings(), tmp_path))
     check_golden(examiner)
 
     assert bundle.digest == load_bundle(bundle.folder).digest
