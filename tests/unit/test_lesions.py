@@ -16,13 +16,16 @@ from models.nets.unet import TrunkConfig
 from models.preprocess import Grid
 from training.lesions.anatomy import GRID, draw_anatomy
 from training.lesions.atlas import load_atlas
+from training.lesions.calibrate import NAMES, best_threshold, fit_loss, fit_margin, recalibrated
 from training.lesions.contrast import draw_flair
 from training.lesions.examples import BOX, BRIGHTEST, Stream
-from training.lesions.judged import outliers
+from training.lesions.judged import THRESHOLDS, Row, outliers
 from training.lesions.load import draw_lesions, volume_ml
 from training.lesions.network import ServedNet, run_of
 from training.lesions.people import clean_and_spoilt, read_people
+from training.lesions.ranking import aurc, auroc, best_nine_tenths, pearson, spearman
 from training.lesions.scans import draw_scanner
+from training.lesions.tables import tables
 from training.lesions.train import LesionPlan, loss_of, objective, train_lesions
 from training.synthesis.generators import generators_of
 from training.synthesis.heads import CorruptionModel
@@ -325,3 +328,86 @@ def test_a_person_is_spoilt_the_same_way_each_time_and_the_first_is_clean(tmp_pa
     assert [one.spoilt for one in found] == [one.spoilt for one in again]
     assert all("" != one.spoilt for one in found[1:])
     assert 1 < len(found) < 7
+
+
+def _row(name, dice, entropy, volume=10.0, load=10.0):
+    numbers = {**dict.fromkeys(NAMES, 0.0), "entropy": entropy, "confidence": 1 - entropy}
+    by_threshold = [dice - abs(threshold - 0.6) for threshold in THRESHOLDS]
+    return Row(
+        name=name,
+        spoilt="",
+        load_ml=load,
+        dice=dice,
+        volume_ml=volume,
+        doubt_ml=4.0,
+        by_threshold=by_threshold,
+        numbers=numbers,
+        outliers=(0.3, 12.0),
+    )
+
+
+def _rows(shift=0.0, people=20):
+    rng = np.random.default_rng(0)
+    entropies = rng.uniform(0.2, 0.8, 2 * people)
+    return [
+        _row(f"p{n // 2}", float(np.clip(1 - e - shift, 0, 1)), float(e), load=10 + float(rng.normal()))
+        for n, e in enumerate(entropies)
+    ]
+
+
+def test_the_threshold_is_that_of_the_largest_dice_and_tiny_loads_do_not_set_it():
+    tiny = replace(_row("tiny", 0.1, 0.5, load=0.1), by_threshold=[float(t == 0.2) for t in THRESHOLDS])
+
+    assert 0.6 == best_threshold([*_rows(), tiny])
+    with pytest.raises(ValueError, match="more heads"):
+        best_threshold([tiny])
+
+
+def test_the_loss_learnt_on_other_heads_is_shifted_to_people_and_its_bounds_hold():
+    learnt = fit_loss(_rows(), 4)
+    people = _rows(shift=0.15)
+    told = recalibrated(learnt, people)
+    before, after = (np.mean([1 - r.dice - h.expect(r.numbers) for r in people]) for h in (learnt, told))
+    held = [h[0] <= 1 - r.dice <= h[1] for r in people for h in [told.interval(r.numbers)]]
+
+    assert abs(after) < 0.3 * abs(before)
+    assert np.mean(held) >= 0.9
+
+
+def test_the_margin_holds_nine_of_ten_volumes():
+    rows = _rows()
+    margin = fit_margin(rows)
+
+    assert np.mean([abs(row.volume_ml - row.load_ml) <= margin * row.doubt_ml for row in rows]) >= 0.9
+
+
+def test_every_table_is_printed_of_rows_with_and_without_passes():
+    printed = "\n".join(tables(_rows(), fit_loss(_rows(), 4), 1.0, 0.6))
+
+    assert "passes: pairwise Dice" not in printed
+    for title in ("| p3 |", "AURC", "MAE", "covered"):
+        assert title in printed
+
+
+@pytest.mark.parametrize("statistic", [pearson, spearman, auroc])
+def test_a_perfect_order_is_one_and_no_order_is_no_number(statistic):
+    dice = np.linspace(0.2, 0.9, 20)
+
+    assert 1 == pytest.approx(statistic(dice, dice))
+    assert np.isnan(statistic(np.ones(20), np.ones(20)))
+
+
+def test_auroc_is_the_share_of_pairs_in_order():
+    rng = np.random.default_rng(1)
+    scores, dice = rng.random(30), rng.random(30)
+    pairs = [(scores[a] < scores[b]) for a in range(30) for b in range(30) if dice[a] < 0.5 <= dice[b]]
+
+    assert np.mean(pairs) == pytest.approx(auroc(scores, dice))
+
+
+def test_aurc_is_least_for_the_truth_and_the_mean_for_a_score_that_says_nothing():
+    dice = np.random.default_rng(2).random(40)
+
+    assert aurc(dice, dice) < aurc(-dice, dice)
+    assert (1 - dice).mean() == pytest.approx(aurc(np.zeros(40), dice))
+    assert best_nine_tenths(dice, dice) > dice.mean()

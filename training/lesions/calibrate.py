@@ -55,14 +55,15 @@ def fit_loss(rows: Sequence[Row], group: int) -> Harm:
 
 
 def recalibrated(harm: Harm, rows: Sequence[Row]) -> Harm:
-    """The regression shifted to people's mean, with the interval that their misses ask for, each person left out."""
+    """The regression shifted to people's mean, with the interval that their misses ask for, each person left out.
+
+    All in square roots of the loss, as the regression is.
+    """
     if not rows:
         return harm
     names = np.array([row.name for row in rows])
-    loss = np.array([1 - row.dice for row in rows])
-    plain = replace(harm, offset=harm.offset)
-    told = np.array([plain.expect(row.numbers) for row in rows])
-    misses = loss - told
+    told = np.sqrt([harm.expect(row.numbers) for row in rows])
+    misses = np.sqrt([1 - row.dice for row in rows]) - told
     left = np.array([misses[names != name].mean() if (names != name).any() else misses.mean() for name in names])
     beyond = misses - left
     return replace(
