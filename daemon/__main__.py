@@ -44,6 +44,8 @@ _COMMANDS = {
     "spool": "list, export and prune what was received",
     "batch": "judge every series below a folder; killed, it goes on; on PostgreSQL many machines share it",
     "calibrate": "learn this site's own references from accepted series",
+    "replay": "say what other thresholds would have raised, against the answers that people gave",
+    "export-labels": "write verdicts and the answers to them as a table; how often each kind of rescan was right",
     "users": "list, add and remove those who may log in to the page",
     "audit": "tell who saw, answered, changed and exported what",
     "push": "send series as a scanner does, to any receiver",
@@ -113,7 +115,7 @@ class _CommandParser(argparse.ArgumentParser):
 
 
 def _complete(name: str, parser: argparse.ArgumentParser) -> None:
-    command: _Command = _OWN[name]() if name in _OWN else import_module(f"daemon.commands.{name}")
+    command: _Command = _OWN[name]() if name in _OWN else import_module(f"daemon.commands.{name.replace('-', '_')}")
     command.add_options(parser)
     parser.set_defaults(run=command.run)
 

@@ -18,6 +18,7 @@ from daemon.core.alerts import AlertOutcome
 from daemon.core.completion import Completion
 from daemon.core.delivery import Recipient
 from daemon.core.errors import ThreadEndedError
+from daemon.core.mode import Mode
 from daemon.core.values import Arrival
 from daemon.dicom.protocol.procedure_step import read_report
 from daemon.dicom.reading.headers import read_instance
@@ -253,13 +254,15 @@ def _parts(settings: Settings, stores: Stores, examiners: Examiners, metrics: Me
     def judge() -> SeriesJudge:
         return SeriesJudge(find_judge, software(settings.digest), all_routes(settings), spool.dataset, settings.station)
 
+    shadow = settings.mode is Mode.SHADOW
+    told = () if shadow else settings.destinations
     return Parts(
         index=stores.index,
         results=stores.results,
         reports=stores.reports,
         judge=judge,
-        recipients={o.name: Recipient(objects=o.objects, verdicts=o.verdicts) for o in settings.destinations},
-        alerted=target_names(settings.alerts.urls),
+        recipients={o.name: Recipient(objects=o.objects, verdicts=o.verdicts) for o in told},
+        alerted=() if shadow else target_names(settings.alerts.urls),
         metrics=metrics,
         supervisor=supervisor,
         scanners=settings.scanners,

@@ -13,10 +13,10 @@ from urllib.parse import urlsplit
 import tomli
 
 from daemon.core.access import AccessSettings
-from daemon.core.bounds import AeTitle, FreePort, Host, Name, NotEmpty, OneOf, PlainName, Range, Url
+from daemon.core.bounds import AeTitle, Name, NotEmpty, OneOf, PlainName, Range, Url
 from daemon.core.completion import Patience
 from daemon.core.errors import ConfigError
-from daemon.core.exams import PatientHint
+from daemon.core.mode import Mode
 from daemon.core.retention import Retention
 from daemon.core.routing import Route, faults
 from daemon.core.rule import Rule
@@ -27,6 +27,7 @@ from daemon.edge.engines import EngineSettings, default_engine, kind_of
 from daemon.edge.receiving.settings import ListenerSettings
 from daemon.edge.spool.writer import SpoolSettings
 from daemon.edge.telemetry.logs import LEVELS
+from daemon.edge.web.settings import WebSettings
 from daemon.structuring import structure
 from models.bundle import MANIFEST
 
@@ -73,21 +74,6 @@ class SpoolLimits:
     memory_bytes: Annotated[int, Range(1000, 1 << 36)] = 4 << 20
     free_bytes_min: Annotated[int, Range(0, 1 << 50)] = 5 * 10**9
     used_fraction_max: Annotated[float, Range(0.01, 1, "a share of the disk")] = 0.95
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WebSettings:
-    """The live page and the metrics; port 0 takes a free one.
-
-    ``hosts``: names and addresses by which browsers and Prometheus reach it, besides ``host``, this machine's own and
-    that of ``alerts.page``: a request that names another one is refused. ``patient``: what the page says of who lies in
-    the scanner: none, initials or name.
-    """
-
-    host: Host = "127.0.0.1"
-    port: FreePort = 8112
-    hosts: tuple[Host, ...] = ()
-    patient: PatientHint = PatientHint.NONE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +124,8 @@ class Settings:
     """The whole configuration.
 
     ``bundles``: name -> folder, beside the ``shipped`` ones or in their place. ``scanners``: calling AE title -> alias
-    for page, logs and metrics; ``language``: of the page; ``station``: how reports name this host; ``database``: a
+    for page, logs and metrics; ``mode``: live, or shadow, which judges and keeps, and shows and sends
+    nothing; ``language``: of the page; ``station``: how reports name this host; ``database``: a
     PostgreSQL URL, or nothing for SQLite in the storage folder.
     """
 
@@ -147,6 +134,7 @@ class Settings:
     bundles: Mapping[Annotated[str, PlainName()], Path] = field(default_factory=dict)
     log_level: Annotated[str, OneOf(LEVELS)] = "info"
     station: Name = "scanside"
+    mode: Mode = Mode.LIVE
     language: Language = Language.ENGLISH
     database: Annotated[str, Url(("postgresql", "postgresql+psycopg", "sqlite"), optional=True, hosted=False)] = ""
     work: WorkSettings = field(default_factory=WorkSettings)

@@ -5,6 +5,7 @@ import hmac
 from daemon.assembly import Assembling
 from daemon.config import Settings
 from daemon.core.access import is_loopback
+from daemon.core.mode import Mode
 from daemon.edge.access.audit import Audit
 from daemon.edge.access.sessions import Sessions
 from daemon.edge.access.users import Users
@@ -13,6 +14,7 @@ from daemon.edge.telemetry.site_key import site_key
 from daemon.edge.web.access import Gate
 from daemon.edge.web.board import ExamBoard, Kept, SupervisedBoard
 from daemon.edge.web.server import Address
+from daemon.edge.web.shadow import ShadowBoard
 from daemon.edge.web.sources import Ready, Sources
 from daemon.worker import Stores
 
@@ -29,8 +31,11 @@ def sources_of(
     kept = Kept(exams=stores.exams, results=stores.results, answers=stores.answers, reports=stores.reports)
     board = ExamBoard(kept, lambda: (assembling.changes, assembling.incoming), stores.index.card_id)
     ready, notices = tell
+    supervised = SupervisedBoard(board, supervisor)
+    shadow = settings.mode is Mode.SHADOW
     return Sources(
-        board=SupervisedBoard(board, supervisor),
+        board=ShadowBoard(supervised) if shadow else supervised,
+        shadow=shadow,
         answers=stores.answers,
         gate=_gate(settings, stores),
         ready=ready,

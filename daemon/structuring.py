@@ -18,6 +18,7 @@ from daemon.core.access import LocalRole, Role
 from daemon.core.bounds import OneOf
 from daemon.core.errors import ConfigError
 from daemon.core.exams import PatientHint
+from daemon.core.mode import Mode
 from daemon.core.routing import Condition
 from daemon.core.rule import Rule
 from daemon.core.values import ReportKind, State
@@ -195,7 +196,7 @@ for _kind in _WORDS:
     _CONVERTER.register_structure_hook(_kind, _scalar)
 _CONVERTER.register_structure_hook(Path, lambda value, _: _path(value))
 _CONVERTER.register_structure_hook(IPv4Network | IPv6Network, lambda value, _: _network(value))
-for _words_of in (Rule, ReportKind, State, Language, PatientHint, Role, LocalRole):
+for _words_of in (Rule, ReportKind, State, Language, PatientHint, Role, LocalRole, Mode):
     _CONVERTER.register_structure_hook(_words_of, _word(_words_of))
 _CONVERTER.register_structure_hook_factory(is_dataclass)(_table)
 _CONVERTER.register_structure_hook_factory(_made_from(tuple, frozenset))(_list)

@@ -93,8 +93,8 @@ class MemoryBoard:
 
 def sources(board: MemoryBoard, obstacles: Sequence[str] = (), **more: object) -> Sources:
     """What a page over this board shows, to whoever is at this machine unless there is another ``gate``."""
-    shown = {"gate": gate(), **more}
-    return Sources(board=board, answers=board, ready=lambda: obstacles, **shown)  # type: ignore[arg-type]
+    shown = {"gate": gate(), "answers": board, **more}
+    return Sources(board=board, ready=lambda: obstacles, **shown)  # type: ignore[arg-type]
 
 
 def gate(*, loopback: bool = True, **settings: object) -> Gate:

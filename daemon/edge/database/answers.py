@@ -4,11 +4,16 @@ import json
 from collections.abc import Iterable
 
 import sqlalchemy as sa
+from cattrs import Converter
 
 from daemon.core.card import Answer, Choice
-from daemon.core.values import State
+from daemon.core.measures import Assessment
+from daemon.core.replay import Recorded
+from daemon.core.values import State, Verdict
 from daemon.edge.database import schema
+from daemon.edge.database.rows import legible
 
+_CONVERTER = Converter()
 _TABLE = schema.answers
 
 
@@ -49,6 +54,18 @@ class Answers:
             }
         return {card_id: _answer(row) for card_id, row in newest.items() if row["choice"]}
 
+    def recorded(self, since: float) -> list[Recorded]:
+        """Every verdict that holds and was given since then, with the answer to it, oldest first."""
+        table, later = schema.series, schema.series.alias()
+        newer = sa.exists().where(
+            later.c.series_instance_uid == table.c.series_instance_uid, later.c.revision > table.c.revision
+        )
+        query = sa.select(table).where(table.c.verdict.is_not(None), table.c.closed_at >= since, ~newer)
+        with self._engine.connect() as connection:
+            rows = connection.execute(query.order_by(table.c.closed_at)).mappings().all()
+        answers = self.all()
+        return list(legible(rows, lambda row: _recorded(row, answers.get(row["card_id"]))))
+
     def _add(self, card_id: str, revision: int, answer: Answer, choice: str) -> None:
         row = {
             "card_id": card_id,
@@ -71,4 +88,18 @@ def _answer(row: sa.RowMapping) -> Answer:
         reason=row["reason"],
         by=row["answered_by"],
         at=row["answered_at"],
+    )
+
+
+def _recorded(row: sa.RowMapping, answer: Answer | None) -> Recorded:
+    assessment = json.loads(row["assessment"] or "null")
+    return Recorded(
+        card_id=row["card_id"],
+        scanner=row["calling_ae"],
+        protocol=row["description"],
+        digest=row["bundle"],
+        verdict=_CONVERTER.structure(json.loads(row["verdict"]), Verdict),
+        assessment=assessment and _CONVERTER.structure(assessment, Assessment),
+        judged_at=row["closed_at"],
+        answer=answer,
     )

@@ -45,7 +45,7 @@ def make_app(sources: Sources, registry: CollectorRegistry, stopping: threading.
     """The ASGI application; streams end when ``stopping`` is set."""
     login = Login(sources.gate)
     answering = Answering(sources.answers, login)
-    streams = Streams(sources, stopping, {"page": _token()}, login)
+    streams = Streams(sources, stopping, {"page": _token(), "shadow": sources.shadow}, login)
     routes = [
         *(Route(path, _static("index.html", "text/html")) for path in _PAGES),
         *(Route(path, _static(name, media_type)) for path, (name, media_type) in _FILES.items()),

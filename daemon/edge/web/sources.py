@@ -16,7 +16,7 @@ class Sources:
     """Everything behind the page; asked from several threads, and often.
 
     ``gate``: who comes in; ``ready``: what keeps the daemon from judging series; ``notices``: what somebody should know
-    besides; ``language``: of the page's own words.
+    besides; ``language``: of the page's own words; ``shadow``: verdicts are not shown.
     """
 
     board: Board
@@ -25,3 +25,4 @@ class Sources:
     ready: Ready
     notices: Ready = tuple
     language: Language = Language.ENGLISH
+    shadow: bool = False

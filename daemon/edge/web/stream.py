@@ -4,7 +4,7 @@ import asyncio
 import threading
 import time
 from collections.abc import AsyncIterator, Mapping
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
@@ -36,7 +36,7 @@ class Streams:
     ``told``: what is told with each besides.
     """
 
-    def __init__(self, sources: Sources, stopping: threading.Event, told: Mapping[str, str], login: Login) -> None:
+    def __init__(self, sources: Sources, stopping: threading.Event, told: Mapping[str, Any], login: Login) -> None:
         self._login = login
         self._board = sources.board
         self._ready = sources.ready
