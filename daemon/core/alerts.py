@@ -10,6 +10,7 @@ class AlertOutcome(StrEnum):
     DELIVERED = "delivered"
     FAILED = "failed"
     WITHDRAWN = "withdrawn"
+    ACKNOWLEDGED = "acknowledged"
     EXPIRED = "expired"
     GIVEN_UP = "given_up"
 
@@ -20,7 +21,8 @@ class OwedAlert:
 
     ``withdrawal``: it takes an earlier alert back. ``attempts`` that failed; ``trouble``: the last thing that went
     wrong. ``last_received_at``: when the last image came, epoch seconds. ``superseded``: a later revision was judged.
-    ``patient_left``: another study has come from the scanner since. ``told``: the target took an earlier alert about
+    ``patient_left``: another study has come from the scanner since, or its exam is over. ``answered``: a person has
+    answered the verdict on the page. ``told``: the target took an earlier alert about
     the series, and none that took it back.
     """
 
@@ -35,6 +37,7 @@ class OwedAlert:
     superseded: bool
     patient_left: bool
     told: bool
+    answered: bool = False
 
 
 def end_unsent(alert: OwedAlert, now: float, expire_s: float) -> AlertOutcome | None:
@@ -44,6 +47,8 @@ def end_unsent(alert: OwedAlert, now: float, expire_s: float) -> AlertOutcome | 
     """
     if alert.superseded or (alert.withdrawal and not alert.told):
         return AlertOutcome.WITHDRAWN
+    if alert.answered and not alert.withdrawal:
+        return AlertOutcome.ACKNOWLEDGED
     if now - alert.last_received_at > expire_s or (alert.attempts and alert.patient_left):
         return AlertOutcome.EXPIRED
     return None

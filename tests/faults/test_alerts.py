@@ -11,8 +11,13 @@ from builders.http import http_target
 
 from daemon.alerting import Alerter
 from daemon.core.alerts import AlertOutcome
+from daemon.core.card import Answer, Choice
+from daemon.core.exams import Whose
 from daemon.core.values import State
 from daemon.edge.database.alerts import LateAlert
+from daemon.edge.database.answers import Answers
+from daemon.edge.database.exams import Exams
+from daemon.edge.database.index import Index
 from daemon.edge.delivery.notifier import Notifier
 from daemon.edge.telemetry.lateness import words_of_alerts
 
@@ -166,6 +171,35 @@ def test_a_target_whose_library_breaks_costs_its_own_alerts_only_and_gives_up_lo
         assert [("broken", "given_up")] * 10 == [(one.target, one.outcome) for one in late]
         assert {f"a fault of ours ({type(error).__name__}): see the log"} == {one.trouble for one in late}
         assert (10, 10, 40) == tuple(map(here.count, ("given_up", "delivered", "failed")))
+
+
+def test_an_alert_that_a_person_answered_on_the_page_is_acknowledged_and_sent_to_nobody(url):
+    with ward(url) as here, http_target() as target:
+        here.judge(1)
+        here.judge(2)
+        engine = here.services.results._engine  # noqa: SLF001 - the database of the desk
+        answer = Answer(choice=Choice.WRONG, state=State.RESCAN, reason="", by="anna", at=here.now)
+        answers, index = Answers(engine), Index(engine, b"key")
+        answers.give(index.card_id("1.2.9.1"), 1, answer)
+        answers.give(index.card_id("1.2.9.2"), 1, answer)
+        answers.take_back(index.card_id("1.2.9.2"), 1, answer)
+        here.pass_time(10, alerter(here, target))
+
+        assert [RESCAN] == titles(target)
+        assert (1, 1) == (here.count("acknowledged"), here.count("delivered"))
+
+
+def test_an_alert_that_failed_expires_with_its_exam_before_the_next_series_is_complete(url):
+    with ward(url) as here, http_target(503) as target:
+        here.judge(1)
+        engine = here.services.results._engine  # noqa: SLF001 - the database of the desk
+        exams = Exams(engine, b"key")
+        exams.enter("Trio", Whose(study_instance_uid="1.2"), here.now, "1.2.9.1")
+        here.pass_time(10, alerter(here, target))
+        exams.enter("Trio", Whose(study_instance_uid="1.3"), here.now)
+        here.pass_time(120, alerter(here, target))
+
+        assert 1 == here.count("expired")
 
 
 def test_an_alert_is_owed_with_its_verdict_or_not_at_all(url):

@@ -161,9 +161,30 @@ def _owed(connection: sa.Connection, row: sa.RowMapping) -> OwedAlert:
         trouble=row["trouble"],
         last_received_at=series["last_received_at"],
         superseded=_judged_after(connection, uid, revision),
-        patient_left=bool(connection.execute(sa.select(sa.exists().where(*next_study))).scalar()),
+        patient_left=bool(connection.execute(sa.select(sa.exists().where(*next_study))).scalar())
+        or _is_over(connection, uid),
+        answered=_is_answered(connection, series["card_id"]),
         told=connection.execute(last).scalar() is False,
     )
+
+
+def _is_over(connection: sa.Connection, series_instance_uid: str) -> bool:
+    """Whether the exam of a series is over: its scanner is at the next one."""
+    exams, entries = schema.exams, schema.exam_series
+    over = sa.exists().where(
+        entries.c.series_instance_uid == series_instance_uid,
+        exams.c.exam_id == entries.c.exam_id,
+        exams.c.over_at.is_not(None),
+    )
+    return bool(connection.execute(sa.select(over)).scalar())
+
+
+def _is_answered(connection: sa.Connection, card_id: str) -> bool:
+    """Whether an answer to a RESCAN of the card holds."""
+    table = schema.answers
+    newest = sa.select(table.c.choice, table.c.state).where(table.c.card_id == card_id).order_by(table.c.id.desc())
+    row = connection.execute(newest.limit(1)).first()
+    return row is not None and bool(row[0]) and row[1] == State.RESCAN.value
 
 
 def _late(row: sa.RowMapping) -> LateAlert:
