@@ -60,10 +60,10 @@ class Archive:
         """Delete one instance."""
         (found,) = json.loads(self._get("/tools/lookup", data=sop_instance_uid.encode()))
         url = f"http://127.0.0.1:{self.http_port}/instances/{found['ID']}"
-        urllib.request.urlopen(urllib.request.Request(url, method="DELETE"), timeout=30).close()
+        urllib.request.urlopen(urllib.request.Request(url, method="DELETE"), timeout=120).close()
 
     def _get(self, path: str, data: bytes | None = None) -> bytes:
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.http_port}{path}", data=data, timeout=30) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.http_port}{path}", data=data, timeout=120) as answer:
             return answer.read()
 
 
@@ -100,7 +100,7 @@ def running_archive(folder: Path, archive: Archive | None = None, **options: obj
             yield archive
         finally:
             process.terminate()
-            process.wait(30)
+            process.wait(120)
 
 
 def _wait(archive: Archive, process: subprocess.Popen[bytes]) -> None:

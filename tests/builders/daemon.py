@@ -74,7 +74,7 @@ class Daemon:
         """SIGKILL for the parent, its receiver and its working half at once."""
         assert self.process is not None
         os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait(30)
+        self.process.wait(120)
 
     def working_pid(self) -> int | None:
         """The process id of the working half; None while the parent has none."""
@@ -99,7 +99,7 @@ class Daemon:
 
     def get(self, path: str) -> bytes:
         """A page of the web server."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.web_port}/{path}", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.web_port}/{path}", timeout=30) as answer:
             return answer.read()
 
     def obstacles(self) -> str:
@@ -152,7 +152,7 @@ class Daemon:
         return subprocess.run([*command, "+sd", str(folder)], capture_output=True, text=True, check=False)
 
 
-def wait_until(condition: Callable[[], object], seconds: float = 60) -> None:
+def wait_until(condition: Callable[[], object], seconds: float = 120) -> None:
     """Wait for a condition; fails if it does not come true."""
     deadline = time.monotonic() + seconds
     while not condition():
@@ -241,7 +241,7 @@ def running_workers(
     finally:
         for process in processes:
             process.kill()
-            process.wait(30)
+            process.wait(120)
 
 
 def write_series(folder: Path, number: int, seed: str) -> tuple[str, list[Path]]:

@@ -41,7 +41,7 @@ class Intake:
         self.engine.dispose()
         self.start()
 
-    def run(self, count: int = 0, seconds: float = 30.0, *, idle: float = 0.0) -> list[Series]:
+    def run(self, count: int = 0, seconds: float = 120.0, *, idle: float = 0.0) -> list[Series]:
         """Until ``count`` series (or revisions) were closed in all and nothing happened for ``idle`` seconds."""
         deadline, quiet = time.monotonic() + seconds, time.monotonic()
         while len(self.closed) < count or time.monotonic() - quiet < idle:

@@ -22,7 +22,7 @@ def serving(answer: Callable[[socket.socket], None]) -> Iterator[int]:
                 connection, _ = listener.accept()
             except OSError:
                 return
-            connection.settimeout(10)
+            connection.settimeout(120)
             threading.Thread(target=answer, args=(connection,), daemon=True).start()
 
     thread = threading.Thread(target=accept, daemon=True)
@@ -32,7 +32,7 @@ def serving(answer: Callable[[socket.socket], None]) -> Iterator[int]:
     finally:
         listener.shutdown(socket.SHUT_RDWR)
         listener.close()
-        thread.join(5)
+        thread.join(120)
 
 
 def web(answer: Callable[[bytes], bytes]) -> Callable[[socket.socket], None]:

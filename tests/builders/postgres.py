@@ -60,7 +60,7 @@ class Server:
         """Stop it, if it runs."""
         if self._process is not None:
             self._process.send_signal(signal.SIGINT)  # a fast shutdown: does not wait for clients
-            self._process.wait(30)
+            self._process.wait(120)
             self._process = None
 
 

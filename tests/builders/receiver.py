@@ -87,7 +87,7 @@ class Receiver:
     def stop(self) -> int:
         """Ask it to end; returns its exit code."""
         self.process.terminate()
-        return self.process.wait(timeout=30)
+        return self.process.wait(timeout=120)
 
     def __enter__(self) -> Self:
         return self

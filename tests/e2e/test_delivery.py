@@ -83,7 +83,7 @@ def picky_peer(folder: Path, port: int, sop_class: str) -> Iterator[None]:
             yield
         finally:
             process.terminate()
-            process.wait(30)
+            process.wait(120)
 
 
 def test_one_kind_of_object_refused_is_parked_and_the_rest_delivered_until_a_person_requeues(tmp_path):

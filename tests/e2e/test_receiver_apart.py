@@ -23,7 +23,7 @@ def running_receiver(daemon):
         yield process
     finally:
         process.kill()
-        process.wait(30)
+        process.wait(120)
 
 
 def test_a_push_outlives_the_daemon_and_every_image_of_it_is_judged(daemon, tmp_path):
@@ -46,7 +46,7 @@ def test_a_push_outlives_the_daemon_and_every_image_of_it_is_judged(daemon, tmp_
         assert 0 == daemon.stop()
         assert None is receiver.poll()
         receiver.terminate()
-        assert 0 == receiver.wait(30)
+        assert 0 == receiver.wait(120)
 
 
 def test_the_end_of_the_receiver_is_said(daemon):

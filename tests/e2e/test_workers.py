@@ -122,6 +122,6 @@ def test_a_worker_has_metrics_of_its_own(site):
     port = free_port()
     with (
         running_workers(daemon, "measured", options=("--metrics-port", str(port))),
-        urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer,
+        urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=120) as answer,
     ):
         assert b"scanside_series_answered_total" in answer.read()

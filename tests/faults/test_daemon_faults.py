@@ -31,7 +31,7 @@ def receiving(daemon, folder):
     wait_until(lambda: b"receiver_started" in (folder / "receiver.log").read_bytes())
     yield
     process.send_signal(signal.SIGTERM)
-    assert 0 == process.wait(30)
+    assert 0 == process.wait(120)
 
 
 def send(daemon, folder, numbers):
@@ -138,7 +138,7 @@ def test_it_starts_and_works_where_nobody_reads_its_log(tmp_path):
 @contextmanager
 def refusing(database, statement, table):
     """The database refuses one kind of change of a table, of which nothing can say that it will pass."""
-    with closing(sqlite3.connect(database, timeout=30)) as connection:
+    with closing(sqlite3.connect(database, timeout=120)) as connection:
         connection.execute(
             f"CREATE TRIGGER refusing BEFORE {statement} ON {table} BEGIN SELECT RAISE(ABORT, 'refused'); END"
         )

@@ -55,10 +55,10 @@ def test_a_destroyed_head_is_waited_for_in_words_until_the_file_was_moved_away(f
 
     waiting = threading.Thread(target=lambda: opened.append(prepared(engine, stop, tell)))
     waiting.start()
-    assert told.wait(30)
+    assert told.wait(120)
     assert [] == opened
     file.rename(file.with_suffix(".damaged"))
-    waiting.join(30)
+    waiting.join(120)
 
     assert [True] == opened
     assert {DAMAGED_WORDS} == {*said}

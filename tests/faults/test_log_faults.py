@@ -39,7 +39,7 @@ def test_a_reader_that_hangs_holds_up_nobody_and_what_it_missed_is_counted():
         with os.fdopen(reading) as reader:
             process.stdin.close()
             records = [json.loads(line) for line in reader]
-        assert 0 == process.wait(30)
+        assert 0 == process.wait(120)
     dropped = [record["lines"] for record in records if record["event"] == "log_lines_dropped"]
 
     assert dropped
@@ -54,4 +54,4 @@ def test_a_process_that_nobody_can_hear_works(close):
         os.close(writing)
         assert b"done" == process.stdout.read(4)
         process.stdin.close()
-        assert 0 == process.wait(30)
+        assert 0 == process.wait(120)

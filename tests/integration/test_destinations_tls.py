@@ -68,7 +68,7 @@ def listening(identity: Identity, trusted: Identity, folder: Path) -> Iterator[i
             yield port
         finally:
             process.terminate()
-            process.wait(30)
+            process.wait(120)
 
 
 @pytest.fixture

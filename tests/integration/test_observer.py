@@ -23,7 +23,7 @@ from daemon.edge.telemetry.observer import Observer
 
 RECEIVER = "the receiver does not run"
 GONE = "the database does not answer"
-NOTHING_LATE = SimpleNamespace(told=lambda _now: [])
+NOTHING_LATE = SimpleNamespace(sentences=lambda _now: [])
 
 
 @pytest.fixture
@@ -84,13 +84,13 @@ def test_a_database_that_hangs_is_an_obstacle_too_and_holds_up_no_metrics(regist
 
     def closed_times(_: list[Stage]) -> list[float]:
         asked.set()
-        assert answer.wait(30)
+        assert answer.wait(120)
         return [1.0]
 
     observer = Observer(make_metrics(registry), SimpleNamespace(closed_times=closed_times), NOTHING_LATE, tmp_path)
     looking = threading.Thread(target=observer.look)
     looking.start()
-    assert asked.wait(30)
+    assert asked.wait(120)
     while not observer.obstacles():
         pass
     (said,) = observer.obstacles()

@@ -286,7 +286,7 @@ def test_success_is_answered_only_after_the_flush(tmp_path, monkeypatch):
 
     def slow_flush(descriptor):
         flushing.set()
-        go_on.wait(timeout=30)
+        go_on.wait(timeout=120)
         flush(descriptor)
 
     monkeypatch.setattr(os, "fdatasync", slow_flush)
@@ -295,7 +295,7 @@ def test_success_is_answered_only_after_the_flush(tmp_path, monkeypatch):
     try:
         with Peer(listener.port) as peer:
             peer.associate().send(*store_pdus("1.2.3.1", mr_bytes()))
-            flushing.wait(timeout=30)
+            flushing.wait(timeout=120)
             peer.socket.settimeout(0.3)
             with pytest.raises(TimeoutError):
                 peer.read()

@@ -101,20 +101,20 @@ def test_a_record_is_seen_only_after_its_flush(folder, opened, monkeypatch):
 
     def slow_flush(descriptor):
         flushing.set()
-        go_on.wait(timeout=30)
+        go_on.wait(timeout=120)
         flush(descriptor)
 
     monkeypatch.setattr(os, "fdatasync", slow_flush)
     with ThreadPoolExecutor(1) as pool:
         done = pool.submit(store, writer, 1, b"x")
-        flushing.wait(timeout=30)
+        flushing.wait(timeout=120)
         try:
             assert SEGMENT_HEAD != (folder / segment_name(1)).read_bytes()
             assert not done.done()
             assert [] == list(reader.follow())
         finally:
             go_on.set()
-        done.result(timeout=30)
+        done.result(timeout=120)
     assert 1 == len(list(reader.follow()))
 
 
@@ -124,7 +124,7 @@ def test_records_that_wait_together_share_one_flush(folder, opened, monkeypatch)
 
     def counted_flush(descriptor):
         flushes.append(descriptor)
-        go_on.wait(timeout=30)
+        go_on.wait(timeout=120)
         flush(descriptor)
 
     monkeypatch.setattr(os, "fdatasync", counted_flush)
@@ -137,7 +137,7 @@ def test_records_that_wait_together_share_one_flush(folder, opened, monkeypatch)
             time.sleep(0.001)
         go_on.set()
         for done in stored:
-            done.result(timeout=30)
+            done.result(timeout=120)
 
     assert 2 == len(flushes)
     assert 9 == len(events(folder))
@@ -407,16 +407,16 @@ def test_a_fault_of_ours_acknowledges_nothing_either(folder, opened, monkeypatch
 
     def faulty_flush(_):
         flushing.set()
-        go_on.wait(timeout=30)
+        go_on.wait(timeout=120)
         raise ZeroDivisionError
 
     with monkeypatch.context() as patch, ThreadPoolExecutor(3) as pool:
         patch.setattr(os, "fdatasync", faulty_flush)
         first = pool.submit(store, writer, 2, b"y")
-        flushing.wait(timeout=30)
+        flushing.wait(timeout=120)
         others = [pool.submit(store, writer, number, b"z") for number in (3, 4)]
         go_on.set()
-        errors = [done.exception(timeout=30) for done in (first, *others)]
+        errors = [done.exception(timeout=120) for done in (first, *others)]
     store(writer, 5, b"w")
 
     assert all(isinstance(error, ZeroDivisionError | SpoolError) for error in errors)

@@ -50,7 +50,7 @@ def service(identity: Identity | None = None, **answers) -> Iterator[Service]:
             kept.headers.append(dict(self.headers))
             kept.bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
             if kept.waits:
-                kept.waits.wait(30)
+                kept.waits.wait(120)
                 return
             body = storing(kept.bodies[-1]) if kept.body is None else kept.body
             self.send_response(kept.status)

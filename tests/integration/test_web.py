@@ -52,7 +52,7 @@ def server(board: MemoryBoard, registry: CollectorRegistry) -> Iterator[WebServe
 
 @pytest.fixture
 def client(server: WebServer) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=f"http://127.0.0.1:{server.port}", timeout=10) as client:
+    with httpx.Client(base_url=f"http://127.0.0.1:{server.port}", timeout=120) as client:
         yield client
 
 

@@ -32,28 +32,28 @@ def server(board: MemoryBoard) -> Iterator[WebServer]:
 
 @pytest.fixture
 def client(server: WebServer) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=f"http://127.0.0.1:{server.port}", timeout=10) as client:
+    with httpx.Client(base_url=f"http://127.0.0.1:{server.port}", timeout=120) as client:
         yield client
 
 
 @contextmanager
 def stream(port: int) -> Iterator[Iterator[dict[str, object]]]:
     """The snapshots of one /events stream."""
-    with httpx.stream("GET", f"http://127.0.0.1:{port}/events", timeout=10) as response:
+    with httpx.stream("GET", f"http://127.0.0.1:{port}/events", timeout=120) as response:
         assert (200, "text/event-stream; charset=utf-8") == (response.status_code, response.headers["content-type"])
         yield (json.loads(line[6:]) for line in response.iter_lines() if line.startswith("data: "))
 
 
 def subscribe(port: int) -> socket.socket:
     """A page that has had its first snapshot."""
-    page = socket.create_connection(("127.0.0.1", port), timeout=10)
+    page = socket.create_connection(("127.0.0.1", port), timeout=120)
     page.sendall(b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
     while b"data: " not in page.recv(65536):
         pass
     return page
 
 
-def eventually(holds: Callable[[], bool], seconds: float = 20) -> bool:
+def eventually(holds: Callable[[], bool], seconds: float = 120) -> bool:
     """Whether something becomes true before patience ends."""
     end = time.monotonic() + seconds
     while not holds() and time.monotonic() < end:

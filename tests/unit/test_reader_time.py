@@ -4,12 +4,17 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from builders.series import Lattice, classic, enhanced, mosaic
+from builders.series import Lattice, classic, enhanced, mosaic, part10, with_syntax
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydicom.encaps import encapsulate
+from pydicom.pixels import get_encoder
+from pydicom.uid import JPEGLSLossless
 
 from daemon.core.errors import NotAssessable, Reason
 from daemon.core.routing import Route
+from daemon.dicom.content import InMemory
+from daemon.dicom.reading.objects import read_file
 from daemon.dicom.reading.volumes import arrange, decode
 from daemon.selection import consider, select, select_image
 from models.subject import Image, Quantity, still
@@ -225,3 +230,49 @@ def test_a_file_of_several_volumes_is_judged_by_whom_asks_for_all():
 
     assert 3 == len(facts.voxels)
     assert 1 == len(select_image(still(np.zeros((3, 4, 5), np.float32), np.eye(4)), ONE).image.voxels)
+
+
+def packed(volumes, lattice, parts=1):
+    """One Enhanced object in JPEG-LS, each frame in so many fragments."""
+    made = enhanced(lattice, volumes)
+    pixels = made.pixel_array.reshape(-1, lattice.rows, lattice.columns)
+    described = {"rows": lattice.rows, "columns": lattice.columns, "samples_per_pixel": 1, "number_of_frames": 1}
+    described |= {"bits_allocated": 16, "bits_stored": 16, "pixel_representation": 0}
+    described |= {"photometric_interpretation": "MONOCHROME2"}
+    frames = [get_encoder(JPEGLSLossless).encode(one, encoding_plugin="pyjpegls", **described) for one in pixels]
+    made = with_syntax(made, JPEGLSLossless)
+    made.PixelData = encapsulate(frames, fragments_per_frame=parts, has_bot=False)
+    made["PixelData"].is_undefined_length = True
+    return read_file(InMemory(part10(made)))
+
+
+@pytest.mark.parametrize(("volumes", "parts"), [(3, 1), (3, 2), (600, 1), (600, 2)])
+@pytest.mark.parametrize("voxels_max", [1, 10**9])
+def test_compressed_frames_are_found_however_many_there_are(volumes, parts, voxels_max):
+    image = decode(arrange([packed(volumes, LITTLE, parts)]), voxels_max)
+
+    assert volumes == len(image.voxels)
+    for volume, one in zip(image.voxels, image.dimensions, strict=True):
+        stored = (2 * one["DiffusionBValue"].number + np.arange(8 * 8 * 6)) % 2**16
+        assert 2 * stored.min() - 7 == volume.min()
+
+
+#: So small that the heads of 3,600 fragments are longer than a frame may be.
+LITTLE = Lattice(columns=8, rows=8, slices=6)
+
+
+def test_a_pass_over_compressed_volumes_reads_each_frame_once():
+    """Not all frames before it, which takes half a million reads for 500 volumes of 40 slices."""
+    reads = []
+
+    class Counting(InMemory):
+        def read(self, offset, length):
+            reads.append(length)
+            return super().read(offset, length)
+
+    stacks = arrange([packed(60, LITTLE)])
+    source = stacks[0].frames[0].source
+    source.__dict__["encoded"] = Counting(source.encoded.read(0, source.encoded.length))
+    assert 60 == len(list(decode(stacks, voxels_max=1).voxels))
+
+    assert len(reads) < 3 * 60 * 6 + 100

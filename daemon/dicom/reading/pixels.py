@@ -4,14 +4,16 @@ Which decoder reads which transfer syntax is fixed, so that the same bytes alway
 permissively licensed: python-gdcm (Apache-2.0), pyjpegls and pylibjpeg-openjpeg (MIT); pylibjpeg-libjpeg is GPL.
 """
 
+import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 from pydicom.dataset import Dataset
-from pydicom.encaps import encapsulate, generate_frames
+from pydicom.encaps import encapsulate, generate_frames, parse_basic_offsets, parse_fragments
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.uid import (
     JPEG2000,
@@ -62,6 +64,9 @@ _EXPANSION_MAX: Final = 2
 _HEADERS_MAX: Final = 4096
 #: Reads that finding one frame among its fragments may take, and finding how many fragments there are.
 _FRAGMENTS_MAX: Final = 500_000
+#: Bytes of a fragment's tag and length (PS3.5, A.4), and those of all fragments that an object may have.
+_HEAD: Final = 8
+_HEADS_MAX: Final = _HEAD * _FRAGMENTS_MAX
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -121,17 +126,39 @@ class PixelSource:
 
     def _compressed(self, indices: Iterable[int]) -> Iterator[bytes]:
         """Each compressed frame, its fragments joined, as an encapsulated pixel data of its own."""
+        if self._fragments:
+            for index in indices:
+                yield encapsulate([self._checked(self._fragment(self._fragments[index]))], has_bot=False)
+            return
         stream = Stream(self.encoded, Limits(_FRAGMENTS_MAX, 1 << 60))
         frames, at = generate_frames(stream, number_of_frames=self.frames), 0
         for index in indices:
             for _ in range(at, index + 1):
-                stream.allow(Limits(_FRAGMENTS_MAX, 2 * self._longest))  # a frame, and the first fragment of the next
+                # a frame, the first fragment of the next, and the heads of all
+                stream.allow(Limits(_FRAGMENTS_MAX, 2 * self._longest + _HEADS_MAX))
                 frame = next(frames, None)
             stream.check()
             if frame is None:
                 raise EOFError("fewer frames than stated")
             at = index + 1
             yield encapsulate([self._checked(frame)], has_bot=False)
+
+    @cached_property
+    def _fragments(self) -> list[int]:
+        """Where the fragment of each frame begins; none where not every frame is one fragment."""
+        stream = Stream(self.encoded, Limits(_FRAGMENTS_MAX, _HEADS_MAX))
+        parse_basic_offsets(stream)
+        count, offsets = parse_fragments(stream)
+        stream.check()
+        if stream.exceeded:  # which pydicom takes for the end
+            raise EOFError("more fragments than any real object has")
+        return offsets if count == self.frames else []
+
+    def _fragment(self, at: int) -> bytes:
+        (length,) = struct.unpack("<L", self.encoded.read(at, _HEAD)[_HEAD // 2 :])
+        if length > self._longest:
+            raise ValueError("the compressed frame is far longer than its image")
+        return self.encoded.read(at + _HEAD, length)
 
     def _checked(self, frame: bytes) -> bytes:
         """The compressed frame, if it will not grow beyond the size its header states."""
