@@ -79,7 +79,11 @@ _STEPS: dict[str, tuple[type[Any], Callable[[Any], object], str]] = {
     "harm-tables": (HarmTablesPlan, print_harm, "print how well that loss is told of people and families never seen"),
     "cine": (CinePlan, train_cine, "train labels and distance maps of short-axis hearts"),
     "cine-stochastic": (CineStochasticPlan, train_cine_stochastic, "train how the labels of a heart vary together"),
-    "cine-evaluate": (CineEvaluationPlan, evaluate_cine, "judge the hearts that the runs of cine left out"),
+    "cine-evaluate": (
+        CineEvaluationPlan,
+        evaluate_cine,
+        "judge hearts by runs that left them out, or by a bundle (also: evaluate cine)",
+    ),
     "lesions": (LesionPlan, train_lesions, "train the network of white-matter lesions on synthetic FLAIR"),
     "evaluate lesions": (
         LesionEvaluationPlan,
@@ -94,6 +98,9 @@ _STEPS: dict[str, tuple[type[Any], Callable[[Any], object], str]] = {
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one step."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given[:2] == ["evaluate", "cine"]:
+        given[:2] = ["cine-evaluate"]
     parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
     steps = parser.add_subparsers(dest="step", required=True)
     for name, (plan, _, summary) in _STEPS.items():

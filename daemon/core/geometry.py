@@ -10,6 +10,8 @@ from daemon.core.values import Instance, Place
 
 #: Fewer slices than this show nothing about regularity.
 LEAST_SLICES = 3
+#: One slice is an image over time from so many phases on: a cine of one breath-hold.
+LEAST_PHASES = 8
 #: A step this many times the usual one is a gap.
 _GAP = 1.5
 #: Positions closer than this, in mm, are one position.

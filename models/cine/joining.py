@@ -28,8 +28,8 @@ class Part:
 class Joined:
     """Frames (T, i, j, slice) with their affine; ``sources``: series and slice within it of each slice.
 
-    ``left_out``: series that are not parallel to the others, or of other pixels; ``repeated``: positions that were taken
-    again, of which the last counts.
+    ``left_out``: series that are not parallel to the others, or of other pixels; ``repeated``: positions that were
+    taken again, of which the last counts.
     """
 
     frames: FloatArray
@@ -40,14 +40,14 @@ class Joined:
 
 
 def joined(parts: Sequence[Part]) -> Joined:
-    """The largest stack of parallel slices of one size, along their normal; later series count where two are at one place.
+    """The largest stack of parallel slices of one size, along their normal; of two at one place the later counts.
 
     Phases of a series with another number of them are taken at the same share of the beat.
     """
     if len(parts) == 1:
         frames, affine = parts[0].frames, parts[0].affine
         return Joined(frames=frames, affine=affine, sources=tuple((0, k) for k in range(frames.shape[3])))
-    alike = max(([one for one in parts if _alike(one, first)] for first in parts), key=lambda found: _slices(found))
+    alike = max(([one for one in parts if _alike(one, first)] for first in parts), key=_slices)
     slices = [(one, k) for one in alike for k in range(one.frames.shape[3])]
     normal = _normal(alike[0].affine)
     places = {(one.number, k): float(_place(one, k) @ normal) for one, k in slices}
@@ -92,7 +92,9 @@ def _once(slices: list[tuple[Part, int]], places: dict[tuple[int, int], float]) 
 def _over_beat(frames: FloatArray, phases: int) -> FloatArray:
     """Frames (T, i, j) at ``phases`` shares of the beat, the nearest of each."""
     count = len(frames)
-    return frames[np.minimum(np.rint(np.arange(phases) * count / phases).astype(int), count - 1)]
+    return np.asarray(
+        frames[np.minimum(np.rint(np.arange(phases) * count / phases).astype(int), count - 1)], np.float32
+    )
 
 
 def _affine(slices: Sequence[tuple[Part, int]]) -> Affine:

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.cine.reading import CLASSES, LV, MYO, RV, Phase, Reading
-from models.statistics.uncertainty import Interval, widen
+from models.statistics.uncertainty import Interval
 
 FloatArray = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
@@ -15,6 +15,9 @@ Mask = npt.NDArray[np.bool_]
 #: Draws of a stack: each is one for all of its slices, for draws of their own average out (docs/cine.md).
 SAMPLES = 10
 _SEED = 20202
+#: Pixels vary where background is less probable than this: the covariance is trained on hearts, and means nothing
+#: elsewhere.
+_BACKGROUND = 0.9
 #: Density of myocardium, g/mL.
 DENSITY = 1.05
 #: Volumes that are told: name -> phase and class.
@@ -41,14 +44,20 @@ class Number:
 
 
 def numbers_of(reading: Reading, pixel_ml: float, margins: Mapping[str, float]) -> dict[str, Number]:
-    """Volumes in mL and ejection fractions; ``margins``: by how many of its own widths each interval is widened."""
+    """Volumes in mL and ejection fractions; ``margins``: by what share of its value each is widened."""
     samples = sampled(reading, pixel_ml)
     numbers = {}
     for name, values in samples.items():
         value, drawn = values[0], values[1:]
-        ends = widen((float(drawn.min()), float(drawn.max())), margins.get(name, 0.0))
+        by = margins.get(name, 0.0) * scale_of(name, float(value))
+        ends = (max(0.0, float(drawn.min()) - by), float(drawn.max()) + by)
         numbers[name] = Number(value=float(value), interval=ends)
     return numbers
+
+
+def scale_of(name: str, value: float) -> float:
+    """What the margin of a number is a share of: volumes of themselves, fractions of 1."""
+    return max(value, 1e-6) if name in VOLUMES else 1.0
 
 
 def sampled(reading: Reading, pixel_ml: float) -> dict[str, npt.NDArray[np.float64]]:
@@ -66,18 +75,20 @@ def sample_pixels(phase: Phase) -> npt.NDArray[np.int64]:
     Paper 003, equation 6, the shared part: mean + factor w, w the same for all slices.
     """
     called = np.bincount(phase.labels.ravel(), minlength=len(CLASSES))
-    plain = _pixels(phase.detail.logits)
-    rank = phase.detail.factor.shape[1]
-    draws = np.random.default_rng(_SEED).standard_normal((SAMPLES // 2, rank), np.float32)
+    near = np.moveaxis(phase.probabilities[0], -1, 0) < _BACKGROUND
+    logits = np.moveaxis(phase.detail.logits, 1, -1)[near]
+    factor = np.moveaxis(phase.detail.factor, (1, 2), (-2, -1))[near]
+    plain = _pixels(logits)
+    draws = np.random.default_rng(_SEED).standard_normal((SAMPLES // 2, factor.shape[1]), np.float32)
     rows = [called]
     for draw in draws:
-        change = np.einsum("r,krcxy->kcxy", draw, phase.detail.factor)
-        rows.extend(np.maximum(0, called + _pixels(phase.detail.logits + sign * change) - plain) for sign in (1, -1))
+        change = np.einsum("r,nrc->nc", draw, factor)
+        rows.extend(np.maximum(0, called + _pixels(logits + sign * change) - plain) for sign in (1, -1))
     return np.array(rows)
 
 
 def _pixels(logits: FloatArray) -> npt.NDArray[np.int64]:
-    return np.bincount(logits.argmax(axis=1).ravel(), minlength=len(CLASSES))
+    return np.bincount(logits.argmax(axis=1), minlength=len(CLASSES))
 
 
 def pixel_millilitres(pixel_mm: float, gap_mm: float) -> float:

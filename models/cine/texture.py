@@ -21,6 +21,8 @@ _LINES = (0.06, 0.6)
 _PERIODS = (2, 3, 4, 5)
 #: Median absolute deviation of normal noise (Donoho 1995).
 _MAD = 0.6745
+#: Air, as a share of bright tissue; a line that fell out of its surroundings, in log energy.
+_AIR, _DROPPED = 0.1, -0.5
 
 
 def describe_slice(image: FloatArray) -> Values:
@@ -59,9 +61,9 @@ def _levels(image: FloatArray) -> Iterator[tuple[str, float]]:
     yield "dark level", float(np.log(dark.mean() + 1e-3))
     yield "dark spread", float(np.log(dark.std() + 1e-3))
     smooth = ndimage.gaussian_filter(image, 2)
-    yield "fine in the dark", float(np.log(np.abs(image - smooth)[smooth < 0.1].mean() + 1e-4)) if (
-        smooth < 0.1
-    ).any() else 0.0
+    air = smooth < _AIR
+    fine = float(np.abs(image - smooth)[air].mean()) if air.any() else 0.0
+    yield "fine in the dark", float(np.log(fine + 1e-4))
 
 
 def _shells(power: Values) -> Iterator[tuple[str, float]]:
@@ -85,7 +87,7 @@ def _lines(spectrum: npt.NDArray[np.complex64], power: Values, axis: int) -> Ite
     course = band - ndimage.median_filter(band, 7, mode="nearest")
     yield "rough", float(np.log(np.median(np.abs(np.diff(band, 2))) + 1e-3))
     yield "spread", float(np.log(course.std() + 1e-3))
-    yield "dropped", float((course < -0.5).mean())
+    yield "dropped", float((course < _DROPPED).mean())
     for period in _PERIODS:
         yield f"rhythm {period}", _rhythm(course, first, period)
     yield "asymmetry", _asymmetry(energy, first, last)
@@ -102,7 +104,7 @@ def _rhythm(course: Values, first: int, period: int) -> float:
 
 def _asymmetry(energy: Values, first: int, last: int) -> float:
     """Difference in log energy between both halves of k-space; none in a real image, so any is in its phase."""
-    above, below = energy[first:last], energy[-first : -last : -1]
+    above, below = energy[first:last], energy[-first:-last:-1]
     return float(np.log(np.abs(np.log((above + 1e-12) / (below + 1e-12))).mean() + 1e-3))
 
 

@@ -8,6 +8,7 @@ from models.findings import Findings
 from models.graphs import Run
 from models.methods.any_mr import AnyMr
 from models.methods.brain import Brain
+from models.methods.cine import CineMethod
 from models.methods.lesions import Lesions
 from models.subject import Subject
 
@@ -24,7 +25,12 @@ class Method(Protocol):
 
 
 #: Method -> what makes it of a bundle; it raises a BundleError where the bundle is not its own.
-METHODS: dict[str, Callable[[Bundle], Method]] = {"any-mr": AnyMr, "brain": Brain, "lesions": Lesions}
+METHODS: dict[str, Callable[[Bundle], Method]] = {
+    "any-mr": AnyMr,
+    "brain": Brain,
+    "cine": CineMethod,
+    "lesions": Lesions,
+}
 
 
 def method_of(bundle: Bundle) -> Method:

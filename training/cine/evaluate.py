@@ -3,53 +3,87 @@
 Millimetres are those of the files' headers: nominal where the source lost them.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from models.bundle import Bundle, load_bundle
 from models.cine.numbers import numbers_of
-from models.cine.reading import DETAIL_GRAPH, dropout_deviation
-from models.graphs import Run
+from models.cine.reading import CLASSES, DETAIL_GRAPH, dropout_deviation
+from models.cine.scores import CineSettings
+from models.engines.onnxruntime import OnnxRuntimeEngine
+from models.graphs import Graph, Run
+from models.methods.cine import CineMethod, keeping_all
 from models.nets.cine import CineConfig, CineJudge
 from training.cine.calibration import Pixels, fitted_temperature
+from training.cine.causes import cause_table, spoilt_slices, told_by_others
 from training.cine.judge import Judged, Patient, judge_patients, torch_graphs
+from training.cine.mask_faults import mask_fault_table
 from training.cine.stacks import folds
 from training.cine.tables import calibration_table, dice_table, doubt_table, place_table, volume_table
 from training.cine.widths import fitted_margins
 from training.running.run import load_weights
 
 FloatArray = npt.NDArray[np.float64]
+#: A mask of this Dice or more in every structure is a good one.
+GOOD_DICE = 0.7
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CineEvaluationPlan:
     """``data``: folder of stacks; ``runs``: where the checkpoint of each fold lies, ``{fold}`` for its number.
 
-    ``passes``: with dropout, on both phases, for the table of doubt; 0: none.
+    ``bundle``: judge everybody by it instead, with its own temperature and margins; hearts that it was trained on are
+    no test of it. ``passes``: with dropout, on both phases, for the table of doubt; 0: none.
     """
 
     data: Path
+    bundle: Path | None = None
     runs: str = "runs/cine-fold{fold}-stochastic"
     passes: int = 10
+    temperature: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Fold:
     """The patients that one network did not see, judged by it."""
 
+    number: int
     patients: tuple[Patient, ...]
     graphs: dict[str, Run]
 
 
 def evaluate_cine(plan: CineEvaluationPlan) -> None:
-    """Judge every patient by the network that was trained without it, and print every table."""
-    judged = judged_folds(plan)
+    """Judge every patient by the network that was trained without it, or by a bundle, and print every table."""
+    settings = None
+    if plan.bundle is not None:
+        bundle = load_bundle(plan.bundle)
+        settings = CineMethod(bundle).settings
+        judged = [_judged_by(bundle, settings, plan.data)]
+    else:
+        judged = judged_folds(plan)
     if not judged:
         raise FileNotFoundError(f"no checkpoint at {plan.runs}: train cine and cine-stochastic first")
-    print(*tables_of(judged, plan.passes), sep="\n")
+    for line in tables_of(judged, plan.passes, settings):
+        print(line, flush=True)
+    print()
+    for line in fault_tables(judged, plan.data, settings):
+        print(line, flush=True)
+
+
+def _judged_by(bundle: Bundle, settings: CineSettings, data: Path) -> Fold:
+    """Everybody by one bundle, on ONNX Runtime."""
+    graphs: dict[str, Run] = {
+        name: OnnxRuntimeEngine(Graph(bundle=bundle.manifest.name, digest="", name=name, file=bundle.file(graph.file)))
+        for name, graph in bundle.manifest.graphs.items()
+    }
+    graphs[DETAIL_GRAPH] = keeping_all(graphs[DETAIL_GRAPH], settings.channels)
+    patients = tuple(patient for part in folds(data) for patient in part)
+    judged = tuple(judge_patients(data, patients, graphs, settings.temperature))
+    return Fold(number=-1, patients=judged, graphs=graphs)
 
 
 def judged_folds(plan: CineEvaluationPlan) -> list[Fold]:
@@ -61,17 +95,22 @@ def judged_folds(plan: CineEvaluationPlan) -> list[Fold]:
             judge = CineJudge()
             load_weights(checkpoint, judge)
             graphs = torch_graphs(judge)
-            found.append(Fold(patients=tuple(judge_patients(plan.data, patients, graphs)), graphs=graphs))
+            judged = tuple(judge_patients(plan.data, patients, graphs, plan.temperature))
+            found.append(Fold(number=number, patients=judged, graphs=graphs))
     return found
 
 
-def tables_of(judged: list[Fold], passes: int) -> Iterator[str]:
-    """Markdown; temperature and margins of each patient come from all others."""
+def tables_of(judged: list[Fold], passes: int, settings: CineSettings | None = None) -> Iterator[str]:
+    """Markdown; without a bundle's settings one temperature is fitted, and margins of each patient on all others."""
     patients = [patient for fold in judged for patient in fold.patients]
     graphs = [fold.graphs for fold in judged for _ in fold.patients]
     pixels = [Pixels.of(patient.both) for patient in patients]
-    temperature = fitted_temperature(Pixels.joined(pixels))
-    margins = [fitted_margins([p for p in patients if p is not patient]) for patient in patients]
+    margins: list[Mapping[str, float]]
+    if settings is None:
+        temperature = fitted_temperature(Pixels.joined(pixels))
+        margins = [fitted_margins([p for p in patients if p is not patient]) for patient in patients]
+    else:
+        temperature, margins = settings.temperature, [settings.interval_margins] * len(patients)
     numbers = [numbers_of(p.reading, p.pixel_ml, m) for p, m in zip(patients, margins, strict=True)]
     yield f"{len(patients)} patients of {len(judged)} folds"
     yield ""
@@ -84,6 +123,23 @@ def tables_of(judged: list[Fold], passes: int) -> Iterator[str]:
     yield from place_table(patients)
     yield ""
     yield from calibration_table(Pixels.joined(pixels), temperature)
+
+
+def fault_tables(judged: list[Fold], data: Path, settings: CineSettings | None = None) -> Iterator[str]:
+    """Faults planted in good masks, and in slices: causes told by other patients', or by a bundle's regression."""
+    both = [one for fold in judged for patient in fold.patients for one in patient.both]
+    good = [one.phase.labels for one in both if is_good(one)]
+    if good:
+        yield from mask_fault_table(good)
+        yield ""
+    examples = spoilt_slices(data)
+    told = told_by_others(examples) if settings is None else settings.causes.probabilities(examples.textures)
+    yield from cause_table(examples, told)
+
+
+def is_good(one: Judged) -> bool:
+    """Whether every structure of a phase is nearly right."""
+    return min(one.dice(one.phase.labels, number) for number in range(1, len(CLASSES))) > GOOD_DICE
 
 
 def _passes(patients: list[Patient], graphs: list[dict[str, Run]], passes: int) -> Callable[[Judged], FloatArray]:

@@ -22,6 +22,8 @@ _SPACING: Final = 1e-3
 _JITTER: Final = 0.05
 #: A step of this many usual ones is a gap.
 _GAP: Final = 1.5
+#: Slices lie nearer to one another.
+_FURTHEST_MM: Final = 100.0
 #: More stacks than any protocol has; radial scans turn each image and are no volume.
 _GROUPS_MAX: Final = 16
 
@@ -68,6 +70,23 @@ def affine_of(frames: Sequence[Frame]) -> npt.NDArray[np.float64]:
     lps[:3, 1] = plane.down_column * plane.spacing_mm[1]
     lps[:3, 2] = step
     lps[:3, 3] = positions[0]
+    affine: npt.NDArray[np.float64] = _RAS @ lps
+    return affine
+
+
+def slice_affine(frame: Frame) -> npt.NDArray[np.float64]:
+    """(4, 4) index (column, row, slice) to RAS mm of one slice that was taken over time.
+
+    The next slice would lie as far away as the header says, else as the slice is thick, else one pixel.
+    """
+    plane, header = frame.plane, frame.attributes
+    stated = (header.number("SpacingBetweenSlices"), header.number("SliceThickness"))
+    apart = next((one for one in stated if one is not None and 0 < one < _FURTHEST_MM), float(plane.spacing_mm[0]))
+    lps = np.eye(4)
+    lps[:3, 0] = plane.along_row * plane.spacing_mm[0]
+    lps[:3, 1] = plane.down_column * plane.spacing_mm[1]
+    lps[:3, 2] = plane.normal * apart
+    lps[:3, 3] = plane.position_mm
     affine: npt.NDArray[np.float64] = _RAS @ lps
     return affine
 

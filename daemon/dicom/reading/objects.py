@@ -37,6 +37,7 @@ _KEYWORDS: Final = (
     *("AcquisitionDate", "AcquisitionTime", "AcquisitionDateTime", "FrameAcquisitionDateTime"),
     *("SpecificCharacterSet", "SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "StationName"),
     *("InstanceNumber", "StackID", "ImagePositionPatient", "ImageOrientationPatient", "SpacingBetweenSlices"),
+    "SliceThickness",
     *("RescaleSlope", "RescaleIntercept", "LossyImageCompression", "SamplesPerPixel", "PhotometricInterpretation"),
     *("NumberOfFrames", "Rows", "Columns", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation"),
     *("PixelPaddingValue", "PixelPaddingRangeLimit"),

@@ -13,13 +13,14 @@ import numpy.typing as npt
 from pydicom.dataset import Dataset
 
 from daemon.core.errors import NotAssessable, Reason
+from daemon.core.geometry import LEAST_PHASES
 from daemon.core.ports import Content
 from daemon.dicom.attributes import Attributes
 from daemon.dicom.content import InMemory
 from daemon.dicom.parsing import data_set_of, uid
 from daemon.dicom.reading.derived import appended
 from daemon.dicom.reading.frames import Frame, frames_of
-from daemon.dicom.reading.geometry import affine_of, partition
+from daemon.dicom.reading.geometry import affine_of, partition, slice_affine
 from daemon.dicom.reading.mosaic import is_mosaic, mosaic_frames
 from daemon.dicom.reading.objects import IMAGES, read_image
 from daemon.dicom.reading.stacks import first_taken, split
@@ -100,15 +101,16 @@ def arrange(objects: Iterable[Object], voxels_max: int = VOXELS_MAX) -> tuple[St
         raise NotAssessable(Reason.TOO_FEW, "1 slice")
     left_out = set(appended(frames))
     groups = sorted(partition([frame for frame in frames if frame not in left_out]), key=first_taken)
+    parts = [(n, split(group)) for n, group in enumerate(groups, start=1)]
     stacks = tuple(
         Stack(
             frames=tuple(found),
-            affine=affine_of(found),
+            affine=affine_of(found) if len(part) < LEAST_PHASES or len(found) > 1 else slice_affine(found[0]),
             dimensions={**_place(n, groups), **dimensions},
             left_out=len(left_out),
         )
-        for n, group in enumerate(groups, start=1)
-        for dimensions, found in split(group)
+        for n, part in parts
+        for dimensions, found in part
     )
     if any(int(np.prod(stack.shape)) > voxels_max for stack in stacks):
         raise NotAssessable(Reason.TOO_LARGE, "a single volume")

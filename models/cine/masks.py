@@ -1,0 +1,53 @@
+"""One score of a stack's masks: each rule in units of what good masks show, the worst one counts."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from models.cine.rules import rule_scores
+
+Labels = npt.NDArray[np.uint8]
+Values = npt.NDArray[np.float64]
+#: Rule -> the end of what good masks show, in a slice between the ends and in one at the ends of the heart.
+MaskLimits = Mapping[str, tuple[float, float]]
+
+#: Scores below this are no fault, whatever good masks show: pixels, and shares of the ring.
+LEAST = {"pieces": 6.0, "holes": 4.0, "ring": 0.06, "gap": 20.0, "likelihood": 1.0}
+
+
+def mask_scores(labels: Labels, limits: MaskLimits, more: Mapping[str, Values] | None = None) -> Mapping[str, Values]:
+    """By rule, of each slice of labels (x, y, slice): 1 is the end of what good masks show.
+
+    ``more``: scores of other kinds, such as an autoencoder's.
+    """
+    inner = between(labels)
+    found = {**rule_scores(labels), **(more or {})}
+    return {name: found[name] / np.where(inner, *limits[name]) for name in found if name in limits}
+
+
+def worst_mask(scores: Mapping[str, Values]) -> tuple[float, int]:
+    """The largest score of a stack, and its slice."""
+    together = np.max([*scores.values()], axis=0)
+    return float(together.max()), int(together.argmax())
+
+
+def between(labels: Labels) -> npt.NDArray[np.bool_]:
+    """Slices with heart on both sides, (slice,): at its ends rings are open and structures missing."""
+    heart = np.nonzero((labels > 0).any(axis=(0, 1)))[0]
+    inner = np.zeros(labels.shape[2], bool)
+    if len(heart) > 2:  # noqa: PLR2004
+        inner[heart[0] + 1 : heart[-1]] = True
+    return inner
+
+
+def fitted_limits(stacks: list[Mapping[str, Values]], inner: list[npt.NDArray[np.bool_]], share: float) -> MaskLimits:
+    """Of good stacks' scores by rule: what all but a ``share`` of them stay below in their worst slice."""
+    limits = {}
+    for name in stacks[0]:
+        ends = []
+        for where in (True, False):
+            worst = [one[name][at == where].max(initial=0.0) for one, at in zip(stacks, inner, strict=True)]
+            ends.append(max(float(np.quantile(worst, 1 - share)), LEAST[name]))
+        limits[name] = (ends[0], ends[1])
+    return limits

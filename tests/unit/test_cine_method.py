@@ -1,0 +1,174 @@
+"""The cine method on hearts that are known: what it tells, what it refuses, however the series lies."""
+
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from cattrs import Converter
+
+from models.bundle import Bundle, structured
+from models.cine.numbers import FRACTIONS, VOLUMES
+from models.cine.quality import CauseModel
+from models.cine.reading import CLASSES
+from models.cine.scores import CineSettings
+from models.cine.texture import texture_names
+from models.findings import NotThis
+from models.graphs import Tensor
+from models.manifest import Golden, GraphFile, Manifest, Reference, Thresholds, Training
+from models.methods.cine import GRAPHS, ROLE, CineMethod
+from models.subject import Image, Subject
+from tests.unit.test_cine_reading import affine, beat, graphs
+from training.cine.faults import mistriggered
+
+EXPORT = Path(__file__).parents[2] / "export" / "cine.toml"
+
+
+def settings():
+    count = len(texture_names()) + 1
+    return CineSettings(
+        classes=CLASSES,
+        channels=4,
+        temperature=1.0,
+        interval_margins=dict.fromkeys((*VOLUMES, *FRACTIONS), 0.05),
+        mask_limits=dict.fromkeys(("pieces", "holes", "ring", "gap"), (10.0, 10.0)),
+        cause_limits={"mistriggering": 0.3, "breathing": 0.5, "noise": 0.5, "ghosting": 0.5},
+        doubt_limit=20.0,
+        causes=CauseModel(
+            features=(*texture_names(), texture_names()[0]),
+            centre=(0.0,) * count,
+            scale=(1.0,) * count,
+            weights=((0.0,) * count,) * 4,
+            bias=(5.0, 0.0, 0.0, 0.0),
+        ),
+    )
+
+
+@pytest.fixture(scope="module")
+def method():
+    def tensors(names):
+        return tuple(Tensor(name=name, dtype="float32", dims=(None,)) for name in names)
+
+    measured = {
+        "name": "cine-test",
+        "version": "0",
+        "graphs": {
+            n: GraphFile(file=f"{n}.onnx", inputs=tensors(i), outputs=tensors(o)) for n, (i, o) in GRAPHS.items()
+        },
+        "settings": settings(),
+        "references": (Reference(source="", scores={"doubt": (1.0,)}),),
+        "known": Reference(source="", scores={}),
+        "thresholds": Thresholds(alpha=0.1, unfamiliar=0.1, tolerated_loss=1, impaired=1, evident=0.4, certain=0.9),
+        "golden": Golden(images={ROLE: ""}, outputs="", expected={}, tolerances={}),
+        "parity": {},
+        "training": Training(data=(), licence="", notice=""),
+    }
+    declared = tomllib.loads(EXPORT.read_text())
+    manifest = structured({"format": 5, **declared, **Converter().unstructure(measured)}, Manifest)
+    return CineMethod(Bundle(Path(), manifest, ""))
+
+
+def image(frames, place):
+    return Image(
+        voxels=frames, affine=place, times_ms=np.arange(len(frames), dtype=float), dimensions=({},) * len(frames)
+    )
+
+
+def signal(findings, name):
+    return next(one for one in findings.signals if one.name == name)
+
+
+@pytest.fixture(scope="module")
+def found(method):
+    return method.examine(Subject(images={ROLE: image(beat()[0], affine())}), graphs())
+
+
+def test_a_heart_has_its_numbers_each_within_its_interval(found):
+    assert tuple(VOLUMES) == tuple(one.name for one in found.structures)
+    for one in found.structures:
+        assert one.interval_ml[0] <= one.volume_ml <= one.interval_ml[1]
+    fraction = signal(found, "LV ejection fraction").value
+    full, empty = (one.volume_ml for one in found.structures[:2])
+    assert 1 - empty / full == pytest.approx(fraction)
+    assert full - empty == pytest.approx(signal(found, "LV stroke volume").value)
+
+
+@pytest.mark.parametrize("turn", ["transposed", "quarter"])
+def test_however_the_series_lies_it_gets_the_same_numbers_and_labels(method, found, turn):
+    frames, place = beat()[0], affine()
+    moved = place.copy()
+    if turn == "quarter":
+        frames = frames[:, ::-1]
+        moved[:3, 3] += place[:3, 0] * (frames.shape[1] - 1)
+        moved[:3, 0] *= -1
+    turned, moved = np.ascontiguousarray(frames.swapaxes(1, 2)), moved[:, [1, 0, 2, 3]]
+    again = method.examine(Subject(images={ROLE: image(turned, moved)}), graphs())
+    labels, own = (one.maps["labels-ed"]() for one in (found, again))
+    back = own.swapaxes(0, 1)
+
+    assert [one.volume_ml for one in found.structures] == [one.volume_ml for one in again.structures]
+    np.testing.assert_array_equal(labels, back[::-1] if turn == "quarter" else back)
+    assert turned.shape[1:] == own.shape
+
+
+def test_labels_lie_on_the_ventricle_of_the_image_itself(found):
+    frames, _ = beat()
+    labels = found.maps["labels-ed"]()
+    x, y = np.argwhere(labels[:, :, 2] == 3).mean(axis=0)
+
+    assert frames.shape[1:] == labels.shape
+    assert (70, 80) == pytest.approx((x, y), abs=2)
+
+
+def test_a_series_a_slice_is_the_same_heart(method, found):
+    frames, place = beat()[0], affine()
+    parts = []
+    for k in (3, 0, 1, 2, 7, 6, 5, 4):
+        at = place.copy()
+        at[:3, 3] += place[:3, 2] * k
+        parts.append(image(np.ascontiguousarray(frames[..., k : k + 1]), at))
+    if "stacks" not in Subject.__slots__:
+        pytest.skip("subjects of one series only")
+    subject = Subject(images={ROLE: parts[0]}, stacks={ROLE: tuple(parts)})
+    joined = method.examine(subject, graphs())
+
+    assert [one.volume_ml for one in found.structures] == [one.volume_ml for one in joined.structures]
+
+
+def test_one_slice_is_judged_without_volumes(method):
+    frames, place = beat()[0], affine()
+    one = method.examine(Subject(images={ROLE: image(frames[..., 2:3], place)}), graphs())
+
+    assert () == one.structures
+    assert {"doubt", "mistriggering", "spoiling"} <= {signal.name for signal in one.signals}
+
+
+def test_a_slice_with_beats_out_of_time_is_spoilt_and_named(method):
+    frames = beat(count=20)[0]
+    spoilt = frames.copy()
+    spoilt[..., 3] = mistriggered(frames[..., 3], 4, np.random.default_rng(1))
+    clean, found = (method.examine(Subject(images={ROLE: image(one, affine())}), graphs()) for one in (frames, spoilt))
+
+    assert (4,) == signal(found, "mistriggering").at
+    assert found.presence["mistriggering"] > 0.5 > clean.presence["mistriggering"]
+    assert signal(found, "spoiling").value > 1 > signal(clean, "spoiling").value
+
+
+def test_what_is_no_beating_short_axis_is_refused_by_name(method):
+    frames, place = beat(count=8)[0], affine()
+    along = place[:, [0, 2, 1, 3]]
+    for images, said in (
+        (image(frames[:1], place), "no beat"),
+        (image(frames, along), "long-axis"),
+        (image(np.zeros_like(frames), place), "no signal|flat"),
+        (image(np.random.default_rng(0).normal(100, 1, frames.shape).astype(np.float32), place), "no heart"),
+    ):
+        with pytest.raises(NotThis, match=said):
+            method.examine(Subject(images={ROLE: images}), graphs())
+
+
+def test_the_same_bytes_give_the_same_numbers(method, found):
+    again = method.examine(Subject(images={ROLE: image(beat()[0], affine())}), graphs())
+
+    assert found.signals == again.signals
+    assert found.structures == again.structures
