@@ -23,12 +23,12 @@ from training.cine.evaluate import CineEvaluationPlan, evaluate_cine
 from training.cine.stochastic import CineStochasticPlan, train_cine_stochastic
 from training.cine.train import CinePlan, train_cine
 from training.evaluation.evaluate import EvaluationPlan, TablesPlan, evaluate, print_tables
-from training.evaluation.evaluated import BrainEvaluationPlan
 from training.evaluation.figures import FiguresPlan, draw_figures
-from training.evaluation.harm import HarmPlan, write_images
-from training.evaluation.harm_tables import HarmTablesPlan, print_harm
 from training.evaluation.manual import ManualPlan, compare_with_otsu
-from training.evaluation.verdict_tables import evaluate_brain
+from training.harm.evaluated import BrainEvaluationPlan
+from training.harm.judging import HarmPlan, write_images
+from training.harm.tables import HarmTablesPlan, print_harm
+from training.harm.verdict_tables import evaluate_brain
 from training.lesions.evaluate import LesionEvaluationPlan, evaluate_lesions
 from training.lesions.train import LesionPlan, train_lesions
 from training.running.options import add_options

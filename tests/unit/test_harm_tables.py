@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from models.statistics.harm import left_out
-from training.evaluation.harm_choice import LOOKS, told_by
-from training.evaluation.harm_images import Images
-from training.evaluation.harm_tables import aurc, tables
-from training.evaluation.presence_tables import NAMES
+from training.harm.choice import LOOKS, told_by
+from training.harm.images import Images
+from training.harm.presence_tables import NAMES
+from training.harm.tables import aurc, tables
 
 FAMILIES = ("clean", "noise published", "noise coloured", "motion drift")
 
@@ -75,7 +75,7 @@ def test_nobody_has_a_say_in_what_is_told_of_him(images):
 
 
 def test_a_family_that_is_left_out_has_no_say_either(images, monkeypatch):
-    monkeypatch.setattr("training.evaluation.harm_choice.LOOKS", LOOKS[:1])
+    monkeypatch.setattr("training.harm.choice.LOOKS", LOOKS[:1])
     drift = images.family == "motion drift"
     lying = replace(images, harm=np.where(drift & (images.person == "sub-1"), 0.9, images.harm))
     own = drift & (images.person == "sub-2")
@@ -123,8 +123,8 @@ def test_who_cannot_tell_has_the_mean_risk_throughout():
 
 
 def test_every_table_is_printed(images, monkeypatch):
-    monkeypatch.setattr("training.evaluation.harm_choice.LOOKS", LOOKS[:2])
-    monkeypatch.setattr("training.evaluation.harm_tables._RESAMPLES", 20)
+    monkeypatch.setattr("training.harm.choice.LOOKS", LOOKS[:2])
+    monkeypatch.setattr("training.harm.tables._RESAMPLES", 20)
     text = "\n".join(tables(images))
 
     assert "48 images of 6 people" in text

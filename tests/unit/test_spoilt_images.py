@@ -2,7 +2,7 @@
 
 import pytest
 
-from training.evaluation.spoilt_images import artefact_of, given_images
+from training.harm.spoilt_images import artefact_of, given_images
 
 PEOPLE = {"sub-01": None, "sub-012": None, "sub-3_ses-1": None, "sub-3_ses-2": None}
 

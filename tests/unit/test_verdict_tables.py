@@ -9,10 +9,10 @@ from cattrs import Converter
 
 from daemon.core.values import State
 from models.physics.artefacts import ARTEFACTS
-from training.evaluation.evaluated import Answer, Evaluated
 from training.evaluation.measure import Row
-from training.evaluation.verdict_tables import losses_of, rival_table, verdict_table
-from training.evaluation.verdicts import read_judged
+from training.harm.evaluated import Answer, Evaluated
+from training.harm.verdict_tables import losses_of, rival_table, verdict_table
+from training.harm.verdicts import read_judged
 
 
 def row(dice, artefact):

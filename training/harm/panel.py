@@ -19,10 +19,10 @@ from models.preprocess import Grid, coarsest_mm
 from models.quality.iqm import measure as measure_image
 from models.subject import still
 from training.brain.networks import bundle_networks
-from training.evaluation.evaluated import OWN, Answer, BrainEvaluationPlan, Case, Evaluated, Person
-from training.evaluation.harm import MRIQC, Judge, Judged, judge_by
 from training.evaluation.measure import compare, unfound
-from training.evaluation.spoilt_images import CLEAN
+from training.harm.evaluated import OWN, Answer, BrainEvaluationPlan, Case, Evaluated, Person
+from training.harm.judging import MRIQC, Judge, Judged, judge_by
+from training.harm.spoilt_images import CLEAN
 from training.synthesis.labelmaps import TISSUES
 from training.truth import Truth, dice
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.brain.scores import JUDGED
-from training.evaluation.harm import CLEAN, DICE, FACT, HARM, RIVAL, read_images
+from training.harm.judging import CLEAN, DICE, FACT, HARM, RIVAL, read_images
 
 Numbers = npt.NDArray[np.float64]
 

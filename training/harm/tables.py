@@ -15,10 +15,10 @@ from scipy.stats import rankdata
 
 from models.brain.scores import JUDGED
 from models.physics.artefacts import ARTEFACTS
-from training.evaluation.harm import CLEAN, RIVAL
-from training.evaluation.harm_choice import LOOKS, Told, told_by
-from training.evaluation.harm_images import Images
-from training.evaluation.presence_tables import presence_table
+from training.harm.choice import LOOKS, Told, told_by
+from training.harm.images import Images
+from training.harm.judging import CLEAN, RIVAL
+from training.harm.presence_tables import presence_table
 
 Numbers = npt.NDArray[np.float64]
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from cattrs import Converter
 
-from training.evaluation.evaluated import BrainEvaluationPlan, Evaluated
-from training.evaluation.panel import Panel, Session
-from training.evaluation.people import people_of
+from training.harm.evaluated import BrainEvaluationPlan, Evaluated
+from training.harm.panel import Panel, Session
+from training.harm.people import people_of
 
 
 def judge_all(plan: BrainEvaluationPlan) -> list[Evaluated]:

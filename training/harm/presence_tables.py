@@ -7,8 +7,8 @@ import numpy.typing as npt
 
 from models.physics.artefacts import ARTEFACTS
 from models.statistics.presence import Presence, fit_presence, tell
-from training.evaluation.harm import CLEAN
-from training.evaluation.harm_images import Images
+from training.harm.images import Images
+from training.harm.judging import CLEAN
 
 Numbers = npt.NDArray[np.float64]
 NAMES = tuple(artefact.value for artefact in ARTEFACTS)

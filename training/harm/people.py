@@ -8,9 +8,9 @@ import numpy as np
 
 from models.physics.artefacts import ARTEFACTS
 from training.evaluation.cases import by_the_second_scanner, with_artefact
-from training.evaluation.evaluated import GIVEN, OWN, TORCHIO, BrainEvaluationPlan, Case, Person
-from training.evaluation.harm import head_files, read_head
-from training.evaluation.spoilt_images import CLEAN, GivenImage, given_images
+from training.harm.evaluated import GIVEN, OWN, TORCHIO, BrainEvaluationPlan, Case, Person
+from training.harm.judging import head_files, read_head
+from training.harm.spoilt_images import CLEAN, GivenImage, given_images
 from training.nifti import read_canonical
 from training.truth import Truth
 

@@ -8,12 +8,12 @@ import numpy.typing as npt
 from scipy.stats import beta
 
 from daemon.core.values import State
-from training.evaluation.evaluated import Answer, BrainEvaluationPlan, Evaluated
-from training.evaluation.harm_tables import aurc, rank_of
 from training.evaluation.ranks import grey
-from training.evaluation.spoilt_images import CLEAN, UNKNOWN
 from training.evaluation.tables import report_on
-from training.evaluation.verdicts import judge_all
+from training.harm.evaluated import Answer, BrainEvaluationPlan, Evaluated
+from training.harm.spoilt_images import CLEAN, UNKNOWN
+from training.harm.tables import aurc, rank_of
+from training.harm.verdicts import judge_all
 
 Numbers = npt.NDArray[np.float64]
 #: A loss that must be found; one that is idle to repeat a scan for; one from which on the cause must be right.
