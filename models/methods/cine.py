@@ -1,7 +1,7 @@
 """Short-axis cine of a heart: volumes over the beat, doubt of each slice, what spoils a slice or a breath-hold."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -23,7 +23,7 @@ from models.subject import Image, Subject
 
 Values = npt.NDArray[np.float64]
 
-#: The role of the stack: one series, or every series of a slice position.
+#: The role of the stack.
 ROLE = "cine"
 #: Fewer frames show no beat; fewer slices are no heart: their images and their doubt alone are judged.
 FEWEST_FRAMES, FEWEST_SLICES = 2, 5
@@ -66,7 +66,7 @@ class CineMethod:
             NotThis: no signal, no beat, long axes, or no heart.
         """
         began = time.perf_counter()
-        stack = stack_of(subject)
+        stack = stack_of((subject.images[ROLE],))
         cine = in_frame(stack.frames, stack.affine)
         ready = time.perf_counter()
         reading = self.read(cine, graphs)
@@ -132,13 +132,12 @@ class CineMethod:
         return (self._manifest.signal(name, values[name]) for name in TOLD)
 
 
-def stack_of(subject: Subject) -> Joined:
-    """The stack of a subject: of one series, or of every series that plays the role.
+def stack_of(images: Sequence[Image]) -> Joined:
+    """The stack of one series, or of several, a slice position each.
 
     Raises:
         NotThis: no signal, no beat, or long axes.
     """
-    images = getattr(subject, "stacks", {}).get(ROLE) or (subject.images[ROLE],)
     beating = [image for image in images if len(image.voxels) >= FEWEST_FRAMES]
     if not beating:
         raise NotThis(Lack.NOT_FOUND, f"no beat: {len(images[0].voxels)} phase")

@@ -8,6 +8,7 @@ import pytest
 from cattrs import Converter
 
 from models.bundle import Bundle, structured
+from models.cine.frame import in_frame
 from models.cine.numbers import FRACTIONS, VOLUMES
 from models.cine.quality import CauseModel
 from models.cine.reading import CLASSES
@@ -16,7 +17,7 @@ from models.cine.texture import texture_names
 from models.findings import NotThis
 from models.graphs import Tensor
 from models.manifest import Golden, GraphFile, Manifest, Reference, Thresholds, Training
-from models.methods.cine import GRAPHS, ROLE, CineMethod
+from models.methods.cine import GRAPHS, ROLE, CineMethod, stack_of
 from models.subject import Image, Subject
 from tests.unit.test_cine_reading import affine, beat, graphs
 from training.cine.faults import mistriggered
@@ -120,19 +121,18 @@ def test_labels_lie_on_the_ventricle_of_the_image_itself(found):
     assert (70, 80) == pytest.approx((x, y), abs=2)
 
 
-def test_a_series_a_slice_is_the_same_heart(method, found):
+def test_a_series_a_slice_is_the_same_stack():
     frames, place = beat()[0], affine()
     parts = []
     for k in (3, 0, 1, 2, 7, 6, 5, 4):
         at = place.copy()
         at[:3, 3] += place[:3, 2] * k
         parts.append(image(np.ascontiguousarray(frames[..., k : k + 1]), at))
-    if "stacks" not in Subject.__slots__:
-        pytest.skip("subjects of one series only")
-    subject = Subject(images={ROLE: parts[0]}, stacks={ROLE: tuple(parts)})
-    joined = method.examine(subject, graphs())
+    stacks = stack_of((image(frames, place),)), stack_of(parts)
+    whole, joined = (in_frame(stack.frames, stack.affine) for stack in stacks)
 
-    assert [one.volume_ml for one in found.structures] == [one.volume_ml for one in joined.structures]
+    np.testing.assert_array_equal(whole.frames, joined.frames)
+    np.testing.assert_allclose(whole.affine, joined.affine)
 
 
 def test_one_slice_is_judged_without_volumes(method):
