@@ -15,6 +15,7 @@ from models.bundle import Bundle, BundleError, structured
 from models.findings import Findings, Lack, NotThis, Structure, View
 from models.graphs import Run
 from models.manifest import Manifest
+from models.physics.spectrum import describe, is_noise
 from models.quality.foreground import FloatArray, Mask, find_regions
 from models.quality.iqm import MEASURES_OF_REGION, measures_of
 from models.quality.runs import fold, measures_of_run
@@ -58,13 +59,15 @@ class AnyMr:
         """Every measure that can be taken of the image.
 
         Raises:
-            NotThis: it holds no signal: one value everywhere, or nothing that is brighter than the rest.
+            NotThis: it holds no signal: one value everywhere, nothing that is brighter than the rest, or noise alone.
         """
         image, began = subject.images[ROLE], time.perf_counter()
         first = _finite(image.voxels[0])
         regions = None if float(np.ptp(first)) == 0.0 else find_regions(first)
         if regions is None:
             raise NotThis(Lack.FLAT, "nothing is brighter than the rest" if first.any() else "")
+        if is_noise(describe(first, image.affine)):
+            raise NotThis(Lack.FLAT, "nothing but noise")
         shown, in_time = first, {}
         if len(image.voxels) > 1:
             run = fold((_finite(image.voxels[number]) for number in range(len(image.voxels))), regions.body)

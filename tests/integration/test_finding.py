@@ -87,7 +87,7 @@ def test_whatever_goes_wrong_with_a_series_is_its_answer(phantom):
     folder, uid = phantom
     (found,) = find_series(folder).series
     place = {"series": uid, "path": "a", "images": 12}
-    flat = Appraisal(verdict=decline(Reason.FLAT), volume=None, examination=None)
+    flat = Appraisal(verdict=decline(Reason.FLAT), image=None, examination=None)
 
     def failing(error):
         def appraise(_files):

@@ -6,7 +6,7 @@ import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.statistics.reference_set import FEWEST, Comparison, Kind, Worse, compare
+from models.statistics.reference_set import FEWEST, Comparison, Kind, Learning, Worse, compare
 
 KINDS = (
     Kind(name="noise", family="background"),
@@ -143,8 +143,10 @@ def test_a_measure_that_most_of_the_past_lacks_is_named_and_the_rest_compared():
     assert (("snr",), 40) == (found.unmeasured, found.count)
 
 
-def test_nothing_to_compare_is_refused():
-    with pytest.raises(ValueError, match="no measure"):
-        compare(PAST, USUAL, [Kind(name="other", family="f")])
+def test_a_past_of_other_measures_is_none():
+    assert Learning(0) == compare(PAST, USUAL, [Kind(name="other", family="f")])
+
+
+def test_a_kind_that_is_named_twice_is_refused():
     with pytest.raises(ValueError, match="named twice"):
         compare(PAST, USUAL, [*KINDS, KINDS[0]])
