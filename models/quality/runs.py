@@ -120,17 +120,16 @@ def _spikes(differences: Table) -> Iterator[tuple[str, float]]:
 
 def _dropouts(levels: Table, kinds: Sequence[object]) -> Iterator[tuple[str, float]]:
     """Slices of single volumes that lost signal beside the same slice of volumes alike, and their volume's others."""
-    logs = np.log(np.where(levels > 0, levels, np.nan))
+    known = ~np.isnan(levels[0])
+    logs = np.log(np.maximum(levels[:, known], np.finfo(float).tiny))
     for kind in dict.fromkeys(kinds):
         alike = np.array([one == kind for one in kinds])
-        logs[alike] -= np.nanmedian(logs[alike], axis=0)
-    lost = np.nanmedian(logs, axis=1, keepdims=True) - logs
-    lost = np.where(np.isnan(lost), np.where(np.isnan(levels), 0.0, np.inf), lost)
-    finite = lost[np.isfinite(lost)]
-    scale = _OF_MEDIAN * float(np.median(np.abs(finite))) if finite.size else 0.0
+        logs[alike] -= np.median(logs[alike], axis=0)
+    lost = np.median(logs, axis=1, keepdims=True) - logs
+    scale = _OF_MEDIAN * float(np.median(np.abs(lost)))
     dropped = lost > max(_FAR * scale, _LEAST_DROPOUT)
     yield "dropped_slices", float(dropped.sum())
     if dropped.any():
         volume, place = np.unravel_index(int(lost.argmax()), lost.shape)
         yield "dropped_volume", float(volume)
-        yield "dropped_at", float(place)
+        yield "dropped_at", float(np.flatnonzero(known)[place])

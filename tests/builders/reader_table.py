@@ -175,7 +175,8 @@ def _routed(source: Source) -> str:
     outlook = consider(arrange(source.files), all_routes(Settings()))
     if outlook.refusal is not None:
         return outlook.refusal.detail
-    which = f", volume {outlook.chosen[0] + 1}" if len(outlook.volumes) > 1 else ""
+    several, chosen = len(outlook.volumes) > 1, outlook.chosen
+    which = f", {len(chosen)} volumes" if len(chosen) > 1 else f", volume {chosen[0] + 1}" if several else ""
     return f"**{outlook.route.bundle}**{which}"
 
 

@@ -138,12 +138,12 @@ def test_a_verdict_names_the_bundle_that_gave_it(site):
 
 
 def test_what_no_route_takes_is_answered_with_its_reason_and_its_protocol(site):
-    datasets = [replace_sequence(dataset) for dataset in golden_datasets()]
+    datasets = [as_localizer(dataset) for dataset in golden_datasets()]
     series, read = series_of(datasets, "MR1")
     judged = SeriesJudge(pytest.fail, ALGORITHM, all_routes(load_settings(site)), read, "here").judge(series, None)
 
-    assert ("no model for this series: echo-planar images",) == judged.verdict.reasons
-    assert "echo-planar images" in judged.verdict.action
+    assert ("no model for this series: a localizer",) == judged.verdict.reasons
+    assert "a localizer" in judged.verdict.action
     assert "golden head" == judged.description
 
 
@@ -151,7 +151,7 @@ def test_what_no_route_takes_is_answered_with_its_reason_and_its_protocol(site):
 def test_of_what_its_header_refuses_a_report_and_a_picture_are_made_only_if_somebody_wants_them(
     site, reported, objects
 ):
-    series, read = series_of([replace_sequence(dataset) for dataset in golden_datasets()], "MR1")
+    series, read = series_of([as_localizer(dataset) for dataset in golden_datasets()], "MR1")
     judge = SeriesJudge(pytest.fail, ALGORITHM, all_routes(load_settings(site)), read, "here")
     judged = judge.judge(series, None, reported=reported)
 
@@ -197,7 +197,7 @@ def test_each_bundle_has_references_of_its_own(site):
     assert "references-second.json" == settings.references_of("second").name
 
 
-def replace_sequence(dataset):
+def as_localizer(dataset):
     made = deepcopy(dataset)  # pydicom's own copy shares its elements
-    made.ScanningSequence = "EP"
+    made.ImageType = ["ORIGINAL", "PRIMARY", "LOCALIZER"]
     return made
