@@ -411,3 +411,15 @@ def test_aurc_is_least_for_the_truth_and_the_mean_for_a_score_that_says_nothing(
     assert aurc(dice, dice) < aurc(-dice, dice)
     assert (1 - dice).mean() == pytest.approx(aurc(np.zeros(40), dice))
     assert best_nine_tenths(dice, dice) > dice.mean()
+
+
+def test_a_regression_that_was_shrunk_is_stretched_to_people_again_and_never_turned_round():
+    learnt = fit_loss(_rows(), 4)
+    shrunk = replace(learnt, weights=tuple(0.05 * weight for weight in learnt.weights))
+    told = recalibrated(shrunk, _rows())
+    against = recalibrated(shrunk, [replace(row, dice=1 - row.dice) for row in _rows()])
+    loss = np.array([1 - row.dice for row in _rows()])
+    before, after = (np.abs(loss - [h.expect(row.numbers) for row in _rows()]).mean() for h in (shrunk, told))
+
+    assert after < 0.4 * before
+    assert against.weights == shrunk.weights

@@ -1,7 +1,7 @@
 """What a lesion bundle says beside its map: the threshold, the predicted Dice, the interval of the volume.
 
 Threshold and regression learn on heads that the segmenter never saw, of label maps and masks that were held back; a
-shift of the regression, its interval and the volume's margin come from people.
+scale and a shift of the regression, its interval and the volume's margin come from people.
 """
 
 from collections.abc import Sequence
@@ -12,6 +12,7 @@ import numpy as np
 from models.statistics.harm import Harm, fit_harm
 from models.statistics.uncertainty import conformal_limit
 from training.lesions.judged import THRESHOLDS, Row
+from training.lesions.ranking import Numbers
 
 #: Loads from here on set the threshold, in mL: below, one voxel decides.
 _LEAST_LOAD_ML = 0.5
@@ -55,25 +56,38 @@ def fit_loss(rows: Sequence[Row], group: int) -> Harm:
 
 
 def recalibrated(harm: Harm, rows: Sequence[Row]) -> Harm:
-    """The regression shifted to people's mean, with the interval that their misses ask for, each person left out.
+    """The regression scaled and shifted to people, with the interval that their misses ask for, each person left out.
 
-    All in square roots of the loss, as the regression is.
+    All in square roots of the loss, as the regression is: heads of so many kinds shrink it, people of one kind stretch
+    it again. Where people speak against its order, it is shifted only.
     """
     if not rows:
         return harm
     names = np.array([row.name for row in rows])
     told = np.sqrt([harm.expect(row.numbers) for row in rows])
-    misses = np.sqrt([1 - row.dice for row in rows]) - told
-    left = np.array([misses[names != name].mean() if (names != name).any() else misses.mean() for name in names])
-    beyond = misses - left
+    true = np.sqrt([1 - row.dice for row in rows])
+    slope, shift = line(told, true)
+    misses = np.zeros(len(rows))
+    for name in names:
+        others = names != name if (names != name).any() else names == name
+        own, moved = line(told[others], true[others])
+        misses[names == name] = (true - moved - own * told)[names == name]
     return replace(
         harm,
-        offset=harm.offset + float(misses.mean()),
-        below=max(0.0, conformal_limit(-beyond, _SIDE)),
-        above=max(0.0, conformal_limit(beyond, _SIDE)),
+        weights=tuple(slope * weight for weight in harm.weights),
+        offset=shift + slope * harm.offset,
+        below=max(0.0, conformal_limit(-misses, _SIDE)),
+        above=max(0.0, conformal_limit(misses, _SIDE)),
         images=len(rows),
         people=len(set(names)),
     )
+
+
+def line(told: Numbers, true: Numbers) -> tuple[float, float]:
+    """Slope and shift of least squares; a slope of one where the fit would turn the order round."""
+    slope = float(np.polyfit(told, true, 1)[0]) if np.ptp(told) > 0 else 1.0
+    slope = slope if slope > 0 else 1.0
+    return slope, float((true - slope * told).mean())
 
 
 def fit_margin(rows: Sequence[Row]) -> float:

@@ -6,6 +6,7 @@ import numpy as np
 
 from models.statistics.harm import Harm, left_out
 from models.statistics.uncertainty import conformal_limit
+from training.lesions.calibrate import line
 from training.lesions.judged import THRESHOLDS, Row
 from training.lesions.ranking import (
     POOR,
@@ -136,8 +137,8 @@ def loss_table(rows: Sequence[Row], harm: Harm) -> Iterator[str]:
     values = np.array([[row.numbers[name] for name in harm.names] for row in rows])
     ways = {
         "as shipped": shipped,
-        "offset of the other people": _moved(shipped, dice, names),
-        "mean of the other people": _moved(np.zeros(len(dice)), dice, names),
+        "scale and shift of the other people": _rescaled(shipped, dice, names),
+        "mean of the other people": _rescaled(np.zeros(len(dice)), dice, names),
     }
     if len(set(names)) > 2:
         ways["fitted on the other people"] = 1 - left_out(values, 1 - dice, names)
@@ -180,11 +181,15 @@ def _covered(title: str, low: Numbers, high: Numbers, load: Numbers) -> str:
     return f"| {title} | {100 * held.mean():.0f} % | {100 * width:.0f} % |"
 
 
-def _moved(predicted: Numbers, dice: Numbers, names: Sequence[str]) -> Numbers:
-    """Predictions shifted by the mean miss of the other people."""
-    who = np.asarray(names)
-    shifts = np.array([(dice - predicted)[who != name].mean() if (who != name).any() else 0.0 for name in who])
-    return np.asarray(np.clip(predicted + shifts, 0, 1))
+def _rescaled(predicted: Numbers, dice: Numbers, names: Sequence[str]) -> Numbers:
+    """Predictions on the line that the other people give, in square roots of the loss."""
+    who, told, true = np.asarray(names), np.sqrt(1 - predicted), np.sqrt(1 - dice)
+    moved = np.empty(len(dice))
+    for name in dict.fromkeys(names):
+        others = who != name if (who != name).any() else who == name
+        slope, shift = line(told[others], true[others])
+        moved[who == name] = 1 - np.clip(shift + slope * told[who == name], 0, 1) ** 2
+    return moved
 
 
 def _column(rows: Sequence[Row], of: Callable[[Row], float]) -> Numbers:
