@@ -68,6 +68,18 @@ def test_an_image_of_one_value_holds_no_signal(voxels):
     assert Lack.FLAT is caught.value.lack
 
 
+def test_what_is_noise_alone_is_refused_however_its_values_are_spread():
+    rng = np.random.default_rng(0)
+    for voxels in (
+        rng.gamma(2, 50, phantoms.SHAPE),
+        rng.rayleigh(10, phantoms.SHAPE),
+        rng.normal(100, 5, phantoms.SHAPE),
+    ):
+        with pytest.raises(NotThis) as caught:
+            found(phantoms.image(voxels.astype(np.float32)))
+        assert Lack.FLAT is caught.value.lack
+
+
 @pytest.mark.parametrize("shape", [(9, 8, 3), (64, 8, 8), (5, 5, 40), (48, 48, 3)])
 def test_an_image_of_any_shape_is_measured(shape):
     rng = np.random.default_rng(0)
