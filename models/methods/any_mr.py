@@ -10,11 +10,13 @@ from functools import partial
 from math import isfinite
 
 import numpy as np
+import numpy.typing as npt
 
 from models.bundle import Bundle, BundleError, structured
 from models.findings import Findings, Lack, NotThis, Structure, View
 from models.graphs import Run
 from models.manifest import Manifest
+from models.physics.spectrum import describe, is_noise
 from models.quality.foreground import FloatArray, Mask, find_regions
 from models.quality.iqm import MEASURES_OF_REGION, measures_of
 from models.quality.runs import fold, measures_of_run
@@ -36,6 +38,8 @@ _CONTRAST = ("DiffusionBValue", "InversionTime", "FlipAngle", "ASLContext", "Ech
 
 #: Correlation of a voxel with its neighbours in the plane, below which a volume is noise.
 _UNLIKE = 0.1
+#: Voxels along each axis without which a spectrum is not asked.
+_LEAST_SIDE = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +73,7 @@ class AnyMr:
         regions = None if float(np.ptp(first)) == 0.0 else find_regions(first)
         if regions is None:
             raise NotThis(Lack.FLAT, "nothing is brighter than the rest" if first.any() else "")
-        if _is_noise(first):
+        if _is_noise(first, image.affine):
             raise NotThis(Lack.FLAT, "nothing but noise")
         shown, in_time = first, {}
         if len(image.voxels) > 1:
@@ -117,8 +121,10 @@ def _volume_ml(body: Mask, image: Image) -> float:
     return float(body.sum()) * abs(float(np.linalg.det(image.affine[:3, :3]))) / 1000
 
 
-def _is_noise(volume: FloatArray) -> bool:
-    """Whether no voxel of a volume (i, j, k) tells of its neighbours in the plane: correlation below ``_UNLIKE``."""
+def _is_noise(volume: FloatArray, affine: npt.NDArray[np.float64]) -> bool:
+    """Whether no voxel of a volume (i, j, k) tells of its neighbours in the plane, or its spectrum is flat."""
     values = volume - volume.mean()
     alike = [float((np.delete(values, 0, axis) * np.delete(values, -1, axis)).mean()) for axis in (0, 1)]
-    return max(alike) < _UNLIKE * float(values.var())
+    if max(alike) < _UNLIKE * float(values.var()):
+        return True
+    return min(volume.shape) >= _LEAST_SIDE and is_noise(describe(volume, affine))
