@@ -63,6 +63,12 @@ def restore(voxels: npt.NDArray[Voxel], affine: Affine) -> npt.NDArray[Voxel]:
     return restored
 
 
+def on_own_grid(values: FloatArray, box: Grid, voxels: npt.NDArray[Voxel], affine: Affine) -> FloatArray:
+    """Values (D, H, W) of a network's ``box`` on the grid of the volume (i, j, k) that was put there."""
+    turned, canonical_affine = canonical(voxels, affine)
+    return restore(resample(values, box, Grid(turned.shape, canonical_affine)), affine)
+
+
 def isotropic_grid(grid: Grid, spacing_mm: float) -> Grid:
     """The grid of cubic voxels that covers the same field of view about the same centre."""
     shape = tuple(max(1, round(n * s / spacing_mm)) for n, s in zip(grid.shape, grid.spacing, strict=True))

@@ -12,10 +12,11 @@ from math import isfinite
 import numpy as np
 import numpy.typing as npt
 
-from models.bundle import Bundle, BundleError, structured
+from models.bundle import Bundle, structured
 from models.findings import Findings, Lack, NotThis, Structure, View
 from models.graphs import Run
 from models.manifest import Manifest
+from models.methods.agreement import hold_to
 from models.physics.spectrum import describe, is_noise
 from models.quality.foreground import FloatArray, Mask, find_regions
 from models.quality.iqm import MEASURES_OF_REGION, measures_of
@@ -59,8 +60,7 @@ class AnyMr:
     def __init__(self, bundle: Bundle) -> None:
         self._manifest = bundle.manifest
         structured(bundle.manifest.settings, AnyMrSettings)
-        if wrong := list(_faults(bundle.manifest)):
-            raise BundleError(f"bundle {bundle.manifest.name}: {'; '.join(wrong)}: export the bundle again")
+        hold_to(bundle.manifest, _faults(bundle.manifest))
 
     def examine(self, subject: Subject, _graphs: Mapping[str, Run]) -> Findings:
         """Every measure that can be taken of the image.

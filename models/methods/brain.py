@@ -36,13 +36,14 @@ from models.brain.scores import (
     volumes_ml,
 )
 from models.brain.wholeness import cut_area_cm2, share_of_scalp
-from models.bundle import Bundle, BundleError, structured
+from models.bundle import Bundle, structured
 from models.findings import Findings, Lack, Loss, NotThis, Signal, Structure, View
 from models.graphs import Run
 from models.manifest import Manifest
+from models.methods.agreement import graph_faults, hold_to
 from models.physics.artefacts import ARTEFACTS
 from models.physics.spectrum import feature_names
-from models.preprocess import FloatArray, Grid, canonical, resample, restore, spacing_of
+from models.preprocess import FloatArray, Grid, canonical, on_own_grid, spacing_of
 from models.statistics.harm import Harm
 from models.statistics.presence import Presence
 from models.subject import Image, Subject
@@ -107,8 +108,7 @@ class Brain:
     def __init__(self, bundle: Bundle) -> None:
         self._manifest = bundle.manifest
         self.settings = structured(bundle.manifest.settings, BrainSettings)
-        if wrong := list(_faults(bundle.manifest, self.settings)):
-            raise BundleError(f"bundle {bundle.manifest.name}: {'; '.join(wrong)}: export the bundle again")
+        hold_to(bundle.manifest, _faults(bundle.manifest, self.settings))
         self._spaces = load_spaces(bundle.file(self.settings.familiarity))
 
     def examine(self, subject: Subject, graphs: Mapping[str, Run]) -> Findings:
@@ -147,11 +147,12 @@ class Brain:
         tissue = volumes[JUDGED] + volumes[NEIGHBOUR]
         if tissue > settings.most_tissue_ml and max(presence.values()) < settings.plain:
             raise NotThis(Lack.NOT_FOUND, f"no head, {tissue:.0f} mL of tissue")
-        self._check_whole(prediction, image)
+        far = distances(prediction, self._spaces)
+        self._check_whole(prediction, image, far)
         numbers = numbers_of(prediction, labels) if settings.harm or settings.presence else {}
         intervals = volume_intervals_ml(prediction, labels, settings.interval_margins)
         return Findings(
-            signals=tuple(self._signals(prediction)),
+            signals=tuple(self._signals(prediction, far)),
             structures=tuple(Structure(name=n, volume_ml=v, interval_ml=intervals[n]) for n, v in volumes.items()),
             presence=presence if settings.presence is None else settings.presence(numbers),
             loss=None if settings.harm is None else _loss(settings.harm, numbers),
@@ -166,21 +167,23 @@ class Brain:
             seconds=seconds or {},
         )
 
-    def _check_whole(self, prediction: Prediction, image: Image) -> None:
-        """Refuse what the numbers mean nothing for, whatever artefact the spectrum suspects.
+    def _check_whole(self, prediction: Prediction, image: Image, far: dict[str, float]) -> None:
+        """Refuse what the numbers mean nothing for, whatever artefact the spectrum suspects; ``far``: its distances.
+
+        What a bundle has no limit for is not measured.
 
         Raises:
             NotThis: unlike nearly every head, clean or spoilt; half a head; a brain without a head.
         """
         settings = self.settings
-        far = distances(prediction, self._spaces)
         if any(far[name] > limit for name, limit in settings.farthest.items()):
             raise NotThis(Lack.NOT_FOUND, "unlike nearly every head, clean or spoilt")
-        turned, affine = canonical(image.still, image.affine)
-        cut = cut_area_cm2(prediction, Grid(turned.shape, affine))
-        if cut > settings.largest_cut_cm2:
-            raise NotThis(Lack.NOT_FOUND, f"no whole head, the field of view cuts {cut:.0f} cm2 of the brain")
-        if share_of_scalp(prediction) < settings.least_scalp:
+        if math.isfinite(settings.largest_cut_cm2):
+            turned, affine = canonical(image.still, image.affine)
+            cut = cut_area_cm2(prediction, Grid(turned.shape, affine))
+            if cut > settings.largest_cut_cm2:
+                raise NotThis(Lack.NOT_FOUND, f"no whole head, the field of view cuts {cut:.0f} cm2 of the brain")
+        if settings.least_scalp > 0 and share_of_scalp(prediction) < settings.least_scalp:
             raise NotThis(Lack.NOT_FOUND, "nothing around the brain, it was extracted")
 
     def _prepared(self, image: Image, graphs: Mapping[str, Run]) -> Prepared:
@@ -194,9 +197,9 @@ class Brain:
         except NoHeadFound as error:
             raise NotThis(Lack.NOT_FOUND, "no head") from error
 
-    def _signals(self, prediction: Prediction) -> Iterator[Signal]:
+    def _signals(self, prediction: Prediction, far: dict[str, float]) -> Iterator[Signal]:
         labels = self.settings.labels
-        values = score(prediction, labels) | classical(prediction, labels) | distances(prediction, self._spaces)
+        values = score(prediction, labels) | classical(prediction, labels) | far
         return (self._manifest.signal(name, values[name]) for name in SIGNALS)
 
 
@@ -219,12 +222,7 @@ def _faults(manifest: Manifest, settings: BrainSettings) -> Iterator[str]:
         yield f"inputs are not {ROLE}"
     if settings.familiarity not in manifest.files:
         yield f"{settings.familiarity} is not among the files"
-    found = {
-        name: (tuple(t.name for t in graph.inputs), tuple(t.name for t in graph.outputs))
-        for name, graph in manifest.graphs.items()
-    }
-    if found != GRAPHS:
-        yield f"graphs are not {', '.join(GRAPHS)} with the inputs and outputs of this method"
+    yield from graph_faults(manifest, GRAPHS)
 
 
 def _loss(harm: Harm, numbers: Mapping[str, float]) -> Loss:
@@ -247,6 +245,4 @@ def _view(prediction: Prediction, labels: tuple[str, ...]) -> View:
 
 def _on_own_grid(values: FloatArray, prediction: Prediction, image: Image) -> npt.NDArray[np.float32]:
     """Values (D, H, W) of the network's grid on the image's own, (i, j, k)."""
-    turned, affine = canonical(image.still, image.affine)
-    box = Grid(prediction.labels.shape, prediction.affine)
-    return restore(resample(values, box, Grid(turned.shape, affine)), image.affine)
+    return on_own_grid(values, Grid(prediction.labels.shape, prediction.affine), image.still, image.affine)

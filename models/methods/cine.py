@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
-from models.bundle import Bundle, BundleError, structured
+from models.bundle import Bundle, structured
 from models.cine.crops import CROP, PIXEL_MM
 from models.cine.frame import Cine, in_frame, is_short_axis
 from models.cine.joining import Joined, Part, joined
@@ -19,6 +19,7 @@ from models.cine.scores import CineSettings, slice_scores, told_numbers
 from models.findings import Findings, Lack, NotThis, Signal, Structure, View
 from models.graphs import Array, Run
 from models.manifest import Manifest
+from models.methods.agreement import graph_faults, hold_to
 from models.subject import Image, Subject
 
 Values = npt.NDArray[np.float64]
@@ -56,8 +57,7 @@ class CineMethod:
     def __init__(self, bundle: Bundle) -> None:
         self._manifest = bundle.manifest
         self.settings = structured(bundle.manifest.settings, CineSettings)
-        if wrong := list(_faults(bundle.manifest, self.settings)):
-            raise BundleError(f"bundle {bundle.manifest.name}: {'; '.join(wrong)}: export the bundle again")
+        hold_to(bundle.manifest, _faults(bundle.manifest, self.settings))
 
     def examine(self, subject: Subject, graphs: Mapping[str, Run]) -> Findings:
         """Volumes, ejection fractions, doubt and faults of one heart.
@@ -206,9 +206,4 @@ def _faults(manifest: Manifest, settings: CineSettings) -> Iterator[str]:
         yield f"signals {', '.join(sorted(wrong))} are missing or not this method's"
     if tuple(manifest.inputs) != (ROLE,):
         yield f"inputs are not {ROLE}"
-    found = {
-        name: (tuple(t.name for t in graph.inputs), tuple(t.name for t in graph.outputs))
-        for name, graph in manifest.graphs.items()
-    }
-    if found != GRAPHS:
-        yield f"graphs are not {', '.join(GRAPHS)} with the inputs and outputs of this method"
+    yield from graph_faults(manifest, GRAPHS)

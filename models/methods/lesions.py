@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.brain.prediction import LOCATOR_GRAPH, NetworkGrid, NoHeadFound, locate_by
-from models.bundle import Bundle, BundleError, structured
+from models.bundle import Bundle, structured
 from models.findings import Findings, Lack, Loss, NotThis, Signal, Structure, View
 from models.graphs import Run
 from models.lesions.prediction import (
@@ -29,7 +29,8 @@ from models.lesions.prediction import (
 )
 from models.lesions.scores import interval_ml, lesion_count, lesion_ml, several_passes, single_pass
 from models.manifest import Manifest
-from models.preprocess import FloatArray, Grid, canonical, resample, restore
+from models.methods.agreement import graph_faults, hold_to
+from models.preprocess import FloatArray, Grid, on_own_grid
 from models.statistics.harm import Harm
 from models.subject import Image, Subject
 
@@ -76,8 +77,7 @@ class Lesions:
     def __init__(self, bundle: Bundle) -> None:
         self._manifest = bundle.manifest
         self.settings = structured(bundle.manifest.settings, LesionSettings)
-        if wrong := list(_faults(bundle.manifest, self.settings)):
-            raise BundleError(f"bundle {bundle.manifest.name}: {'; '.join(wrong)}: export the bundle again")
+        hold_to(bundle.manifest, _faults(bundle.manifest, self.settings))
 
     def examine(self, subject: Subject, graphs: Mapping[str, Run]) -> Findings:
         """The lesions of one head.
@@ -187,12 +187,7 @@ def _faults(manifest: Manifest, settings: LesionSettings) -> Iterator[str]:
         yield f"inputs are not {ROLE}"
     if len(settings.channels) != len(MASKS):
         yield f"channels are not those of {len(MASKS)} masks"
-    found = {
-        name: (tuple(t.name for t in graph.inputs), tuple(t.name for t in graph.outputs))
-        for name, graph in manifest.graphs.items()
-    }
-    if found != GRAPHS:
-        yield f"graphs are not {', '.join(GRAPHS)} with the inputs and outputs of this method"
+    yield from graph_faults(manifest, GRAPHS)
 
 
 def _mask_on_own_grid(prediction: Prediction, threshold: float, image: Image) -> npt.NDArray[np.uint8]:
@@ -202,6 +197,4 @@ def _mask_on_own_grid(prediction: Prediction, threshold: float, image: Image) ->
 
 def _on_own_grid(values: FloatArray, prediction: Prediction, image: Image) -> npt.NDArray[np.float32]:
     """Values (D, H, W) of the network's grid on the image's own, (i, j, k)."""
-    turned, affine = canonical(image.still, image.affine)
-    box = Grid(prediction.probability.shape, prediction.affine)
-    return restore(resample(values, box, Grid(turned.shape, affine)), image.affine)
+    return on_own_grid(values, Grid(prediction.probability.shape, prediction.affine), image.still, image.affine)

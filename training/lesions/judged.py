@@ -14,7 +14,7 @@ from models.graphs import Run
 from models.lesions.prediction import LesionNetwork, Prediction, Prepared, Samples
 from models.lesions.scores import doubtful_ml, lesion_ml, several_passes, single_pass, volumes_of
 from models.methods.lesions import Lesions
-from models.preprocess import FloatArray, Grid, canonical, resample, restore
+from models.preprocess import FloatArray, Grid, on_own_grid
 from models.subject import still
 from training.lesions.anatomy import SPACING_MM
 from training.lesions.examples import Example, Stream
@@ -133,6 +133,4 @@ def _prepared(example: Example) -> Prepared:
 
 
 def _on_grid_of(person: Person, values: FloatArray, prediction: Prediction) -> FloatArray:
-    turned, affine = canonical(person.voxels, person.affine)
-    box = Grid(prediction.probability.shape, prediction.affine)
-    return restore(resample(values, box, Grid(turned.shape, affine)), person.affine)
+    return on_own_grid(values, Grid(prediction.probability.shape, prediction.affine), person.voxels, person.affine)
