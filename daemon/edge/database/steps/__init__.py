@@ -1,0 +1,1 @@
+"""What each step of the migrations changes, in their order; a step that was released never changes."""
