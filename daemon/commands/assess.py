@@ -15,9 +15,9 @@ import nibabel as nib
 import numpy as np
 import numpy.typing as npt
 
-from daemon.commands.bids import suffix_of
 from daemon.commands.finding import NIFTI
 from daemon.config import Settings, load_settings
+from daemon.core.bids import suffix_of
 from daemon.core.errors import PASSED_ON, ConfigError, NotAssessable, Reason, SpoolError
 from daemon.core.measures import Assessment, Measure
 from daemon.core.reference import choose
@@ -28,7 +28,7 @@ from daemon.edge.engines import engine_maker
 from daemon.edge.files.content import FileContent
 from daemon.edge.files.nifti import read_nifti
 from daemon.edge.files.references import load_references
-from daemon.edge.files.tables import PLACES
+from daemon.edge.files.tables import MEASURED, PLACES
 from daemon.examination import Examination, Examiners
 from daemon.routes import all_routes
 from daemon.selection import Candidate, check_size, select, select_image
@@ -60,11 +60,15 @@ def run(options: argparse.Namespace) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Appraisal:
-    """The answer for one path: the verdict, and the examination behind it if there was one."""
+    """The answer for one path: the verdict, and the examination behind it if there was one.
+
+    ``measured``: what the bundle that takes any image measured of it, where that was asked for.
+    """
 
     verdict: Verdict
     image: Image | None
     examination: Examination | None
+    measured: Assessment | None = None
 
 
 class Appraiser:
@@ -104,6 +108,18 @@ class Appraiser:
             return self._examined(last, candidate, image, scanner)
         except NotAssessable as error:
             return Appraisal(verdict=decline(error.reason, error.detail), image=image, examination=None)
+
+    def measure(self, appraisal: Appraisal) -> Appraisal:
+        """The same with what the bundle that takes any image measures of it, if one is configured and it can."""
+        image = appraisal.image
+        examiners = (self._examiners.get(name) for name in self._settings.bundle_folders)
+        fallback = next((one for one in examiners if one.bundle.manifest.fallback), None)
+        if image is None or fallback is None:
+            return appraisal
+        try:
+            return replace(appraisal, measured=fallback.examine(image).assessment)
+        except NotAssessable:
+            return appraisal
 
     def _examined(self, name: str, candidate: Candidate, image: Image, scanner: str) -> Appraisal:
         settings, examiner = self._settings, self._examiners.get(name)
@@ -174,7 +190,18 @@ def summarise(appraisal: Appraisal) -> dict[str, Any]:
             "reference": assessment.reference,
             "seconds": appraisal.examination.seconds,
         }
-    return summary
+    return summary | _measured(appraisal)
+
+
+def _measured(appraisal: Appraisal) -> dict[str, Any]:
+    """The measures of any image and its grid, by MRIQC's names; nothing where they were not asked for."""
+    if appraisal.measured is None or appraisal.image is None:
+        return {}
+    image = appraisal.image
+    sides = dict(zip(("size_x", "size_y", "size_z", "size_t"), (*image.shape, len(image.voxels)), strict=True))
+    spacing = np.linalg.norm(image.affine[:3, :3], axis=0).tolist()
+    sides |= {f"spacing_{axis}": round(step, 4) for axis, step in zip("xyz", spacing, strict=True)}
+    return {MEASURED: sides | {one.name: _number(one.value) for one in appraisal.measured.measures if not one.at}}
 
 
 def write_maps(appraisal: Appraisal, folder: Path) -> list[Path]:

@@ -12,17 +12,19 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 
-from daemon.commands.assess import Appraiser
+from daemon.commands.assess import Appraisal, Appraiser
 from daemon.commands.cohort import CohortLine
+from daemon.commands.figures import draw_figure
 from daemon.commands.finding import Finds, find_series
 from daemon.config import Settings, load_settings
 from daemon.core.errors import ConfigError, StoppedEarly
@@ -32,12 +34,15 @@ from daemon.edge.database.migrations import open_database
 from daemon.edge.database.outbox import Outbox
 from daemon.edge.database.patience import is_gone
 from daemon.edge.database.roster import Roster
+from daemon.edge.files.cohort_page import write_page
+from daemon.edge.files.derivative import FOLDER, write_derivative
 from daemon.edge.files.tables import CSV, check_parquet, write_tables
 from daemon.edge.supervisor import Supervisor
 from daemon.edge.telemetry import logs
 from daemon.edge.telemetry.progress import Progress
 from daemon.worker import durable, enrolled, watched, watchful
-from models.bundle import load_bundle
+from models.bundle import load_bundle, read_manifest
+from models.manifest import Manifest
 
 DATABASE: Final = "cohort.sqlite"
 #: Behind everything else on this machine: a cohort can wait, a patient on the table cannot.
@@ -53,6 +58,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--name", default="", help="of the cohort, by which it is resumed and joined; else the folder")
     parser.add_argument("--parquet", action="store_true", help="rows.parquet too: pip install 'scanside[parquet]'")
     parser.add_argument("--scanner", default="", help="calling AE title: judge as if all had come from there")
+    parser.add_argument("--bids", action="store_true", help="a BIDS derivative too, and a page of all with pictures")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -71,11 +77,13 @@ def run_batch(options: argparse.Namespace, settings: Settings) -> str:
     """
     if options.parquet:
         check_parquet()
+    if options.bids:
+        _measuring(settings)
     logs.configure("warning", secrets.token_bytes(32))
     os.nice(_NICE)
     with _stop_by_signal() as stop, _opened(options, settings) as engine:
         cohort = Cohort(engine, options.name or str(options.folder.resolve()))
-        cohort.enter(_judge(settings, options.scanner))
+        cohort.enter(_judge(settings, options.scanner, measured=options.bids))
         finds = _look(options, stop)
         changes = cohort.add((found.series, found.files) for found in finds.series)
         _say(finds, changes)
@@ -87,6 +95,8 @@ def run_batch(options: argparse.Namespace, settings: Settings) -> str:
             raise StoppedEarly(f"stopped with {answered} of {total} series judged: the same command goes on")
         try:
             write_tables(cohort.rows, options.out, parquet=options.parquet)
+            if options.bids:
+                _write_derivative(cohort, options.out / FOLDER, _measuring(settings))
         except OSError as error:
             raise StoppedEarly(f"cannot write to {options.out} ({error.strerror}): make room, start again") from error
     return f"{total - before} series judged, {before} were before: {options.out / CSV}"
@@ -131,13 +141,35 @@ def _opened(options: argparse.Namespace, settings: Settings) -> Iterator[Engine]
         engine.dispose()
 
 
-def _judge(settings: Settings, scanner: str) -> str:
+def _measuring(settings: Settings) -> Manifest:
+    """The bundle that measures any image.
+
+    Raises:
+        ConfigError: none is configured.
+    """
+    manifests = (read_manifest(folder) for folder in settings.bundle_folders.values())
+    found = next((one for one in manifests if one.fallback and one.past), None)
+    if found is None:
+        raise ConfigError("--bids needs the bundle that takes any image: configure it, or leave --bids out")
+    return found
+
+
+def _write_derivative(cohort: Cohort, out: Path, manifest: Manifest) -> None:
+    software = version("scanside")
+    out.mkdir(mode=0o700, exist_ok=True)
+    entries = write_derivative(cohort.rows, out, manifest, software)
+    if manifest.past is not None:
+        write_page(entries, out, manifest.past, software)
+
+
+def _judge(settings: Settings, scanner: str, *, measured: bool) -> str:
     """Digest of what decides an answer: rows of one cohort must compare. Machines: see the golden test."""
     bundles = {name: load_bundle(folder).digest for name, folder in settings.bundle_folders.items()}
     files = [settings.references_of(name) for name in bundles] if scanner else []
     references = [hashlib.sha256(file.read_bytes()).hexdigest() for file in files if file.exists()]
     deciding = (sorted(bundles.items()), scanner, references, settings.judgement.rule.value, settings.routes)
-    return hashlib.sha256(repr(deciding).encode()).hexdigest()
+    more = ("measured",) if measured else ()  # nothing else: cohorts that were begun before go on
+    return hashlib.sha256(repr((*deciding, *more)).encode()).hexdigest()
 
 
 def _look(options: argparse.Namespace, stop: threading.Event) -> Finds:
@@ -177,7 +209,7 @@ def _work(
         return
     appraiser = Appraiser(settings)
     supervisor = Supervisor(stop, passes=is_gone)
-    line = CohortLine(cohort, options.folder, partial(appraiser.appraise, scanner=options.scanner), supervisor)
+    line = _line(options, cohort, appraiser, supervisor)
     roster = Roster(engine, settings.work.silence_s)
     with ExitStack() as stack:
         stack.enter_context(watched(line, settings.work.judging_s, supervisor, end=_begin_anew))
@@ -186,6 +218,17 @@ def _work(
         stack.enter_context(watchful(roster, [Outbox(engine), Alerts(engine)], supervisor))
         line.begin(stop)
         _wait(cohort, line, stop)
+
+
+def _line(options: argparse.Namespace, cohort: Cohort, appraiser: Appraiser, supervisor: Supervisor) -> CohortLine:
+    """What judges the cohort; for a derivative it measures and draws each series too."""
+
+    def appraise(files: Sequence[Path]) -> Appraisal:
+        found = appraiser.appraise(files, options.scanner)
+        return appraiser.measure(found) if options.bids else found
+
+    show = partial(draw_figure, out=options.out / FOLDER) if options.bids else lambda *_: None
+    return CohortLine(cohort, options.folder, appraise, supervisor, show)
 
 
 def _wait(cohort: Cohort, line: CohortLine, stop: threading.Event) -> None:

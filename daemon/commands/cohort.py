@@ -29,6 +29,8 @@ _OPEN: Final = ["ENQUEUED", "PENDING"]
 
 #: Judges the files of one series.
 Appraise = Callable[[Sequence[Path]], Appraisal]
+#: Makes what people see of a series and its answer.
+Show = Callable[[str, Appraisal], None]
 
 _log = structlog.get_logger()
 
@@ -37,19 +39,23 @@ _log = structlog.get_logger()
 class CohortLine(DBOSConfiguredInstance):
     """The durable line of one cohort, whose files lie below ``root``; ``appraise`` judges the files of one series.
 
-    A fault of ours in one series does not end a night's work: the supervisor has it answered unseen.
+    A fault of ours in one series does not end a night's work: the supervisor has it answered unseen. ``show``: what
+    else is made of each answer.
 
     Attributes:
         queue: The name of its queue.
         judging: What the series under way has taken so far; None between two series.
     """
 
-    def __init__(self, cohort: Cohort, root: Path, appraise: Appraise, supervisor: Supervisor) -> None:
+    def __init__(
+        self, cohort: Cohort, root: Path, appraise: Appraise, supervisor: Supervisor, show: Show = lambda *_: None
+    ) -> None:
         self.queue = f"cohort.{_token(cohort.name)}"
         self.judging: Effort | None = None
         self._cohort = cohort
         self._root = root
         self._appraise = appraise
+        self._show = show
         self._supervisor = supervisor
         super().__init__("cohort")
 
@@ -81,7 +87,7 @@ class CohortLine(DBOSConfiguredInstance):
         found = Found(series=series, files=begun.files)
         self.judging = Effort()
         try:
-            judge = partial(answer, found, self._root, self._appraise)
+            judge = partial(answer, found, self._root, self._appraise, self._show)
             row, passing = self._supervisor.item(
                 Loop.COHORT, lambda: judge(give_up=begun.attempts > MOST_ATTEMPTS), lambda _: judge(give_up=True)
             )
@@ -90,7 +96,9 @@ class CohortLine(DBOSConfiguredInstance):
         self._cohort.answer(series, revision, row, time.time(), passing=passing)
 
 
-def answer(found: Found, root: Path, appraise: Appraise, *, give_up: bool = False) -> tuple[Row, bool]:
+def answer(
+    found: Found, root: Path, appraise: Appraise, show: Show = lambda *_: None, *, give_up: bool = False
+) -> tuple[Row, bool]:
     """The row of one series whose files lie below ``root``, and whether the next start should try again.
 
     ``give_up``: answer without a look at the files, for a series that no worker survives.
@@ -102,6 +110,7 @@ def answer(found: Found, root: Path, appraise: Appraise, *, give_up: bool = Fals
         appraisal, passing = _declined(Reason.LOST, error.strerror or ""), True
     except ConfigError as error:  # a NIfTI file that is none
         appraisal = _declined(Reason.UNREADABLE, str(error))
+    show(found.series, appraisal)
     place = {"series": found.series, "path": found.path, "images": found.images}
     return place | summarise(appraisal), passing
 

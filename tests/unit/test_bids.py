@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from daemon.commands.assess import appraise
-from daemon.commands.bids import suffix_of
 from daemon.config import Settings
+from daemon.core.bids import suffix_of
 from daemon.core.errors import Reason
 
 

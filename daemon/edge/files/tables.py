@@ -19,6 +19,9 @@ JSON, CSV, PARQUET = "rows.json", "rows.csv", "rows.parquet"
 #: What a row says of single volumes, slices ...: for JSON alone; a table has the worst of each signal, and its place.
 PLACES: Final = "places"
 
+#: What a row says of the image by MRIQC's names, whichever bundle judged it.
+MEASURED: Final = "image_quality"
+
 ReadRows = Callable[[], Iterator[Row]]
 
 #: Columns that are there whatever was found, in this order, before those that the measures bring; and their types as
