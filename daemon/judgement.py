@@ -84,7 +84,7 @@ class Judged:
     ``objects``: the report, empty for what is no MR image or what nobody wants to be told; ``picture``: the summary as
     PNG, empty where no image was read and nobody wants a report; ``seconds``: duration of each stage, and ``verdict``,
     counted from the last image; ``bundle``: digest of the one that judged; ``past``: what the series adds to its
-    protocol's past.
+    protocol's past; ``software``: of the scanner, as its header says.
     """
 
     verdict: Verdict
@@ -95,6 +95,7 @@ class Judged:
     seconds: dict[str, float]
     bundle: str
     past: Entry | None = None
+    software: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,6 +184,7 @@ class SeriesJudge:
             seconds={stage: round(value, 4) for stage, value in seconds.items()},
             bundle=answer.algorithm.bundle_digest,
             past=None if series.partial else _entry(answer),
+            software=" ".join(map(str, answer.origin.parameters.get("SoftwareVersions", ()))) if answer.origin else "",
         )
 
     def _picture(self, judgement: Judgement, answer: _Answer) -> Picture:

@@ -196,6 +196,7 @@ class Line(DBOSConfiguredInstance):
             unasked={name for name, r in parts.recipients.items() if judged.verdict.state not in r.verdicts},
             alerted=parts.alerted,
             past=judged.past,
+            software=judged.software,
         )
         return parts.results.publish(uid, series.revision, published, owed, write)
 

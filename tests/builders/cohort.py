@@ -3,7 +3,7 @@
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from daemon.edge.database.cohorts import Cohort
-from daemon.edge.database.schema import connect
+from daemon.edge.database.migrations import connect
 
 
 def counted(database: str, name: str) -> tuple[int, int]:

@@ -7,8 +7,9 @@ new database gets at once; a test holds that the steps lead to it.
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -21,6 +22,14 @@ from daemon.edge.private import create
 _number = sa.Table("schema_number", schema.METADATA, sa.Column("number", sa.Integer, primary_key=True))
 #: Any constant will do; it keeps apart processes that open the database at once (PostgreSQL advisory lock).
 _LOCK = 0x5CA75
+#: A server whose machine or network is gone says nothing: how long it is waited for (libpq; the URL may differ).
+_WAITING = {
+    "connect_timeout": "5",
+    "keepalives_idle": "10",
+    "keepalives_interval": "5",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "25000",
+}
 _STEPS: tuple[Callable[[sa.Connection], None], ...] = (
     until_8.unnumbered,
     until_8.outbox,
@@ -35,6 +44,7 @@ _STEPS: tuple[Callable[[sa.Connection], None], ...] = (
     until_16.exams,
     until_16.pasts,
     until_16.access,
+    until_16.quality,
 )
 
 
@@ -59,9 +69,30 @@ def connect(url: str) -> sa.Engine:
         ConfigError: the URL is none.
     """
     try:
-        return schema.connect(url)
+        return _connect(url)
     except (sa.exc.ArgumentError, sa.exc.NoSuchModuleError) as error:
         raise ConfigError(f"`database` names none ({error}): write a postgresql:// URL, or leave it out") from error
+
+
+def _connect(url: str) -> sa.Engine:
+    if url.startswith(("postgresql:", "postgres:")):
+        url = _bounded(f"postgresql+psycopg:{url.split(':', 1)[1]}")
+    engine = sa.create_engine(url, pool_pre_ping=not url.startswith("sqlite"))
+    if engine.dialect.name == "sqlite":
+        sa.event.listen(engine, "connect", _configure_sqlite)
+    return engine
+
+
+def _bounded(url: str) -> str:
+    place = sa.make_url(url)
+    return place.update_query_dict({**_WAITING, **place.query}).render_as_string(hide_password=False)
+
+
+def _configure_sqlite(connection: Any, _record: Any) -> None:  # noqa: ANN401 - the DBAPI's own objects
+    """Write-ahead log, durable commits, and patience with the other writers of this host."""
+    with closing(connection.cursor()) as cursor:
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=20000"):
+            cursor.execute(f"PRAGMA {pragma}")
 
 
 def prepare(engine: sa.Engine) -> None:

@@ -60,7 +60,7 @@ class Published:
 
     ``past``: what it adds to the past of its protocol, None where nothing.
     ``unasked``: destinations that want no such verdict; they get it only where they were told of an earlier revision.
-    ``alerted``: the targets of alerts.
+    ``alerted``: the targets of alerts. ``software``: of the scanner, as its header says.
     """
 
     verdict: Verdict
@@ -73,6 +73,7 @@ class Published:
     unasked: Collection[str] = ()
     alerted: Collection[str] = ()
     past: Entry | None = None
+    software: str = ""
 
 
 class Results:
@@ -114,6 +115,7 @@ class Results:
             "seconds": json.dumps(published.seconds),
             "objects": json.dumps(published.objects),
             "bundle": published.bundle,
+            "software": published.software,
             "stage": Stage.DONE.value,
         }
         rows = [

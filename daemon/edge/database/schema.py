@@ -1,20 +1,9 @@
-"""The tables, and a database that holds them: SQLite by default, PostgreSQL where several machines share the work."""
-
-from contextlib import closing
-from typing import Any
+"""The tables, of SQLite by default, of PostgreSQL where several machines share the work."""
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 METADATA = sa.MetaData()
-#: A server whose machine or network is gone says nothing: how long it is waited for (libpq; the URL may differ).
-_WAITING = {
-    "connect_timeout": "5",
-    "keepalives_idle": "10",
-    "keepalives_interval": "5",
-    "keepalives_count": "3",
-    "tcp_user_timeout": "25000",
-}
 
 
 class Words(sa.types.TypeDecorator[str]):
@@ -83,6 +72,7 @@ series = sa.Table(
     sa.Column("seconds", Words, nullable=False, server_default="{}"),
     sa.Column("objects", Words, nullable=False, server_default="{}"),
     sa.Column("bundle", Words, nullable=False, server_default=""),  # digest of the one that judged
+    sa.Column("software", Words, nullable=False, server_default=""),  # the scanner's, as its header says
     sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),  # workers that began to judge it
     sa.Column("turn", sa.Integer, nullable=False, server_default="1"),  # the lower, the sooner: core.turns
     sa.Column("reference", Words, nullable=False, server_default=""),  # to its SR, once the file has gone
@@ -228,18 +218,17 @@ pasts = sa.Table(  # of each protocol, what was accepted
     sa.Column("body", Words, nullable=False),  # JSON: own_past.Member
 )
 past_index = sa.Index("pasts_protocol", pasts.c.scanner, pasts.c.protocol, pasts.c.judged_at)
+service_calls = sa.Table(
+    "service_calls",
+    METADATA,
+    sa.Column("call_id", Words, primary_key=True),
+    sa.Column("scanner", Words, nullable=False, index=True),  # its alias
+    sa.Column("found_at", sa.Float, nullable=False),
+    sa.Column("body", Words, nullable=False),  # JSON: quality.Finding, a list
+    sa.Column("settled_at", sa.Float),  # a person said that it was seen to: measures begin anew
+    sa.Column("settled_by", Words, nullable=False, server_default=""),
+)
 answered_index = sa.Index("cohort_series_answered", cohort_series.c.cohort, cohort_series.c.answered_at)
-
-
-def connect(url: str) -> sa.Engine:
-    """An engine for a database; nothing is created or changed."""
-    if url.startswith(("postgresql:", "postgres:")):
-        url = f"postgresql+psycopg:{url.split(':', 1)[1]}"
-        url = _bounded(url)
-    engine = sa.create_engine(url, pool_pre_ping=not url.startswith("sqlite"))
-    if engine.dialect.name == "sqlite":
-        sa.event.listen(engine, "connect", _configure_sqlite)
-    return engine
 
 
 def insert_or_ignore(engine: sa.Engine, table: sa.Table) -> sa.Insert:
@@ -283,15 +272,3 @@ def next_version(connection: sa.Connection) -> int:
 def newest_version(connection: sa.Connection) -> int:
     """The number of the newest change of any series."""
     return int(connection.execute(sa.select(changes.c.number)).scalar_one())
-
-
-def _bounded(url: str) -> str:
-    place = sa.make_url(url)
-    return place.update_query_dict({**_WAITING, **place.query}).render_as_string(hide_password=False)
-
-
-def _configure_sqlite(connection: Any, _record: Any) -> None:  # noqa: ANN401 - the DBAPI's own objects
-    """Write-ahead log, durable commits, and patience with the other writers of this host."""
-    with closing(connection.cursor()) as cursor:
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=20000"):
-            cursor.execute(f"PRAGMA {pragma}")

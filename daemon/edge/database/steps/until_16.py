@@ -2,6 +2,8 @@
 
 import sqlalchemy as sa
 
+from daemon.edge.database.steps.columns import add_column
+
 
 def alerts(connection: sa.Connection) -> None:
     """9: alerts are owed until their end; what an older version left under way is adopted by the workers."""
@@ -70,3 +72,13 @@ def access(connection: sa.Connection) -> None:
         "address TEXT NOT NULL, deed TEXT NOT NULL, subject TEXT NOT NULL)"
     )
     connection.exec_driver_sql("CREATE INDEX ix_audit_at ON audit (at)")
+
+
+def quality(connection: sa.Connection) -> None:
+    """14: the scanner's software, and calls for service."""
+    add_column(connection, "series", "software TEXT NOT NULL DEFAULT ''")
+    connection.exec_driver_sql(
+        "CREATE TABLE service_calls (call_id TEXT NOT NULL PRIMARY KEY, scanner TEXT NOT NULL, "
+        "found_at FLOAT NOT NULL, body TEXT NOT NULL, settled_at FLOAT, settled_by TEXT NOT NULL DEFAULT '')"
+    )
+    connection.exec_driver_sql("CREATE INDEX ix_service_calls_scanner ON service_calls (scanner)")
