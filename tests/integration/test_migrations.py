@@ -16,6 +16,7 @@ from daemon.edge.database.results import Results
 STEPS = (
     (
         "DROP TABLE service_calls",
+        "DROP TABLE service_alerts",
         "ALTER TABLE series DROP COLUMN software",
         "UPDATE schema_number SET number = 13",
     ),

@@ -228,6 +228,18 @@ service_calls = sa.Table(
     sa.Column("settled_at", sa.Float),  # a person said that it was seen to: measures begin anew
     sa.Column("settled_by", Words, nullable=False, server_default=""),
 )
+service_alerts = sa.Table(
+    "service_alerts",
+    METADATA,
+    sa.Column("call_id", Words, primary_key=True),
+    sa.Column("target", Words, primary_key=True),
+    sa.Column("owed_at", sa.Float, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("due_at", sa.Float, nullable=False, server_default="0"),
+    sa.Column("trouble", Words, nullable=False, server_default=""),  # what went wrong last
+    sa.Column("outcome", Words),  # core.alerts.AlertOutcome at its end
+    sa.Column("settled_at", sa.Float),
+)
 answered_index = sa.Index("cohort_series_answered", cohort_series.c.cohort, cohort_series.c.answered_at)
 
 

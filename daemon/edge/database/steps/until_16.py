@@ -75,10 +75,15 @@ def access(connection: sa.Connection) -> None:
 
 
 def quality(connection: sa.Connection) -> None:
-    """14: the scanner's software, and calls for service."""
+    """14: the scanner's software, calls for service and their alerts."""
     add_column(connection, "series", "software TEXT NOT NULL DEFAULT ''")
     connection.exec_driver_sql(
         "CREATE TABLE service_calls (call_id TEXT NOT NULL PRIMARY KEY, scanner TEXT NOT NULL, "
         "found_at FLOAT NOT NULL, body TEXT NOT NULL, settled_at FLOAT, settled_by TEXT NOT NULL DEFAULT '')"
+    )
+    connection.exec_driver_sql(
+        "CREATE TABLE service_alerts (call_id TEXT NOT NULL, target TEXT NOT NULL, owed_at FLOAT NOT NULL, "
+        "attempts INTEGER NOT NULL DEFAULT 0, due_at FLOAT NOT NULL DEFAULT 0, trouble TEXT NOT NULL DEFAULT '', "
+        "outcome TEXT, settled_at FLOAT, PRIMARY KEY (call_id, target))"
     )
     connection.exec_driver_sql("CREATE INDEX ix_service_calls_scanner ON service_calls (scanner)")
