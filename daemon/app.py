@@ -22,6 +22,8 @@ from daemon.core.mode import Mode
 from daemon.core.values import Arrival
 from daemon.dicom.protocol.procedure_step import read_report
 from daemon.dicom.reading.headers import read_instance
+from daemon.edge.database.trends.calls import Calls
+from daemon.edge.database.trends.quality import Quality
 from daemon.edge.delivery.notifier import target_names
 from daemon.edge.engines import MakeEngine, engine_maker
 from daemon.edge.private import alone, claim_storage
@@ -40,6 +42,7 @@ from daemon.judges import find_judges
 from daemon.page import address, sources_of
 from daemon.retention import Pruner, make_pruner
 from daemon.routes import all_routes
+from daemon.servicing import service_desk, service_turns
 from daemon.worker import Stores, answered_to, at_work, prepared, repeated, stored, supervising, watched
 from daemon.workflow import Line, Parts
 
@@ -109,6 +112,7 @@ def _running(
     with ExitStack() as stack:
         stack.enter_context(alone(settings.storage))
         stores = stack.enter_context(stored(settings))
+        quality, calls = Quality(stores.engine, settings.scanners), Calls(stores.engine)
         registry, starting = CollectorRegistry(), ["the bundles are being tested"]
         metrics = make_metrics(registry)
         metrics.restarts.labels(Process.WORKING_HALF).inc(restarts)
@@ -149,6 +153,7 @@ def _running(
             Turn(Loop.ASSEMBLY, "assembly", assembling.turn),
             Turn(Loop.JUDGING, "judging", line.begin_failed),
             Turn(Loop.RETENTION, "retention", _pruning(pruner)),
+            *service_turns(settings, service_desk(settings, quality, calls, (metrics, supervisor))),
         ]
         stack.enter_context(repeated(turns, supervisor))
         starting.clear()

@@ -108,7 +108,7 @@ class DriftWatch:
         call_id = token(f"{scanner}\n{names}\n{max(one.shift.told for one in found)}", b"service call")
         call = ServiceCall(call_id=call_id, scanner=scanner, found_at=now, findings=tuple(found))
         if self._desk.calls.add(call, self._desk.targets):
-            _log.warning("service_called", scanner=scanner, measures=len(found))
+            _log.warning("service_called", scanner=scanner, records=len(found))
 
 
 class ServiceAlerter:
