@@ -24,7 +24,6 @@ from daemon.dicom.protocol.procedure_step import read_report
 from daemon.dicom.reading.headers import read_instance
 from daemon.edge.database.trends.calls import Calls
 from daemon.edge.database.trends.quality import Quality
-from daemon.edge.delivery.notifier import target_names
 from daemon.edge.engines import MakeEngine, engine_maker
 from daemon.edge.private import alone, claim_storage
 from daemon.edge.spool.reader import SpoolReader
@@ -146,7 +145,7 @@ def _running(
         stack.enter_context(watched(line, settings.work.judging_s, supervisor))
         stack.enter_context(at_work(settings, stores, metrics, supervisor, works=works))
         stores.outbox.park_unknown([outlet.name for outlet in settings.destinations])
-        given_up = stores.alerts.give_up_unknown(target_names(settings.alerts.urls), time.time())
+        given_up = stores.alerts.give_up_unknown(settings.alerts.targets, time.time())
         metrics.alerts.labels(AlertOutcome.GIVEN_UP).inc(given_up)
         pruner = make_pruner(settings, stores.engine)
         turns = [
@@ -267,7 +266,7 @@ def _parts(settings: Settings, stores: Stores, examiners: Examiners, metrics: Me
         reports=stores.reports,
         judge=judge,
         recipients={o.name: Recipient(objects=o.objects, verdicts=o.verdicts) for o in told},
-        alerted=() if shadow else target_names(settings.alerts.urls),
+        alerted=settings.alerted,
         metrics=metrics,
         supervisor=supervisor,
         scanners=settings.scanners,

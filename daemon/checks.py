@@ -9,7 +9,7 @@ import pwd
 import socket
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -84,7 +84,9 @@ def own_checks(settings: Settings, *, works: bool = True) -> Iterator[Check]:
     """What a worker needs too: what files and addresses say by themselves; nobody is asked."""
     yield Check("storage", partial(_write, settings.storage))
     yield Check("database", partial(_name_database, settings.database_url))
-    yield Check("alerts.urls", partial(_make_notifiers, settings.alerts.urls))
+    yield Check("alerts.urls", partial(_make_notifiers, settings.alerts.first))
+    if settings.alerts.escalate_urls:
+        yield Check("alerts.escalate_urls", partial(_make_notifiers, settings.alerts.second))
     if works:
         for name, folder in settings.bundle_folders.items():
             yield Check(f"bundle {name}", partial(_load_bundle, folder))
@@ -176,7 +178,7 @@ def _make_destination(outlet: Outlet, calling_ae: str) -> str:
     return "can be used as configured"
 
 
-def _make_notifiers(urls: Sequence[str]) -> str:
+def _make_notifiers(urls: Mapping[str, str]) -> str:
     if not urls:
         return "nobody is alerted: none is configured"
     from daemon.edge.delivery.notifier import make_notifiers

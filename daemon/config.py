@@ -13,9 +13,11 @@ from urllib.parse import urlsplit
 import tomli
 
 from daemon.core.access import AccessSettings
-from daemon.core.bounds import AeTitle, Name, NotEmpty, OneOf, PlainName, Range, Url
+from daemon.core.alert_settings import AlertSettings
+from daemon.core.bounds import AeTitle, Name, OneOf, PlainName, Range, Url
 from daemon.core.completion import Patience
 from daemon.core.errors import ConfigError
+from daemon.core.exams import PatientHint
 from daemon.core.mode import Mode
 from daemon.core.retention import Retention
 from daemon.core.routing import Route, faults
@@ -74,19 +76,6 @@ class SpoolLimits:
     memory_bytes: Annotated[int, Range(1000, 1 << 36)] = 4 << 20
     free_bytes_min: Annotated[int, Range(0, 1 << 50)] = 5 * 10**9
     used_fraction_max: Annotated[float, Range(0.01, 1, "a share of the disk")] = 0.95
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AlertSettings:
-    """Whom to alert about a RESCAN: apprise URLs, and the page's address as the reader reaches it.
-
-    ``expire_s``: an alert that has not arrived so long after the last image of its series is tried no more; nor is it
-    once the next study has come from that scanner.
-    """
-
-    urls: tuple[Annotated[str, NotEmpty()], ...] = ()
-    page: Annotated[str, Url(("http", "https"), optional=True)] = ""
-    expire_s: Annotated[float, Range(60, 7 * 86_400)] = 3600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,6 +150,11 @@ class Settings:
     def page(self) -> str:
         """Where people reach the live page."""
         return self.alerts.page or f"http://{self.web.host}:{self.web.port}/"
+
+    @property
+    def alerted(self) -> Mapping[str, float]:
+        """Who is alerted to a RESCAN, so many seconds after its verdict each: nobody in shadow mode."""
+        return {} if self.mode is Mode.SHADOW else self.alerts.targets
 
     @property
     def reports(self) -> Path:
@@ -275,9 +269,18 @@ def _contradictions(settings: Settings) -> Iterator[str]:
         yield "web.hosts: empty, while web.host is every address: list the names and addresses that people use"
     if settings.access.proxy_header and not settings.access.proxies:
         yield "access.proxies: empty, while access.proxy_header is set: list the addresses of your proxies"
+    yield from _alerting_contradictions(settings)
     for (key, one), (other_key, other) in combinations(settings.ports.items(), 2):
         if one.port == other.port != 0 and _meet(one.host, other.host):
             yield f"{other_key} is {other.port}, as {key} is: give each a port of its own"
+
+
+def _alerting_contradictions(settings: Settings) -> Iterator[str]:
+    alerts = settings.alerts
+    if alerts.templates.name("patient") and settings.web.patient is PatientHint.NONE:
+        yield "alerts.templates: one names {patient}, while web.patient is none: write what may be said of a patient"
+    if alerts.escalate_urls and alerts.escalate_after_s >= alerts.expire_s:
+        yield "alerts.escalate_after_s: an alert expires before, at alerts.expire_s: write less"
 
 
 def _meet(host: str, other: str) -> bool:

@@ -18,13 +18,14 @@ from daemon.core.alerts import AlertOutcome
 from daemon.core.delivery import pause_s
 from daemon.core.drift import week_of
 from daemon.core.errors import DeliveryFailed
+from daemon.core.messages import Alert
 from daemon.core.mode import Mode
 from daemon.core.quality import Finding, findings_of
 from daemon.core.service import ServiceCall, describe
 from daemon.core.tokens import token
 from daemon.edge.database.trends.calls import Calls, OwedCall
 from daemon.edge.database.trends.quality import Quality
-from daemon.edge.delivery.notifier import Alert, Notifier, make_notifiers, target_names
+from daemon.edge.delivery.notifier import Notifier, make_notifiers
 from daemon.edge.supervisor import Loop, Supervisor, Turn
 from daemon.edge.telemetry.metrics import Metrics
 
@@ -58,7 +59,7 @@ def service_turns(settings: Settings, desk: ServiceDesk) -> Iterator[Turn]:
     if settings.mode is Mode.SHADOW:
         return
     yield Turn(Loop.OBSERVING, "drift", DriftWatch(desk).turn)
-    for notifier in make_notifiers(settings.alerts.urls):
+    for notifier in make_notifiers(settings.alerts.first):
         yield Turn(Loop.ALERTING, f"service to {notifier.name}", ServiceAlerter(desk, notifier).turn)
 
 
@@ -68,7 +69,7 @@ def service_desk(settings: Settings, quality: Quality, calls: Calls, made: tuple
     return ServiceDesk(
         quality=quality,
         calls=calls,
-        targets=target_names(settings.alerts.urls),
+        targets=tuple(settings.alerts.first),
         page=settings.page,
         metrics=metrics,
         supervisor=supervisor,

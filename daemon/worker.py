@@ -29,7 +29,6 @@ from daemon.edge.database.pledges import Pledges
 from daemon.edge.database.results import Results
 from daemon.edge.database.roster import Roster
 from daemon.edge.delivery.commitment import CommitmentScu, listening
-from daemon.edge.delivery.notifier import target_names
 from daemon.edge.delivery.outlets import DicomOutlet, Outlet, make_destination, peer_of
 from daemon.edge.effort import Effort
 from daemon.edge.files.reports import Reports
@@ -139,11 +138,11 @@ def at_work(
     with ExitStack() as stack:
         stack.enter_context(enrolled(roster))
         stack.enter_context(durable(stores.engine, roster.worker, LINE_QUEUES, works=works))
-        adopt_alerts(stores.alerts, target_names(settings.alerts.urls), time.time())
+        adopt_alerts(stores.alerts, tuple(settings.alerts.first), time.time())
         stack.enter_context(watchful(roster, [stores.outbox, stores.alerts], supervisor, works=works))
         # A thread for each destination and target: one that is slow, or gone, holds up no other.
         turns = [turn for outlet in settings.destinations for turn in _turns(outlet, settings, stores, services)]
-        turns += alert_turns(settings, services, stores.alerts, stores.results)
+        turns += alert_turns(settings, services, stores.alerts, (stores.results, stores.exams))
         stack.enter_context(repeated(turns if works else (), supervisor))
         yield
 

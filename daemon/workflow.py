@@ -49,8 +49,8 @@ class Parts:
     """What the steps work with.
 
     ``judge`` gives the judge, and is asked only by who judges: it takes its bundle, and the memory of that.
-    ``recipients``: destination -> what it gets; ``alerted``: the targets of alerts; ``scanners``: calling AE title ->
-    alias.
+    ``recipients``: destination -> what it gets; ``alerted``: the targets of alerts, and how many
+    seconds after the verdict; ``scanners``: calling AE title -> alias.
     """
 
     index: Index
@@ -58,7 +58,7 @@ class Parts:
     reports: Reports
     judge: Callable[[], SeriesJudge]
     recipients: Mapping[str, Recipient]
-    alerted: Collection[str]
+    alerted: Mapping[str, float]
     metrics: Metrics
     supervisor: Supervisor
     scanners: Mapping[str, str]

@@ -17,8 +17,9 @@ import sqlalchemy as sa
 from daemon.checks import Check, Finding, find, listen_once, own_checks, receiving_checks
 from daemon.config import Listening, Settings, load_settings
 from daemon.core.errors import ConfigError, SpoolError
+from daemon.core.messages import Alert
 from daemon.edge.database.migrations import connect
-from daemon.edge.delivery.notifier import Alert, Notifier, make_notifiers
+from daemon.edge.delivery.notifier import Notifier
 from daemon.edge.delivery.outlets import DicomOutlet, FolderOutlet, Outlet, StowOutlet, peer_of, web_archive
 from daemon.edge.delivery.stow import StowClient
 from daemon.edge.delivery.verification import verify
@@ -77,8 +78,9 @@ def _checks(settings: Settings, *, alert: bool) -> Iterator[Check]:
     for outlet in settings.destinations:
         yield Check(f"destination {outlet.name} answers", partial(_ask, outlet, settings.dicom.ae_title))
     if alert:
-        for number, _ in enumerate(settings.alerts.urls):
-            yield Check(f"alerts.urls[{number}] takes a test", partial(_alert, settings, number))
+        for key, targets in (("urls", settings.alerts.first), ("escalate_urls", settings.alerts.second)):
+            for number, (name, url) in enumerate(targets.items()):
+                yield Check(f"alerts.{key}[{number}] takes a test", partial(_alert, name, url))
 
 
 def _receiver_port(settings: Settings) -> str:
@@ -179,7 +181,6 @@ def _ask(outlet: Outlet, calling_ae: str) -> str:
                 raise ConfigError(f"{outlet.path} cannot be written ({error.strerror}): make or mount it") from error
 
 
-def _alert(settings: Settings, number: int) -> str:
-    notifier: Notifier = make_notifiers(settings.alerts.urls)[number]
-    notifier.send(_TEST)
+def _alert(name: str, url: str) -> str:
+    Notifier(name, url).send(_TEST)
     return "it did"

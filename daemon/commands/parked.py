@@ -51,11 +51,12 @@ def describe(delivery: Delivery) -> dict[str, Any]:
 
 def describe_alert(alert: LateAlert) -> dict[str, Any]:
     """The same of an alert; it is tried again while it has no outcome."""
+    what = alert.outcome or ("held back" if alert.held else "tried again")
     return {
         "series": alert.series_instance_uid,
         "revision": alert.revision,
         "kind": "ALERT",
         "destination": alert.target,
         "owed_at": alert.owed_at,
-        "reason": f"{alert.outcome or 'tried again'}: {alert.trouble or 'too old when it was made'}",
+        "reason": f"{what}: {alert.trouble or 'too old when it was made'}",
     }

@@ -9,6 +9,7 @@ import re
 from collections.abc import Collection, Sized
 from dataclasses import dataclass
 from ipaddress import ip_address
+from string import Formatter
 from typing import Annotated, Protocol
 from urllib.parse import urlsplit
 
@@ -95,6 +96,31 @@ class Line:
         if text.strip() and text.isprintable() and len(text) <= self.length_max:
             return ""
         return f"no text to show, write 1 to {self.length_max} printable characters"
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """Text in which these ``names`` in braces are filled in, and nothing else; on one line unless ``lines``."""
+
+    names: tuple[str, ...]
+    lines: bool = False
+    length_max: int = 500
+
+    def objection(self, value: object) -> str:
+        """Another name, an attribute, an index, a conversion, a width; control characters; too long."""
+        text = str(value)
+        plain = text.replace("\n", "") if self.lines else text
+        if not plain.isprintable() or len(text) > self.length_max:
+            return f"no text to send, write up to {self.length_max} printable characters"
+        known = " or ".join(f"{{{name}}}" for name in self.names)
+        return "" if self._is_plain(text) else f"a brace that names nothing, write {known}, and {{{{ for a brace"
+
+    def _is_plain(self, text: str) -> bool:
+        try:
+            parts = [part[1:] for part in Formatter().parse(text) if part[1] is not None]
+        except ValueError:
+            return False
+        return all(name in self.names and not width and conversion is None for name, width, conversion in parts)
 
 
 @dataclass(frozen=True, slots=True)

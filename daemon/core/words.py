@@ -101,6 +101,29 @@ _TABLE: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
             "The answer was not kept: {}. Try again.",
             "Die Antwort wurde nicht gespeichert: {}. Bitte erneut.",
         ),
+        "alert_title": ("RESCAN on {scanner}: {cause}", "WIEDERHOLEN an {scanner}: {cause}"),
+        "alert_body": ("{action}\n{link}", "{action}\n{link}"),
+        "escalated_title": (
+            "RESCAN on {scanner} without an answer for {minutes} min: {cause}",
+            "WIEDERHOLEN an {scanner} seit {minutes} min ohne Antwort: {cause}",
+        ),
+        "escalated_body": ("{action}\n{link}", "{action}\n{link}"),
+        "withdrawn_title": (
+            "RESCAN on {scanner} withdrawn: now {state}",
+            "WIEDERHOLEN an {scanner} zurückgenommen: jetzt {state}",
+        ),
+        "withdrawn_body": (
+            "A later image changed the verdict of the series.\n{action}\n{link}",
+            "Ein späteres Bild hat das Urteil über die Serie geändert.\n{action}\n{link}",
+        ),
+        "summary_title": (
+            "RESCAN of {count} more series: {scanners}",
+            "WIEDERHOLEN von {count} weiteren Serien: {scanners}",
+        ),
+        "summary_body": (
+            "There were {per_hour} alerts within an hour. Others are told together.\n{link}",
+            "Es gab {per_hour} Meldungen in einer Stunde. Weitere werden gemeinsam gemeldet.\n{link}",
+        ),
         "unknown_scanner": ("No such scanner or exam.", "Gerät oder Untersuchung unbekannt."),
         "log_in": ("Log in", "Anmelden"),
         "log_out": ("Log out {}", "{} abmelden"),

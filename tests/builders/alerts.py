@@ -11,6 +11,7 @@ from builders.database import opened
 from builders.http import Target
 from builders.values import instance
 from daemon.alerting import Alerter, AlertServices
+from daemon.core.alert_settings import AlertSettings
 from daemon.core.values import ClosedBy, Series, State, Verdict
 from daemon.edge.database.alerts import Alerts
 from daemon.edge.database.index import Index
@@ -33,7 +34,7 @@ class Ward:
     registry: CollectorRegistry
     now: float = NOON
 
-    def judge(self, number: int, state=State.RESCAN, *, revision=1, study="1.2", to=TARGETS[:1]) -> None:
+    def judge(self, number: int, state=State.RESCAN, *, revision=1, study="1.2", to=TARGETS[:1], protocol="") -> None:  # noqa: PLR0913 - all by name
         """Close and judge a revision of series ``number`` of scanner MR1, whose last image comes now."""
         engine = self.services.results._engine  # noqa: SLF001 - their database
         only = instance(0, at=self.now)
@@ -48,8 +49,8 @@ class Ward:
         )
         Index(engine, b"key").close_series(series)
         published = Published(
-            verdict=Verdict(state=state, action="look"), assessment=None, description="", seconds={}, objects={},
-            bundle="", at=self.now, alerted=to,
+            verdict=Verdict(state=state, action="look"), assessment=None, description=protocol, seconds={}, objects={},
+            bundle="", at=self.now, alerted=to if isinstance(to, dict) else dict.fromkeys(to, 0.0),
         )  # fmt: skip
         assert self.services.results.publish(series.series_instance_uid, revision, published, [])
 
@@ -68,7 +69,7 @@ class Ward:
 
 
 @contextmanager
-def ward(url: str, worker: str = "w") -> Iterator[Ward]:
+def ward(url: str, worker: str = "w", **settings: object) -> Iterator[Ward]:
     """Alert services over the database at ``url``; opening it again is a restart."""
     with opened(url) as engine:
         registry = CollectorRegistry()
@@ -80,16 +81,18 @@ def ward(url: str, worker: str = "w") -> Iterator[Ward]:
             worker=worker,
             scanners={"MR1": "Trio"},
             page="http://scanside/",
-            expire_s=3600.0,
+            settings=AlertSettings(**settings),
             clock=lambda: made.now,
         )
         made = Ward(url, services, registry)
         yield made
 
 
-def alerter(ward: Ward, target: Target, name: str = "alert-1", timeout_s: float = 2.0) -> Callable[[], float]:
+def alerter(
+    ward: Ward, target: Target, name: str = "alert-1", timeout_s: float = 2.0, *, escalates: bool = False
+) -> Callable[[], float]:
     """The turns at one target."""
-    return Alerter(ward.services, Notifier(name, target.url, timeout_s)).turn
+    return Alerter(ward.services, Notifier(name, target.url, timeout_s), escalates=escalates).turn
 
 
 def titles(target: Target) -> list[object]:

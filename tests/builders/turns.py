@@ -112,7 +112,7 @@ def main(url: str, killed_at: int = -1, fails: int = 0, version: int = 0) -> Non
         judge = Judge(index, results, killed_at, fails)
         parts = Parts(
             index=index, results=results, reports=Reports(Path(mkdtemp())), judge=lambda: judge, recipients={},
-            alerted=(), metrics=make_metrics(CollectorRegistry()), scanners={},
+            alerted={}, metrics=make_metrics(CollectorRegistry()), scanners={},
             supervisor=Supervisor(threading.Event(), passes=is_gone),
         )  # fmt: skip
         line = Line(parts)

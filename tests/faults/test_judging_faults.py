@@ -63,7 +63,7 @@ class Site:
                 reports=self.reports,
                 judge=lambda: self.judge,
                 recipients={"pacs": Recipient(verdicts=tuple(State))},
-                alerted=(),
+                alerted={},
                 metrics=metrics,
                 supervisor=supervisor,
                 scanners={},

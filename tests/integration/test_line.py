@@ -108,7 +108,7 @@ def made(
             reports=Reports(folder / "reports"),
             judge=lambda: series_judge,
             recipients={"pacs": Recipient(verdicts=tuple(State))},
-            alerted=("alert-1",),
+            alerted={"alert-1": 0.0},
             metrics=make_metrics(CollectorRegistry()),
             supervisor=Supervisor(threading.Event(), passes=is_gone),
             scanners={},

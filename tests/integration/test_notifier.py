@@ -2,19 +2,25 @@
 
 import socket
 import threading
+from dataclasses import replace
 
 import pytest
 from builders.http import http_target
 
+from daemon.core.alert_settings import AlertSettings, AlertTemplates
 from daemon.core.errors import ConfigError, DeliveryFailed
+from daemon.core.messages import Alert, Facts, Messages
 from daemon.core.values import State, Verdict
-from daemon.edge.delivery.notifier import HANGING_MAX, Alert, Notifier, compose_alert, make_notifiers
+from daemon.edge.delivery.notifier import HANGING_MAX, Notifier, make_notifiers
 
 RESCAN = Verdict(
     state=State.RESCAN, cause="motion", cause_word="Motion", action="Repeat the series; the patient moved."
 )
 LINK = "http://scanside:8080/#0f3a"
-ALERT = compose_alert(scanner="MR 1", verdict=RESCAN, link=LINK)
+FACTS = Facts(
+    scanner="MR 1", cause="Motion", action=RESCAN.action, link=LINK, protocol="t1 of Jane Roe", patient="J. R."
+)
+ALERT = Messages().rescan(RESCAN, FACTS)
 
 
 def test_an_alert_says_where_why_and_what_to_do_and_not_whom() -> None:
@@ -22,15 +28,16 @@ def test_an_alert_says_where_why_and_what_to_do_and_not_whom() -> None:
 
 
 def test_the_protocol_is_told_only_on_demand_and_in_bounds() -> None:
-    alert = compose_alert(scanner="MR 1", verdict=RESCAN, link=LINK, description="x" * 500)
+    templates = AlertTemplates(alert_body="{protocol}\n{action}\n{link}")
+    alert = Messages(templates=templates).rescan(RESCAN, replace(FACTS, protocol="x\n" * 500))
 
-    assert ["x" * 64, "Repeat the series; the patient moved.", LINK] == alert.body.splitlines()
+    assert ["x " * 31 + "x", "Repeat the series; the patient moved.", LINK] == alert.body.splitlines()
 
 
 @pytest.mark.parametrize("state", [State.ACCEPT, State.REVIEW, State.NOT_ASSESSED])
 def test_only_a_rescan_calls_somebody(state: State) -> None:
     with pytest.raises(ValueError, match="calls nobody"):
-        compose_alert(scanner="MR 1", verdict=Verdict(state=state, action=""), link=LINK)
+        Messages().rescan(Verdict(state=state, action=""), FACTS)
 
 
 def test_an_accepted_alert_arrives_once_and_whole() -> None:
@@ -89,14 +96,14 @@ def test_no_error_shows_the_secrets_of_a_url() -> None:
     with http_target(500) as target, pytest.raises(DeliveryFailed) as failed:
         Notifier("alert-1", target.url).send(ALERT)
     with pytest.raises(ConfigError, match=r"alert-2.*nonsense:") as unusable:
-        make_notifiers(["json://127.0.0.1", "nonsense://user:secret@host"])
+        make_notifiers(AlertSettings(urls=("json://127.0.0.1", "nonsense://user:secret@host")).first)
 
     assert "secret" not in str(failed.value) + str(unusable.value)
 
 
 def test_each_url_is_a_target_of_its_own() -> None:
     with http_target() as good, http_target(500) as bad:
-        first, second = make_notifiers([good.url, bad.url])
+        first, second = make_notifiers(AlertSettings(urls=(good.url, bad.url)).first)
         first.send(ALERT)
         with pytest.raises(DeliveryFailed, match="alert-2"):
             second.send(ALERT)

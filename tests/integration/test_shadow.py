@@ -1,10 +1,20 @@
 """Shadow mode: series are judged and kept, nothing is shown or sent."""
 
+import time
+
 import httpx
+from builders.alerts import ward
 from builders.board import RESCAN, MemoryBoard, card, mixture, pictures, sources
+from builders.http import http_target
 from prometheus_client import CollectorRegistry
 
-from daemon.core.values import Stage
+from daemon.alerting import alert_turns
+from daemon.config import Settings
+from daemon.core.alert_settings import AlertSettings
+from daemon.core.mode import Mode
+from daemon.core.values import Stage, State
+from daemon.delivering import DeliveryServices
+from daemon.edge.database.exams import Exams
 from daemon.edge.web.server import Address, serve
 from daemon.edge.web.shadow import ShadowBoard
 
@@ -26,3 +36,29 @@ def test_the_page_shows_that_series_come_and_nothing_of_what_they_were_judged():
     assert not {word for word in ("RESCAN", "REVIEW", "Motion", "Wrap") for one in snapshots if word in one.text}
     assert Stage.RECEIVING in {shown["stage"] for one in told for shown in one["cards"]}
     assert 404 == picture
+
+
+def test_nobody_is_alerted_not_even_of_what_was_owed_before(tmp_path):
+    database = f"sqlite:///{tmp_path}/scanside.sqlite"
+    with ward(database) as here, http_target() as target:
+        here.now = time.time()
+        urls = AlertSettings(urls=(target.url,), escalate_urls=(target.url,), escalate_after_s=30)
+        told = {}
+        for mode in (Mode.SHADOW, Mode.LIVE):
+            settings = Settings(storage=tmp_path, mode=mode, alerts=urls)
+            here.judge(len(told), State.RESCAN, to=urls.targets if mode is Mode.SHADOW else settings.alerted)
+            services = DeliveryServices(
+                outbox=None,
+                reports=None,
+                metrics=here.services.metrics,
+                supervisor=here.services.supervisor,
+                worker="w",
+            )
+            engine = here.services.results._engine  # noqa: SLF001 - their database
+            records = (here.services.results, Exams(engine, b"key"))
+            for turn in alert_turns(settings, services, here.services.alerts, records):
+                turn.run()
+            told[mode] = len(target.received)
+
+    assert {} == Settings(mode=Mode.SHADOW, alerts=urls).alerted
+    assert {Mode.SHADOW: 0, Mode.LIVE: 1} == told  # one turn, one alert

@@ -107,6 +107,12 @@ class Exams:
         with self._engine.connect() as connection:
             return {row["series_instance_uid"]: Entry(**row) for row in connection.execute(query).mappings()}
 
+    def hint_of(self, series_instance_uid: str) -> str:
+        """What may be shown of the patient of a series; empty where nothing may, or nothing is known."""
+        entry = self.entries([series_instance_uid]).get(series_instance_uid)
+        exam = self.exam(entry.exam_id) if entry else None
+        return exam.hint if exam else ""
+
     def _exams(self, query: sa.Select[tuple[object, ...]]) -> list[Exam]:
         with self._engine.connect() as connection:
             return [self._exam(row) for row in connection.execute(query).mappings()]

@@ -1,8 +1,8 @@
 """What was decided, in SQL: one row a series and revision, and what is owed to which destination."""
 
 import json
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
@@ -60,7 +60,8 @@ class Published:
 
     ``past``: what it adds to the past of its protocol, None where nothing.
     ``unasked``: destinations that want no such verdict; they get it only where they were told of an earlier revision.
-    ``alerted``: the targets of alerts. ``software``: of the scanner, as its header says.
+    ``alerted``: the targets of alerts, and how many seconds after the verdict each is due. ``software``: of the
+    scanner, as its header says.
     """
 
     verdict: Verdict
@@ -71,7 +72,7 @@ class Published:
     bundle: str
     at: float
     unasked: Collection[str] = ()
-    alerted: Collection[str] = ()
+    alerted: Mapping[str, float] = field(default_factory=dict)
     past: Entry | None = None
     software: str = ""
 

@@ -1,59 +1,20 @@
 """Alerts: when a series should be repeated, somebody hears of it where they are, by Apprise.
 
-An alert leaves the house's protected systems, so it says where, why and what to do, and nothing about whom. One
-``Notifier`` is one target, and each target is owed its own: were several one, the one that works would be told again
-whenever another fails.
+One ``Notifier`` is one target, and each target is owed its own: were several one, the one that works would be told
+again whenever another fails.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 from apprise import Apprise, AppriseAsset, NotifyFormat, NotifyType
 from apprise.apprise import abandoned_call_descriptions
 
 from daemon.core.errors import ConfigError, DeliveryFailed
-from daemon.core.values import State, Verdict
+from daemon.core.messages import Alert
 
 TIMEOUT_S = 10.0
 #: Attempts that may hang at one target at once.
 HANGING_MAX = 3
-_DESCRIPTION_LENGTH_MAX = 64
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Alert:
-    """What is sent: a title for the lock screen, and a few lines; ``calls``: somebody has to do something."""
-
-    title: str
-    body: str
-    calls: bool = True
-
-
-def compose_alert(*, scanner: str, verdict: Verdict, link: str, description: str = "") -> Alert:
-    """The alert of a verdict that asks for a rescan.
-
-    Args:
-        scanner: The alias from the configuration.
-        verdict: Its cause and action are told.
-        link: Where the page shows the series: ``<page>/#card-<card_id>``, an opaque token and never a UID.
-        description: The protocol's name. It is free text of the scanner, so pass it only where the site has said that
-            its protocol names hold no patients.
-
-    Raises:
-        ValueError: the verdict asks for no rescan, so nobody may be called.
-    """
-    if verdict.state is not State.RESCAN:
-        raise ValueError(f"a verdict of {verdict.state} calls nobody")
-    cause = f": {verdict.cause_word}" if verdict.cause_word else ""
-    lines = (description[:_DESCRIPTION_LENGTH_MAX], verdict.action, link)
-    return Alert(title=f"RESCAN on {scanner}{cause}", body="\n".join(line for line in lines if line))
-
-
-def compose_withdrawal(*, scanner: str, verdict: Verdict, link: str) -> Alert:
-    """Takes an alert back: a later image changed the verdict of the series."""
-    lines = ("A later image changed the verdict of the series.", verdict.action, link)
-    title = f"RESCAN on {scanner} withdrawn: now {verdict.state.value.replace('_', ' ')}"
-    return Alert(title=title, body="\n".join(line for line in lines if line), calls=False)
 
 
 class Notifier:
@@ -102,15 +63,10 @@ class Notifier:
         return sum(any(told.endswith(place) for place in own) for told in abandoned_call_descriptions())
 
 
-def target_names(urls: Sequence[str]) -> tuple[str, ...]:
-    """How the targets are called: by their place in the configuration, ``alert-1``, ``alert-2`` ..."""
-    return tuple(f"alert-{place}" for place in range(1, len(urls) + 1))
-
-
-def make_notifiers(urls: Sequence[str], timeout_s: float = TIMEOUT_S) -> tuple[Notifier, ...]:
-    """One notifier a URL, named by its place in the configuration.
+def make_notifiers(urls: Mapping[str, str], timeout_s: float = TIMEOUT_S) -> tuple[Notifier, ...]:
+    """One notifier a target; ``urls``: name -> service URL.
 
     Raises:
         ConfigError: one of the URLs cannot be used.
     """
-    return tuple(Notifier(name, url, timeout_s) for name, url in zip(target_names(urls), urls, strict=True))
+    return tuple(Notifier(name, url, timeout_s) for name, url in urls.items())

@@ -31,12 +31,14 @@ class Lateness:
 
 def words_of_alerts(late: Sequence[LateAlert]) -> Iterator[str]:
     """A sentence for each target and outcome."""
-    counts = Counter((alert.target, alert.outcome) for alert in late)
-    troubles = {(alert.target, alert.outcome): alert.trouble for alert in late}
-    for (target, outcome), count in counts.items():
+    counts = Counter((alert.target, alert.outcome, alert.held) for alert in late)
+    troubles = {(alert.target, alert.outcome, alert.held): alert.trouble for alert in late}
+    for (target, outcome, held), count in counts.items():
         what = f"{count} alert{'s' if count > 1 else ''} about a RESCAN"
-        why = troubles[target, outcome] or "too old"
-        if outcome is None:
+        why = troubles[target, outcome, held] or "too old"
+        if held:
+            yield f"{what} held back for {target} ({why}): told together within the hour; look at the page"
+        elif outcome is None:
             yield f"{what} cannot be sent to {target} ({why}): tried again; call the scanner's room"
         else:
             yield f"{what} never reached {target} ({why}): scanside parked shows which"
