@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import replace
 from functools import cache
 from importlib.metadata import version
 
@@ -34,6 +35,7 @@ from daemon.edge.telemetry.metrics import OTHER_SCANNER, Metrics, Process, make_
 from daemon.edge.telemetry.observer import Observer
 from daemon.edge.telemetry.site_key import site_key
 from daemon.edge.web.server import serve, serve_metrics
+from daemon.edge.web.sources import Rooms
 from daemon.examination import Examiners
 from daemon.exams import SpoolExams
 from daemon.judgement import SeriesJudge, software
@@ -125,8 +127,9 @@ def _running(
         def obstacles() -> list[str]:
             return starting or [*observer.obstacles(), *supervisor.obstacles()]
 
+        rooms = Rooms(quality=quality, calls=calls)
         sources = sources_of(settings, stores, assembling, supervisor, (obstacles, observer.notices))
-        web = serve(sources, registry, address(settings, settings.web.port))
+        web = serve(replace(sources, rooms=rooms), registry, address(settings, settings.web.port))
         stack.callback(web.stop)
         if works:
             _prepare(settings, examiners)

@@ -74,6 +74,10 @@ class Deed(StrEnum):
     ANSWERED = "answered"
     TOOK_BACK = "took back"
     EXPORTED = "exported"
+    SETTLED = "settled"
+    REPROCESSED = "reprocessed"
+    COMPLETED = "completed"
+    RESENT = "resent"
     CHANGED = "changed"
 
 

@@ -135,8 +135,8 @@ def recent(rated: Iterable[Rated], since: float) -> tuple[Recent, ...]:
         Recent(
             protocol=protocol,
             series=len(ones),
-            states=Counter(one.state.value for one in ones),
-            causes=Counter(one.cause for one in ones if one.cause),
+            states=dict(Counter(one.state.value for one in ones)),
+            causes=dict(Counter(one.cause for one in ones if one.cause)),
         )
         for protocol, ones in alike.items()
     ]

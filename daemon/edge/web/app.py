@@ -25,6 +25,7 @@ from daemon.core.ports import Board
 from daemon.core.words import Language, words_of
 from daemon.edge.web.access import Access, Login
 from daemon.edge.web.answering import Answering
+from daemon.edge.web.pages.quality import QualityPage
 from daemon.edge.web.sources import Sources
 from daemon.edge.web.stream import Streams
 
@@ -34,6 +35,11 @@ _FILES = {
     "/page.js": ("page.js", "text/javascript"),
     "/answers.js": ("answers.js", "text/javascript"),
     "/login.js": ("login.js", "text/javascript"),
+    "/pages.css": ("pages.css", "text/css"),
+    "/pages.js": ("pages.js", "text/javascript"),
+    "/quality.js": ("quality.js", "text/javascript"),
+    "/uplot.css": ("uplot.css", "text/css"),
+    "/uplot.js": ("uplot.js", "text/javascript"),
     "/icon.svg": ("icon.svg", "image/svg+xml"),
     "/rescan.wav": ("rescan.wav", "audio/wav"),
 }
@@ -49,6 +55,7 @@ def make_app(sources: Sources, registry: CollectorRegistry, stopping: threading.
     routes = [
         *(Route(path, _static("index.html", "text/html")) for path in _PAGES),
         *(Route(path, _static(name, media_type)) for path, (name, media_type) in _FILES.items()),
+        *_rooms(sources, login),
         Route("/words.js", _words(sources.language)),
         Route("/cards", streams.snapshot),
         Route("/events", streams.events),
@@ -70,6 +77,18 @@ def make_app(sources: Sources, registry: CollectorRegistry, stopping: threading.
         same_site="strict",
         https_only=settings.secure_cookie,
     )
+
+
+def _rooms(sources: Sources, login: Login) -> list[Route]:
+    """The pages beside the live one; in shadow mode there are none, for they tell verdicts."""
+    if sources.rooms is None or sources.shadow:
+        return []
+    quality = QualityPage(sources.rooms.quality, sources.rooms.calls, login)
+    return [
+        Route("/quality/{name:path}", _static("quality.html", "text/html")),
+        Route("/trends", quality.trends),
+        Route("/calls/{call_id}/settle", quality.settle, methods=["POST"]),
+    ]
 
 
 def make_metrics_app(registry: CollectorRegistry) -> ASGIApp:

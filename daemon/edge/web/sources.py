@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from daemon.core.ports import AnswerBook, Board
 from daemon.core.words import Language
+from daemon.edge.database.trends.calls import Calls
+from daemon.edge.database.trends.quality import Quality
 from daemon.edge.web.access import Gate
 
 #: Sentences for people; empty where there is nothing to say.
@@ -12,11 +14,20 @@ Ready = Callable[[], Sequence[str]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Rooms:
+    """What the pages beside the live one are asked of."""
+
+    quality: Quality
+    calls: Calls
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Sources:
     """Everything behind the page; asked from several threads, and often.
 
     ``gate``: who comes in; ``ready``: what keeps the daemon from judging series; ``notices``: what somebody should know
-    besides; ``language``: of the page's own words; ``shadow``: verdicts are not shown.
+    besides; ``language``: of the page's own words; ``shadow``: verdicts are not shown. ``rooms``:
+    behind the pages of scanners and series, None where there are none.
     """
 
     board: Board
@@ -26,3 +37,4 @@ class Sources:
     notices: Ready = tuple
     language: Language = Language.ENGLISH
     shadow: bool = False
+    rooms: Rooms | None = None

@@ -146,6 +146,8 @@ function fill_exam(section, exam) {
   section.classList.toggle("ended", exam.over_at !== null);
   link.href = `/scanners/${encodeURIComponent(exam.scanner)}`;
   link.textContent = exam.scanner;
+  find(".to-quality", section).href = `/quality/${encodeURIComponent(exam.scanner)}`;
+  find(".to-quality", section).hidden = shadow;
   text(".hint", exam.hint, section);
   text(".since", [say("since", short(exam.began_at)), say("series_count", exam.series)].join(" · "), section);
   text(".over", exam.over_at === null ? "" : say("over"), section);

@@ -1,0 +1,1 @@
+"""Pages beside the live one: a scanner over the weeks, one series step by step."""
