@@ -73,6 +73,7 @@ class LesionExportPlan:
     draws: int = 4
     passes: int = 0
     dropped: float = 0.2
+    border: float = 0.5
 
 
 def export_lesion_bundle(plan: LesionExportPlan) -> Bundle:
@@ -142,7 +143,7 @@ def _calibrated(
     plan: LesionExportPlan, draft: Path, atlas: Atlas, graphs: Mapping[str, Run], parity: Parity
 ) -> Manifest:
     channels = LesionConfig().masks
-    asked = LesionNetwork(run=graphs[GRAPH], channels=channels, threshold=0.5, dropped=plan.dropped)
+    asked = LesionNetwork(run=graphs[GRAPH], channels=channels, threshold=0.5, dropped=plan.dropped, border=plan.border)
     tried = list(
         judge_synthetic(_stream(atlas, _THRESHOLD_SEED, spoilt=0.0), max(_LEAST_HEADS, plan.heads // 3), asked)
     )
@@ -157,6 +158,7 @@ def _calibrated(
         threshold=asked.threshold,
         loss=harm,
         margin=fit_margin(clean),
+        border=plan.border,
         passes=plan.passes,
     )
     manifest = _manifest(plan, draft, settings, clean, parity)

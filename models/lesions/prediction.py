@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from models.brain.prediction import Locate, NetworkGrid, cut_about_brain
 from models.graphs import Run
+from models.lesions.border import level_of_border
 from models.preprocess import Affine, FloatArray, Grid
 
 #: The graph, and what it takes: the FLAIR (1, 1, D, H, W) and seven masks (1, channels).
@@ -45,13 +46,14 @@ class Prepared:
 class Prediction:
     """What the plain pass says, all float32 (D, H, W) but ``tissues`` (4, D, H, W).
 
-    ``image``: the FLAIR that the network saw; ``probability`` of lesion; ``mask`` bool: where it is called; ``affine``
-    (4, 4) of the grid, RAS mm.
+    ``image``: the FLAIR that the network saw; ``probability`` of lesion; ``level``: the intensity from which on a voxel
+    can be lesion; ``mask`` bool: where it is called; ``affine`` (4, 4) of the grid, RAS mm.
     """
 
     image: FloatArray
     probability: FloatArray
     tissues: FloatArray
+    level: float
     mask: npt.NDArray[np.bool_]
     affine: Affine
 
@@ -59,6 +61,10 @@ class Prediction:
     def voxel_ml(self) -> float:
         """Volume of a voxel."""
         return abs(float(np.linalg.det(self.affine[:3, :3]))) / 1000
+
+    def called_from(self, threshold: float) -> npt.NDArray[np.bool_]:
+        """Where lesion is called with another threshold."""
+        return np.asarray((self.probability >= threshold) & (self.image >= self.level), bool)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,30 +105,39 @@ def scaled(image: FloatArray, brain: npt.NDArray[np.bool_]) -> FloatArray:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LesionNetwork:
-    """A graph and how it is asked: ``channels`` of each mask, lesion is called from ``threshold`` on.
+    """A graph and how it is asked: ``channels`` of each mask; lesion is called from a probability of ``threshold`` on.
 
-    ``dropped``: share of the channels that a sampled pass does without.
+    ``border``: share of the way from white matter to lesions that its intensity must have come. ``dropped``: share of
+    the channels that a sampled pass does without.
     """
 
     run: Run
     channels: Sequence[int]
     threshold: float
     dropped: float
+    border: float
 
     def predict(self, prepared: Prepared) -> Prediction:
         """The plain pass: nothing is dropped."""
         out = self.run({IMAGES: prepared.images, **whole_masks(self.channels)})
-        probability = np.asarray(out["lesion"][0, 0], np.float32)
+        image, probability = prepared.images[0, 0], np.asarray(out["lesion"][0, 0], np.float32)
+        tissues = np.asarray(out["tissue"][0], np.float32)
+        level = level_of_border(image, probability, tissues.argmax(axis=0) == WHITE, self.border)
         return Prediction(
-            image=prepared.images[0, 0],
+            image=image,
             probability=probability,
-            tissues=np.asarray(out["tissue"][0], np.float32),
-            mask=probability >= self.threshold,
+            tissues=tissues,
+            level=level,
+            mask=(probability >= self.threshold) & (image >= level),
             affine=prepared.grid.affine,
         )
 
-    def sample(self, prepared: Prepared, passes: int) -> Samples:
-        """Passes without a random share of the channels; the same series, the same channels."""
+    def sample(self, prepared: Prepared, level: float, passes: int) -> Samples:
+        """Passes without a random share of the channels; the same series, the same channels.
+
+        ``level``: the plain pass' intensity from which on a voxel can be lesion.
+        """
+        bright = prepared.images[0, 0] >= level
         shape = prepared.images.shape[2:]
         total, squares, doubt = (np.zeros(shape, np.float64) for _ in range(3))
         called = []
@@ -131,7 +146,7 @@ class LesionNetwork:
             total += p
             squares += p.astype(np.float64) ** 2
             doubt += entropy(p)
-            called.append(np.packbits(p >= self.threshold))
+            called.append(np.packbits((p >= self.threshold) & bright))
         mean = total / passes
         return Samples(
             mean=mean.astype(np.float32),

@@ -118,8 +118,7 @@ def pairwise_dice(samples: Samples) -> float:
 
 def doubtful_ml(prediction: Prediction) -> float:
     """How far the volume moves with the threshold, and 2 mL: what the margins of its interval are measured in."""
-    p = prediction.probability
-    low, high = (lesion_ml(p >= threshold, prediction) for threshold in _THRESHOLDS)
+    low, high = (lesion_ml(prediction.called_from(threshold), prediction) for threshold in _THRESHOLDS)
     return low - high + _LEAST_DOUBT_ML
 
 

@@ -50,8 +50,8 @@ class LesionSettings:
     """What a bundle says to this method.
 
     ``channels`` of each dropout mask, of which a pass drops the share ``dropped``; ``passes``: how many there are
-    beside the plain one; ``threshold``: from which probability on lesion is called; ``loss``: tells what Dice is lost;
-    ``margin`` of the volume's interval.
+    beside the plain one; ``threshold``: from which probability on lesion is called, and ``border``: from which share of
+    the way between white matter and lesions; ``loss``: tells what Dice is lost; ``margin`` of the volume's interval.
 
     ``bright_fluid``, ``dark_grey``: fluid or grey matter over white matter, above and below which it is no FLAIR.
     """
@@ -62,6 +62,7 @@ class LesionSettings:
     threshold: float
     loss: Harm
     margin: float
+    border: float = 0.5
     passes: int = 0
     bright_fluid: float = 0.85
     dark_grey: float = 0.74
@@ -90,7 +91,7 @@ class Lesions:
         ready = time.perf_counter()
         network, passes = self.network(graphs), self.settings.passes
         prediction = network.predict(prepared)
-        samples = network.sample(prepared, passes) if passes else None
+        samples = network.sample(prepared, prediction.level, passes) if passes else None
         seconds = {"preprocess": ready - began, "infer": time.perf_counter() - ready}
         return self.findings_of(prediction, samples, image, seconds)
 
@@ -111,7 +112,11 @@ class Lesions:
         """The lesion graph, asked as the bundle says."""
         settings = self.settings
         return LesionNetwork(
-            run=graphs[GRAPH], channels=settings.channels, threshold=settings.threshold, dropped=settings.dropped
+            run=graphs[GRAPH],
+            channels=settings.channels,
+            threshold=settings.threshold,
+            dropped=settings.dropped,
+            border=settings.border,
         )
 
     def findings_of(
@@ -191,8 +196,9 @@ def _faults(manifest: Manifest, settings: LesionSettings) -> Iterator[str]:
 
 
 def _mask_on_own_grid(prediction: Prediction, threshold: float, image: Image) -> npt.NDArray[np.uint8]:
-    """Where lesion is called on the image's own grid, uint8 (i, j, k): the probability is interpolated."""
-    return np.asarray(_on_own_grid(prediction.probability, prediction, image) >= threshold, np.uint8)
+    """Where lesion is called on the image's own grid, uint8 (i, j, k): probability and intensity are interpolated."""
+    likely = _on_own_grid(prediction.probability, prediction, image) >= threshold
+    return np.asarray(likely & (_on_own_grid(prediction.image, prediction, image) >= prediction.level), np.uint8)
 
 
 def _on_own_grid(values: FloatArray, prediction: Prediction, image: Image) -> npt.NDArray[np.float32]:

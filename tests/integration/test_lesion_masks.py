@@ -34,8 +34,8 @@ def prepared(bundle):
 
 def variance(bundle, prepared, run):
     settings = Lesions(bundle).settings
-    network = LesionNetwork(run=run, channels=settings.channels, threshold=0.5, dropped=settings.dropped)
-    return float(network.sample(prepared, 2).variance.max())
+    network = LesionNetwork(run=run, channels=settings.channels, threshold=0.5, dropped=settings.dropped, border=0.0)
+    return float(network.sample(prepared, 0.0, 2).variance.max())
 
 
 def run_at(bundle, level):

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 import torch
 from builders.ball_heads import LESION_MM, write_ball_heads
+from scipy.ndimage import gaussian_filter
 
+from models.lesions.border import level_of_border
 from models.lesions.prediction import MASKS, LesionNetwork, Prediction, Prepared, drawn_masks, entropy, scaled
 from models.lesions.scores import doubtful_ml, interval_ml, lesion_count, pairwise_dice, several_passes, single_pass
 from models.nets.lesions import LesionConfig, LesionNet, LesionOutputs, whole_masks
@@ -188,11 +190,12 @@ def _network():
     torch.manual_seed(0)
     network = LesionNet(SMALL)
     torch.nn.init.zeros_(network.lesion.bias)
-    return LesionNetwork(run=run_of(ServedNet(network).eval()), channels=SMALL.masks, threshold=0.5, dropped=0.3)
+    run = run_of(ServedNet(network).eval())
+    return LesionNetwork(run=run, channels=SMALL.masks, threshold=0.5, dropped=0.3, border=0.0)
 
 
 def test_passes_differ_from_each_other_and_are_the_same_again():
-    found, again = (_network().sample(_prepared(), 4) for _ in range(2))
+    found, again = (_network().sample(_prepared(), 0.0, 4) for _ in range(2))
 
     assert found.variance.max() > 0
     assert pairwise_dice(found) < 1
@@ -202,7 +205,7 @@ def test_passes_differ_from_each_other_and_are_the_same_again():
 def test_masks_that_do_not_reach_the_network_show_no_variance():
     network = _network()
     whole = {name: np.ones((1, n), np.float32) for name, n in zip(MASKS, SMALL.masks, strict=True)}
-    deaf = replace(network, run=lambda inputs: network.run({**inputs, **whole})).sample(_prepared(), 3)
+    deaf = replace(network, run=lambda inputs: network.run({**inputs, **whole})).sample(_prepared(), 0.0, 3)
 
     assert 0 == deaf.variance.max()
     assert 1 == pairwise_dice(deaf)
@@ -221,7 +224,7 @@ def prediction(mask, certain=0.95, image=None):
     tissues[0] = 0.5
     image = np.ones(mask.shape, np.float32) + 0.5 * mask if image is None else image
     affine = np.diag([2.0, 2.0, 2.0, 1.0])
-    return Prediction(image=image, probability=probability, tissues=tissues, mask=mask, affine=affine)
+    return Prediction(image=image, probability=probability, tissues=tissues, level=1.0, mask=mask, affine=affine)
 
 
 def blobs(*places, side=24):
@@ -229,6 +232,37 @@ def blobs(*places, side=24):
     for place in places:
         mask[tuple(slice(p, p + 3) for p in place)] = True
     return mask
+
+
+@pytest.mark.parametrize("bright", [1.3, 1.6, 2.4])
+@pytest.mark.parametrize("gain", [0.5, 1.0, 3.0])
+def test_a_blurred_lesion_ends_where_it_began_whatever_its_contrast_and_the_scale(bright, gain):
+    true = np.linalg.norm(np.mgrid[:32, :32, :32] - 15.5, axis=0) < 6
+    image = gain * (1 + (bright - 1) * gaussian_filter(true.astype(np.float32), 1.2))
+    careless = gaussian_filter(true.astype(np.float32), 3.0)
+    level = level_of_border(image, careless, np.ones(true.shape, bool), 0.5)
+    found = (careless >= 0.1) & (image >= level)
+
+    assert gain * (1 + 0.4 * (bright - 1)) < level < gain * (1 + 0.6 * (bright - 1))
+    assert 0.9 < found.sum() / true.sum() < 1.1
+    assert (careless >= 0.1).sum() > 1.5 * true.sum()
+
+
+def test_the_border_is_never_below_white_matter_and_no_white_matter_is_one():
+    mask = blobs((10, 10, 10))
+    dark, white = np.where(mask, 0.4, 0.8).astype(np.float32), np.ones(mask.shape, bool)
+
+    assert 0.8 == pytest.approx(level_of_border(dark, mask.astype(np.float32), white, 0.5))
+    assert 1.0 == level_of_border(dark, mask.astype(np.float32), ~white, 0.5)
+
+
+def test_another_threshold_calls_more_and_never_below_the_border():
+    mask = blobs((6, 6, 6), (14, 14, 14))
+    found = replace(prediction(mask), level=1.2)
+
+    np.testing.assert_array_equal(mask, found.called_from(0.5))
+    np.testing.assert_array_equal(mask, found.called_from(0.0))
+    assert not replace(found, level=1.6).called_from(0.0).any()
 
 
 def test_lesions_are_counted_without_specks():
@@ -263,7 +297,7 @@ def test_entropy_is_a_bit_at_one_half_and_none_at_certainty():
 def test_pairwise_dice_is_that_of_the_masks_themselves():
     rng = np.random.default_rng(0)
     masks = rng.random((4, 16 * 16 * 16)) < 0.3
-    found = _network().sample(_prepared(), 2)
+    found = _network().sample(_prepared(), 0.0, 2)
     packed = replace(found, masks=np.packbits(masks, axis=1))
     expected = [2 * (a & b).sum() / (a.sum() + b.sum()) for i, a in enumerate(masks) for b in masks[:i]]
 
@@ -356,7 +390,7 @@ def _rows(shift=0.0, people=20):
 
 
 def test_the_threshold_is_that_of_the_largest_dice_and_tiny_loads_do_not_set_it():
-    tiny = replace(_row("tiny", 0.1, 0.5, load=0.1), by_threshold=[float(t == 0.2) for t in THRESHOLDS])
+    tiny = replace(_row("tiny", 0.1, 0.5, load=1.0), by_threshold=[float(t == 0.2) for t in THRESHOLDS])
 
     assert 0.6 == best_threshold([*_rows(), tiny])
     with pytest.raises(ValueError, match="more heads"):

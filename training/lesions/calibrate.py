@@ -14,8 +14,9 @@ from models.statistics.uncertainty import conformal_limit
 from training.lesions.judged import THRESHOLDS, Row
 from training.lesions.ranking import Numbers
 
-#: Loads from here on set the threshold, in mL: below, one voxel decides.
-_LEAST_LOAD_ML = 0.5
+#: Loads from here on set the threshold, in mL: small loads of thick slices ask for twice as much, and large ones lose
+#: their volume by it.
+_LEAST_LOAD_ML = 5.0
 #: Share of the truths beyond each end of the predicted Dice, and of those outside the volume's interval.
 _SIDE, _OUTSIDE = 0.05, 0.10
 #: The numbers of a plain pass that predict its Dice. Volumes are there beside what tells their doubt: the direction in

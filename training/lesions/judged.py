@@ -22,7 +22,7 @@ from training.lesions.people import Person
 from training.truth import dice
 
 #: Thresholds that are tried.
-THRESHOLDS = tuple(np.round(np.arange(0.2, 0.951, 0.05), 2).tolist())
+THRESHOLDS = tuple(np.round(np.arange(0.05, 0.951, 0.05), 2).tolist())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,16 +66,17 @@ def judge_person(person: Person, method: Lesions, graphs: Mapping[str, Run], pas
         return None
     network = method.network(graphs)
     prediction = network.predict(prepared)
-    samples = network.sample(prepared, passes) if passes else None
+    samples = network.sample(prepared, prediction.level, passes) if passes else None
     own = _on_grid_of(person, prediction.probability, prediction)
-    called = own >= method.settings.threshold
+    bright = _on_grid_of(person, prediction.image, prediction) >= prediction.level
+    called = (own >= method.settings.threshold) & bright
     found, volume = outliers(prediction)
     return Row(
         name=person.name,
         spoilt=person.spoilt,
         load_ml=person.load_ml,
         dice=dice(called, person.mask),
-        by_threshold=[dice(own >= threshold, person.mask) for threshold in THRESHOLDS],
+        by_threshold=[dice((own >= threshold) & bright, person.mask) for threshold in THRESHOLDS],
         outliers=(dice(_on_grid_of(person, found.astype(np.float32), prediction) >= 0.5, person.mask), volume),
         **_told(prediction, samples),
     )
@@ -88,13 +89,13 @@ def judge_synthetic(stream: Stream, count: int, network: LesionNetwork, passes: 
         prepared = _prepared(example)
         truth = example.lesions[0, 0].numpy() >= 0.5
         prediction = network.predict(prepared)
-        samples = network.sample(prepared, passes) if passes else None
+        samples = network.sample(prepared, prediction.level, passes) if passes else None
         yield Row(
             name=f"synthetic-{number}",
             spoilt="",
             load_ml=int(truth.sum()) * prediction.voxel_ml,
             dice=dice(prediction.mask, truth),
-            by_threshold=[dice(prediction.probability >= one, truth) for one in THRESHOLDS],
+            by_threshold=[dice(prediction.called_from(one), truth) for one in THRESHOLDS],
             **_told(prediction, samples),
         )
 
