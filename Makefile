@@ -6,7 +6,7 @@ COMPILE := .venv/tools/bin/uv pip compile --quiet --universal --python-version 3
 	--no-emit-index-url --no-header --no-annotate
 UPGRADE ?=
 # In a process of its own: OpenVINO behind torch's exporter ends the process (docs/log.md).
-EXPORTING := tests/integration/test_training.py tests/integration/test_lesion_export.py
+EXPORTING := tests/integration/test_training.py tests/integration/test_lesion_export.py tests/integration/test_own_brain.py
 PIP := .venv/bin/pip --disable-pip-version-check --quiet
 
 .PHONY: demo test check lock sbom clean

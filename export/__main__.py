@@ -1,5 +1,6 @@
 """python -m export: a bundle from checkpoints; refuses to write one that does not say what torch says.
 
+``python -m export brain --bids FOLDER --out BUNDLE`` makes one from people of your own, every step of it;
 ``python -m export lesions`` makes the bundle of white-matter lesions, anything else the brain's.
 """
 

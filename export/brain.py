@@ -54,7 +54,7 @@ from training.truth import Truth
 #: T1-weighted sequences read their echo within some milliseconds; T2 and FLAIR after about a hundred.
 LONGEST_ECHO_MS = 30.0
 #: So many synthetic heads, and so many people if there are any, must give the same in ONNX as in torch.
-_PARITY_HEADS = 4
+PARITY_HEADS = 4
 #: Seeds of heads that no training stream used.
 _CORRUPTED_SEED, _PARITY_SEED, _MARGIN_SEED = 9002, 9003, 9004
 #: The same of the clean heads, with the voxels that each has.
@@ -75,6 +75,9 @@ class ExportPlan:
     ``people``: folder of people with known tissue: their volumes set how wide the intervals are, and some of them are
     judged by torch and by ONNX. Without it synthetic heads set the intervals: wider ones, for their errors are larger.
 
+    ``parity_heads``: so many of each must give the same in ONNX as in torch. ``data`` and ``notice``: what the weights
+    were made from and whose that is, where it is not the open label maps.
+
     ``most_tissue_ml`` and ``bright_grey``: from where on what is seen is no T1-weighted head (``BrainSettings``).
     """
 
@@ -91,6 +94,9 @@ class ExportPlan:
     corrupted: int = 100
     people: Path | None = None
     golden_seed: int = 8
+    parity_heads: int = PARITY_HEADS
+    data: tuple[str, ...] = ()
+    notice: str = ""
     most_tissue_ml: float = MOST_TISSUE_ML
     bright_grey: float = BRIGHT_GREY
 
@@ -121,7 +127,7 @@ def export_brain(plan: ExportPlan) -> Bundle:
 def _parity(plan: ExportPlan, checkpoints: Checkpoints, graphs: Mapping[str, Run]) -> Parity:
     drawn = _heads(plan, _PARITY_SEED, CorruptionModel(probability=0.5))
     people = real_people(plan.people) if plan.people else ()
-    both = chain(map(drawn.head, range(_PARITY_HEADS)), islice(people, _PARITY_HEADS))
+    both = chain(map(drawn.head, range(plan.parity_heads)), islice(people, plan.parity_heads))
     heads = [prepare(head.voxels, head.affine, BRAIN_GRID, locate_by(graphs)) for head in both]
     return measure_parity(load_judge(checkpoints), graphs[JUDGE_GRAPH], heads)
 
@@ -156,7 +162,7 @@ def _manifest(plan: ExportPlan, graphs: Mapping[str, Run], parity: Parity, draft
         "thresholds": thresholds_of(clean, corrupted),
         "golden": expect(draft, graphs, spaces),
         "parity": parity,
-        "training": Training(data=_data(plan), licence="Apache-2.0", notice=_NOTICE),
+        "training": Training(data=_data(plan), licence="Apache-2.0", notice=plan.notice or _NOTICE),
         "files": {name: file_digest(draft / name) for name in (LOCATOR_FILE, JUDGE_FILE, FAMILIARITY, SERIES, OUTPUTS)},
     }
     return brain_manifest(Converter().unstructure(measured))
@@ -170,7 +176,7 @@ _NOTICE = (
 
 def _data(plan: ExportPlan) -> tuple[str, ...]:
     """What each part of the bundle was made from."""
-    data = [
+    data = [*plan.data] or [
         "20 SynthSeg label maps with their T1 intensity priors (Billot et al. 2023): all weights",
         "MNI152 T1 template with FAST's partial volumes: the two offsets between tissues",
     ]

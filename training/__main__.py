@@ -1,18 +1,25 @@
 """python -m training: make the bank of anatomies, train each part of a brain bundle, evaluate it.
 
 Every option is a field of the step's plan (see ``--help`` of each); a run that is started again in the same folder
-goes on where it stopped.
+goes on where it stopped. ``python -m training brain --bids FOLDER --out BUNDLE`` makes a bundle of your own people,
+every step of it.
 """
 
+import os
 import sys
 from collections.abc import Sequence
 
 from training.running.extra import answer_without
 
+#: It exports as well, and export/ stands above training/: that command takes over the process.
+_WHOLE = "brain"
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one step."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    if given[:1] == [_WHOLE]:
+        os.execv(sys.executable, [sys.executable, "-m", "export", *given])  # noqa: S606 - this very Python
     try:
         from training.steps import run
     except ModuleNotFoundError as error:
