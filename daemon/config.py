@@ -52,8 +52,17 @@ def default_storage() -> Path:
 
 def shipped_bundles() -> dict[str, Path]:
     """The bundles that come with the software: name -> folder."""
-    zoo = Path(__file__).resolve().parent.parent / "models" / "zoo"
-    return {manifest.parent.name: manifest.parent for manifest in sorted(zoo.glob(f"*/{MANIFEST}"))}
+    return _bundles("zoo")
+
+
+def optional_bundles() -> dict[str, Path]:
+    """Those that come with it and judge only where a site names them: their licence does not let everybody use them."""
+    return _bundles("research")
+
+
+def _bundles(shelf: str) -> dict[str, Path]:
+    folder = Path(__file__).resolve().parent.parent / "models" / shelf
+    return {manifest.parent.name: manifest.parent for manifest in sorted(folder.glob(f"*/{MANIFEST}"))}
 
 
 class Listening(Protocol):

@@ -19,9 +19,9 @@ from export.parity import Parity, ParityError
 from models.bundle import Bundle, file_digest, load_bundle, structured, write_manifest
 from models.cine.crops import CROP
 from models.cine.masks import between, fitted_limits
+from models.cine.plausibility import MASK_GRAPH, SIDE
 from models.cine.quality import MISTRIGGERING, CauseModel
 from models.cine.reading import CLASSES, DETAIL_GRAPH, SEGMENT_GRAPH, Reading
-from models.cine.rules import rule_scores
 from models.cine.scores import CineSettings, slice_scores
 from models.engines.onnxruntime import OnnxRuntimeEngine
 from models.golden import Recorder, save_record
@@ -29,16 +29,17 @@ from models.graphs import Graph, Run
 from models.manifest import Golden, Manifest, Reference, Thresholds, Training
 from models.methods.cine import ROLE, CineMethod
 from models.nets.cine import CineConfig, CineJudge
+from models.nets.masks import MaskNet
 from models.subject import Subject
 from training.cine.calibration import Pixels, fitted_temperature
 from training.cine.causes import cause_limits, fitted_causes, spoilt_slices, told_by_others
-from training.cine.evaluate import CineEvaluationPlan, Fold, is_good, judged_folds
+from training.cine.evaluate import CineEvaluationPlan, Fold, good_masks, judged_folds
 from training.cine.judge import torch_graphs
 from training.cine.widths import fitted_margins
 from training.running.options import add_options
 from training.running.run import load_weights
 
-FILES = {SEGMENT_GRAPH: "segment.onnx", DETAIL_GRAPH: "detail.onnx"}
+FILES = {SEGMENT_GRAPH: "segment.onnx", DETAIL_GRAPH: "detail.onnx", MASK_GRAPH: "mask.onnx"}
 GOLDEN = "golden/cine.nii.gz"
 #: Signals that have references; causes are told apart by how far each is beyond its own limit.
 COMPARED = ("spoiling", "doubt", "mask", "shift")
@@ -54,17 +55,21 @@ _TOLERANCE = 1e-3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CineExportPlan:
-    """``checkpoint``: of cine-stochastic, of all hearts; ``runs``: of each fold's, for calibration (cine-evaluate).
+    """``checkpoint``: of cine-stochastic, of all hearts, ``masks``: of cine-masks; ``runs``, ``mask_runs``: the folds'.
 
-    ``data``: folder of the hearts; ``golden``: NIfTI file of a cine (4-D) that may ship with the bundle.
+    ``{fold}`` stands for the number of one of the ``folds``. ``data``: folder of the hearts; ``golden``: NIfTI file of
+    a cine (4-D) that may ship with the bundle.
     """
 
     checkpoint: Path
+    masks: Path
     runs: str
+    mask_runs: str
     data: Path
     golden: Path
     out: Path
     version: str
+    folds: int = 5
 
 
 class _Segment(nn.Module):
@@ -88,11 +93,12 @@ def export_cine(plan: CineExportPlan) -> Bundle:
     shutil.rmtree(draft, ignore_errors=True)
     (draft / GOLDEN).parent.mkdir(parents=True)
     shutil.copyfile(plan.golden, draft / GOLDEN)
-    judge = CineJudge()
+    judge, masks = CineJudge(), MaskNet()
     load_weights(plan.checkpoint, judge)
-    _export_graphs(judge.eval(), draft)
+    load_weights(plan.masks, masks)
+    _export_graphs(judge.eval(), masks.eval(), draft)
     graphs = {name: _engine(draft, name) for name in FILES}
-    parity = measure_parity(judge, graphs)
+    parity = measure_parity(judge, masks, graphs)
     manifest = _manifest(plan, _calibrated(plan), parity, draft)
     write_manifest(draft, _with_golden(manifest, draft, graphs))
     load_bundle(draft)
@@ -101,12 +107,13 @@ def export_cine(plan: CineExportPlan) -> Bundle:
     return load_bundle(plan.out)
 
 
-def _export_graphs(judge: CineJudge, folder: Path) -> None:
+def _export_graphs(judge: CineJudge, masks: MaskNet, folder: Path) -> None:
     image, keep = torch.zeros(2, judge.cine.config.inputs, CROP, CROP), torch.ones(2, sum(judge.cine.config.masks))
     slices = torch.export.Dim("slices", min=1, max=1024)
     for network, example, inputs, outputs, name in (
         (_Segment(judge), (image,), ["image"], ["logits"], SEGMENT_GRAPH),
         (judge, (image, keep), ["image", "keep"], ["logits", "distances", "factor"], DETAIL_GRAPH),
+        (masks, (torch.zeros(2, masks.config.classes, SIDE, SIDE),), ["shares"], ["logits"], MASK_GRAPH),
     ):
         program = torch.onnx.export(
             network.eval(),
@@ -127,7 +134,7 @@ def _engine(folder: Path, name: str) -> OnnxRuntimeEngine:
     return OnnxRuntimeEngine(Graph(bundle=folder.name, digest="", name=name, file=folder / FILES[name]))
 
 
-def measure_parity(judge: CineJudge, graphs: Mapping[str, Run]) -> Parity:
+def measure_parity(judge: CineJudge, masks: MaskNet, graphs: Mapping[str, Run]) -> Parity:
     """Largest difference of each graph between torch and ONNX Runtime, plain and with dropped channels.
 
     Raises:
@@ -136,8 +143,14 @@ def measure_parity(judge: CineJudge, graphs: Mapping[str, Run]) -> Parity:
     chance = np.random.default_rng(7)
     image = chance.standard_normal((3, judge.cine.config.inputs, CROP, CROP)).astype(np.float32)
     keep = (chance.random((3, sum(judge.cine.config.masks))) >= 0.1).astype(np.float32)  # noqa: PLR2004
-    ours, differences = torch_graphs(judge), {}
-    for name, inputs in ((SEGMENT_GRAPH, {"image": image}), (DETAIL_GRAPH, {"image": image, "keep": keep})):
+    shares = chance.dirichlet(np.ones(4), (3, SIDE, SIDE)).astype(np.float32).transpose(0, 3, 1, 2)
+    ours, differences = torch_graphs(judge, masks), {}
+    given = {
+        SEGMENT_GRAPH: {"image": image},
+        DETAIL_GRAPH: {"image": image, "keep": keep},
+        MASK_GRAPH: {"shares": shares},
+    }
+    for name, inputs in given.items():
         found, expected = graphs[name](inputs), ours[name](inputs)
         differences[name] = max(float(np.abs(found[key] - expected[key]).max()) for key in expected)
     plain = graphs[DETAIL_GRAPH]({"image": image, "keep": np.ones_like(keep)})["logits"]
@@ -157,22 +170,21 @@ class _Calibrated:
 
 
 def _calibrated(plan: CineExportPlan) -> _Calibrated:
-    evaluation = CineEvaluationPlan(data=plan.data, runs=plan.runs, passes=0)
+    evaluation = CineEvaluationPlan(data=plan.data, runs=plan.runs, masks=plan.mask_runs, folds=plan.folds, passes=0)
     first = judged_folds(evaluation)
     everybody = [patient for fold in first for patient in fold.patients]
     temperature = fitted_temperature(Pixels.joined([Pixels.of(patient.both) for patient in everybody]))
     folds = judged_folds(replace(evaluation, temperature=temperature))
     patients = [patient for fold in folds for patient in fold.patients]
-    examples = spoilt_slices(plan.data)
+    examples = spoilt_slices(plan.data, plan.folds)
     told = told_by_others(examples)
-    good = [one.phase.labels for patient in patients for one in patient.both if is_good(one)]
-    inner = [between(labels) for labels in good]
+    good = good_masks(folds)
     settings = CineSettings(
         classes=CLASSES,
         channels=sum(CineConfig().masks),
         temperature=temperature,
         interval_margins=fitted_margins(patients),
-        mask_limits=fitted_limits([rule_scores(labels) for labels in good], inner, _RULE_SHARE),
+        mask_limits=fitted_limits([mask.scores() for mask in good], [between(m.labels) for m in good], _RULE_SHARE),
         cause_limits={**cause_limits(examples, told, _CAUSE_SHARE), MISTRIGGERING: _INCOHERENCE},
         doubt_limit=1.0,
         causes=fitted_causes(examples),
@@ -209,6 +221,7 @@ def _manifest(plan: CineExportPlan, calibrated: _Calibrated, parity: Parity, dra
             DETAIL_GRAPH: declare_graph(
                 draft, DETAIL_GRAPH, FILES[DETAIL_GRAPH], image=(10, 3, CROP, CROP), keep=(10, channels)
             ),
+            MASK_GRAPH: declare_graph(draft, MASK_GRAPH, FILES[MASK_GRAPH], shares=(10, 4, SIDE, SIDE)),
         },
         "settings": calibrated.settings,
         "references": (Reference(source=source, scores=calibrated.scores),),

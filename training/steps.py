@@ -15,6 +15,7 @@ from training.brain.student import StudentPlan, train_student
 from training.brain.task import TaskPlan, train_task
 from training.brain.variances import VariancesPlan, train_variances
 from training.cine.evaluate import CineEvaluationPlan, evaluate_cine
+from training.cine.mask_autoencoder import MaskPlan, train_masks
 from training.cine.stochastic import CineStochasticPlan, train_cine_stochastic
 from training.cine.train import CinePlan, train_cine
 from training.evaluation.evaluate import EvaluationPlan, TablesPlan, evaluate, print_tables
@@ -77,6 +78,7 @@ _STEPS: dict[str, tuple[type[Any], Callable[[Any], object], str]] = {
     "harm-tables": (HarmTablesPlan, print_harm, "print how well that loss is told of people and families never seen"),
     "cine": (CinePlan, train_cine, "train labels and distance maps of short-axis hearts"),
     "cine-stochastic": (CineStochasticPlan, train_cine_stochastic, "train how the labels of a heart vary together"),
+    "cine-masks": (MaskPlan, train_masks, "train the autoencoder of hearts' masks"),
     "cine-evaluate": (
         CineEvaluationPlan,
         evaluate_cine,

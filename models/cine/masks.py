@@ -5,25 +5,19 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from models.cine.rules import rule_scores
-
 Labels = npt.NDArray[np.uint8]
 Values = npt.NDArray[np.float64]
 #: Rule -> the end of what good masks show, in a slice between the ends and in one at the ends of the heart.
 MaskLimits = Mapping[str, tuple[float, float]]
 
 #: Scores below this are no fault, whatever good masks show: pixels, and shares of the ring.
-LEAST = {"pieces": 6.0, "holes": 4.0, "ring": 0.06, "gap": 20.0, "likelihood": 1.0}
+LEAST = {"pieces": 6.0, "holes": 4.0, "dents": 0.1, "ring": 0.06, "gap": 20.0, "likelihood": 1.0}
 
 
-def mask_scores(labels: Labels, limits: MaskLimits, more: Mapping[str, Values] | None = None) -> Mapping[str, Values]:
-    """By rule, of each slice of labels (x, y, slice): 1 is the end of what good masks show.
-
-    ``more``: scores of other kinds, such as an autoencoder's.
-    """
+def mask_scores(labels: Labels, found: Mapping[str, Values], limits: MaskLimits) -> Mapping[str, Values]:
+    """Scores of each slice of labels (x, y, slice) in units of what good masks show, by rule; 1 is its end."""
     inner = between(labels)
-    found = {**rule_scores(labels), **(more or {})}
-    return {name: found[name] / np.where(inner, *limits[name]) for name in found if name in limits}
+    return {name: found[name] / np.where(inner, *limits[name]) for name in limits}
 
 
 def worst_mask(scores: Mapping[str, Values]) -> tuple[float, int]:

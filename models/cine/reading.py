@@ -13,6 +13,7 @@ from models.cine.beats import apart, phases, unlikeness
 from models.cine.cleanup import cleaned
 from models.cine.crops import Window, moving_centre, network_input, window
 from models.cine.frame import Cine
+from models.cine.plausibility import MASK_GRAPH, said_again
 from models.graphs import Run
 
 FloatArray = npt.NDArray[np.float32]
@@ -48,7 +49,7 @@ class Phase:
 
     ``image`` float32 (x, y, slice), ``probabilities`` (4, x, y, slice), ``called`` and ``labels`` uint8 (x, y, slice)
     before and after the clean-up, ``gap`` (3, x, y, slice): |mask that the distance map implies - probability|;
-    ``detail``: what the graph gave.
+    ``detail``: what the graph gave; ``again``: what the graph of masks makes of ``labels``, None without one.
     """
 
     number: int
@@ -58,6 +59,7 @@ class Phase:
     labels: Labels
     gap: FloatArray
     detail: Detail
+    again: FloatArray | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -126,14 +128,16 @@ def phase(number: int, crops: FloatArray, gap_mm: float, graphs: Mapping[str, Ru
     probabilities = np.moveaxis(softmax(detail.logits / temperature, axis=1).astype(np.float32), 0, -1)
     implied = 1 / (1 + np.exp(STEEPNESS * np.moveaxis(detail.distances, 0, -1)))
     called = probabilities.argmax(axis=0).astype(np.uint8)
+    labels = cleaned(called)
     return Phase(
         number=number,
         image=np.moveaxis(crops, 0, -1),
         probabilities=probabilities,
         called=called,
-        labels=cleaned(called),
+        labels=labels,
         gap=np.abs(implied - probabilities[1:]).astype(np.float32),
         detail=detail,
+        again=said_again(labels, graphs[MASK_GRAPH]) if MASK_GRAPH in graphs else None,
     )
 
 

@@ -1,6 +1,6 @@
-"""What anatomy forbids in a heart's mask, in each slice: loose pieces, holes, an open ring, a missing structure.
+"""What anatomy forbids in a heart's mask, in each slice: loose pieces, holes, dents, an open ring, what is missing.
 
-An autoencoder of masks misses the first three and a structure that is not there (docs/cine.md); these see them.
+An autoencoder of masks misses most of them (docs/cine.md); these see them.
 """
 
 from collections.abc import Mapping
@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
+from scipy.spatial import ConvexHull, QhullError
 
 from models.cine.reading import LV, MYO, RV
 
@@ -15,20 +16,27 @@ Labels = npt.NDArray[np.uint8]
 Values = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
-RULES = ("pieces", "holes", "ring", "gap")
+RULES = ("pieces", "holes", "dents", "ring", "gap")
+
+#: A piece of this share of a structure's largest one is no loose piece: right ventricles part at their outlet.
+_SHARE = 0.5
+#: Fewer pixels have no shape.
+_LEAST_SHAPE_PX = 40
 
 
 def rule_scores(labels: Labels) -> Mapping[str, Values]:
     """By rule, of each slice of labels (x, y, slice); 0 is as it should be.
 
-    ``pieces`` and ``holes``: pixels of pieces beside the largest of each structure, and of holes; ``ring``: share of
-    the left ventricle's border that no myocardium covers; ``gap``: pixels that both neighbouring slices have of a
-    structure which the slice lacks.
+    ``pieces`` and ``holes``: pixels of small pieces beside each structure's largest, and of holes; ``dents``: share
+    of the convex hull about the left ventricle, or about its ring, that is not of it; ``ring``: share of the left
+    ventricle's border that no myocardium covers; ``gap``: pixels that both neighbouring slices have of a structure
+    which the slice lacks.
     """
     count = labels.shape[2]
     return {
         "pieces": np.array([_pieces(labels[:, :, k]) for k in range(count)], float),
         "holes": np.array([_holes(labels[:, :, k]) for k in range(count)], float),
+        "dents": np.array([_dent(labels[:, :, k]) for k in range(count)], float),
         "ring": np.array([_open_ring(labels[:, :, k]) for k in range(count)], float),
         "gap": _gaps(labels),
     }
@@ -40,11 +48,7 @@ def _pieces(labels: Labels) -> int:
         pieces, count = ndimage.label(labels == number, np.ones((3, 3)))
         if count > 1:
             sizes = np.bincount(pieces.ravel())[1:]
-            loose += int(sizes.sum() - sizes.max())
-    whole, count = ndimage.label(labels > 0, np.ones((3, 3)))
-    if count > 1:
-        sizes = np.bincount(whole.ravel())[1:]
-        loose += int(sizes.sum() - sizes.max())
+            loose += int(sizes[sizes < _SHARE * sizes.max()].sum())
     return loose
 
 
@@ -54,6 +58,23 @@ def _holes(labels: Labels) -> int:
     for inside in (labels > 0, labels == RV, labels >= MYO, labels == LV):
         found = max(found, int((ndimage.binary_fill_holes(inside) & ~inside).sum()))
     return found
+
+
+def _dent(labels: Labels) -> float:
+    return max(_hollow(labels == LV), _hollow(labels >= MYO))
+
+
+def _hollow(mask: Mask) -> float:
+    """1 - area over that of the convex hull of the pixels' corners."""
+    area = int(mask.sum())
+    if area < _LEAST_SHAPE_PX:
+        return 0.0
+    x, y = np.nonzero(mask & ~ndimage.binary_erosion(mask))
+    corners = np.concatenate([np.stack([x + i, y + j], axis=1) for i in (0, 1) for j in (0, 1)])
+    try:
+        return float(1 - area / ConvexHull(corners).volume)
+    except QhullError:
+        return 0.0
 
 
 def _open_ring(labels: Labels) -> float:

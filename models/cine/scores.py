@@ -10,8 +10,10 @@ from models.cine.alignment import ends, shifts_mm
 from models.cine.coherence import incoherence
 from models.cine.masks import MaskLimits, mask_scores
 from models.cine.numbers import DENSITY, FRACTIONS, Number, entropy, perimeter, stack_doubt
+from models.cine.plausibility import likelihood, pseudo_scores
 from models.cine.quality import CAUSES, MISTRIGGERING, CauseModel, still_scores
-from models.cine.reading import Reading
+from models.cine.reading import Phase, Reading
+from models.cine.rules import rule_scores
 
 Values = npt.NDArray[np.float64]
 
@@ -49,7 +51,7 @@ def slice_scores(reading: Reading, settings: CineSettings) -> dict[str, Values]:
     scores = {cause: values / settings.cause_limits[cause] for cause, values in {**still, MISTRIGGERING: lines}.items()}
     for values in scores.values():
         values[outside] = np.nan
-    masks = [mask_scores(phase.labels, settings.mask_limits) for phase in phases]
+    masks = [mask_scores(phase.labels, found_in(phase), settings.mask_limits) for phase in phases]
     shifts = np.fmax(*(shifts_mm(phase.labels) for phase in phases))
     shifts[outside] = np.nan
     total = sum(entropy(phase.probabilities).sum(axis=(0, 1, 2)) for phase in phases)
@@ -73,6 +75,23 @@ def _spoiling(scores: Mapping[str, Values], doubt: Values) -> Values:
     return np.asarray(np.fmax.reduce([scores[MISTRIGGERING], *harmful]))
 
 
+def found_in(phase: Phase) -> Mapping[str, Values]:
+    """What rules say of each slice of a phase's mask, and the autoencoder where there is one, (slice,)."""
+    rules = rule_scores(phase.labels)
+    return rules if phase.again is None else {**rules, "likelihood": likelihood(phase.labels, phase.again)}
+
+
+def _pseudo(reading: Reading) -> tuple[float, float]:
+    """The least pseudo Dice and the largest pseudo Hausdorff distance of any structure in both phases."""
+    said = [
+        pair
+        for phase in (reading.ed, reading.es)
+        if phase.again is not None
+        for pair in pseudo_scores(phase.labels, phase.again, reading.cine.gap_mm).values()
+    ]
+    return min((dice for dice, _ in said), default=0.0), max((apart for _, apart in said), default=0.0)
+
+
 def _once(count: int, value: float, at: int) -> Values:
     """A number of the whole stack, at one slice."""
     values = np.full(count, np.nan)
@@ -87,11 +106,14 @@ def told_numbers(numbers: Mapping[str, Number], reading: Reading) -> dict[str, f
         low, high = numbers[name].interval
         values |= {name: numbers[name].value, f"{name}, lower end": low, f"{name}, upper end": min(high, 1.0)}
     base, apex = ends(reading.ed.labels)
+    dice, apart = _pseudo(reading)
     full, empty = (numbers[name].value for name in FRACTIONS["LV ejection fraction"])
     return values | {
         "LV stroke volume": full - empty,
         "LV myocardial mass": DENSITY * numbers["LV myocardium"].value,
         "end-systolic phases apart": float(reading.phases_apart),
+        "pseudo Dice": dice,
+        "pseudo Hausdorff distance": apart,
         "base": base,
         "apex": apex,
     }

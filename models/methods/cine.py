@@ -13,6 +13,7 @@ from models.cine.crops import CROP, PIXEL_MM
 from models.cine.frame import Cine, in_frame, is_short_axis
 from models.cine.joining import Joined, Part, joined
 from models.cine.numbers import FRACTIONS, VOLUMES, Number, entropy, numbers_of, pixel_millilitres
+from models.cine.plausibility import MASK_GRAPH
 from models.cine.quality import CAUSES, presence
 from models.cine.reading import CLASSES, DETAIL_GRAPH, LV, SEGMENT_GRAPH, Reading, read
 from models.cine.scores import CineSettings, slice_scores, told_numbers
@@ -30,10 +31,11 @@ ROLE = "cine"
 FEWEST_FRAMES, FEWEST_SLICES = 2, 5
 #: Numbers of the stack that tell good from bad, in the order in which reasons are told.
 TESTED = ("spoiling", *CAUSES, "doubt", "mask", "shift")
-#: Numbers that are told, in fractions, mL, g and phases.
+#: Numbers that are told, in fractions, mL, g, phases and mm.
 TOLD = (
     *(f"{name}{end}" for name in FRACTIONS for end in ("", ", lower end", ", upper end")),
-    *("LV stroke volume", "LV myocardial mass", "end-systolic phases apart", "base", "apex"),
+    *("LV stroke volume", "LV myocardial mass", "end-systolic phases apart"),
+    *("pseudo Dice", "pseudo Hausdorff distance", "base", "apex"),
 )
 #: Numbers of each slice.
 EACH = ("slice doubt", "slice shift", "slice incoherence")
@@ -42,6 +44,7 @@ SIGNALS = (*TESTED, *TOLD, *EACH)
 GRAPHS = {
     SEGMENT_GRAPH: (("image",), ("logits",)),
     DETAIL_GRAPH: (("image", "keep"), ("logits", "distances", "factor")),
+    MASK_GRAPH: (("shares",), ("logits",)),
 }
 #: Pixels of left ventricle at end-diastole without which there is no heart: 6 cm2 of one slice.
 _LEAST_HEART_PX = 250

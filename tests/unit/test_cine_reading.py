@@ -11,6 +11,7 @@ from models.cine.coherence import incoherence
 from models.cine.crops import CROP, PIXEL_MM, moving_centre, network_input, window
 from models.cine.frame import in_frame, is_short_axis
 from models.cine.numbers import numbers_of, pixel_millilitres, sample_pixels, sector_doubt, slice_doubt, stack_doubt
+from models.cine.plausibility import MASK_GRAPH
 from models.cine.reading import DETAIL_GRAPH, SEGMENT_GRAPH, read
 from models.cine.rules import rule_scores
 from training.cine.faults import mistriggered
@@ -74,7 +75,11 @@ def graphs():
         factor[:, 0, 3], factor[:, 1, 1] = 6.0, 6.0
         return {"logits": logits, "distances": np.ones_like(logits[:, 1:]), "factor": factor}
 
-    return {SEGMENT_GRAPH: lambda inputs: {"logits": told(inputs["image"])}, DETAIL_GRAPH: detail}
+    return {
+        SEGMENT_GRAPH: lambda inputs: {"logits": told(inputs["image"])},
+        DETAIL_GRAPH: detail,
+        MASK_GRAPH: lambda inputs: {"logits": 8 * inputs["shares"]},
+    }
 
 
 @pytest.fixture(scope="module")
@@ -270,7 +275,7 @@ def test_holes_are_filled_and_islands_dropped():
     np.testing.assert_array_equal(labels, cleaned(spoilt))
 
 
-@pytest.mark.parametrize("rule", ["pieces", "holes", "ring", "gap"])
+@pytest.mark.parametrize("rule", ["pieces", "holes", "dents", "ring", "gap"])
 def test_each_rule_sees_its_own_fault_where_it_is(rule):
     labels = anatomy(18)
     spoilt = labels.copy()
@@ -278,6 +283,8 @@ def test_each_rule_sees_its_own_fault_where_it_is(rule):
         spoilt[110:116, 110:116, 4] = 1
     elif rule == "holes":
         spoilt[68:72, 78:82, 4] = 0
+    elif rule == "dents":
+        spoilt[70:, 80:, 4][spoilt[70:, 80:, 4] == 3] = 2
     elif rule == "ring":
         spoilt[70:, :, 4][spoilt[70:, :, 4] == 2] = 0
     else:

@@ -40,9 +40,9 @@ class Examples:
         return Examples(**{name: getattr(self, name)[at] for name in self.__dataclass_fields__})
 
 
-def spoilt_slices(data: Path, seed: int = 0) -> Examples:
+def spoilt_slices(data: Path, parts: int = 5, seed: int = 0) -> Examples:
     """Every slice of the hearts at end-diastole as it is, and some of each patient with every fault."""
-    fold = {patient: n for n, part in enumerate(folds(data)) for patient in part}
+    fold = {patient: n for n, part in enumerate(folds(data, parts)) for patient in part}
     chance = np.random.default_rng(seed)
     rows: list[tuple[FloatArray, int, float, int, str]] = []
     for stack in read_stacks(data):

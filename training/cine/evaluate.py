@@ -12,16 +12,18 @@ import numpy.typing as npt
 
 from models.bundle import Bundle, load_bundle
 from models.cine.numbers import numbers_of
+from models.cine.plausibility import MASK_GRAPH
 from models.cine.reading import CLASSES, DETAIL_GRAPH, dropout_deviation
 from models.cine.scores import CineSettings
 from models.engines.onnxruntime import OnnxRuntimeEngine
 from models.graphs import Graph, Run
 from models.methods.cine import CineMethod, keeping_all
 from models.nets.cine import CineConfig, CineJudge
+from models.nets.masks import MaskNet
 from training.cine.calibration import Pixels, fitted_temperature
 from training.cine.causes import cause_table, spoilt_slices, told_by_others
 from training.cine.judge import Judged, Patient, judge_patients, torch_graphs
-from training.cine.mask_faults import mask_fault_table
+from training.cine.mask_faults import Mask, mask_fault_table
 from training.cine.stacks import folds
 from training.cine.tables import calibration_table, dice_table, doubt_table, place_table, volume_table
 from training.cine.widths import fitted_margins
@@ -34,15 +36,18 @@ GOOD_DICE = 0.7
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CineEvaluationPlan:
-    """``data``: folder of stacks; ``runs``: where the checkpoint of each fold lies, ``{fold}`` for its number.
+    """``data``: folder of stacks; ``runs``: where the checkpoints of the ``folds`` lie, ``{fold}`` for a number.
 
-    ``bundle``: judge everybody by it instead, with its own temperature and margins; hearts that it was trained on are
-    no test of it. ``passes``: with dropout, on both phases, for the table of doubt; 0: none.
+    ``masks``: the same of the autoencoders of masks; empty: none. ``bundle``: judge everybody by it instead, with its
+    own temperature and margins; hearts that it was trained on are no test of it. ``passes``: with dropout, on both
+    phases, for the table of doubt; 0: none.
     """
 
     data: Path
     bundle: Path | None = None
     runs: str = "runs/cine-fold{fold}-stochastic"
+    masks: str = ""
+    folds: int = 5
     passes: int = 10
     temperature: float = 1.0
 
@@ -70,7 +75,7 @@ def evaluate_cine(plan: CineEvaluationPlan) -> None:
     for line in tables_of(judged, plan.passes, settings):
         print(line, flush=True)
     print()
-    for line in fault_tables(judged, plan.data, settings):
+    for line in fault_tables(judged, plan, settings):
         print(line, flush=True)
 
 
@@ -89,15 +94,24 @@ def _judged_by(bundle: Bundle, settings: CineSettings, data: Path) -> Fold:
 def judged_folds(plan: CineEvaluationPlan) -> list[Fold]:
     """Every fold that there is a checkpoint for."""
     found = []
-    for number, patients in enumerate(folds(plan.data)):
+    for number, patients in enumerate(folds(plan.data, plan.folds)):
         checkpoint = Path(plan.runs.format(fold=number)) / "checkpoint.pt"
         if checkpoint.exists():
             judge = CineJudge()
             load_weights(checkpoint, judge)
-            graphs = torch_graphs(judge)
+            graphs = torch_graphs(judge, _masks(plan.masks, number))
             judged = tuple(judge_patients(plan.data, patients, graphs, plan.temperature))
             found.append(Fold(number=number, patients=judged, graphs=graphs))
     return found
+
+
+def _masks(runs: str, fold: int) -> MaskNet | None:
+    """The autoencoder that left a fold out."""
+    if not runs:
+        return None
+    network = MaskNet()
+    load_weights(Path(runs.format(fold=fold)) / "checkpoint.pt", network)
+    return network
 
 
 def tables_of(judged: list[Fold], passes: int, settings: CineSettings | None = None) -> Iterator[str]:
@@ -125,16 +139,25 @@ def tables_of(judged: list[Fold], passes: int, settings: CineSettings | None = N
     yield from calibration_table(Pixels.joined(pixels), temperature)
 
 
-def fault_tables(judged: list[Fold], data: Path, settings: CineSettings | None = None) -> Iterator[str]:
+def fault_tables(judged: list[Fold], plan: CineEvaluationPlan, settings: CineSettings | None = None) -> Iterator[str]:
     """Faults planted in good masks, and in slices: causes told by other patients', or by a bundle's regression."""
-    both = [one for fold in judged for patient in fold.patients for one in patient.both]
-    good = [one.phase.labels for one in both if is_good(one)]
-    if good:
+    if good := good_masks(judged):
         yield from mask_fault_table(good)
         yield ""
-    examples = spoilt_slices(data)
+    examples = spoilt_slices(plan.data, plan.folds)
     told = told_by_others(examples) if settings is None else settings.causes.probabilities(examples.textures)
     yield from cause_table(examples, told)
+
+
+def good_masks(judged: list[Fold]) -> list[Mask]:
+    """The masks that are nearly right, each beside the autoencoder that did not see its patient."""
+    return [
+        Mask(labels=one.phase.labels, gap_mm=one.gap_mm, run=fold.graphs.get(MASK_GRAPH))
+        for fold in judged
+        for patient in fold.patients
+        for one in patient.both
+        if is_good(one)
+    ]
 
 
 def is_good(one: Judged) -> bool:

@@ -11,9 +11,11 @@ import torch
 from models.cine.crops import PIXEL_MM
 from models.cine.frame import Cine
 from models.cine.numbers import pixel_millilitres
+from models.cine.plausibility import MASK_GRAPH
 from models.cine.reading import DETAIL_GRAPH, SEGMENT_GRAPH, Labels, Phase, Reading, read
 from models.graphs import Run
 from models.nets.cine import CineJudge
+from models.nets.masks import MaskNet
 from training.cine.stacks import PHASES, STRUCTURES, Stack, read_stacks
 
 FloatArray = npt.NDArray[np.float32]
@@ -56,8 +58,8 @@ class Patient:
         return self.ed, self.es
 
 
-def torch_graphs(judge: CineJudge) -> dict[str, Run]:
-    """The two graphs of a bundle, run by torch."""
+def torch_graphs(judge: CineJudge, masks: MaskNet | None = None) -> dict[str, Run]:
+    """The graphs of a bundle, run by torch; that of masks where it was trained."""
     judge = judge.eval()
     width = sum(judge.cine.config.masks)
 
@@ -77,7 +79,19 @@ def torch_graphs(judge: CineJudge) -> dict[str, Run]:
             "logits": judge.cine(image, torch.split(keep(inputs), list(judge.cine.config.masks), dim=1)).logits.numpy()
         }
 
-    return {SEGMENT_GRAPH: segment, DETAIL_GRAPH: detail}
+    graphs: dict[str, Run] = {SEGMENT_GRAPH: segment, DETAIL_GRAPH: detail}
+    return graphs if masks is None else {**graphs, MASK_GRAPH: mask_run(masks)}
+
+
+def mask_run(masks: MaskNet) -> Run:
+    """The graph of masks, run by torch."""
+    masks = masks.eval()
+
+    @torch.no_grad()
+    def run(inputs: Mapping[str, npt.NDArray[np.float32]]) -> Mapping[str, npt.NDArray[np.float32]]:
+        return {"logits": masks(torch.from_numpy(inputs["shares"])).numpy()}
+
+    return run
 
 
 def judge_patients(

@@ -25,7 +25,7 @@ STEEPNESS = 32.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CinePlan(RunPlan):
-    """``data``: folder of the stacks; ``fold`` of five is left out, none where it is 5.
+    """``data``: folder of the stacks; ``fold`` of so many ``folds`` is left out, none where it is their number.
 
     ``dropout``: share of the channels; ``consistency``: weight of the cross-task gap once it is ramped up.
     """
@@ -37,6 +37,7 @@ class CinePlan(RunPlan):
     tail: float = 0.5
     batch: int = 12
     fold: int = 0
+    folds: int = 5
     dropout: float = 0.1
     consistency: float = 0.3
 
@@ -63,7 +64,7 @@ def train_cine(plan: CinePlan) -> None:
 
 def slices_of(plan: CinePlan) -> Slices:
     """The slices of the patients that a run does not leave out."""
-    parts = folds(plan.data)
+    parts = folds(plan.data, plan.folds)
     return Slices.of(plan.data, tuple(p for n, part in enumerate(parts) if n != plan.fold for p in part))
 
 

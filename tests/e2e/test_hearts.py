@@ -1,0 +1,105 @@
+"""A cine of a pig's heart from storescu to verdict, report and picture, by the bundle that a site adds itself."""
+
+import json
+import subprocess
+
+import highdicom
+import numpy as np
+import pytest
+from builders.daemon import SCANSIDE, running_daemon, write_files
+from builders.hearts import NAME, pig_datasets, turned
+from PIL import Image
+from pydicom import dcmread
+from validators import dsrdump, unexpected_dciodvfy, without_dicomdir
+
+from daemon.config import optional_bundles
+
+pytestmark = pytest.mark.skipif(NAME not in optional_bundles(), reason="no bundle of hearts ships yet")
+
+#: Left ventricle at end-diastole and end-systole, ejection fraction (LOINC).
+NUMBERS = ("18026-5", "18148-7", "8811-2")
+
+
+@pytest.fixture(scope="module")
+def line(tmp_path_factory):
+    """A daemon with the bundle, and what it said of the cine as it came, transposed, and turned by a quarter."""
+    folder = tmp_path_factory.mktemp("hearts")
+    whole = pig_datasets()
+    sent = {"as it came": whole, "transposed": turned(whole, quarter=False), "turned": turned(whole, quarter=True)}
+    with running_daemon(folder, extra=f'bundles = {{ {NAME} = "{optional_bundles()[NAME]}" }}') as daemon:
+        records = {}
+        for name, datasets in sent.items():
+            write_files(folder / name, datasets)
+            assert 0 == daemon.push(folder / name).returncode
+            records[name] = daemon.done(str(datasets[0].SeriesInstanceUID))
+        yield daemon, folder, records
+
+
+def numbers(path):
+    """The values of a report by their codes."""
+    groups = highdicom.sr.srread(path).content.get_image_measurement_groups()
+    return {one.name.value: float(one.value) for group in groups for one in group.get_measurements()}
+
+
+def test_the_stack_is_judged_by_the_bundle_and_never_a_rescan(line):
+    for record in line[2].values():
+        assert record["verdict"] in {"ACCEPT", "REVIEW"}, record
+        assert NAME in str(record)
+        assert 400 == record["images"]
+
+
+def test_the_numbers_are_those_of_a_beating_heart(line):
+    full, empty, fraction = (numbers(line[2]["as it came"]["sr"])[code] for code in NUMBERS)
+
+    assert 20 < empty < full < 200
+    assert 1 - empty / full == pytest.approx(fraction, abs=0.01)
+
+
+@pytest.mark.parametrize("way", ["transposed", "turned"])
+def test_however_its_pixels_lie_the_heart_has_the_same_volumes(line, way):
+    expected, found = (numbers(line[2][name]["sr"]) for name in ("as it came", way))
+
+    for code in NUMBERS:
+        assert expected[code] == pytest.approx(found[code], rel=0.03)
+
+
+def test_the_reports_are_valid_and_speak_of_the_heart(line):
+    for record in line[2].values():
+        assert [] == without_dicomdir(unexpected_dciodvfy(record["sr"]))
+        assert "Imaging Measurement Report" in dsrdump(record["sr"])
+        tree = str(dcmread(record["sr"]))
+        assert "80891009" in tree
+        assert "Brain" not in tree
+
+
+def test_the_picture_is_whole(line):
+    picture = np.asarray(Image.open(line[2]["as it came"]["picture"]))
+
+    assert (960, 1280, 3) == picture.shape
+    assert picture.std() > 10
+
+
+def test_assess_says_the_same_of_the_folder(line):
+    daemon, folder, records = line
+    command = [*SCANSIDE, "assess", str(folder / "as it came"), "--json", "--config", str(daemon.config)]
+    told = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+    assert records["as it came"]["verdict"] == told["verdict"]
+    assert numbers(records["as it came"]["sr"])[NUMBERS[0]] == pytest.approx(
+        told["volumes_ml"]["LV end-diastolic"], rel=1e-3
+    )
+    low, high = told["intervals_ml"]["LV end-diastolic"]
+    assert low < told["volumes_ml"]["LV end-diastolic"] < high
+
+
+def test_without_its_line_in_the_configuration_it_judges_nothing_and_is_told_of(tmp_path):
+    config = tmp_path / "scanside.toml"
+    config.write_text(f'storage = "{tmp_path}"\n')
+    command = [*SCANSIDE, "bundles", "--json", "--config", str(config)]
+    lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    told = {one["bundle"]: one for one in map(json.loads, lines)}
+
+    assert not told[NAME]["judging"]
+    assert told["brain-t1"]["judging"]
+    assert "research only" in told[NAME]["licence"]
+    assert str(optional_bundles()[NAME]) == told[NAME]["folder"]
