@@ -174,7 +174,7 @@ def _calibrated(plan: CineExportPlan) -> _Calibrated:
     first = judged_folds(evaluation)
     everybody = [patient for fold in first for patient in fold.patients]
     temperature = fitted_temperature(Pixels.joined([Pixels.of(patient.both) for patient in everybody]))
-    folds = judged_folds(replace(evaluation, temperature=temperature))
+    folds = [replace(fold, patients=tuple(patient.at(temperature) for patient in fold.patients)) for fold in first]
     patients = [patient for fold in folds for patient in fold.patients]
     examples = spoilt_slices(plan.data, plan.folds)
     told = told_by_others(examples)

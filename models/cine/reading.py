@@ -125,20 +125,26 @@ def phase(number: int, crops: FloatArray, gap_mm: float, graphs: Mapping[str, Ru
     """All that the network knows of one phase."""
     found = graphs[DETAIL_GRAPH]({"image": network_input(crops, gap_mm)})
     detail = Detail(*(np.asarray(found[name], np.float32) for name in Detail._fields))
-    probabilities = np.moveaxis(softmax(detail.logits / temperature, axis=1).astype(np.float32), 0, -1)
-    implied = 1 / (1 + np.exp(STEEPNESS * np.moveaxis(detail.distances, 0, -1)))
-    called = probabilities.argmax(axis=0).astype(np.uint8)
+    called = np.moveaxis(detail.logits.argmax(axis=1).astype(np.uint8), 0, -1)
     labels = cleaned(called)
+    probabilities, gap = tempered(detail, temperature)
     return Phase(
         number=number,
         image=np.moveaxis(crops, 0, -1),
         probabilities=probabilities,
         called=called,
         labels=labels,
-        gap=np.abs(implied - probabilities[1:]).astype(np.float32),
+        gap=gap,
         detail=detail,
         again=said_again(labels, graphs[MASK_GRAPH]) if MASK_GRAPH in graphs else None,
     )
+
+
+def tempered(detail: Detail, temperature: float) -> tuple[FloatArray, FloatArray]:
+    """Probabilities (4, x, y, slice) of logits over ``temperature``, and their gap (3, ...) to the distance maps."""
+    probabilities = np.moveaxis(softmax(detail.logits / temperature, axis=1).astype(np.float32), 0, -1)
+    implied = 1 / (1 + np.exp(STEEPNESS * np.moveaxis(detail.distances, 0, -1)))
+    return probabilities, np.abs(implied - probabilities[1:]).astype(np.float32)
 
 
 def dropout_deviation(one: Phase, gap_mm: float, detail: Run, channels: int, passes: int = 10) -> FloatArray:

@@ -1,7 +1,7 @@
 """Patients judged by the bundle's own code: torch or ONNX beneath, the same lines as at the scanner above."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ from models.cine.crops import PIXEL_MM
 from models.cine.frame import Cine
 from models.cine.numbers import pixel_millilitres
 from models.cine.plausibility import MASK_GRAPH
-from models.cine.reading import DETAIL_GRAPH, SEGMENT_GRAPH, Labels, Phase, Reading, read
+from models.cine.reading import DETAIL_GRAPH, SEGMENT_GRAPH, Labels, Phase, Reading, read, tempered
 from models.graphs import Run
 from models.nets.cine import CineJudge
 from models.nets.masks import MaskNet
@@ -52,10 +52,26 @@ class Patient:
     es: Judged
     pixel_ml: float
 
+    def at(self, temperature: float) -> "Patient":
+        """The same with logits over another temperature."""
+        ed, es = (_at(one.phase, temperature) for one in self.both)
+        return Patient(
+            name=self.name,
+            reading=replace(self.reading, ed=ed, es=es),
+            ed=replace(self.ed, phase=ed),
+            es=replace(self.es, phase=es),
+            pixel_ml=self.pixel_ml,
+        )
+
     @property
     def both(self) -> tuple[Judged, Judged]:
         """The two phases."""
         return self.ed, self.es
+
+
+def _at(phase: Phase, temperature: float) -> Phase:
+    probabilities, gap = tempered(phase.detail, temperature)
+    return replace(phase, probabilities=probabilities, gap=gap)
 
 
 def torch_graphs(judge: CineJudge, masks: MaskNet | None = None) -> dict[str, Run]:
