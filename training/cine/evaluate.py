@@ -22,6 +22,7 @@ from models.nets.cine import CineConfig, CineJudge
 from models.nets.masks import MaskNet
 from training.cine.calibration import Pixels, fitted_temperature
 from training.cine.causes import cause_table, spoilt_slices, told_by_others
+from training.cine.figures import draw_cine_figures
 from training.cine.judge import Judged, Patient, judge_patients, torch_graphs
 from training.cine.mask_faults import Mask, mask_fault_table
 from training.cine.stacks import folds
@@ -40,7 +41,7 @@ class CineEvaluationPlan:
 
     ``masks``: the same of the autoencoders of masks; empty: none. ``bundle``: judge everybody by it instead, with its
     own temperature and margins; hearts that it was trained on are no test of it. ``passes``: with dropout, on both
-    phases, for the table of doubt; 0: none.
+    phases, for the table of doubt; 0: none. ``figures``: a folder for the figures, too.
     """
 
     data: Path
@@ -50,6 +51,7 @@ class CineEvaluationPlan:
     folds: int = 5
     passes: int = 10
     temperature: float = 1.0
+    figures: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -77,6 +79,10 @@ def evaluate_cine(plan: CineEvaluationPlan) -> None:
     print()
     for line in fault_tables(judged, plan, settings):
         print(line, flush=True)
+    if plan.figures is not None:
+        patients = [patient for fold in judged for patient in fold.patients]
+        fitted = fitted_temperature(Pixels.joined([Pixels.of(patient.both) for patient in patients]))
+        draw_cine_figures(patients, settings.temperature if settings else fitted, plan.figures)
 
 
 def _judged_by(bundle: Bundle, settings: CineSettings, data: Path) -> Fold:

@@ -102,7 +102,7 @@ def doubt_table(patients: Sequence[Patient], passes: Callable[[Judged], FloatArr
     }
     if passes is not None:
         scores["deviation of ten passes with dropout"] = passes
-    errors = _by_slice(judged, _error_area)
+    errors = _by_slice(judged, error_area)
     edges = _by_slice(judged, scores["predicted perimeter"])
     bad = _by_slice(judged, _bad)
     shown = [(errors[n] > 0) | (edges[n] > 0) for n in range(3)]
@@ -131,7 +131,7 @@ def place_table(patients: Sequence[Patient]) -> Iterator[str]:
     yield _RULE
     sums = {place: np.zeros((3, 3)) for place in ("base", "middle", "apex")}
     for one in judged:
-        error, doubt = np.asarray(_error_area(one)), entropy(one.phase.probabilities).sum(axis=(1, 2))
+        error, doubt = np.asarray(error_area(one)), entropy(one.phase.probabilities).sum(axis=(1, 2))
         for n in _CLASSES:
             edge = perimeter(one.truth == n)
             there = np.nonzero(edge)[0]
@@ -172,7 +172,8 @@ def _by_slice(judged: Sequence[Judged], score: Callable[[Judged], npt.ArrayLike]
     return list(np.concatenate([np.asarray(score(one), float) for one in judged], axis=1))
 
 
-def _error_area(one: Judged) -> FloatArray:
+def error_area(one: Judged) -> FloatArray:
+    """Pixels of each slice that are wrong, by structure, (3, slice)."""
     return np.stack([((one.phase.called == n) != (one.truth == n)).sum(axis=(0, 1)) for n in _CLASSES]).astype(float)
 
 
