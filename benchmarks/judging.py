@@ -13,10 +13,11 @@ from tempfile import gettempdir
 from builders.daemon import golden_datasets
 from builders.judging import ALGORITHM, series_of
 
+from daemon.appraisal import Appraiser, Judge
 from daemon.config import Settings
 from daemon.edge.engines import EngineSettings, OnnxRuntimeSettings, OpenVinoSettings, engine_maker
 from daemon.examination import Examiners
-from daemon.judgement import Judge, SeriesJudge
+from daemon.judgement import SeriesJudge
 
 STAGES = ("read", "preprocess", "infer", "assess", "report")
 ENGINES = {
@@ -53,7 +54,7 @@ def judge_by(settings: EngineSettings, read: object) -> SeriesJudge:
     def find(bundle: str) -> Judge:
         return Judge(examiner=examiners.get(bundle), algorithm=ALGORITHM, choose_standard=lambda _: None)
 
-    return SeriesJudge(find, ALGORITHM, Settings().routes, read, "here")
+    return SeriesJudge(Appraiser(find, ALGORITHM, Settings().routes), read, "here")
 
 
 if __name__ == "__main__":

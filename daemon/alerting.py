@@ -17,8 +17,8 @@ from daemon.core.messages import Alert, Facts, Messages
 from daemon.core.mode import Mode
 from daemon.delivering import DeliveryServices
 from daemon.edge.database.alerts import Alerts
-from daemon.edge.database.exams import Exams
 from daemon.edge.database.results import Record, Results
+from daemon.edge.database.studies.exams import Exams
 from daemon.edge.delivery.notifier import Notifier, make_notifiers
 from daemon.edge.supervisor import Loop, Supervisor, Turn
 from daemon.edge.telemetry.metrics import Metrics

@@ -13,6 +13,7 @@ from importlib.metadata import version
 import structlog
 from prometheus_client import CollectorRegistry
 
+from daemon.appraisal import Appraiser, software
 from daemon.assembly import Assembling, Assembly, Reading
 from daemon.config import Settings
 from daemon.core.alerts import AlertOutcome
@@ -23,6 +24,7 @@ from daemon.core.mode import Mode
 from daemon.core.values import Arrival
 from daemon.dicom.protocol.procedure_step import read_report
 from daemon.dicom.reading.headers import read_instance
+from daemon.edge.database.studies.examinations import Examinations
 from daemon.edge.database.trends.calls import Calls
 from daemon.edge.database.trends.quality import Quality
 from daemon.edge.engines import MakeEngine, engine_maker
@@ -38,11 +40,11 @@ from daemon.edge.web.server import serve, serve_metrics
 from daemon.edge.web.sources import Rooms
 from daemon.examination import Examiners
 from daemon.exams import SpoolExams
-from daemon.judgement import SeriesJudge, software
+from daemon.judgement import SeriesJudge
 from daemon.judges import find_judges
 from daemon.page import address, sources_of
 from daemon.retention import Pruner, make_pruner
-from daemon.routes import all_routes
+from daemon.routes import all_roles, all_routes
 from daemon.servicing import service_desk, service_turns
 from daemon.worker import Stores, answered_to, at_work, prepared, repeated, stored, supervising, watched
 from daemon.workflow import Line, Parts
@@ -259,13 +261,15 @@ def _parts(settings: Settings, stores: Stores, examiners: Examiners, metrics: Me
 
     @cache
     def judge() -> SeriesJudge:
-        return SeriesJudge(find_judge, software(settings.digest), all_routes(settings), spool.dataset, settings.station)
+        appraiser = Appraiser(find_judge, software(settings.digest), all_routes(settings), all_roles(settings))
+        return SeriesJudge(appraiser, spool.dataset, settings.station)
 
     shadow = settings.mode is Mode.SHADOW
     told = () if shadow else settings.destinations
     return Parts(
         index=stores.index,
         results=stores.results,
+        examinations=Examinations(stores.engine),
         reports=stores.reports,
         judge=judge,
         recipients={o.name: Recipient(objects=o.objects, verdicts=o.verdicts) for o in told},

@@ -161,18 +161,21 @@ class Assembly:
 
     def _close(self, now: float) -> tuple[Series, ...]:
         """The series that are complete at ``now``, recorded; one that cannot be looked at holds up no other."""
-        return tuple(series for series in self._completion.due(now, self._attempt) if self._recorded(series))
+        due = self._completion.due(now, self._attempt)
+        return tuple(recorded for series in due if (recorded := self._recorded(series)) is not None)
 
     def _attempt(self, look: Callable[[], Series | None], give_up: Callable[[], Series | None]) -> Series | None:
         return self._supervisor.item(Loop.ASSEMBLY, look, lambda _: give_up())
 
-    def _recorded(self, series: Series) -> bool:
-        return self._supervisor.item(Loop.ASSEMBLY, lambda: self._record(series), lambda _: False)
+    def _recorded(self, series: Series) -> Series | None:
+        return self._supervisor.item(Loop.ASSEMBLY, lambda: self._record(series), lambda _: None)
 
-    def _record(self, series: Series) -> bool:
+    def _record(self, series: Series) -> Series | None:
         scanner = series.instances[0].arrival.calling_ae
-        self._index.close_series(series, self._completion.rhythm(scanner))
-        return True
+        recorded = self._index.close_series(series, self._completion.rhythm(scanner))
+        if recorded.revision != series.revision:  # one that joined it made a revision of its own
+            self._completion.restore(recorded)
+        return recorded
 
     def _take_singly(self, events: Sequence[tuple[SpoolEvent, Cursor]]) -> None:
         """One at a time, for one of them cannot be recorded: that one is passed over."""

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from models.engines.interface import F32
 from models.findings import Findings, NotThis
 from models.golden import Recorder, check_outputs
 from models.graphs import Engine, Graph, Run
+from models.manifest import Manifest
 from models.methods.registry import method_of
 from models.preprocess import coarsest_mm
 from models.subject import Image, Subject
@@ -53,17 +54,22 @@ class Examiner:
         return ", ".join(dict.fromkeys(engine.provider for engine in self.engines.values())) or "numpy"
 
     def examine(
-        self, image: Image, standard: Standard | OwnPast | None = None, graphs: Mapping[str, Run] | None = None
+        self,
+        image: Image,
+        standard: Standard | OwnPast | None = None,
+        graphs: Mapping[str, Run] | None = None,
+        beside: Mapping[str, Sequence[Image]] | None = None,
     ) -> Examination:
         """Judge one image against ``standard``, or against the bundle's own reference; deterministic.
 
-        ``graphs``: run in place of the engines.
+        ``graphs``: run in place of the engines; ``beside``: role -> the images of the series that join this one, which
+        plays the leading role.
 
         Raises:
             NotAssessable: the method cannot judge it.
         """
         manifest, began = self.bundle.manifest, time.perf_counter()
-        subject = Subject(images={self._role: image})
+        subject = _subject(manifest, image, beside or {})
         try:
             findings = self.method.examine(subject, graphs or self.engines)
         except NotThis as error:
@@ -74,10 +80,12 @@ class Examiner:
         seconds["assess"] = round(time.perf_counter() - began - sum(seconds.values()), 4)
         return Examination(findings=findings, assessment=assessment, verdict=verdict, seconds=seconds)
 
-    @property
-    def _role(self) -> str:
-        """The part that the one image plays."""
-        return next(iter(self.bundle.manifest.inputs))
+
+def _subject(manifest: Manifest, image: Image, beside: Mapping[str, Sequence[Image]]) -> Subject:
+    every = {role for role, entry in manifest.inputs.items() if entry.every}
+    images = {role: images[-1] for role, images in beside.items() if images and role not in every}
+    further = {role: tuple(images) for role, images in beside.items() if images and role in every}
+    return Subject(images={manifest.lead: image, **images}, further=further)
 
 
 def load_examiner(folder: Path, make: MakeEngine) -> Examiner:
@@ -88,8 +96,6 @@ def load_examiner(folder: Path, make: MakeEngine) -> Examiner:
         ConfigError: the configured engine is not the active one.
     """
     bundle = load_bundle(folder)
-    if len(bundle.manifest.inputs) != 1:
-        raise BundleError(f"bundle {bundle.manifest.name} wants several series at once: update this software")
     return Examiner(bundle, {graph.name: make(graph) for graph in graphs_of(bundle)})
 
 
@@ -154,9 +160,11 @@ def check_golden(examiner: Examiner) -> None:
     precisions = {engine.precision for engine in engines.values()} or {F32}
     tolerance = max(golden.tolerance_of(precision).numbers for precision in precisions)
     recorders = {graph: Recorder(engine) for graph, engine in engines.items()}
-    (image,) = golden.images.values()
     try:
-        assessment = examiner.examine(read_nifti(bundle.file(image)), graphs=recorders).assessment
+        images = {role: read_nifti(bundle.file(file)) for role, file in golden.images.items()}
+        lead = images.pop(bundle.manifest.lead)
+        beside = {role: (image,) for role, image in images.items()}
+        assessment = examiner.examine(lead, graphs=recorders, beside=beside).assessment
     except (NotAssessable, ConfigError) as error:
         raise BundleError(f"the golden test of {name} failed: {error}: export the bundle again") from error
     if engines:

@@ -9,7 +9,7 @@ from daemon.core.exams import PatientHint
 from daemon.core.steps import StepArrival
 from daemon.core.values import Instance
 from daemon.dicom.whose import whose_series, whose_step
-from daemon.edge.database.exams import Exams
+from daemon.edge.database.studies.exams import Exams
 from daemon.edge.spool.reader import SpoolReader
 
 _REMEMBERED: Final = 10_000

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from importlib.metadata import version
+from functools import partial
 from io import BytesIO
 from typing import Final
 
@@ -12,15 +12,14 @@ import structlog
 from PIL import Image
 from pydicom import Dataset
 
+from daemon.appraisal import Appraisal, Appraiser, Companion, Company
 from daemon.core.calibration import ACCEPTED
-from daemon.core.errors import PASSED_ON, NotAssessable, Reason, SpoolError
+from daemon.core.errors import NotAssessable, Reason, SpoolError
+from daemon.core.gathering import Member, Offer
 from daemon.core.measures import Assessment
-from daemon.core.own_past import Entry, OwnPast, member_of
+from daemon.core.own_past import Entry, member_of
 from daemon.core.ports import Content
-from daemon.core.reference import Origin, Standard
-from daemon.core.routing import Route
 from daemon.core.values import (
-    Algorithm,
     Arrival,
     Judgement,
     ReportContext,
@@ -39,15 +38,10 @@ from daemon.dicom.report.evidence import EVIDENCE, gather_evidence
 from daemon.dicom.report.picture.slices import Picture
 from daemon.dicom.report.sr import build_sr
 from daemon.dicom.report.summary import build_summary, render_summary
-from daemon.examination import Examination, Examiner
-from daemon.selection import check_size, select
-from models.manifest import Manifest
-from models.subject import Image as Examined
+from daemon.selection import check_size
 
 _log = structlog.get_logger()
 
-#: What a series of some origin is compared with.
-ChooseStandard = Callable[[Origin], Standard | OwnPast]
 #: The encoded data set of an arrival, where it lies.
 OpenDataset = Callable[[Arrival], Content]
 
@@ -57,34 +51,14 @@ _SMALL_BYTES: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Judge:
-    """A bundle at work: who examines, and what a series of some origin is compared with."""
-
-    examiner: Examiner
-    algorithm: Algorithm
-    choose_standard: ChooseStandard
-
-
-def software(config_digest: str) -> Algorithm:
-    """Who signs where no bundle judges: the software itself."""
-    own = version("scanside")
-    return Algorithm(
-        bundle="Scanside", bundle_version=own, bundle_digest="", software_version=own, config_digest=config_digest
-    )
-
-
-#: The judge of a bundle, by its name; loaded when it is first asked for.
-FindJudge = Callable[[str], Judge]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
     """What one series gave.
 
     ``objects``: the report, empty for what is no MR image or what nobody wants to be told; ``picture``: the summary as
     PNG, empty where no image was read and nobody wants a report; ``seconds``: duration of each stage, and ``verdict``,
     counted from the last image; ``bundle``: digest of the one that judged; ``past``: what the series adds to its
-    protocol's past; ``software``: of the scanner, as its header says.
+    protocol's past; ``software``: of the scanner, as its header says; ``offers``: what it may be in examinations of its
+    study; ``members``: who was gathered to join it.
     """
 
     verdict: Verdict
@@ -96,37 +70,19 @@ class Judged:
     bundle: str
     past: Entry | None = None
     software: str = ""
+    offers: tuple[Offer, ...] = ()
+    members: tuple[Member, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Answer:
-    """How far a series came: ``image`` and ``origin`` once it was read, ``examination`` where it was judged."""
-
-    verdict: Verdict
-    algorithm: Algorithm
-    manifest: Manifest | None = None
-    image: Examined | None = None
-    origin: Origin | None = None
-    examination: Examination | None = None
+#: Who joins a series, by the bundle's name: with each its member, as it was closed; and the roles that are refused.
+Gather = Callable[[str], tuple[Sequence[tuple[Member, Series]], Sequence[str]]]
 
 
 class SeriesJudge:
-    """Judges complete series; every series gets an answer, if need be NOT_ASSESSED with its reason.
+    """Judges complete series; every series gets an answer, if need be NOT_ASSESSED with its reason."""
 
-    ``software`` signs the answer where no bundle judges.
-    """
-
-    def __init__(
-        self,
-        find_judge: FindJudge,
-        software: Algorithm,
-        routes: Sequence[Route],
-        open_dataset: OpenDataset,
-        station: str,
-    ) -> None:
-        self._find_judge = find_judge
-        self._software = software
-        self._routes = routes
+    def __init__(self, appraiser: Appraiser, open_dataset: OpenDataset, station: str) -> None:
+        self._appraiser = appraiser
         self._station = station
         self._open_dataset = open_dataset
 
@@ -137,19 +93,27 @@ class SeriesJudge:
         *,
         give_up: bool = False,
         reported: Collection[State] = tuple(State),
+        gather: Gather = lambda _: ((), ()),
     ) -> Judged:
         """Judge one series; ``predecessor`` is the SR of its previous revision.
 
         ``give_up``: answer without a look at the images, for a series that no worker survives; ``reported``: verdicts
-        that anybody wants a report of.
+        that anybody wants a report of; ``gather``: who joins it.
         """
         began = time.time()
-        seconds = {"close": series.closed_at - series.last_received_at, "queue": began - series.closed_at}
-        answer = self._given_up() if give_up else self._answer(series, seconds)
+        gathered: list[tuple[Member, Series]] = []
+        answer = self._appraiser.give_up() if give_up else self._appraise(series, gather, gathered)
         verdict, examination = answer.verdict, answer.examination
+        joined = [one for member, one in gathered if any(member == used.member for used in answer.joined)]
+        last = max(one.last_received_at for one in (series, *joined))
         header = self._header(series)
         finished = time.time()
-        seconds["verdict"] = finished - series.last_received_at
+        seconds = {
+            "close": series.closed_at - last,
+            "queue": began - series.closed_at,
+            **answer.seconds,
+            "verdict": finished - last,
+        }
         judgement = Judgement(
             verdict=verdict,
             assessment=examination.assessment if examination else None,
@@ -169,7 +133,7 @@ class SeriesJudge:
         is_wanted = verdict.state in reported and (verdict.not_assessed is not Reason.NOT_MR or predecessor is not None)
         picture = self._picture(judgement, answer) if is_wanted or answer.image is not None else None
         if is_wanted and picture is not None:
-            evidence = gather_evidence(series, header)
+            evidence = gather_evidence(series, header, joined)
             summary = build_summary(evidence, judgement, picture, recognizable=answer.image is not None)
             objects = (summary, build_sr(evidence, judgement))
         seconds["report"] = time.time() - finished
@@ -185,45 +149,35 @@ class SeriesJudge:
             bundle=answer.algorithm.bundle_digest,
             past=None if series.partial else _entry(answer),
             software=" ".join(map(str, answer.origin.parameters.get("SoftwareVersions", ()))) if answer.origin else "",
+            offers=tuple(_offers(series, answer)),
+            members=tuple(member for member, _ in gathered),
         )
 
-    def _picture(self, judgement: Judgement, answer: _Answer) -> Picture:
+    def _picture(self, judgement: Judgement, answer: Appraisal) -> Picture:
         examination = answer.examination
         return render_summary(judgement, examination.findings.view if examination else None, answer.image)
 
-    def _answer(self, series: Series, seconds: dict[str, float]) -> _Answer:
-        """Select, examine, decide, as far as it goes."""
-        answer = self._given_up()
-        began = time.perf_counter()
+    def _appraise(self, series: Series, gather: Gather, gathered: list[tuple[Member, Series]]) -> Appraisal:
+        """The appraisal of a series; ``gathered`` becomes who joins it."""
+
+        def company(bundle: str) -> Company:
+            gathered[:], refused = gather(bundle)
+            companions = [
+                Companion(role=member.role, read=partial(self._datasets, one), member=member)
+                for member, one in gathered
+            ]
+            return Company(companions=companions, refused=refused)
+
+        uid, scanner = series.series_instance_uid, series.instances[0].arrival.calling_ae
         try:
             check_size([instance.arrival.length for instance in series.instances])
-            scanner = series.instances[0].arrival.calling_ae
-            candidate = select(self._datasets(series), self._routes, scanner)
-            seconds["read"] = time.perf_counter() - began
-            image, origin = candidate.image, candidate.origin(scanner, series.series_instance_uid)
-            for bundle in (candidate.bundle, *candidate.others):
-                judge = self._find_judge(bundle)
-                answer = replace(
-                    answer,
-                    algorithm=judge.algorithm,
-                    manifest=judge.examiner.bundle.manifest,
-                    image=image,
-                    origin=origin,
-                )
-                answer, image = _examined(answer, judge, image, origin)
-                if answer.examination is not None:
-                    seconds |= answer.examination.seconds
-                    break
         except NotAssessable as error:
-            _log.info("not_assessed", series=series.series_instance_uid, reason=error.reason.name, detail=error.detail)
-            return replace(answer, verdict=decline(error.reason, error.detail))
-        except SpoolError as error:  # retention removed it before a late image re-opened the series, or bad sectors
-            _log.info("not_assessed", series=series.series_instance_uid, reason=Reason.LOST.name, detail=str(error))
-            return replace(answer, verdict=decline(Reason.LOST, str(error)))
+            answer = replace(self._appraiser.give_up(), verdict=decline(error.reason, error.detail))
+        else:
+            answer = self._appraiser.appraise(self._datasets(series), scanner, uid, company)
+        if (reason := answer.verdict.not_assessed) is not None:
+            _log.info("not_assessed", series=uid, reason=reason.name, detail="; ".join(answer.verdict.reasons))
         return answer
-
-    def _given_up(self) -> _Answer:
-        return _Answer(verdict=decline(Reason.FAILED), algorithm=self._software)
 
     def _datasets(self, series: Series) -> Iterator[Dataset]:
         for instance in series.instances:
@@ -247,19 +201,25 @@ class SeriesJudge:
         return content
 
 
-def _examined(answer: _Answer, judge: Judge, image: Examined, origin: Origin) -> tuple[_Answer, Examined]:
-    """What a bundle says; where what it judges is not there, the refusal, which the next one is told as a remark."""
-    try:
-        examination = judge.examiner.examine(image, judge.choose_standard(origin))
-    except NotAssessable as error:
-        if error.reason not in PASSED_ON:
-            raise
-        remark = "; ".join(filter(None, (image.remark, f"{judge.algorithm.bundle}: {error}")))
-        return replace(answer, verdict=decline(error.reason, error.detail)), replace(image, remark=remark)
-    return replace(answer, verdict=examination.verdict, examination=examination), image
+def _offers(series: Series, answer: Appraisal) -> Iterator[Offer]:
+    """What the series may be in the examinations of its study."""
+    offer = partial(
+        Offer,
+        series_instance_uid=series.series_instance_uid,
+        revision=series.revision,
+        partial=series.partial,
+        state=answer.verdict.state,
+        closed_at=series.closed_at,
+    )
+    manifest = answer.manifest
+    if manifest is not None and manifest.is_gathered and answer.examination is not None:
+        every = manifest.inputs[manifest.lead].every
+        yield offer(bundle=answer.bundle, role=manifest.lead, leads=True, every=every)
+    for role in answer.roles:
+        yield offer(bundle=role.bundle, role=role.name, leads=False, every=role.every)
 
 
-def _entry(answer: _Answer) -> Entry | None:
+def _entry(answer: Appraisal) -> Entry | None:
     """What a judged series adds to the past of its protocol, if its bundle compares series with it."""
     past = answer.manifest.past if answer.manifest else None
     if past is None or answer.examination is None or answer.origin is None or answer.verdict.state not in ACCEPTED:

@@ -5,6 +5,7 @@ from functools import cache, partial
 
 from sqlalchemy import Engine
 
+from daemon.appraisal import ChooseStandard, FindJudge, Judge, software
 from daemon.config import Settings
 from daemon.core.own_past import OwnPast, past_of
 from daemon.core.reference import Origin
@@ -14,7 +15,6 @@ from daemon.edge.files.references import SiteReferences
 from daemon.edge.supervisor import Supervisor
 from daemon.edge.telemetry.metrics import Metrics
 from daemon.examination import Examiners
-from daemon.judgement import ChooseStandard, FindJudge, Judge, software
 from models.bundle import Bundle
 
 

@@ -6,9 +6,11 @@ from typing import Any
 
 from daemon.config import Settings
 from daemon.core.errors import ConfigError
+from daemon.core.gathering import Role
 from daemon.core.routing import Route, faults
 from daemon.structuring import structure
 from models.bundle import BundleError, Manifest, read_manifest
+from models.manifest import Input
 
 
 def all_routes(settings: Settings) -> tuple[Route, ...]:
@@ -20,27 +22,41 @@ def all_routes(settings: Settings) -> tuple[Route, ...]:
     manifests = {name: read_manifest(folder) for name, folder in settings.bundle_folders.items()}
     own = (_of_site(route, manifests) for route in settings.routes)
     in_turn = sorted(manifests, key=lambda name: manifests[name].fallback)
-    brought = (route for name in in_turn for route in _brought(name, manifests[name]))
+    leading = {name: manifests[name].inputs[manifests[name].lead] for name in in_turn}
+    brought = (route for name, entry in leading.items() for route in _brought(name, entry))
     return (*own, *(brought if settings.routing.defaults else ()))
+
+
+def all_roles(settings: Settings) -> tuple[Role, ...]:
+    """The parts that series may play in an examination that another one leads.
+
+    Raises:
+        BundleError: a bundle has no manifest of this format, or its routes are none.
+    """
+    manifests = {name: read_manifest(folder) for name, folder in settings.bundle_folders.items()}
+    return tuple(
+        Role(bundle=name, name=role, every=entry.every, routes=tuple(_brought(name, entry)))
+        for name, manifest in manifests.items()
+        for role, entry in manifest.inputs.items()
+        if role != manifest.lead
+    )
 
 
 def _of_site(route: Route, manifests: Mapping[str, Manifest]) -> Route:
     """A route of the site, with what the bundle that it names asks for."""
     if not route.judges:
         return route
-    entry = next(iter(manifests[route.bundle].inputs.values()))
-    return replace(route, phases=entry.phases)
+    manifest = manifests[route.bundle]
+    return replace(route, phases=manifest.inputs[manifest.lead].phases)
 
 
-def _brought(name: str, manifest: Manifest) -> Sequence[Route]:
-    """The routes of a bundle that is configured as ``name``; what it refuses, others may judge."""
-    inputs = manifest.inputs.values()
-    routes = [_route(name, content) for entry in inputs for content in entry.routes]
-    phases = [entry.phases for entry in inputs for _ in entry.routes]
+def _brought(name: str, entry: Input) -> Sequence[Route]:
+    """The routes of one role of a bundle that is configured as ``name``; what it refuses, others may judge."""
+    routes = [_route(name, content) for content in entry.routes]
     stated = [route if route.refuse else replace(route, bundle=name) for route in routes]
     if wrong := list(faults(stated, (name,))):
         raise BundleError(f"bundle {name}: {'; '.join(wrong)}: export the bundle again")
-    return [replace(route, bundle=name, phases=one) for route, one in zip(routes, phases, strict=True)]
+    return [replace(route, bundle=name, phases=entry.phases) for route in routes]
 
 
 def _route(name: str, content: Mapping[str, Any]) -> Route:

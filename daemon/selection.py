@@ -9,6 +9,7 @@ from typing import Final
 
 from daemon.core.choice import choose, choose_all, of_one_kind
 from daemon.core.errors import NotAssessable, Reason
+from daemon.core.gathering import Role
 from daemon.core.own_past import Parameters
 from daemon.core.reference import Origin
 from daemon.core.routing import Facts, Route, Trial, takers, try_routes
@@ -99,7 +100,15 @@ def select(objects: Iterable[Object], routes: Sequence[Route], scanner: str = ""
     Raises:
         NotAssessable: no volume, several that nothing chooses from, or no bundle for it; the reason says which.
     """
-    stacks = arrange(objects)
+    return select_stacks(arrange(objects), routes, scanner)
+
+
+def select_stacks(stacks: Sequence[Stack], routes: Sequence[Route], scanner: str = "") -> Candidate:
+    """The same, of objects that were arranged.
+
+    Raises:
+        NotAssessable: as above.
+    """
     outlook = consider(stacks, routes, scanner)
     bundle, chosen = _bundle(outlook), [stacks[n] for n in outlook.chosen]
     return Candidate(image=decode(chosen), bundle=bundle, others=outlook.others, parameters=parameters_of(chosen[0]))
@@ -119,6 +128,11 @@ def select_image(image: Image, routes: Sequence[Route], scanner: str = "", suffi
     in_time = tuple({"Repetition": Quantity((float(n),), "1")} for n in range(1, len(image.voxels) + 1))
     outlook = _outlook(in_time if len(in_time) > 1 else ({},), facts, routes)
     return Candidate(image=image, bundle=_bundle(outlook), others=outlook.others)
+
+
+def roles_of(stacks: Sequence[Stack], roles: Sequence[Role], scanner: str = "") -> tuple[Role, ...]:
+    """The parts that a series may play beside another one."""
+    return tuple(role for role in roles if consider(stacks, role.routes, scanner).refusal is None)
 
 
 def consider(stacks: Sequence[Stack], routes: Sequence[Route], scanner: str = "") -> Outlook:

@@ -20,7 +20,6 @@ from daemon.core.errors import DatabaseDamaged, DatabaseGone, ThreadEndedError
 from daemon.delivering import Deliverer, DeliveryServices
 from daemon.edge.database.alerts import Alerts
 from daemon.edge.database.answers import Answers
-from daemon.edge.database.exams import Exams
 from daemon.edge.database.index import Index
 from daemon.edge.database.migrations import connect, prepare
 from daemon.edge.database.outbox import Outbox
@@ -28,6 +27,7 @@ from daemon.edge.database.patience import PatientTurn, is_gone, unless_gone
 from daemon.edge.database.pledges import Pledges
 from daemon.edge.database.results import Results
 from daemon.edge.database.roster import Roster
+from daemon.edge.database.studies.exams import Exams
 from daemon.edge.delivery.commitment import CommitmentScu, listening
 from daemon.edge.delivery.outlets import DicomOutlet, Outlet, make_destination, peer_of
 from daemon.edge.effort import Effort

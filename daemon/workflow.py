@@ -17,12 +17,14 @@ from dbos import DBOS, DBOSConfiguredInstance, SetEnqueueOptions, SetWorkflowID
 
 from daemon.core.delivery import JUDGED, Recipient
 from daemon.core.errors import Reason
+from daemon.core.gathering import Member, gather, refused
 from daemon.core.values import ReportReference, Series, State
 from daemon.core.verdict import decline
 from daemon.edge.database.alerts import Alerts
 from daemon.edge.database.index import Index
 from daemon.edge.database.patience import patiently
 from daemon.edge.database.results import Published, Results
+from daemon.edge.database.studies.examinations import Examinations, Key
 from daemon.edge.effort import Effort
 from daemon.edge.files.reports import Reports
 from daemon.edge.supervisor import Loop, Supervisor
@@ -30,7 +32,7 @@ from daemon.edge.telemetry.metrics import OTHER_SCANNER, Metrics, Step, cause_la
 from daemon.judgement import Judged, SeriesJudge
 
 #: Raise it when the steps change: work that another version left under way is begun anew by this one.
-WORKFLOW_VERSION = "3"
+WORKFLOW_VERSION = "4"
 #: A series that took this many workers down with it (memory, a codec's crash) is answered unseen.
 MOST_ATTEMPTS = 3
 #: Ends of a workflow that leave its series without an answer.
@@ -55,6 +57,7 @@ class Parts:
 
     index: Index
     results: Results
+    examinations: Examinations
     reports: Reports
     judge: Callable[[], SeriesJudge]
     recipients: Mapping[str, Recipient]
@@ -106,12 +109,13 @@ class Line(DBOSConfiguredInstance):
 
     @DBOS.workflow(name="judge_series")
     def judge_series(self, series_instance_uid: str, revision: int) -> None:
-        """Judge and publish."""
-        self._judge(series_instance_uid, revision)
+        """Judge and publish; then let be judged again what this series joins."""
+        for uid, again in self._judge(series_instance_uid, revision):
+            self.begin(uid, again)
 
     @DBOS.step(name="judge")
-    def _judge(self, series_instance_uid: str, revision: int) -> None:
-        """Judge one series and publish its verdict, unless that was done before.
+    def _judge(self, series_instance_uid: str, revision: int) -> list[Key]:
+        """Judge one series and publish its verdict, unless that was done before; what is to be judged again.
 
         A step that failed would be a series without an answer: it waits for a database that is gone, with its verdict.
         A fault of ours is an answer too: NOT_ASSESSED with a report, and without one where none can be made.
@@ -123,6 +127,7 @@ class Line(DBOSConfiguredInstance):
             lambda _: self._answer(*key, give_up=True),
             lambda _: self._answer_bare(*key),
         )
+        return patiently(self._parts.examinations.waiting)
 
     def _answer(self, series_instance_uid: str, revision: int, *, give_up: bool = False) -> None:
         parts = self._parts
@@ -137,11 +142,22 @@ class Line(DBOSConfiguredInstance):
             predecessor = self._reference(series_instance_uid, earlier) if earlier else None
             reported = self._reported(series_instance_uid, revision)
             unseen = give_up or attempts > MOST_ATTEMPTS
-            judged = parts.judge().judge(series, predecessor, give_up=unseen, reported=reported)
+            company = partial(self._gather, series)
+            judged = parts.judge().judge(series, predecessor, give_up=unseen, reported=reported, gather=company)
         finally:
             self.judging = None
         if patiently(lambda: self._publish(series, judged)):
             self._count(series, judged)
+
+    def _gather(self, series: Series, bundle: str) -> tuple[list[tuple[Member, Series]], Sequence[str]]:
+        """Who joins a series that a bundle judges, and the roles that only series offer which are no good."""
+        parts, uid = self._parts, series.series_instance_uid
+        offers = patiently(lambda: parts.examinations.offers(series.study_instance_uid, bundle))
+
+        def closed(member: Member) -> Series:
+            return patiently(lambda: parts.index.series(member.series_instance_uid, member.revision))
+
+        return [(member, closed(member)) for member in gather(uid, offers)], refused(uid, offers)
 
     def _reported(self, series_instance_uid: str, revision: int) -> Collection[State]:
         """The verdicts that are reported: those that some destination wants, all where others were told before."""
@@ -197,6 +213,8 @@ class Line(DBOSConfiguredInstance):
             alerted=parts.alerted,
             past=judged.past,
             software=judged.software,
+            offers=judged.offers,
+            members=judged.members,
         )
         return parts.results.publish(uid, series.revision, published, owed, write)
 

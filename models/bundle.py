@@ -159,6 +159,8 @@ def _faults(manifest: Manifest) -> Iterator[str]:
         yield f"calls a signal and a structure alike ({', '.join(both)})"
     if min(manifest.thresholds.impaired, manifest.thresholds.tolerated_loss) <= 0:
         yield "tolerates no loss at all (thresholds.impaired, thresholds.tolerated_loss)"
+    if not manifest.inputs:
+        yield "has no inputs"
     if manifest.graphs and not golden.outputs:
         yield "has no golden outputs of its graphs (golden.outputs)"
     if manifest.past is not None and manifest.primary != manifest.past.deviation:

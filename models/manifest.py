@@ -43,11 +43,13 @@ class Input:
     """One role of the subject.
 
     ``routes``: which series may play it, and which may not, as a configuration says it; ``phases``: "one", a still
-    image, or "all", every volume that is left when phase images, derived images and later echoes are taken away.
+    image, or "all", every volume that is left when phase images, derived images and later echoes are taken away;
+    ``every``: each that may play it does.
     """
 
     routes: tuple[Mapping[str, Any], ...]
     phases: Phases = "one"
+    every: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,6 +231,7 @@ class Training:
 class Manifest:
     """Everything a host must know; see the fields' own types.
 
+    ``inputs``: the first role leads: its series are answered as they come, the others join where they are there;
     ``method``: who examines (``models/methods``), with these ``settings`` of its own; ``task``: what the images must
     carry; ``primary``: the signal that series are ranked by; ``references``: the finest voxels first, the last for any
     series, all of the same signals; none where the ``past`` of each protocol is the reference; ``known``: subjects that
@@ -258,6 +261,16 @@ class Manifest:
     files: Mapping[str, str] = field(default_factory=dict)
     past: Past | None = None
     fallback: bool = False
+
+    @property
+    def lead(self) -> str:
+        """The role whose series are answered as they come."""
+        return next(iter(self.inputs))
+
+    @property
+    def is_gathered(self) -> bool:
+        """Whether a subject may have several series."""
+        return len(self.inputs) > 1 or any(entry.every for entry in self.inputs.values())
 
     @property
     def compared(self) -> tuple[str, ...]:

@@ -143,6 +143,10 @@ def still(
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Subject:
-    """``images``: role, as the bundle's ``inputs`` call it -> image."""
+    """``images``: role, as the bundle's ``inputs`` call it -> image; the leading role is always there.
+
+    ``further``: of a role that every series of a study plays, the images beside the one that leads, the oldest first.
+    """
 
     images: Mapping[str, Image]
+    further: Mapping[str, tuple[Image, ...]] = field(default_factory=dict)

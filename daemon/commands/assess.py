@@ -6,8 +6,9 @@ A DICOM folder or file goes through the daemon's own reader; a NIfTI file brings
 import argparse
 import json
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,23 +16,24 @@ import nibabel as nib
 import numpy as np
 import numpy.typing as npt
 
+from daemon.appraisal import Appraisal, Appraiser, Companion, Company, FindCompany, Judge, software
 from daemon.commands.finding import NIFTI
 from daemon.config import Settings, load_settings
 from daemon.core.bids import suffix_of
-from daemon.core.errors import PASSED_ON, ConfigError, NotAssessable, Reason, SpoolError
+from daemon.core.errors import ConfigError, NotAssessable, Reason
 from daemon.core.measures import Assessment, Measure
-from daemon.core.reference import choose
-from daemon.core.routing import Route
-from daemon.core.values import Verdict
+from daemon.core.own_past import OwnPast
+from daemon.core.reference import Origin, Standard, choose
 from daemon.core.verdict import decline
+from daemon.dicom.reading.volumes import Object
 from daemon.edge.engines import engine_maker
 from daemon.edge.files.content import FileContent
 from daemon.edge.files.nifti import read_nifti
 from daemon.edge.files.references import load_references
 from daemon.edge.files.tables import MEASURED, PLACES
-from daemon.examination import Examination, Examiners
-from daemon.routes import all_routes
-from daemon.selection import Candidate, check_size, select, select_image
+from daemon.examination import Examiners
+from daemon.routes import all_roles, all_routes
+from daemon.selection import check_size
 from models.subject import Image
 
 
@@ -41,11 +43,26 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="everything, as JSON")
     parser.add_argument("--maps", type=Path, help="folder for labels and variances on the input's own grid")
     parser.add_argument("--scanner", default="", help="calling AE title: judge as if it had come from there")
+    parser.add_argument(
+        "--beside",
+        type=_role_and_path,
+        action="append",
+        default=[],
+        metavar="ROLE=PATH",
+        help="a series of the same study that joins it, by the role that its bundle names",
+    )
+
+
+def _role_and_path(text: str) -> tuple[str, Path]:
+    role, separator, path = text.partition("=")
+    if not (role and separator and path):
+        raise argparse.ArgumentTypeError(f"{text!r} is not ROLE=PATH")
+    return role, Path(path)
 
 
 def run(options: argparse.Namespace) -> int:
     """Judge, write the maps that are asked for, and print the answer."""
-    appraisal = appraise(options.path, load_settings(options.config), options.scanner)
+    appraisal = appraise(options.path, load_settings(options.config), options.scanner, dict(options.beside))
     if options.maps:
         write_maps(appraisal, options.maps)
     summary = summarise(appraisal)
@@ -58,20 +75,7 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Appraisal:
-    """The answer for one path: the verdict, and the examination behind it if there was one.
-
-    ``measured``: what the bundle that takes any image measured of it, where that was asked for.
-    """
-
-    verdict: Verdict
-    image: Image | None
-    examination: Examination | None
-    measured: Assessment | None = None
-
-
-class Appraiser:
+class FileAppraiser:
     """Judges series on disk with the configured bundles, all of which have passed their golden tests.
 
     Raises:
@@ -81,33 +85,36 @@ class Appraiser:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._routes = all_routes(settings)
         self._examiners = Examiners(settings.bundle_folders, engine_maker(settings.engine, settings.compiled))
         self._examiners.prepare()
+        roles = all_roles(settings)
+        self._roles = {role.name for role in roles}
+        self._appraiser = Appraiser(self._judge, software(settings.digest), all_routes(settings), roles)
 
-    def appraise(self, files: Sequence[Path], scanner: str = "") -> Appraisal:
+    def appraise(
+        self, files: Sequence[Path], scanner: str = "", beside: Mapping[str, Sequence[Path]] | None = None
+    ) -> Appraisal:
         """Judge one series, as one that came from ``scanner`` (calling AE title) if that is given.
 
+        ``beside``: role -> the files of the series that joins it.
+
         Raises:
-            ConfigError: it cannot be read at all; the scanner's references cannot be used.
+            ConfigError: it cannot be read at all; the scanner's references cannot be used; no bundle has the role.
             OSError: a file cannot be read now.
         """
-        image = None
+        company = self._company(beside or {})
         try:
-            candidate = _candidate(files, self._routes, scanner)
-            image = candidate.image
-            *first, last = (candidate.bundle, *candidate.others)
-            for name in first:
-                try:
-                    return self._examined(name, candidate, image, scanner)
-                except NotAssessable as error:
-                    if error.reason not in PASSED_ON:
-                        raise
-                    remark = "; ".join(filter(None, (image.remark, f"{name}: {error}")))
-                    image = replace(image, remark=remark)
-            return self._examined(last, candidate, image, scanner)
+            check_size([file.stat().st_size for file in files])
+            if _is_nifti(files):
+                image, suffix = read_nifti(files[0]), suffix_of(files[0].name)
+                appraisal = self._appraiser.appraise_image(image, scanner, suffix, company)
+            else:
+                appraisal = self._appraiser.appraise(map(FileContent, files), scanner, company=company)
         except NotAssessable as error:
-            return Appraisal(verdict=decline(error.reason, error.detail), image=image, examination=None)
+            return replace(self._appraiser.give_up(), verdict=decline(error.reason, error.detail))
+        if appraisal.lost is not None:  # one of the files cannot be read now
+            raise appraisal.lost.__cause__ or appraisal.lost
+        return appraisal
 
     def measure(self, appraisal: Appraisal) -> Appraisal:
         """The same with what the bundle that takes any image measures of it, if one is configured and it can."""
@@ -121,24 +128,37 @@ class Appraiser:
         except NotAssessable:
             return appraisal
 
-    def _examined(self, name: str, candidate: Candidate, image: Image, scanner: str) -> Appraisal:
+    def _company(self, beside: Mapping[str, Sequence[Path]]) -> FindCompany:
+        if unknown := sorted(set(beside) - self._roles):
+            known = ", ".join(sorted(self._roles)) or "none"
+            raise ConfigError(f"no bundle has a role {', '.join(unknown)}: those of the configured bundles are {known}")
+        companions = [Companion(role=role, read=partial(_objects, files)) for role, files in beside.items()]
+        return lambda _: Company(companions=companions)
+
+    def _judge(self, name: str) -> Judge:
         settings, examiner = self._settings, self._examiners.get(name)
         bundle = examiner.bundle
-        references = load_references(settings.references_of(name), bundle) if scanner else None
-        standard = choose(references, bundle.manifest, candidate.origin(scanner), settings.judgement.rule)
-        examination = examiner.examine(image, standard)
-        return Appraisal(verdict=examination.verdict, image=image, examination=examination)
+
+        def standard(origin: Origin) -> Standard | OwnPast:
+            references = load_references(settings.references_of(name), bundle) if origin.scanner else None
+            return choose(references, bundle.manifest, origin, settings.judgement.rule)
+
+        algorithm = replace(software(settings.digest), bundle=bundle.manifest.name, bundle_digest=bundle.digest)
+        return Judge(examiner=examiner, algorithm=algorithm, choose_standard=standard)
 
 
-def appraise(path: Path, settings: Settings, scanner: str = "") -> Appraisal:
+def appraise(path: Path, settings: Settings, scanner: str = "", beside: Mapping[str, Path] | None = None) -> Appraisal:
     """Judge the series at ``path``, as one that came from ``scanner`` (calling AE title) if that is given.
+
+    ``beside``: role -> where the series lies that joins it.
 
     Raises:
         ConfigError: there is no image at the path, or it cannot be read; the scanner's references cannot be used.
         BundleError: a configured bundle cannot be used.
     """
     files = files_of(path)
-    appraisal = Appraiser(settings).appraise(files, scanner)
+    joining = {role: files_of(one) for role, one in (beside or {}).items()}
+    appraisal = FileAppraiser(settings).appraise(files, scanner, joining)
     if Reason.EMPTY in appraisal.verdict.reasons:
         raise ConfigError(f"no image at {path}: give a DICOM folder, a DICOM file or a NIfTI file")
     return appraisal
@@ -155,14 +175,19 @@ def files_of(path: Path) -> list[Path]:
     return sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
 
 
-def _candidate(files: Sequence[Path], routes: Sequence[Route], scanner: str) -> Candidate:
-    check_size([file.stat().st_size for file in files])
-    if len(files) == 1 and files[0].name.endswith(NIFTI):
-        return select_image(read_nifti(files[0]), routes, scanner, suffix_of(files[0].name))
-    try:
-        return select(map(FileContent, files), routes, scanner)
-    except SpoolError as error:  # one of the files cannot be read now
-        raise error.__cause__ or error from None
+def _is_nifti(files: Sequence[Path]) -> bool:
+    return len(files) == 1 and files[0].name.endswith(NIFTI)
+
+
+def _objects(files: Sequence[Path]) -> Iterator[Object]:
+    """The objects of a series that joins another.
+
+    Raises:
+        ConfigError: it is a NIfTI file, whose header does not say what it is.
+    """
+    if _is_nifti(files):
+        raise ConfigError(f"{files[0].name} has no DICOM header: give the DICOM folder of the series that joins")
+    yield from map(FileContent, files)
 
 
 def summarise(appraisal: Appraisal) -> dict[str, Any]:

@@ -22,7 +22,8 @@ from typing import Final
 from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 
-from daemon.commands.assess import Appraisal, Appraiser
+from daemon.appraisal import Appraisal
+from daemon.commands.assess import FileAppraiser
 from daemon.commands.cohort import CohortLine
 from daemon.commands.figures import draw_figure
 from daemon.commands.finding import Finds, find_series
@@ -207,7 +208,7 @@ def _work(
     answered, total = cohort.count()
     if answered == total:
         return
-    appraiser = Appraiser(settings)
+    appraiser = FileAppraiser(settings)
     supervisor = Supervisor(stop, passes=is_gone)
     line = _line(options, cohort, appraiser, supervisor)
     roster = Roster(engine, settings.work.silence_s)
@@ -220,7 +221,7 @@ def _work(
         _wait(cohort, line, stop)
 
 
-def _line(options: argparse.Namespace, cohort: Cohort, appraiser: Appraiser, supervisor: Supervisor) -> CohortLine:
+def _line(options: argparse.Namespace, cohort: Cohort, appraiser: FileAppraiser, supervisor: Supervisor) -> CohortLine:
     """What judges the cohort; for a derivative it measures and draws each series too."""
 
     def appraise(files: Sequence[Path]) -> Appraisal:

@@ -16,7 +16,8 @@ from typing import Final
 import structlog
 from dbos import DBOS, DBOSConfiguredInstance, SetWorkflowID
 
-from daemon.commands.assess import Appraisal, summarise
+from daemon.appraisal import Appraisal, software
+from daemon.commands.assess import summarise
 from daemon.commands.finding import Found
 from daemon.core.errors import ConfigError, Reason
 from daemon.core.verdict import decline
@@ -116,7 +117,7 @@ def answer(
 
 
 def _declined(reason: Reason, detail: str = "") -> Appraisal:
-    return Appraisal(verdict=decline(reason, detail), image=None, examination=None)
+    return Appraisal(verdict=decline(reason, detail), algorithm=software(""))
 
 
 def _token(text: str) -> str:

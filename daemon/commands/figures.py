@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from PIL import Image
 
-from daemon.commands.assess import Appraisal
+from daemon.appraisal import Appraisal
 from daemon.core.bids import token
 from daemon.dicom.report.picture.slices import Slice, compose_slices, draw_anatomy
 from daemon.edge.durable import write_whole

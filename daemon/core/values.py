@@ -80,12 +80,13 @@ class Instance:
 
 
 class ClosedBy(StrEnum):
-    """The signal by which a series was found complete, in the order of trust."""
+    """The signal by which a series was found complete, in the order of trust; ``JOINED``: it was, and another joins."""
 
     MPPS = "mpps"
     GEOMETRY = "geometry"
     RELEASE = "release"
     QUIET = "quiet"
+    JOINED = "joined"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,9 +11,9 @@ from daemon.core.ports import ReadInstance, ReadReport
 from daemon.core.values import Arrival
 from daemon.dicom.protocol.procedure_step import read_report
 from daemon.dicom.reading.headers import read_instance
-from daemon.edge.database.exams import Exams
 from daemon.edge.database.index import Index
 from daemon.edge.database.patience import is_gone
+from daemon.edge.database.studies.exams import Exams
 from daemon.edge.spool.reader import SpoolReader
 from daemon.edge.supervisor import Supervisor
 from daemon.exams import SpoolExams

@@ -1,12 +1,13 @@
 """A closed series of data sets, and what judges it, without a spool."""
 
 from builders.series import encoded
+from daemon.appraisal import Appraiser, Judge
 from daemon.config import Settings
 from daemon.core.values import Algorithm, Arrival, ClosedBy, Instance, Series
 from daemon.dicom.content import InMemory
 from daemon.edge.engines import OnnxRuntimeSettings, engine_maker
 from daemon.examination import Examiners
-from daemon.judgement import Judge, SeriesJudge
+from daemon.judgement import SeriesJudge
 from daemon.routes import all_routes
 
 ALGORITHM = Algorithm(bundle="b", bundle_version="1", bundle_digest="d", software_version="1", config_digest="c")
@@ -55,4 +56,4 @@ def judge_of(datasets, scanner="MR1"):
         return Judge(examiner=examiners.get(bundle), algorithm=ALGORITHM, choose_standard=lambda _: None)
 
     series, read = series_of(datasets, scanner)
-    return SeriesJudge(find, ALGORITHM, all_routes(settings), read, "here").judge(series, None)
+    return SeriesJudge(Appraiser(find, ALGORITHM, all_routes(settings)), read, "here").judge(series, None)

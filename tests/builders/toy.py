@@ -24,7 +24,8 @@ from models.golden import Recorder, save_record
 from models.manifest import Manifest
 from models.subject import Acquisition, Image
 
-ROLE = "run"
+ROLE, STILL = "run", "still"
+GOLDEN_STILL = f"golden/{STILL}.nii.gz"
 GOLDEN, OUTPUTS = f"golden/{ROLE}.nii.gz", "golden/outputs.npz"
 SHAPE, AFFINE, VOXEL_ML = (32, 32, 8), np.diag([3.0, 3.0, 5.0, 1.0]), 0.045
 #: Voxels of the heart at rest: what it holds stays the same.
@@ -53,7 +54,7 @@ class Toy:
     def __init__(self, bundle: Bundle) -> None:
         self._manifest = bundle.manifest
         self._settings = structured(bundle.manifest.settings, ToySettings)
-        if set(self._manifest.signals) != {"stray", "unevenness", "distance", "brightness"}:
+        if set(self._manifest.signals) - {"rest"} != {"stray", "unevenness", "distance", "brightness"}:
             raise BundleError(f"bundle {bundle.manifest.name}: signals are not those of this method")
 
     def examine(self, subject, graphs):
@@ -74,6 +75,7 @@ class Toy:
                 signal("unevenness", float(mean[region].std() / mean[region].mean())),
                 signal("distance", abs(math.log(usual / self._settings.usual))),
                 signal("brightness", usual),
+                *self._beside(subject, usual),
             ),
             structures=(Structure(name="muscle", volume_ml=float(region.sum() * VOXEL_ML)),),
             presence=dict.fromkeys(self._manifest.causes, min(1.0, worst / self._settings.harm)),
@@ -86,6 +88,11 @@ class Toy:
             ),
             seconds={"infer": 0.001},
         )
+
+    def _beside(self, subject, usual):
+        """How bright the heart is while it moves, of what it is at rest; nothing where nobody has seen it at rest."""
+        if STILL in subject.images:
+            yield self._manifest.signal("rest", usual / float(subject.images[STILL].still.mean()))
 
     @staticmethod
     def _strays(levels, graphs):
@@ -125,9 +132,27 @@ def beating(count=12, dark=None, brightness=500.0, seed=0):
     )
 
 
-def series(image, seed):
-    """The image as a DICOM series."""
-    return list(series_from_image(image, seed=seed, description="cine"))
+def resting(brightness=500.0, seed=5):
+    """The heart at rest, one volume."""
+    moving = beating(1, brightness=brightness, seed=seed)
+    return replace(moving, acquisition=replace(moving.acquisition, protocol="still"))
+
+
+def series(image, seed, study=None):
+    """The image as a DICOM series, of the study whose UID is given."""
+    made = list(series_from_image(image, seed=seed, description=image.acquisition.protocol))
+    for dataset in made if study else ():
+        dataset.StudyInstanceUID = study
+    return made
+
+
+def with_still(declared):
+    """The bundle has a second role: a series of the heart at rest, which joins where the study has one."""
+    heart = {"BodyPartExamined": {"any": ["HEART"]}, "Volumes": {"max": 1}}
+    declared["inputs"][STILL] = {"routes": [{"name": "still heart", "when": heart}]}
+    declared["signals"]["rest"] = {"evidence": "descriptive"}
+    declared["golden"]["images"][STILL] = GOLDEN_STILL
+    declared["files"][GOLDEN_STILL] = ""
 
 
 def write_bundle(folder, change=None):
@@ -135,6 +160,7 @@ def write_bundle(folder, change=None):
     (folder / "golden").mkdir(parents=True)
     graphs = {"level": _write_level(folder / "level.onnx"), "pick": _write_pick(folder / "pick.onnx")}
     _write_nifti(folder / GOLDEN, beating())
+    _write_nifti(folder / GOLDEN_STILL, resting())
     (folder / OUTPUTS).write_bytes(b"")
     declared = _declared()
     if change is not None:
@@ -152,7 +178,8 @@ def _measure(folder):
     make = engine_maker(OnnxRuntimeSettings(), folder)
     examiner = Examiner(bundle, {graph.name: make(graph) for graph in graphs_of(bundle)})
     recorders = {name: Recorder(engine) for name, engine in examiner.engines.items()}
-    found = examiner.examine(read_nifti(folder / GOLDEN), graphs=recorders).assessment
+    beside = {STILL: [read_nifti(folder / GOLDEN_STILL)]} if STILL in bundle.manifest.inputs else {}
+    found = examiner.examine(read_nifti(folder / GOLDEN), graphs=recorders, beside=beside).assessment
     save_record(folder / OUTPUTS, {name: recorder.values for name, recorder in recorders.items()})
     expected = {name: found.measure(name).value for name in bundle.manifest.signals}
     golden = replace(bundle.manifest.golden, expected=expected | {"muscle": found.structures[0].volume_ml})
@@ -160,14 +187,14 @@ def _measure(folder):
 
 
 def _filed(folder, manifest):
-    names = (*(graph.file for graph in manifest.graphs.values()), GOLDEN, OUTPUTS)
+    names = (*(graph.file for graph in manifest.graphs.values()), *manifest.golden.images.values(), OUTPUTS)
     return replace(manifest, files={name: file_digest(folder / name) for name in names})
 
 
 def _write_nifti(path, image):
     nifti = nib.Nifti1Image(np.moveaxis(image.voxels, 0, -1), image.affine)
     nifti.header.set_xyzt_units("mm", "msec")
-    nifti.header["pixdim"][4] = image.times_ms[1]
+    nifti.header["pixdim"][4] = image.times_ms[-1] / max(1, len(image.times_ms) - 1)
     nib.save(nifti, path)
 
 

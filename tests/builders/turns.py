@@ -31,6 +31,7 @@ from daemon.edge.database.outbox import Outbox
 from daemon.edge.database.patience import is_gone
 from daemon.edge.database.results import Results
 from daemon.edge.database.roster import Roster
+from daemon.edge.database.studies.examinations import Examinations
 from daemon.edge.files.reports import Reports
 from daemon.edge.supervisor import Supervisor
 from daemon.edge.telemetry.metrics import make_metrics
@@ -53,10 +54,11 @@ class Judge:
         self._killed_at = killed_at
         self._fails = fails
 
-    def judge(self, series: Series, _predecessor: object, *, give_up: bool, reported: object) -> Judged:
+    def judge(self, series: Series, _predecessor: object, *, give_up: bool, reported: object, gather: object) -> Judged:
         """The stand-in for ``SeriesJudge.judge``."""
         assert reported
         assert not give_up
+        assert gather
         self.begun.wait()
         name = series.series_instance_uid
         if name == f"1.1.{LATE}":
@@ -111,7 +113,8 @@ def main(url: str, killed_at: int = -1, fails: int = 0, version: int = 0) -> Non
         index, results, roster = Index(engine, b"key"), Results(engine), Roster(engine, 30.0)
         judge = Judge(index, results, killed_at, fails)
         parts = Parts(
-            index=index, results=results, reports=Reports(Path(mkdtemp())), judge=lambda: judge, recipients={},
+            index=index, results=results, examinations=Examinations(engine),
+            reports=Reports(Path(mkdtemp())), judge=lambda: judge, recipients={},
             alerted={}, metrics=make_metrics(CollectorRegistry()), scanners={},
             supervisor=Supervisor(threading.Event(), passes=is_gone),
         )  # fmt: skip

@@ -18,8 +18,8 @@ from daemon.core.exams import Whose
 from daemon.core.values import State
 from daemon.edge.database import schema
 from daemon.edge.database.answers import Answers
-from daemon.edge.database.exams import Exams
 from daemon.edge.database.index import Index
+from daemon.edge.database.studies.exams import Exams
 from daemon.edge.telemetry.lateness import words_of_alerts
 
 RESCAN = "RESCAN on Trio"

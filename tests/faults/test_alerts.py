@@ -16,8 +16,8 @@ from daemon.core.exams import Whose
 from daemon.core.values import State
 from daemon.edge.database.alerts import LateAlert
 from daemon.edge.database.answers import Answers
-from daemon.edge.database.exams import Exams
 from daemon.edge.database.index import Index
+from daemon.edge.database.studies.exams import Exams
 from daemon.edge.delivery.notifier import Notifier
 from daemon.edge.telemetry.lateness import words_of_alerts
 

@@ -11,6 +11,7 @@ from builders.receiver import encoded
 from builders.series import Lattice, classic
 from builders.spool import association_end, receipt, spool_settings
 
+from daemon.appraisal import Appraiser
 from daemon.core import geometry
 from daemon.core.completion import Completion, Patience
 from daemon.core.errors import NotAssessable, Reason
@@ -70,7 +71,7 @@ class Site:
             raise NotAssessable(Reason.UNROUTED)
 
         routes, read = [Route(name="all", bundle="b")], SpoolReader(self.spool).dataset
-        return SeriesJudge(no_bundle, ALGORITHM, routes, read, "s").judge(series, None).verdict.not_assessed
+        return SeriesJudge(Appraiser(no_bundle, ALGORITHM, routes), read, "s").judge(series, None).verdict.not_assessed
 
 
 @pytest.fixture

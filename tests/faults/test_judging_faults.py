@@ -10,6 +10,8 @@ from builders.receiver import encoded
 from dbos import DBOS
 from prometheus_client import CollectorRegistry
 
+from daemon.appraisal import Appraiser, Judge
+from daemon.config import Settings
 from daemon.core.delivery import Recipient
 from daemon.core.errors import NotAssessable, Reason
 from daemon.core.routing import Route
@@ -21,13 +23,16 @@ from daemon.edge.database.index import Index
 from daemon.edge.database.migrations import open_database
 from daemon.edge.database.patience import is_gone
 from daemon.edge.database.results import Results
+from daemon.edge.database.studies.examinations import Examinations
 from daemon.edge.files.reports import Reports
 from daemon.edge.supervisor import Loop, Supervisor
 from daemon.edge.telemetry.metrics import make_metrics
-from daemon.judgement import Judge, SeriesJudge
+from daemon.judgement import SeriesJudge
 from daemon.workflow import Line, Parts
+from models.bundle import read_manifest
 from models.subject import still
 
+MANIFEST = read_manifest(Settings().bundle_folders["brain-t1"])
 ALGORITHM = Algorithm(bundle="b", bundle_version="1", bundle_digest="d", software_version="1", config_digest="c")
 GOOD, BAD = [f"good {number}" for number in range(2)], "bad"
 
@@ -44,14 +49,12 @@ class Site:
         metrics = make_metrics(registry)
         supervisor = Supervisor(threading.Event(), lambda loop: metrics.faults.labels(loop).inc(), is_gone)
         judge = Judge(
-            examiner=SimpleNamespace(examine=self.examine, bundle=SimpleNamespace(manifest=None)),
+            examiner=SimpleNamespace(examine=self.examine, bundle=SimpleNamespace(manifest=MANIFEST)),
             algorithm=ALGORITHM,
             choose_standard=lambda *_: None,
         )
         self.judge = SeriesJudge(
-            lambda _: judge,
-            ALGORITHM,
-            [Route(name="all", bundle="b")],
+            Appraiser(lambda _: judge, ALGORITHM, [Route(name="all", bundle="b")]),
             lambda a: InMemory(self.contents[a.sop_instance_uid]),
             "s",
         )
@@ -60,6 +63,7 @@ class Site:
             Parts(
                 index=self.index,
                 results=self.results,
+                examinations=Examinations(self.engine),
                 reports=self.reports,
                 judge=lambda: self.judge,
                 recipients={"pacs": Recipient(verdicts=tuple(State))},
@@ -70,7 +74,7 @@ class Site:
             )
         )
 
-    def examine(self, *_):
+    def examine(self, *_, **__):
         raise NotAssessable(Reason.NOT_FOUND)
 
     def receive(self, name):
@@ -127,7 +131,7 @@ def site(tmp_path, registry):
 
 #: Where a fault is injected, and whether a report can still be made.
 PLACES = {
-    "daemon.judgement.select": True,
+    "daemon.appraisal.select_stacks": True,
     "daemon.judgement.parse": False,
     "daemon.judgement.gather_evidence": False,
     "daemon.judgement.build_summary": False,

@@ -11,9 +11,9 @@ from daemon.core.exams import Whose
 from daemon.core.values import ClosedBy, Incoming, Series, State
 from daemon.core.verdict import decline
 from daemon.edge.database.answers import Answers
-from daemon.edge.database.exams import Exams
 from daemon.edge.database.index import Index
 from daemon.edge.database.results import Published, Results
+from daemon.edge.database.studies.exams import Exams
 from daemon.edge.files.reports import Reports
 from daemon.edge.web.board import ExamBoard, Kept
 

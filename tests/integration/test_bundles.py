@@ -12,6 +12,7 @@ from builders.daemon import golden_datasets, write_files
 from builders.judging import ALGORITHM, series_of
 from builders.series import encoded
 
+from daemon.appraisal import Appraiser, Judge
 from daemon.commands.assess import appraise
 from daemon.config import Settings, load_settings, shipped_bundles
 from daemon.core.delivery import JUDGED
@@ -23,13 +24,15 @@ from daemon.dicom.reading.facts import facts_of
 from daemon.dicom.reading.volumes import arrange
 from daemon.edge.engines import engine_maker
 from daemon.examination import Examiners
-from daemon.judgement import Judge, SeriesJudge
+from daemon.judgement import SeriesJudge
 from daemon.routes import all_routes
 from daemon.selection import BYTES_MAX
-from models.bundle import BundleError
+from models.bundle import BundleError, read_manifest
 
 MAKE = engine_maker(Settings().engine, Settings().compiled)
 BRAIN = shipped_bundles()["brain-t1"]
+
+MANIFEST = read_manifest(Settings().bundle_folders["brain-t1"])
 
 
 @pytest.fixture
@@ -131,7 +134,7 @@ def test_a_verdict_names_the_bundle_that_gave_it(site):
         return Judge(examiner=examiner, algorithm=algorithm, choose_standard=lambda _: None)
 
     series, read = series_of(golden_datasets(), "MR2")
-    answer = SeriesJudge(find, ALGORITHM, all_routes(settings), read, "here").judge(series, None)
+    answer = SeriesJudge(Appraiser(find, ALGORITHM, all_routes(settings)), read, "here").judge(series, None)
 
     assert (State.ACCEPT, "digest of second") == (answer.verdict.state, answer.bundle)
     assert 2 == len(answer.objects)
@@ -140,7 +143,9 @@ def test_a_verdict_names_the_bundle_that_gave_it(site):
 def test_what_no_route_takes_is_answered_with_its_reason_and_its_protocol(site):
     datasets = [as_localizer(dataset) for dataset in golden_datasets()]
     series, read = series_of(datasets, "MR1")
-    judged = SeriesJudge(pytest.fail, ALGORITHM, all_routes(load_settings(site)), read, "here").judge(series, None)
+    judged = SeriesJudge(Appraiser(pytest.fail, ALGORITHM, all_routes(load_settings(site))), read, "here").judge(
+        series, None
+    )
 
     assert ("no model for this series: a localizer",) == judged.verdict.reasons
     assert "a localizer" in judged.verdict.action
@@ -152,7 +157,7 @@ def test_of_what_its_header_refuses_a_report_and_a_picture_are_made_only_if_some
     site, reported, objects
 ):
     series, read = series_of([as_localizer(dataset) for dataset in golden_datasets()], "MR1")
-    judge = SeriesJudge(pytest.fail, ALGORITHM, all_routes(load_settings(site)), read, "here")
+    judge = SeriesJudge(Appraiser(pytest.fail, ALGORITHM, all_routes(load_settings(site))), read, "here")
     judged = judge.judge(series, None, reported=reported)
 
     assert (objects, bool(objects)) == (len(judged.objects), bool(judged.picture))
@@ -164,11 +169,11 @@ def test_what_was_read_but_not_judged_has_a_picture_for_the_page(site):
         def examine(*_):
             raise NotAssessable(Reason.NOT_FOUND)
 
-        examiner = SimpleNamespace(examine=examine, bundle=SimpleNamespace(manifest=None))
+        examiner = SimpleNamespace(examine=examine, bundle=SimpleNamespace(manifest=MANIFEST))
         return Judge(examiner=examiner, algorithm=ALGORITHM, choose_standard=lambda _: None)
 
     series, read = series_of(golden_datasets(), "MR1")
-    judged = SeriesJudge(find, ALGORITHM, all_routes(load_settings(site)), read, "here").judge(
+    judged = SeriesJudge(Appraiser(find, ALGORITHM, all_routes(load_settings(site))), read, "here").judge(
         series, None, reported=JUDGED
     )
 
@@ -184,7 +189,7 @@ def test_a_series_that_would_fill_the_memory_is_refused_before_it_is_read(site):
         assert arrival is large[0].arrival, "only a header, for the report"
         return InMemory(encoded(golden_datasets()[0]))
 
-    judge = SeriesJudge(pytest.fail, ALGORITHM, all_routes(load_settings(site)), read, "here")
+    judge = SeriesJudge(Appraiser(pytest.fail, ALGORITHM, all_routes(load_settings(site))), read, "here")
     judged = judge.judge(replace(series, instances=tuple(large)), None)
 
     assert ("volume too large: 3 objects of 3.2 GB",) == judged.verdict.reasons

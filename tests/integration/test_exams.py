@@ -4,7 +4,7 @@ import pytest
 from builders.database import opened
 
 from daemon.core.exams import PatientHint, Whose
-from daemon.edge.database.exams import Exams
+from daemon.edge.database.studies.exams import Exams
 
 NOON = 1_772_366_400.0  # 2026-03-01 12:00 UTC
 MR1, MR2 = "MR 1", "MR 2"

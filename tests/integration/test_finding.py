@@ -7,7 +7,7 @@ import pytest
 from builders.daemon import write_series
 from pydicom import dcmread, dcmwrite
 
-from daemon.commands.assess import Appraisal
+from daemon.appraisal import Appraisal, software
 from daemon.commands.cohort import answer
 from daemon.commands.finding import find_series
 from daemon.core.errors import ConfigError, Reason
@@ -87,7 +87,7 @@ def test_whatever_goes_wrong_with_a_series_is_its_answer(phantom):
     folder, uid = phantom
     (found,) = find_series(folder).series
     place = {"series": uid, "path": "a", "images": 12}
-    flat = Appraisal(verdict=decline(Reason.FLAT), image=None, examination=None)
+    flat = Appraisal(verdict=decline(Reason.FLAT), algorithm=software(""))
 
     def failing(error):
         def appraise(_files):

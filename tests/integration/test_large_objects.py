@@ -5,6 +5,7 @@ from builders.judging import ALGORITHM
 from builders.receiver import Receiver, storescu
 from builders.series import Lattice, enhanced, part10
 
+from daemon.appraisal import Appraiser
 from daemon.config import Settings
 from daemon.core.errors import Reason
 from daemon.core.values import Arrival, ClosedBy, Series
@@ -42,7 +43,11 @@ def received(tmp_path, **facts):
 
 
 def judged(series, open_dataset):
-    return SeriesJudge(pytest.fail, ALGORITHM, all_routes(Settings()), open_dataset, "here").judge(series, None).verdict
+    return (
+        SeriesJudge(Appraiser(pytest.fail, ALGORITHM, all_routes(Settings())), open_dataset, "here")
+        .judge(series, None)
+        .verdict
+    )
 
 
 class Watched:

@@ -18,7 +18,10 @@ from builders.spool import spool_settings
 from dbos import DBOS
 from prometheus_client import CollectorRegistry
 from pydicom import dcmread
+from sqlalchemy import Engine
 
+from daemon.appraisal import Appraiser, Judge
+from daemon.config import Settings
 from daemon.core.delivery import Recipient
 from daemon.core.errors import NotAssessable, Reason
 from daemon.core.retention import Retention
@@ -33,16 +36,19 @@ from daemon.edge.database.migrations import open_database
 from daemon.edge.database.outbox import Outbox
 from daemon.edge.database.patience import is_gone
 from daemon.edge.database.results import Results
+from daemon.edge.database.studies.examinations import Examinations
 from daemon.edge.files.reports import Reports
 from daemon.edge.spool.reader import SpoolReader
 from daemon.edge.spool.writer import SpoolWriter
 from daemon.edge.supervisor import Supervisor
 from daemon.edge.telemetry.metrics import make_metrics
-from daemon.judgement import Judge, SeriesJudge
+from daemon.judgement import SeriesJudge
 from daemon.retention import Pruner
 from daemon.workflow import Line, Parts
+from models.bundle import read_manifest
 from models.subject import still
 
+MANIFEST = read_manifest(Settings().bundle_folders["brain-t1"])
 ALGORITHM = Algorithm(bundle="b", bundle_version="1", bundle_digest="d", software_version="1", config_digest="c")
 EVERYTHING = Route(name="everything", bundle="b")
 
@@ -89,22 +95,23 @@ def received(index: Index) -> tuple[Series, dict[str, bytes]]:
 
 
 def made(
-    index: Index, results: Results, examine: Callable[..., None], contents: dict[str, bytes], folder: Path
+    engine: Engine, results: Results, examine: Callable[..., None], contents: dict[str, bytes], folder: Path
 ) -> Line:
     """A line over one database; DBOS knows one a process, so that it has to forget the last."""
     DBOS.destroy(destroy_registry=True)
     judge = Judge(
-        examiner=SimpleNamespace(examine=examine, bundle=SimpleNamespace(manifest=None)),
+        examiner=SimpleNamespace(examine=examine, bundle=SimpleNamespace(manifest=MANIFEST)),
         algorithm=ALGORITHM,
         choose_standard=lambda *_: None,
     )
     series_judge = SeriesJudge(
-        lambda _: judge, ALGORITHM, [EVERYTHING], lambda a: InMemory(contents[a.sop_instance_uid]), "here"
+        Appraiser(lambda _: judge, ALGORITHM, [EVERYTHING]), lambda a: InMemory(contents[a.sop_instance_uid]), "here"
     )
     return Line(
         Parts(
-            index=index,
+            index=Index(engine, b"key"),
             results=results,
+            examinations=Examinations(engine),
             reports=Reports(folder / "reports"),
             judge=lambda: series_judge,
             recipients={"pacs": Recipient(verdicts=tuple(State))},
@@ -120,12 +127,12 @@ def test_a_series_that_no_worker_survives_is_answered_unseen(engine, tmp_path):
     index, results, looks = Index(engine, b"key"), Results(engine), []
     series, contents = received(index)
 
-    def examine(*_: object) -> None:
+    def examine(*_: object, **__: object) -> None:
         looks.append(results.record(series.series_instance_uid, 1).stage)
         assert line.judging is not None
         raise Died
 
-    line = made(index, results, examine, contents, tmp_path)
+    line = made(engine, results, examine, contents, tmp_path)
     for _ in range(3):
         with pytest.raises(Died):
             line._judge(series.series_instance_uid, 1)  # noqa: SLF001 - the step, as its engine calls it
@@ -145,10 +152,10 @@ def test_a_revision_supersedes_a_report_whose_file_has_left_the_disk(engine, tmp
     index, results, reports = Index(engine, b"key"), Results(engine), Reports(tmp_path / "reports")
     series, contents = received(index)
 
-    def examine(*_: object) -> None:
+    def examine(*_: object, **__: object) -> None:
         raise NotAssessable(Reason.NOT_FOUND)
 
-    line = made(index, results, examine, contents, tmp_path)
+    line = made(engine, results, examine, contents, tmp_path)
     line._judge(series.series_instance_uid, 1)  # noqa: SLF001 - the step, as its engine calls it
     while delivery := Outbox(engine).claim("pacs", "w", 1e9):
         Outbox(engine).delivered(delivery, 1e9)
@@ -174,11 +181,11 @@ def test_a_database_that_goes_away_at_any_statement_costs_no_verdict(tmp_path, m
         index, results = Index(engine, b"key"), Results(engine)
         series, contents = received(index)
 
-        def examine(*_: object, looks: list[int] = looks) -> None:
+        def examine(*_: object, looks: list[int] = looks, **__: object) -> None:
             looks.append(1)
             raise NotAssessable(Reason.NOT_FOUND)
 
-        line = made(index, results, examine, contents, tmp_path)
+        line = made(engine, results, examine, contents, tmp_path)
         with gone_at(engine, statement) as broken:
             line._judge(series.series_instance_uid, 1)  # noqa: SLF001 - the step, as its engine calls it
         record = results.record(series.series_instance_uid, 1)

@@ -14,6 +14,7 @@ from daemon.edge.database.results import Results
 
 #: What later steps added, newest first; taking it away gives the database of a time before.
 STEPS = (
+    ("DROP TABLE offers", "DROP TABLE members", "UPDATE schema_number SET number = 14"),
     (
         "DROP TABLE service_calls",
         "DROP TABLE service_alerts",

@@ -9,12 +9,13 @@ from builders.judging import ALGORITHM, series_of
 from builders.toy import Toy, beating, series, write_bundle
 from validators import unexpected_dciodvfy, without_dicomdir
 
+from daemon.appraisal import Appraiser, Judge
 from daemon.config import Settings
 from daemon.core.errors import Reason
 from daemon.core.values import State
 from daemon.edge.engines import engine_maker
 from daemon.examination import Examiners
-from daemon.judgement import Judge, SeriesJudge
+from daemon.judgement import SeriesJudge
 from daemon.routes import all_routes
 from models.bundle import BundleError
 from models.methods.registry import METHODS
@@ -36,7 +37,7 @@ def judged(folder, image):
         return Judge(examiner=examiners.get(name), algorithm=ALGORITHM, choose_standard=lambda _: None)
 
     closed, read = series_of(series(image, "a run"), "MR1")
-    return SeriesJudge(find, ALGORITHM, all_routes(settings), read, "here").judge(closed, None)
+    return SeriesJudge(Appraiser(find, ALGORITHM, all_routes(settings)), read, "here").judge(closed, None)
 
 
 def check_report(answer, folder):

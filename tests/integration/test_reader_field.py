@@ -15,7 +15,7 @@ from builders.receiver import Receiver, storescu, write_series
 from builders.series import Lattice, classic, part10
 from pydicom import dcmread
 
-from daemon.commands.assess import Appraiser
+from daemon.commands.assess import FileAppraiser
 from daemon.config import Settings, shipped_bundles
 from daemon.core.errors import NotAssessable, Reason
 from daemon.core.values import State
@@ -132,7 +132,7 @@ def test_a_file_that_cannot_be_read_now_is_no_damaged_image(tmp_path, monkeypatc
             raise OSError(errno.EIO, "Input/output error")
         return ordinary(path, *arguments, **options)
 
-    appraiser = Appraiser(Settings())
+    appraiser = FileAppraiser(Settings())
     monkeypatch.setattr(Path, "open", away)
     with pytest.raises(OSError, match="Input/output error"):
         appraiser.appraise(sorted(tmp_path.iterdir()))

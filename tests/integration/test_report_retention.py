@@ -12,11 +12,11 @@ from builders.spool import spool_settings
 from daemon.core.retention import Kind, Retention
 from daemon.core.values import Stage
 from daemon.edge.database.answers import Answers
-from daemon.edge.database.exams import Exams
 from daemon.edge.database.inventory import Inventory
 from daemon.edge.database.outbox import Outbox
 from daemon.edge.database.pledges import Pledges
 from daemon.edge.database.results import Results
+from daemon.edge.database.studies.exams import Exams
 from daemon.edge.files.reports import Reports
 from daemon.edge.spool.reader import SpoolReader
 from daemon.edge.spool.writer import SpoolWriter, shortage

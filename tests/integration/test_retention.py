@@ -16,6 +16,7 @@ from builders.spool import association_end, receipt, spool_settings
 from builders.values import assessment
 from pydicom import dcmread
 
+from daemon.appraisal import Appraiser
 from daemon.commands.spool import export_spool, list_spool, prune_spool
 from daemon.config import load_settings
 from daemon.core.completion import Completion, Patience
@@ -177,9 +178,9 @@ def test_a_late_image_of_a_series_that_has_gone_is_answered_with_that(site):
     site.store("1.1", images=1)
     (series,) = site.close()
     algorithm = Algorithm(bundle="b", bundle_version="1", bundle_digest="d", software_version="1", config_digest="c")
-    judged = SeriesJudge(pytest.fail, algorithm, all_routes(site.settings), site.reader.dataset, "here").judge(
-        series, None
-    )
+    judged = SeriesJudge(
+        Appraiser(pytest.fail, algorithm, all_routes(site.settings)), site.reader.dataset, "here"
+    ).judge(series, None)
 
     assert (2, 4) == (series.revision, len(series.instances))
     assert Reason.LOST is judged.verdict.not_assessed

@@ -14,7 +14,7 @@ from daemon.core.alert_settings import AlertSettings
 from daemon.core.mode import Mode
 from daemon.core.values import Stage, State
 from daemon.delivering import DeliveryServices
-from daemon.edge.database.exams import Exams
+from daemon.edge.database.studies.exams import Exams
 from daemon.edge.web.server import Address, serve
 from daemon.edge.web.shadow import ShadowBoard
 

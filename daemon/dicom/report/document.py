@@ -33,7 +33,7 @@ _ENCODING: Final = "iso8859"  # one byte a character, both ways: our text is ASC
 
 def report_key(evidence: Evidence, algorithm: Algorithm) -> tuple[str, ...]:
     """What makes a report another report: the source images and whatever judged them."""
-    uids = "\n".join(sorted(source.sop_instance_uid for source in evidence.sources))
+    uids = "\n".join(sorted(source.sop_instance_uid for _, source in evidence.all_sources))
     return (
         evidence.series_instance_uid,
         sha256(uids.encode()).hexdigest(),

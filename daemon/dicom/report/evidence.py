@@ -5,8 +5,8 @@ library can quote them in a warning. Only what would make the report invalid is 
 """
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Final
 
@@ -46,6 +46,7 @@ class Procedure:
 class Evidence:
     """The source series as its reports need it.
 
+    ``joined``: the sources of the series that were judged with it, by their UIDs.
     ``identity``: patient and study attributes as the source encodes them, with its character set and time zone;
     ``scanner``: its equipment attributes likewise; ``matrix``: rows and columns, None for what is no image;
     ``protocol``: its name, else the series' description, in our own letters.
@@ -64,19 +65,27 @@ class Evidence:
     matrix: tuple[int, int] | None = None
     body_part: str | None = None
     utc_offset_minutes: int | None = None
+    joined: Mapping[str, tuple[Source, ...]] = field(default_factory=dict)
+
+    @property
+    def all_sources(self) -> tuple[tuple[str, Source], ...]:
+        """Every source with the UID of its series; those of the series itself first."""
+        whose = ((self.series_instance_uid, self.sources), *self.joined.items())
+        return tuple((uid, source) for uid, sources in whose for source in sources)
 
 
-def gather_evidence(series: Series, header: Dataset) -> Evidence:
+def gather_evidence(series: Series, header: Dataset, joined: Sequence[Series] = ()) -> Evidence:
     """The evidence of ``series``; ``header`` is the data set of any of its instances, as ``pydicom.dcmread`` gives it.
 
-    Nothing in the header is an error: what is missing or malformed is left empty.
+    ``joined``: the series that were judged with it. Nothing in the header is an error: what is missing or malformed is
+    left empty.
     """
-    sources = tuple(Source(i.arrival.sop_class_uid, i.arrival.sop_instance_uid) for i in series.instances)
     return Evidence(
         study_instance_uid=series.study_instance_uid or derive_uid("study", series.series_instance_uid),
         series_instance_uid=series.series_instance_uid,
         modality=series.instances[0].modality,
-        sources=sources,
+        sources=_sources(series),
+        joined={one.series_instance_uid: _sources(one) for one in joined},
         identity=(*_required(header), *_optional(header, _OPTIONAL)),
         scanner=tuple(_optional(header, _SCANNER)) if _value(header, "Manufacturer") else (),
         procedures=tuple(_procedures(header)),
@@ -87,6 +96,10 @@ def gather_evidence(series: Series, header: Dataset) -> Evidence:
         body_part=_matching(header, "BodyPartExamined", _CODE_STRING),
         utc_offset_minutes=_utc_offset(header),
     )
+
+
+def _sources(series: Series) -> tuple[Source, ...]:
+    return tuple(Source(i.arrival.sop_class_uid, i.arrival.sop_instance_uid) for i in series.instances)
 
 
 _UID: Final = re.compile(r"(?=.{1,64}$)\d+(\.\d+)+")

@@ -104,7 +104,7 @@ _DOCUMENTS: Final[Mapping[SRClass, type[Dataset]]] = {
 
 def _references(evidence: Evidence) -> list[Dataset]:
     """Source instances as highdicom wants them, without a patient."""
-    references = [_reference(evidence, s.sop_class_uid, s.sop_instance_uid) for s in evidence.sources]
+    references = [_reference(evidence, uid, s.sop_class_uid, s.sop_instance_uid) for uid, s in evidence.all_sources]
     for keyword in _STAND_IN:
         setattr(references[0], keyword, None)
     return references
@@ -122,19 +122,18 @@ _STAND_IN: Final = (
 )
 
 
-def _reference(evidence: Evidence, sop_class_uid: str, sop_instance_uid: str) -> Dataset:
+def _reference(evidence: Evidence, series_uid: str, sop_class_uid: str, sop_instance_uid: str) -> Dataset:
     reference = Dataset()
     reference.StudyInstanceUID = evidence.study_instance_uid
-    reference.SeriesInstanceUID = evidence.series_instance_uid
+    reference.SeriesInstanceUID = series_uid
     reference.SOPClassUID = sop_class_uid
     reference.SOPInstanceUID = sop_instance_uid
     return reference
 
 
 def _previous(evidence: Evidence, predecessor: ReportReference) -> Dataset:
-    previous = _reference(evidence, predecessor.sop_class_uid, predecessor.sop_instance_uid)
-    previous.SeriesInstanceUID = predecessor.series_instance_uid
-    return previous
+    series_uid = predecessor.series_instance_uid
+    return _reference(evidence, series_uid, predecessor.sop_class_uid, predecessor.sop_instance_uid)
 
 
 def _content(evidence: Evidence, judgement: Judgement) -> Dataset:
@@ -190,7 +189,7 @@ def _image_library(evidence: Evidence, region: Code | None) -> ContainerContentI
             referenced_sop_instance_uid=source.sop_instance_uid,
             relationship_type=RelationshipTypeValues.CONTAINS,
         )
-        for source in evidence.sources
+        for _, source in evidence.all_sources
     )
     group.ContentSequence = ContentSequence([*_descriptors(evidence, region), *images])
     library.ContentSequence = ContentSequence([group])

@@ -3,6 +3,7 @@
 The picture holds no identity text; the object around it is a Secondary Capture (PS3.3, A.8.1).
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from math import inf, isnan
@@ -94,20 +95,20 @@ def _describe(image: SCImage, *, recognizable: bool) -> None:
 def _place_in_body(image: SCImage, evidence: Evidence, judgement: Judgement) -> None:
     """The source's body part; where none is said, that which was assessed; else truly unknown (PS3.3, C.7.3.1)."""
     assessed = judgement.manifest if judgement.assessment else None
-    body_part = evidence.body_part or (assessed.organ.body_part if assessed else None) or None
-    if body_part is None:
-        image.Laterality = ""
-    else:
+    if body_part := evidence.body_part or (assessed.organ.body_part if assessed else None):
         image.BodyPartExamined = body_part
+    else:
+        image.Laterality = ""
 
 
 def _refer(image: SCImage, evidence: Evidence, judgement: Judgement) -> None:
     """Which series it is about: in words, and by its instances (PS3.3, C.7.6.1.1.4, C.12.2, C.12.4)."""
     image.ImageComments = plain(f"Scanside on {source_of(evidence)}: {_in_words(judgement.verdict)}", 1024)
     image.DerivationDescription = "Verdict on the source images, with some of their slices"
-    image.ReferencedSeriesSequence = [_series_item(evidence)]
+    whose = {evidence.series_instance_uid: evidence.sources, **evidence.joined}
+    image.ReferencedSeriesSequence = [_series_item(uid, sources) for uid, sources in whose.items()]
     if evidence.matrix is not None:
-        image.SourceImageSequence = [_source_item(source) for source in evidence.sources]
+        image.SourceImageSequence = [_source_item(source) for _, source in evidence.all_sources]
 
 
 def _in_words(verdict: Verdict) -> str:
@@ -115,10 +116,9 @@ def _in_words(verdict: Verdict) -> str:
     return f"{verdict.state.value}{cause}. {verdict.action}"
 
 
-def _series_item(evidence: Evidence) -> Dataset:
+def _series_item(series_instance_uid: str, sources: Sequence[Source]) -> Dataset:
     item = Dataset()
-    item.SeriesInstanceUID = evidence.series_instance_uid
-    item.ReferencedInstanceSequence = [_instance_item(source) for source in evidence.sources]
+    item.SeriesInstanceUID, item.ReferencedInstanceSequence = series_instance_uid, list(map(_instance_item, sources))
     return item
 
 

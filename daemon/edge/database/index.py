@@ -6,6 +6,7 @@ restart goes on exactly there.
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 
 import sqlalchemy as sa
 from cattrs import Converter
@@ -13,10 +14,10 @@ from cattrs import Converter
 from daemon.core.rhythm import Rhythm
 from daemon.core.steps import StepReport, StepState
 from daemon.core.tokens import token
-from daemon.core.turns import next_turn
 from daemon.core.values import AssociationEnd, ClosedBy, Instance, Series, Stage
 from daemon.edge.database import schema
 from daemon.edge.database.rows import legible
+from daemon.edge.database.studies.examinations import scanner_turn
 
 _CONVERTER = Converter()
 
@@ -80,8 +81,11 @@ class Index:
             rows = connection.execute(sa.select(schema.rhythms)).mappings()
             return dict(legible(rows, _rhythm))
 
-    def close_series(self, series: Series, rhythm: Rhythm | None = None) -> None:
-        """Record a series as complete, and what its scanner's rhythm is now; recording it again changes nothing."""
+    def close_series(self, series: Series, rhythm: Rhythm | None = None) -> Series:
+        """Record a series as complete, and what its scanner's rhythm is now; recording it again changes nothing.
+
+        The series as it is recorded: its revision is behind those that others made that joined it.
+        """
         sops = [instance.arrival.sop_instance_uid for instance in series.instances]
         key = schema.instances.c.series_instance_uid == series.series_instance_uid
         row = {
@@ -103,13 +107,13 @@ class Index:
                 connection.execute(sa.delete(schema.rhythms).where(schema.rhythms.c.calling_ae == row["calling_ae"]))
                 connection.execute(sa.insert(schema.rhythms), scanner)
             row["version"] = schema.next_version(connection)
-            row["turn"] = _turn(connection, str(row["calling_ae"]))
+            row["revision"] = revision = _revision(connection, series)
+            row["turn"] = scanner_turn(connection, str(row["calling_ae"]))
             connection.execute(schema.insert_or_ignore(self._engine, schema.series), [row])
             connection.execute(
-                sa.update(schema.instances)
-                .where(key, schema.instances.c.revision.is_(None))
-                .values(revision=series.revision)
+                sa.update(schema.instances).where(key, schema.instances.c.revision.is_(None)).values(revision=revision)
             )
+        return replace(series, revision=revision)
 
     def turn(self, series_instance_uid: str, revision: int) -> int:
         """The turn of a closed series: the lower, the sooner it is judged."""
@@ -146,13 +150,16 @@ class Index:
         )
 
 
-def _turn(connection: sa.Connection, calling_ae: str) -> int:
-    """The turn of a series that this scanner's next one gets; whoever asks has asked for a version before."""
-    table = schema.series
-    unanswered = table.c.stage.in_([Stage.WAITING.value, Stage.ASSESSING.value])
-    own = sa.func.max(sa.case((table.c.calling_ae == calling_ae, table.c.turn)))
-    foremost, own_last = connection.execute(sa.select(sa.func.min(table.c.turn), own).where(unanswered)).one()
-    return next_turn(foremost, own_last)
+def _revision(connection: sa.Connection, series: Series) -> int:
+    """The revision that a closed series gets: its own, or the next where one that joined it has made that one."""
+    table, arrived = schema.series.c, schema.instances.c
+    uid = series.series_instance_uid
+    query = sa.select(sa.func.max(table.revision)).where(table.series_instance_uid == uid)
+    newest = connection.execute(query).scalar()
+    if newest is None or newest < series.revision:
+        return series.revision
+    new = sa.exists().where(arrived.series_instance_uid == uid, arrived.revision.is_(None))
+    return int(newest) + 1 if connection.execute(sa.select(new)).scalar() else series.revision
 
 
 def _instance(body: str) -> Instance:

@@ -17,9 +17,10 @@ from daemon.core.errors import ConfigError, DatabaseDamaged, DatabaseGone
 from daemon.edge.database import schema
 from daemon.edge.database.patience import DAMAGED_WORDS, is_damaged, is_gone
 from daemon.edge.database.steps import until_8, until_16
+from daemon.edge.database.studies.tables import METADATA
 from daemon.edge.private import create
 
-_number = sa.Table("schema_number", schema.METADATA, sa.Column("number", sa.Integer, primary_key=True))
+_number = sa.Table("schema_number", METADATA, sa.Column("number", sa.Integer, primary_key=True))
 #: Any constant will do; it keeps apart processes that open the database at once (PostgreSQL advisory lock).
 _LOCK = 0x5CA75
 #: A server whose machine or network is gone says nothing: how long it is waited for (libpq; the URL may differ).
@@ -45,6 +46,7 @@ _STEPS: tuple[Callable[[sa.Connection], None], ...] = (
     until_16.pasts,
     until_16.access,
     until_16.quality,
+    until_16.studies,
 )
 
 

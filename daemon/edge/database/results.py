@@ -10,13 +10,15 @@ from cattrs import Converter
 
 from daemon.core.calibration import Scored
 from daemon.core.delivery import URGENCY
+from daemon.core.gathering import Member, Offer
 from daemon.core.measures import Assessment
 from daemon.core.own_past import Entry
 from daemon.core.values import ClosedBy, ReportKind, ReportReference, Stage, State, Verdict
 from daemon.edge.database import schema
 from daemon.edge.database.alerts import owe_alerts
 from daemon.edge.database.pasts import remember
-from daemon.edge.database.rows import legible, scores_of
+from daemon.edge.database.rows import legible, scored
+from daemon.edge.database.studies.examinations import settle
 
 _CONVERTER = Converter()
 #: Kind, SOP instance UID and destination of one object that is owed.
@@ -58,7 +60,8 @@ class Record:
 class Published:
     """What the judgement of a series adds to its record; ``at``: when.
 
-    ``past``: what it adds to the past of its protocol, None where nothing.
+    ``past``: what it adds to the past of its protocol, None where nothing; ``offers``: what it may be in examinations
+    of its study; ``members``: who joined it.
     ``unasked``: destinations that want no such verdict; they get it only where they were told of an earlier revision.
     ``alerted``: the targets of alerts, and how many seconds after the verdict each is due. ``software``: of the
     scanner, as its header says.
@@ -75,6 +78,8 @@ class Published:
     alerted: Mapping[str, float] = field(default_factory=dict)
     past: Entry | None = None
     software: str = ""
+    offers: Sequence[Offer] = ()
+    members: Sequence[Member] = ()
 
 
 class Results:
@@ -143,10 +148,11 @@ class Results:
                 connection.execute(schema.insert_or_ignore(self._engine, schema.deliveries), rows)
                 delivering = {"stage": Stage.DELIVERING.value}
                 _update(connection, series_instance_uid, revision, delivering)
+            key = (series_instance_uid, revision)
             if not _is_overtaken(connection, series_instance_uid, revision):
+                settle(connection, key, published.offers, published.members, published.at)
                 remember(connection, series_instance_uid, published.bundle, published.past, published.at)
             rescan = published.verdict.state is State.RESCAN
-            key = (series_instance_uid, revision)
             owe_alerts(connection, key, published.alerted, rescan=rescan, at=published.at)
             write()
         return True
@@ -215,7 +221,7 @@ class Results:
         )
         query = sa.select(table).where(table.c.verdict.is_not(None), table.c.partial.is_(sa.false()), ~newer)
         with self._engine.connect() as connection:
-            return list(legible(connection.execute(query.order_by(table.c.closed_at)).mappings(), _scored))
+            return list(legible(connection.execute(query.order_by(table.c.closed_at)).mappings(), scored))
 
     def record(self, series_instance_uid: str, revision: int) -> Record:
         """One series and revision."""
@@ -264,17 +270,6 @@ def _update(
     key = schema.series_key(series_instance_uid, revision)
     changed = connection.execute(sa.update(schema.series).where(*key, condition).values(version=version, **values))
     return changed.rowcount > 0
-
-
-def _scored(row: sa.RowMapping) -> Scored:
-    return Scored(
-        series_instance_uid=row["series_instance_uid"],
-        scanner=row["calling_ae"],
-        protocol=row["description"],
-        bundle=row["bundle"],
-        state=State(json.loads(row["verdict"])["state"]),
-        scores=scores_of(row["assessment"]),
-    )
 
 
 def _record(row: sa.RowMapping, latest: int, parked: Sequence[sa.RowMapping]) -> Record:

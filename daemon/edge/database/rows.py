@@ -4,10 +4,13 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final, TypeVar
 
+import sqlalchemy as sa
 import structlog
 from cattrs import BaseValidationError
 
+from daemon.core.calibration import Scored
 from daemon.core.measures import worst
+from daemon.core.values import State
 
 _Row = TypeVar("_Row")
 _Value = TypeVar("_Value")
@@ -41,3 +44,15 @@ def scores_of(text: str | None) -> dict[str, float]:
     for measure in measures:
         found.setdefault(measure["name"], []).append(measure["value"])
     return {name: worst(values) for name, values in found.items()}
+
+
+def scored(row: sa.RowMapping) -> Scored:
+    """What was found about a series, by its row."""
+    return Scored(
+        series_instance_uid=row["series_instance_uid"],
+        scanner=row["calling_ae"],
+        protocol=row["description"],
+        bundle=row["bundle"],
+        state=State(json.loads(row["verdict"])["state"]),
+        scores=scores_of(row["assessment"]),
+    )

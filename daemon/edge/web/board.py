@@ -9,9 +9,9 @@ from daemon.core.exams import Exam, ExamView, arrange
 from daemon.core.ports import Board
 from daemon.core.values import Incoming, Stage
 from daemon.edge.database.answers import Answers
-from daemon.edge.database.exams import Entry, Exams
 from daemon.edge.database.patience import unless_gone
 from daemon.edge.database.results import Record, Results
+from daemon.edge.database.studies.exams import Entry, Exams
 from daemon.edge.files.reports import Reports
 from daemon.edge.supervisor import Loop, Supervisor
 

@@ -87,3 +87,19 @@ def quality(connection: sa.Connection) -> None:
         "outcome TEXT, settled_at FLOAT, PRIMARY KEY (call_id, target))"
     )
     connection.exec_driver_sql("CREATE INDEX ix_service_calls_scanner ON service_calls (scanner)")
+
+
+def studies(connection: sa.Connection) -> None:
+    """15: what closed series may be in examinations of their study, and who joined whom."""
+    connection.exec_driver_sql(
+        "CREATE TABLE offers (series_instance_uid TEXT NOT NULL, bundle TEXT NOT NULL, role TEXT NOT NULL, "
+        "revision INTEGER NOT NULL, study_instance_uid TEXT NOT NULL, leads BOOLEAN NOT NULL, every BOOLEAN NOT NULL, "
+        "partial BOOLEAN NOT NULL, state TEXT NOT NULL, closed_at FLOAT NOT NULL, "
+        "PRIMARY KEY (series_instance_uid, bundle, role))"
+    )
+    connection.exec_driver_sql("CREATE INDEX offers_study ON offers (study_instance_uid, bundle)")
+    connection.exec_driver_sql(
+        "CREATE TABLE members (series_instance_uid TEXT NOT NULL, revision INTEGER NOT NULL, role TEXT NOT NULL, "
+        "member_series_uid TEXT NOT NULL, member_revision INTEGER NOT NULL, "
+        "PRIMARY KEY (series_instance_uid, revision, role, member_series_uid))"
+    )

@@ -1,0 +1,1 @@
+"""What the series of one study are to one another, in SQL."""
