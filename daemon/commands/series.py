@@ -2,14 +2,17 @@
 
 import argparse
 import json
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from daemon.commands.option import within
 from daemon.config import Settings, load_settings
 from daemon.core.bounds import Range
+from daemon.core.gathering import Member
 from daemon.edge.database.migrations import open_existing
 from daemon.edge.database.outbox import Delivery, Outbox
 from daemon.edge.database.results import Record, Results
+from daemon.edge.database.studies.examinations import Examinations
 from daemon.edge.files.reports import Reports
 
 
@@ -42,14 +45,22 @@ def list_series(settings: Settings, limit: int) -> list[dict[str, Any]]:
     """
     with open_existing(settings.database_url) as engine:
         records = Results(engine).records(limit)
+        members = Examinations(engine).all_members({record.series_instance_uid for record in records})
         deliveries = Outbox(engine).of_series({record.series_instance_uid for record in records})
     reports = Reports(settings.reports)
     by_series: dict[tuple[str, int], list[Delivery]] = {}
     for delivery in deliveries:
         by_series.setdefault((delivery.series_instance_uid, delivery.revision), []).append(delivery)
+    keys = [(record.series_instance_uid, record.revision) for record in records]
     return [
-        _entry(record, reports, by_series.get((record.series_instance_uid, record.revision), [])) for record in records
+        _entry(record, reports, by_series.get(key, [])) | {"joined": _joined(members.get(key, ()))}
+        for key, record in zip(keys, records, strict=True)
     ]
+
+
+def _joined(members: Sequence[Member]) -> list[dict[str, Any]]:
+    """The series that were gathered to join it."""
+    return [{"role": one.role, "series": one.series_instance_uid, "revision": one.revision} for one in members]
 
 
 def _entry(record: Record, reports: Reports, deliveries: list[Delivery]) -> dict[str, Any]:

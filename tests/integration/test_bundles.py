@@ -166,7 +166,7 @@ def test_of_what_its_header_refuses_a_report_and_a_picture_are_made_only_if_some
 
 def test_what_was_read_but_not_judged_has_a_picture_for_the_page(site):
     def find(_):
-        def examine(*_):
+        def examine(*_, **__):
             raise NotAssessable(Reason.NOT_FOUND)
 
         examiner = SimpleNamespace(examine=examine, bundle=SimpleNamespace(manifest=MANIFEST))

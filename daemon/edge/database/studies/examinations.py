@@ -1,6 +1,6 @@
 """Examinations of several series, in SQL: what closed series offer to be, who joined whom, and what is made anew."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 
 import sqlalchemy as sa
@@ -31,6 +31,15 @@ class Examinations:
         """Who joined a series in the examination of a revision of it."""
         with self._engine.connect() as connection:
             return _members(connection, (series_instance_uid, revision))
+
+    def all_members(self, series_instance_uids: Collection[str]) -> dict[Key, list[Member]]:
+        """Who joined each revision of some series; those that nobody joined are not there."""
+        query = sa.select(_MEMBERS).where(_MEMBERS.c.series_instance_uid.in_(series_instance_uids))
+        found: dict[Key, list[Member]] = {}
+        with self._engine.connect() as connection:
+            for row in connection.execute(query.order_by(_MEMBERS.c.role, _MEMBERS.c.member_series_uid)).mappings():
+                found.setdefault((row["series_instance_uid"], row["revision"]), []).append(_member(row))
+        return found
 
     def waiting(self) -> list[Key]:
         """What is to be judged again, for another series joins it, and was not begun yet or is under way."""
@@ -100,10 +109,11 @@ def _members(connection: sa.Connection, key: Key) -> tuple[Member, ...]:
     uid, revision = key
     query = sa.select(_MEMBERS).where(_MEMBERS.c.series_instance_uid == uid, _MEMBERS.c.revision == revision)
     rows = connection.execute(query.order_by(_MEMBERS.c.role, _MEMBERS.c.member_series_uid)).mappings()
-    return tuple(
-        Member(role=row["role"], series_instance_uid=row["member_series_uid"], revision=row["member_revision"])
-        for row in rows
-    )
+    return tuple(_member(row) for row in rows)
+
+
+def _member(row: sa.RowMapping) -> Member:
+    return Member(role=row["role"], series_instance_uid=row["member_series_uid"], revision=row["member_revision"])
 
 
 def _answered(connection: sa.Connection, series_instance_uid: str) -> int | None:
