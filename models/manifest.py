@@ -43,8 +43,7 @@ class Input:
     """One role of the subject.
 
     ``routes``: which series may play it, and which may not, as a configuration says it; ``phases``: "one", a still
-    image, or "all", every volume that is left when phase images, derived images and later echoes are taken away;
-    ``every``: each that may play it does.
+    image, or "all", every volume but phase images, derived images and later echoes; ``every``: each that may does.
     """
 
     routes: tuple[Mapping[str, Any], ...]
