@@ -14,7 +14,8 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from daemon.appraisal import Appraiser, software
-from daemon.assembly import Assembling, Assembly, Reading
+from daemon.arrivals import Reading
+from daemon.assembly import Assembling, Assembly
 from daemon.config import Settings
 from daemon.core.alerts import AlertOutcome
 from daemon.core.completion import Completion
@@ -37,12 +38,11 @@ from daemon.edge.telemetry.metrics import OTHER_SCANNER, Metrics, Process, make_
 from daemon.edge.telemetry.observer import Observer
 from daemon.edge.telemetry.site_key import site_key
 from daemon.edge.web.server import serve, serve_metrics
-from daemon.edge.web.sources import Rooms
 from daemon.examination import Examiners
 from daemon.exams import SpoolExams
 from daemon.judgement import SeriesJudge
 from daemon.judges import find_judges
-from daemon.page import address, sources_of
+from daemon.page import address, rooms_of, sources_of
 from daemon.retention import Pruner, make_pruner
 from daemon.routes import all_roles, all_routes
 from daemon.servicing import service_desk, service_turns
@@ -129,7 +129,7 @@ def _running(
         def obstacles() -> list[str]:
             return starting or [*observer.obstacles(), *supervisor.obstacles()]
 
-        rooms = Rooms(quality=quality, calls=calls)
+        rooms = rooms_of(settings, stores, assembling, (quality, calls))
         sources = sources_of(settings, stores, assembling, supervisor, (obstacles, observer.notices))
         web = serve(replace(sources, rooms=rooms), registry, address(settings, settings.web.port))
         stack.callback(web.stop)

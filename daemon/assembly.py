@@ -6,21 +6,18 @@ belong to a series that is still open, and which series were closed.
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
-from itertools import islice
+from queue import SimpleQueue
+from typing import NamedTuple
 
-import structlog
-
+from daemon.arrivals import Reading, Value
 from daemon.core.completion import Completion
-from daemon.core.ports import ExamBook, ReadInstance, ReadReport
+from daemon.core.ports import ExamBook
 from daemon.core.steps import StepArrival, StepReport
 from daemon.core.values import Arrival, AssociationEnd, Incoming, Instance, Series, SpoolEvent
-from daemon.dicom.reading.headers import unread_instance
 from daemon.edge.database.index import Index
 from daemon.edge.database.inventory import parse_position
-from daemon.edge.spool.reader import SpoolReader
-from daemon.edge.spool.segments import START, Cursor
+from daemon.edge.spool.segments import Cursor
 from daemon.edge.supervisor import Loop, Supervisor
 
 #: Events read between two looks at what is due: closes series in time while a long backlog is read.
@@ -33,66 +30,13 @@ _FORGET_EVERY_S = 60.0
 _IDLE_S = 0.02
 #: When everything without a verdict is begun again, because one could not be begun.
 _BEGIN_AGAIN_S = 60.0
-#: After a power failure the receiver finds the end of its spool again within this time.
-_SHORT_S = 10.0
-
-_log = structlog.get_logger()
-
-_Value = Instance | AssociationEnd | StepReport
 
 
-class Reading:
-    """Events to values, whatever state an event is in: every arrival becomes an instance, so every one is answered.
+class Wish(NamedTuple):
+    """What a person wants of a series: that it is complete as it is, or ``again``, that it is judged once more."""
 
-    Attributes:
-        supervisor: Who sets aside what fails.
-    """
-
-    def __init__(
-        self, spool: SpoolReader, read_instance: ReadInstance, read_report: ReadReport, supervisor: Supervisor
-    ) -> None:
-        self._spool = spool
-        self._read_instance = read_instance
-        self._read_report = read_report
-        self.supervisor = supervisor
-        self._short_since: float | None = None
-
-    def events(self, cursor: Cursor, most: int) -> list[tuple[SpoolEvent, Cursor]]:
-        """At most so many events behind the cursor, each with the cursor behind it.
-
-        A spool that stays shorter than what was read of it is another one, and is read from its start.
-        """
-        committed = self._spool.committed()
-        self._short_since = None if committed >= cursor else self._short_since or time.monotonic()
-        if self._short_since is not None and time.monotonic() - self._short_since > _SHORT_S:
-            cursor = START
-        if committed <= cursor:
-            return []
-        if self._short_since is not None:
-            _log.error("spool_began_anew", segment=committed.segment, offset=committed.offset)
-        return list(islice(self._spool.follow(cursor), most))
-
-    def read(self, event: SpoolEvent) -> _Value | None:
-        """The value of an event; None for the report of a step that nobody can read, which is only a hint."""
-        if isinstance(event, AssociationEnd):
-            return event
-        if isinstance(event, StepArrival):
-            return self.supervisor.item(Loop.ASSEMBLY, lambda: self._report(event), lambda _: None)
-        return self.supervisor.item(
-            Loop.ASSEMBLY,
-            lambda: self._read_instance(event, self._spool.dataset(event)),
-            lambda _: self._damaged(event),
-            lambda _: unread_instance(event),
-        )
-
-    def _report(self, event: StepArrival) -> StepReport:
-        return self._read_report(event, self._spool.dataset_bytes(event))
-
-    def _damaged(self, arrival: Arrival) -> Instance:
-        """What the header says in spite of the damage, which is mostly in the pixels."""
-        return replace(
-            self._read_instance(arrival, self._spool.dataset(arrival, checked=False)), own=False, damaged=True
-        )
+    series_instance_uid: str
+    again: bool
 
 
 class Assembly:
@@ -159,6 +103,16 @@ class Assembly:
             self.changes += 1
         return bool(events), closed
 
+    def obey(self, wish: Wish, now: float) -> tuple[Series, ...]:
+        """Close a series at a person's word: what is open as it is, what is closed once more; recorded already."""
+        if wish.again:
+            self._remember(wish.series_instance_uid)
+        close = self._completion.repeat if wish.again else self._completion.complete
+        series = close(wish.series_instance_uid, now)
+        self.incoming = self._completion.incoming()
+        self.changes += 1
+        return (series,) if series and self._recorded(series) else ()
+
     def _close(self, now: float) -> tuple[Series, ...]:
         """The series that are complete at ``now``, recorded; one that cannot be looked at holds up no other."""
         due = self._completion.due(now, self._attempt)
@@ -200,7 +154,7 @@ class Assembly:
         for event in [event for event, _ in events if isinstance(event, StepArrival)]:
             self._supervisor.item(Loop.ASSEMBLY, partial(self._exams.step, event), lambda _: None)
 
-    def _tell(self, value: _Value) -> None:
+    def _tell(self, value: Value) -> None:
         """Let completion know."""
         if isinstance(value, AssociationEnd):
             self._completion.end(value)
@@ -252,15 +206,23 @@ class Assembling:
         self._supervisor = supervisor
         self._again_at: float | None = None
         self._sound: Assembly | None = None
+        self._wishes: SimpleQueue[Wish] = SimpleQueue()
         self.incoming: tuple[Incoming, ...] = ()
         self.changes = 0
         self.own_objects = 0
+
+    def ask(self, wish: Wish) -> None:
+        """Do what a person wants of a series at the next turn."""
+        self._wishes.put(wish)
 
     def turn(self) -> float:
         """Put together what has arrived and let be judged what is complete; the seconds to wait before the next."""
         assembly, self._sound = self._sound or self._restored(), None
         own_objects, changes = assembly.own_objects, assembly.changes
         read, closed = assembly.turn(time.time())
+        while not self._wishes.empty():
+            wish = partial(assembly.obey, self._wishes.get(), time.time())
+            closed += self._supervisor.item(Loop.ASSEMBLY, wish, lambda _: ())
         self._begin_all([(series.series_instance_uid, series.revision) for series in closed])
         if self._again_at is not None and time.monotonic() >= self._again_at:
             self._again_at = None

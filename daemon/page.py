@@ -1,21 +1,28 @@
 """The page of a running daemon: what it shows, and where it listens."""
 
 import hmac
+import time
 
-from daemon.assembly import Assembling
+from daemon.assembly import Assembling, Wish
 from daemon.config import Settings
 from daemon.core.access import is_loopback
 from daemon.core.mode import Mode
 from daemon.edge.access.audit import Audit
 from daemon.edge.access.sessions import Sessions
 from daemon.edge.access.users import Users
+from daemon.edge.database.trends.calls import Calls
+from daemon.edge.database.trends.history import Histories
+from daemon.edge.database.trends.quality import Quality
+from daemon.edge.spool.reader import SpoolReader
 from daemon.edge.supervisor import Supervisor
 from daemon.edge.telemetry.site_key import site_key
 from daemon.edge.web.access import Gate
 from daemon.edge.web.board import ExamBoard, Kept, SupervisedBoard
+from daemon.edge.web.pages.series import Deeds
 from daemon.edge.web.server import Address
 from daemon.edge.web.shadow import ShadowBoard
-from daemon.edge.web.sources import Ready, Sources
+from daemon.edge.web.sources import Ready, Rooms, Sources
+from daemon.slices import SpoolSlices
 from daemon.worker import Stores
 
 
@@ -42,6 +49,27 @@ def sources_of(
         notices=notices,
         language=settings.language,
     )
+
+
+def rooms_of(settings: Settings, stores: Stores, assembling: Assembling, trends: tuple[Quality, Calls]) -> Rooms:
+    """What the pages of scanners and series show, and what they let be done."""
+    slices = SpoolSlices(stores.index, SpoolReader(settings.spool_settings.folder))
+    deeds = Deeds(
+        complete=lambda uid: assembling.ask(Wish(uid, again=False)),
+        again=lambda uid: assembling.ask(Wish(uid, again=True)),
+        resend=lambda uid: stores.outbox.resend(time.time(), uid),
+        is_there=slices.is_there,
+        slices=slices.count,
+        slice=slices.png,
+    )
+
+    def open_uid(card_id: str) -> str | None:
+        uids = (one.series_instance_uid for one in assembling.incoming)
+        return next((uid for uid in uids if stores.index.card_id(uid) == card_id), None)
+
+    quality, calls = trends
+    histories = Histories(stores.engine, settings.scanners)
+    return Rooms(quality=quality, calls=calls, histories=histories, deeds=deeds, open_uid=open_uid)
 
 
 def _gate(settings: Settings, stores: Stores) -> Gate:

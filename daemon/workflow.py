@@ -18,7 +18,7 @@ from dbos import DBOS, DBOSConfiguredInstance, SetEnqueueOptions, SetWorkflowID
 from daemon.core.delivery import JUDGED, Recipient
 from daemon.core.errors import Reason
 from daemon.core.gathering import Member, gather, refused
-from daemon.core.values import ReportReference, Series, State
+from daemon.core.values import ClosedBy, ReportReference, Series, State
 from daemon.core.verdict import decline
 from daemon.edge.database.alerts import Alerts
 from daemon.edge.database.index import Index
@@ -227,7 +227,8 @@ class Line(DBOSConfiguredInstance):
         for step in Step:
             if step.value in judged.seconds:
                 metrics.stage.labels(step).observe(judged.seconds[step.value])
-        metrics.last_image_to_verdict.observe(judged.seconds["verdict"])
+        if series.closed_by is not ClosedBy.PERSON:  # nobody has waited since its last image
+            metrics.last_image_to_verdict.observe(judged.seconds["verdict"])
         _log.info(
             "series_judged",
             series=series.series_instance_uid,

@@ -10,7 +10,7 @@ association was aborted), and where nothing but silence said that it was all. Wh
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from daemon.core.bounds import Pause, Timeout
@@ -178,6 +178,23 @@ class Completion:
         """
         looks = [(partial(self._due, uid, now), partial(self._give_up, uid, now)) for uid in self._open]
         return tuple(closed for look, give_up in looks if (closed := attempt(look, give_up)))
+
+    def complete(self, uid: str, now: float) -> Series | None:
+        """Close an open series as it is, at a person's word; None where none is open."""
+        series = self._open.get(uid)
+        if series is None or not series.instances:
+            return None
+        fewer = series.expected is not None and not series.counted
+        return self._close(uid, ClosedBy.PERSON, now, partial=fewer or series.partial(ClosedBy.PERSON))
+
+    def repeat(self, uid: str, now: float) -> Series | None:
+        """Close a closed series once more, under the next revision, at a person's word; None where none is closed."""
+        closed = self._closed.get(uid)
+        if closed is None:
+            return None
+        again = replace(closed, revision=closed.revision + 1, closed_by=ClosedBy.PERSON, closed_at=now)
+        self._closed[uid] = again
+        return again
 
     def incoming(self) -> tuple[Incoming, ...]:
         """The series that are still being received."""

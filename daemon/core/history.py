@@ -61,7 +61,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
-    """A series: its revisions, the newest first, and what happened, in order. ``under_way``: images may come yet."""
+    """A series: its revisions, the newest first, and what happened, in order."""
 
     card_id: str
     scanner: str
@@ -69,7 +69,6 @@ class History:
     exam: str
     steps: tuple[Step, ...]
     events: tuple[Event, ...]
-    under_way: bool = False
 
 
 def numbers_of(assessment: Assessment | None) -> list[dict[str, Any]]:

@@ -80,13 +80,15 @@ class Instance:
 
 
 class ClosedBy(StrEnum):
-    """The signal by which a series was found complete, in the order of trust; ``JOINED``: it was, and another joins."""
+    """The signal by which a series was found complete, in the order of trust; ``JOINED``: it was, and another joins;
+    ``PERSON``: a person said so."""
 
     MPPS = "mpps"
     GEOMETRY = "geometry"
     RELEASE = "release"
     QUIET = "quiet"
     JOINED = "joined"
+    PERSON = "person"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,8 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from daemon.assembly import Assembly, Reading
+from daemon.arrivals import Reading
+from daemon.assembly import Assembly
 from daemon.core.completion import Completion
 from daemon.core.exams import PatientHint
 from daemon.core.ports import ReadInstance, ReadReport

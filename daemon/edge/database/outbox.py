@@ -16,6 +16,18 @@ from daemon.edge.database import schema
 
 _TABLE = schema.deliveries
 _UNSETTLED = (_TABLE.c.delivered_at.is_(None), _TABLE.c.parked.is_(None))
+#: A row as if nobody had ever tried.
+_ANEW = {
+    "delivered_at": None,
+    "parked": None,
+    "claimed_by": None,
+    "attempts": 0,
+    "due_at": 0.0,
+    "trouble": "",
+    "remark": "",
+    "commitment": "",
+    "transaction_uid": None,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +148,30 @@ class Outbox:
                 values = {"version": version, "stage": Stage.DELIVERING.value}
                 connection.execute(sa.update(schema.series).where(*schema.series_key(uid, revision)).values(**values))
         return len(rows)
+
+    def resend(self, now: float, series_instance_uid: str) -> int:
+        """Owe once more what the newest revision of a series gave, delivered or parked; how many. Cleared files stay.
+
+        What the destination was to commit, it is asked anew.
+        """
+        table = schema.series
+        newest = sa.select(table.c.revision, table.c.cleared_at).where(
+            table.c.series_instance_uid == series_instance_uid
+        )
+        settled = sa.or_(_TABLE.c.delivered_at.is_not(None), _TABLE.c.parked.is_not(None))
+        with self._engine.begin() as connection:
+            version = schema.next_version(connection)
+            row = connection.execute(newest.order_by(table.c.revision.desc()).limit(1)).first()
+            if row is None or row[1] is not None:
+                return 0
+            of_it = (_TABLE.c.series_instance_uid == series_instance_uid, _TABLE.c.revision == row[0], settled)
+            again = sa.update(_TABLE).where(*of_it).values(owed_at=now, **_ANEW).returning(_TABLE.c.destination)
+            count = len(connection.execute(again).all())
+            if count:
+                key = schema.series_key(series_instance_uid, row[0])
+                delivering = {"version": version, "stage": Stage.DELIVERING.value}
+                connection.execute(sa.update(table).where(*key).values(**delivering))
+            return count
 
     def _give_back(self, delivery: Delivery, values: dict[str, object]) -> None:
         with self._engine.begin() as connection:

@@ -26,6 +26,7 @@ from daemon.core.words import Language, words_of
 from daemon.edge.web.access import Access, Login
 from daemon.edge.web.answering import Answering
 from daemon.edge.web.pages.quality import QualityPage
+from daemon.edge.web.pages.series import SeriesPage
 from daemon.edge.web.sources import Sources
 from daemon.edge.web.stream import Streams
 
@@ -37,6 +38,7 @@ _FILES = {
     "/login.js": ("login.js", "text/javascript"),
     "/pages.css": ("pages.css", "text/css"),
     "/pages.js": ("pages.js", "text/javascript"),
+    "/series.js": ("series.js", "text/javascript"),
     "/quality.js": ("quality.js", "text/javascript"),
     "/uplot.css": ("uplot.css", "text/css"),
     "/uplot.js": ("uplot.js", "text/javascript"),
@@ -83,11 +85,21 @@ def _rooms(sources: Sources, login: Login) -> list[Route]:
     """The pages beside the live one; in shadow mode there are none, for they tell verdicts."""
     if sources.rooms is None or sources.shadow:
         return []
-    quality = QualityPage(sources.rooms.quality, sources.rooms.calls, login)
+    rooms = sources.rooms
+    quality = QualityPage(rooms.quality, rooms.calls, login)
+    series = SeriesPage(rooms.histories, rooms.deeds, rooms.open_uid, login)
     return [
         Route("/quality/{name:path}", _static("quality.html", "text/html")),
         Route("/trends", quality.trends),
         Route("/calls/{call_id}/settle", quality.settle, methods=["POST"]),
+        Route("/series/{card_id}", _static("series.html", "text/html")),
+        Route("/history", series.history),
+        Route("/series/{card_id}/slices", series.slices),
+        Route("/series/{card_id}/slices/{number:int}.png", series.slice),
+        Route("/series/{card_id}/case.zip", series.case),
+        Route("/series/{card_id}/complete", series.complete, methods=["POST"]),
+        Route("/series/{card_id}/again", series.again, methods=["POST"]),
+        Route("/series/{card_id}/resend", series.resend, methods=["POST"]),
     ]
 
 

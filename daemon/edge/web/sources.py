@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from daemon.core.ports import AnswerBook, Board
 from daemon.core.words import Language
 from daemon.edge.database.trends.calls import Calls
+from daemon.edge.database.trends.history import Histories
 from daemon.edge.database.trends.quality import Quality
 from daemon.edge.web.access import Gate
+from daemon.edge.web.pages.series import Deeds
 
 #: Sentences for people; empty where there is nothing to say.
 Ready = Callable[[], Sequence[str]]
@@ -15,10 +17,13 @@ Ready = Callable[[], Sequence[str]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rooms:
-    """What the pages beside the live one are asked of."""
+    """What the pages beside the live one are asked of; ``open_uid``: the UID of an open series behind a card."""
 
     quality: Quality
     calls: Calls
+    histories: Histories
+    deeds: Deeds
+    open_uid: Callable[[str], str | None] = lambda _: None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -57,7 +57,6 @@ class Histories:
             exam=exam["exam_id"] if exam else "",
             steps=tuple(map(_step, rows)),
             events=tuple(sorted(events, key=lambda event: event.at)),
-            under_way=any(image["revision"] is None for image in images),
         )
 
 

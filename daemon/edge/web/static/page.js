@@ -71,6 +71,7 @@ function fill(item, card) {
   text(".number", card.number === null ? "" : say("series_number", card.number), item);
   text(".images", verdict ? amount(card) : "", item);
   find(".cleared", item).hidden = !card.cleared;
+  fill_details(find(".details", item), card);
   text(".seconds", verdict && card.seconds !== null ? say("answered_in", card.seconds.toFixed(1)) : "", item);
   fill_answer(item, card);
   const button = find(".picture", item), image = find("img", button);
@@ -79,6 +80,13 @@ function fill(item, card) {
     button.hidden = true;
     image.removeAttribute("src");
   } else if (image.getAttribute("src") !== picture(card)) image.src = picture(card);
+}
+
+function fill_details(link, card) {
+  link.hidden = shadow;
+  link.href = `/series/${encodeURIComponent(card.card_id)}`;
+  link.textContent = say("details");
+  link.setAttribute("aria-label", `${say("details")}: ${card.description || card.scanner}`);
 }
 
 function make(card) {
