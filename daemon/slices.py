@@ -1,6 +1,6 @@
 """The slices of a series as pictures, as long as its images are in the spool."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from io import BytesIO
 from threading import Lock
 from typing import Final
@@ -24,6 +24,7 @@ _BYTES_MAX: Final = 1 << 29
 _WINDOW: Final = (1.0, 99.5)
 
 Slices = npt.NDArray[np.uint8]
+_NONE: Final = np.zeros((0, 0, 0), np.uint8)
 
 
 class SpoolSlices:
@@ -38,8 +39,7 @@ class SpoolSlices:
     def is_there(self, series_instance_uid: str) -> bool:
         """Whether every image of a closed series is still in the spool."""
         series = self._index.newest(series_instance_uid)
-        there = {segment.name for segment in self._spool.segments()}
-        return series is not None and {instance.arrival.segment for instance in series.instances} <= there
+        return series is not None and self._are_there(series)
 
     def count(self, series_instance_uid: str) -> int:
         """How many there are; 0 where the images are gone, are too many, or are no volume."""
@@ -55,32 +55,34 @@ class SpoolSlices:
         return stream.getvalue()
 
     def _slices(self, series_instance_uid: str) -> Slices:
+        series = self._index.newest(series_instance_uid)
+        if series is None or not self._are_there(series):
+            return _NONE
+        key = f"{series_instance_uid} {series.revision}"
         with self._lock:
-            if self._kept is None or self._kept[0] != series_instance_uid:
-                self._kept = series_instance_uid, self._read(series_instance_uid)
+            if self._kept is None or self._kept[0] != key:
+                self._kept = key, self._read(series)
             return self._kept[1]
 
-    def _read(self, series_instance_uid: str) -> Slices:
+    def _are_there(self, series: Series) -> bool:
+        there = {segment.name for segment in self._spool.segments()}
+        return {instance.arrival.segment for instance in series.instances} <= there
+
+    def _read(self, series: Series) -> Slices:
         """(slice, row, column); none where the images cannot be read."""
-        none = np.zeros((0, 0, 0), np.uint8)
-        series = self._index.newest(series_instance_uid)
-        if series is None or sum(instance.arrival.length for instance in series.instances) > _BYTES_MAX:
-            return none
+        if sum(instance.arrival.length for instance in series.instances) > _BYTES_MAX:
+            return _NONE
         try:
             stack = arrange(self._datasets(series), _VOXELS_MAX)[0]
             volume = decode([stack], _VOXELS_MAX).voxels[0]
         except (NotAssessable, SpoolError):
-            return none
+            return _NONE
         return _drawn(np.asarray(volume, np.float32))
 
     def _datasets(self, series: Series) -> Iterator[Dataset]:
         for instance in series.instances:
             if not instance.damaged:
                 yield read_image(self._spool.dataset(instance.arrival), instance.arrival.transfer_syntax_uid)
-
-
-#: Whether the images of a series, by its UID, are all still there.
-IsThere = Callable[[str], bool]
 
 
 def _drawn(volume: npt.NDArray[np.float32]) -> Slices:

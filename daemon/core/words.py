@@ -192,7 +192,7 @@ _TABLE: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "case": ("Case for support (ZIP)", "Fall für den Support (ZIP)"),
         "case_slices": (
             "The same with slices (a face can be recognised)",
-            "Dasselbe mit Schichten (Gesicht erkennbar)",
+            "Ebenso mit Schichten (Gesicht erkennbar)",
         ),
         "done_complete": ("It is judged now.", "Wird jetzt beurteilt."),
         "done_again": ("It is judged once more.", "Wird noch einmal beurteilt."),

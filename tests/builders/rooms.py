@@ -1,7 +1,7 @@
 """The pages beside the live one, over a real database with weeks of drawn heads."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -12,16 +12,58 @@ from prometheus_client import CollectorRegistry
 
 from builders.board import MemoryBoard, sources
 from builders.database import opened
-from builders.quality import fill
+from builders.quality import fill, tell_history
 from daemon.edge.database.trends.calls import Calls
+from daemon.edge.database.trends.history import Histories
 from daemon.edge.database.trends.quality import Quality
 from daemon.edge.supervisor import Supervisor
 from daemon.edge.telemetry.metrics import make_metrics
+from daemon.edge.web.pages.series import Deeds
 from daemon.edge.web.server import Address, WebServer, serve
 from daemon.edge.web.sources import Rooms, Sources
 from daemon.servicing import DriftWatch, ServiceDesk
 
 SCANNERS = {"SCANNER": "MR 1"}
+
+
+class Done:
+    """What was let be done with series; ``pictures``: their slices."""
+
+    def __init__(self, pictures: Sequence[bytes] = ()) -> None:
+        self.deeds: list[str] = []
+        self.there = True
+        self._pictures = pictures
+
+    def may(self) -> Deeds:
+        def resend(uid: str) -> int:
+            self.deeds.append(f"resend {uid}")
+            return 1
+
+        return Deeds(
+            complete=lambda uid: self.deeds.append(f"complete {uid}"),
+            again=lambda uid: self.deeds.append(f"again {uid}"),
+            resend=resend,
+            is_there=lambda _: self.there and bool(self._pictures),
+            slices=lambda _: len(self._pictures),
+            slice=lambda _, number: self._pictures[number] if number < len(self._pictures) else None,
+        )
+
+
+def make_rooms(engine: sa.Engine, done: Done) -> Rooms:
+    return Rooms(
+        quality=Quality(engine, SCANNERS),
+        calls=Calls(engine),
+        histories=Histories(engine, SCANNERS),
+        deeds=done.may(),
+    )
+
+
+@contextmanager
+def series_rooms(folder: Path, done: Done) -> Iterator[Rooms]:
+    """One series with a history: a RESCAN that was delivered and answered."""
+    with opened(f"sqlite:///{folder}/rooms.sqlite") as engine:
+        tell_history(engine)
+        yield make_rooms(engine, done)
 
 
 @contextmanager
@@ -32,7 +74,7 @@ def quality_rooms(folder: Path, weeks: int = 30, sound: int | None = 22) -> Iter
         with engine.begin() as connection:
             newer = "UPDATE series SET software = 'syngo MR XA30' WHERE version > :half"
             connection.execute(sa.text(newer), {"half": 20 * weeks})
-        rooms = Rooms(quality=Quality(engine, SCANNERS), calls=Calls(engine))
+        rooms = make_rooms(engine, Done())
         desk = ServiceDesk(
             quality=rooms.quality,
             calls=rooms.calls,

@@ -9,7 +9,7 @@ from builders.database import gone_at
 from builders.spool import association_end, spool_settings, store
 from builders.values import instance
 
-from daemon.assembly import Assembling
+from daemon.assembly import Assembling, Wish
 from daemon.core.completion import Completion, Patience
 from daemon.core.values import ClosedBy
 from daemon.dicom.protocol.procedure_step import read_report
@@ -165,3 +165,55 @@ def test_a_database_that_goes_away_at_any_statement_costs_no_series_and_no_image
         if not broken:
             break
     assert statement > 10
+
+
+def obeyed(assembly, *, again):
+    return assembly.obey(Wish("1.2.115", again=again), LATE)
+
+
+def test_a_series_is_complete_at_a_persons_word_and_a_late_image_still_re_opens_it(world):
+    writer, begin = world
+    push(writer, range(3))
+    assembly = begin()
+    read_all(assembly, 0.0)
+    (series,) = obeyed(assembly, again=False)
+    push(writer, [3])
+    writer.append(association_end())
+    (later,) = read_all(assembly, LATE)
+
+    assert (ClosedBy.PERSON, 1, 3) == (series.closed_by, series.revision, len(series.instances))
+    assert (2, 4) == (later.revision, len(later.instances))
+
+
+def test_a_closed_series_is_judged_once_more_after_a_restart_and_loses_no_late_image(world):
+    writer, begin = world
+    push(writer, range(3))
+    writer.append(association_end())
+    read_all(begin(), LATE)
+    assembly = begin()
+    (again,) = obeyed(assembly, again=True)
+    push(writer, [3])
+    writer.append(association_end(association="b"))
+    (later,) = read_all(assembly, 2 * LATE)
+
+    assert (ClosedBy.PERSON, 2, 3) == (again.closed_by, again.revision, len(again.instances))
+    assert (3, 4) == (later.revision, len(later.instances))
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_what_is_not_there_cannot_be_closed(world, again):
+    _, begin = world
+
+    assert () == obeyed(begin(), again=again)
+
+
+def test_an_open_series_is_not_judged_once_more_nor_a_closed_one_closed(world):
+    writer, begin = world
+    push(writer, range(3))
+    assembly = begin()
+    read_all(assembly, 0.0)
+    assert () == obeyed(assembly, again=True)
+    writer.append(association_end())
+    read_all(assembly, LATE)
+
+    assert () == obeyed(assembly, again=False)
