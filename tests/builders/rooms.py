@@ -43,7 +43,7 @@ class Done:
             complete=lambda uid: self.deeds.append(f"complete {uid}"),
             again=lambda uid: self.deeds.append(f"again {uid}"),
             resend=resend,
-            is_there=lambda _: self.there and bool(self._pictures),
+            is_there=lambda uid: self.there and uid == "1.2.3.7",
             slices=lambda _: len(self._pictures),
             slice=lambda _, number: self._pictures[number] if number < len(self._pictures) else None,
         )
