@@ -80,8 +80,10 @@ class Instance:
 
 
 class ClosedBy(StrEnum):
-    """The signal by which a series was found complete, in the order of trust; ``JOINED``: it was, and another joins;
-    ``PERSON``: a person said so."""
+    """The signal by which a series was found complete, in the order of trust.
+
+    ``JOINED``: it was, and another joins; ``PERSON``: a person said so.
+    """
 
     MPPS = "mpps"
     GEOMETRY = "geometry"
