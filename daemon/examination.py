@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from daemon.core.assessment import assess
@@ -11,6 +11,7 @@ from daemon.core.errors import ConfigError, NotAssessable, Reason
 from daemon.core.measures import Assessment
 from daemon.core.own_past import OwnPast
 from daemon.core.reference import Standard, of_manifest
+from daemon.core.site_harm import told_by
 from daemon.core.values import Verdict
 from daemon.core.verdict import decide
 from daemon.edge.engines import MakeEngine
@@ -74,6 +75,8 @@ class Examiner:
             findings = self.method.examine(subject, graphs or self.engines)
         except NotThis as error:
             raise NotAssessable(Reason[error.lack.name], error.detail) from error
+        if isinstance(standard, Standard):
+            findings = replace(findings, loss=told_by(standard.harm, findings))
         assessment = assess(findings, manifest, standard or of_manifest(manifest, coarsest_mm(image.affine)))
         verdict = decide(assessment, manifest, image.remark)
         seconds = {stage: round(value, 4) for stage, value in findings.seconds.items()}

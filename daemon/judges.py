@@ -8,10 +8,11 @@ from sqlalchemy import Engine
 from daemon.appraisal import ChooseStandard, FindJudge, Judge, software
 from daemon.config import Settings
 from daemon.core.own_past import OwnPast, past_of
-from daemon.core.reference import Origin
+from daemon.core.reference import Origin, Standard
 from daemon.edge.database.pasts import Pasts
 from daemon.edge.database.patience import patiently
 from daemon.edge.files.references import SiteReferences
+from daemon.edge.files.site_harm import HarmOfSite
 from daemon.edge.supervisor import Supervisor
 from daemon.edge.telemetry.metrics import Metrics
 from daemon.examination import Examiners
@@ -25,7 +26,8 @@ def find_judges(
 
     def chooser(name: str, bundle: Bundle) -> ChooseStandard:
         if bundle.manifest.past is None:
-            return SiteReferences(settings.references_of(name), bundle, settings.judgement.rule, supervisor).choose
+            references = SiteReferences(settings.references_of(name), bundle, settings.judgement.rule, supervisor)
+            return partial(choose_of_site, references, HarmOfSite(settings.harm_of(name), bundle))
         return partial(choose_past, Pasts(database), bundle)
 
     @cache
@@ -43,6 +45,12 @@ def find_judges(
         return Judge(examiner=examiner, algorithm=algorithm, choose_standard=chooser(name, bundle))
 
     return find
+
+
+def choose_of_site(references: SiteReferences, harm: HarmOfSite, origin: Origin) -> Standard | OwnPast:
+    """What a series of this origin is compared with, and told its loss by."""
+    standard = references.choose(origin)
+    return standard.with_harm(harm.of(origin)) if isinstance(standard, Standard) else standard
 
 
 def choose_past(pasts: Pasts, bundle: Bundle, origin: Origin) -> OwnPast:

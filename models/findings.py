@@ -97,6 +97,18 @@ class View:
     heat: Mapping[str, FloatArray] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class LossSource:
+    """What a loss can be learnt from at a site, made when it is asked for.
+
+    ``numbers``: of this one image, by name; ``structure``: what is judged, bool on the image's own grid, in an order
+    that is the same for all images of that grid.
+    """
+
+    numbers: Callable[[], Mapping[str, float]]
+    structure: Callable[[], npt.NDArray[np.bool_]]
+
+
 #: Makes one map (i, j, k) on the grid of the image that was examined.
 MakeMap = Callable[[], npt.NDArray[Any]]
 
@@ -105,8 +117,8 @@ MakeMap = Callable[[], npt.NDArray[Any]]
 class Findings:
     """What a method found.
 
-    ``presence``: probability that each cause shows in the image; ``loss``: where the method can tell it; ``maps``: by
-    file name, made when they are asked for; ``seconds``: duration of each stage.
+    ``presence``: probability that each cause shows in the image; ``loss``: where the method can tell it; ``source``:
+    where a site can learn it; ``maps``: by file name, made when they are asked for; ``seconds``: of each stage.
 
     Raises:
         ValueError: a number is told twice.
@@ -116,6 +128,7 @@ class Findings:
     structures: tuple[Structure, ...] = ()
     presence: Mapping[str, float] = field(default_factory=dict)
     loss: Loss | None = None
+    source: LossSource | None = None
     view: View | None = None
     maps: Mapping[str, MakeMap] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)

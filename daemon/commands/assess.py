@@ -30,6 +30,7 @@ from daemon.edge.engines import engine_maker
 from daemon.edge.files.content import FileContent
 from daemon.edge.files.nifti import read_nifti
 from daemon.edge.files.references import load_references
+from daemon.edge.files.site_harm import load_harm
 from daemon.edge.files.tables import MEASURED, PLACES
 from daemon.examination import Examiners
 from daemon.routes import all_roles, all_routes
@@ -141,7 +142,11 @@ class FileAppraiser:
 
         def standard(origin: Origin) -> Standard | OwnPast:
             references = load_references(settings.references_of(name), bundle) if origin.scanner else None
-            return choose(references, bundle.manifest, origin, settings.judgement.rule)
+            chosen = choose(references, bundle.manifest, origin, settings.judgement.rule)
+            site = load_harm(settings.harm_of(name), bundle) if origin.scanner else None
+            if site is None or not isinstance(chosen, Standard):
+                return chosen
+            return chosen.with_harm(site.of(origin.scanner, origin.protocol))
 
         algorithm = replace(software(settings.digest), bundle=bundle.manifest.name, bundle_digest=bundle.digest)
         return Judge(examiner=examiner, algorithm=algorithm, choose_standard=standard)

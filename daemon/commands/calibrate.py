@@ -2,13 +2,17 @@
 
 import argparse
 import json
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+from daemon.commands.harm import Time, learn_harm_of_site, tell
+from daemon.commands.option import within
 from daemon.config import Settings, load_settings
+from daemon.core.bounds import Range
 from daemon.core.calibration import ACCEPTED, Coverage, LeftOut, Scored, Selection, coverage, learn
 from daemon.core.errors import ConfigError
 from daemon.core.reference import References, fewest, level_of
@@ -45,7 +49,16 @@ scanner, else with the bundle's own reference. Only scores of the configured bun
 Series judged ACCEPT and REVIEW count, RESCAN and NOT_ASSESSED never. Leaving REVIEW out (--accepted-only) drops what
 was merely unusual, which tightens the limits at every calibration: do so only after people have looked. Better leave
 out what they rejected (--exclude).
+
+With --harm the newest of these series are spoilt by families of artefacts and judged again, each image by itself,
+while nothing waits to be judged, and behind every other process; what the answer loses against that of the series as
+it came needs no label and no person. The fit of each scanner and protocol, with its interval over series and families
+left out, goes to storage/harm-NAME.json and tells the expected loss of the next series. Kill it when you like: what was
+judged is not judged again, and the same command goes on; three series are the fewest that tell anything.
 """
+_MINUTES = "stop after so many, with --harm; the next call goes on (default: %(default)s)"
+_SERIES = "of each scanner and protocol, the newest, with --harm (default: %(default)s)"
+_IMAGES = "spoilt images of each series, with --harm (default: %(default)s)"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -54,6 +67,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--accepted-only", action="store_true", help="leave REVIEW out: tightens the limits every time")
     parser.add_argument("--exclude", type=Path, metavar="FILE", help="series UIDs that a person rejected, one a line")
     parser.add_argument("--bundle", default="", metavar="NAME", help="which one, where there are several")
+    parser.add_argument("--harm", action="store_true", help="learn what images lose as well, in idle time (see below)")
+    parser.add_argument("--minutes", type=within(Annotated[float, Range(1, 1440)]), default=60.0, help=_MINUTES)
+    parser.add_argument("--series", type=within(Annotated[int, Range(3, 200)]), default=20, help=_SERIES)
+    parser.add_argument("--images", type=within(Annotated[int, Range(4, 200)]), default=16, help=_IMAGES)
     parser.add_argument("--dry-run", action="store_true", help="show it, write nothing")
     parser.add_argument("--json", action="store_true", help="everything, as JSON")
 
@@ -69,6 +86,10 @@ def run(options: argparse.Namespace) -> int:
     else:
         print(*tabulate(calibration, settings.scanners), sep="\n")
         print("written: nothing" if options.dry_run else f"written: {calibration.file}")
+    if options.harm and not options.dry_run:
+        bounds = Time(minutes=options.minutes, series=options.series, images=options.images)
+        learnt = learn_harm_of_site(settings, options.bundle or _only(settings), selection, bounds)
+        print(*tell(learnt, settings), sep="\n", file=sys.stderr if options.json else sys.stdout)
     return 0
 
 

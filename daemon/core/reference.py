@@ -6,7 +6,7 @@ alarm, and with the bundle's own reference for voxels of its size where the scan
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from math import isfinite
 
 from daemon.core.measures import Beside, Measure
@@ -14,6 +14,7 @@ from daemon.core.own_past import OwnPast, Parameters
 from daemon.core.rule import Rule
 from models.findings import Evidence, Signal
 from models.manifest import Manifest
+from models.statistics.harm import Harm
 from models.statistics.uncertainty import conformal_limit, conformal_p_value, tukey_limit
 
 Scores = Mapping[str, tuple[float, ...]]
@@ -72,12 +73,22 @@ class Origin:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standard:
-    """The reference chosen for one series. ``name`` says which, and how many series; ``level``: alpha / signals."""
+    """The reference chosen for one series. ``name`` says which, and how many series; ``level``: alpha / signals.
+
+    ``harm``: tells the loss of a series of this origin, where the site has learnt it.
+    """
 
     name: str
     scores: Scores
     level: float
     rule: Rule = Rule.CONFORMAL
+    harm: Harm | None = None
+
+    def with_harm(self, harm: Harm | None) -> "Standard":
+        """The same, which tells the loss by the site's own fit as well, and says so."""
+        if harm is None:
+            return self
+        return replace(self, harm=harm, name=f"{self.name}; loss by {harm.people} series of the site")
 
     def limit(self, signal: str) -> float:
         """The score above which ``signal`` is abnormal; infinite where there are too few references."""

@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +24,7 @@ from models.brain.prediction import (
     predict,
     prepare,
 )
-from models.brain.refinement import labels_on_own_grid
+from models.brain.refinement import labels_on_own_grid, probabilities_on
 from models.brain.scores import (
     FLUID,
     JUDGED,
@@ -37,7 +37,7 @@ from models.brain.scores import (
 )
 from models.brain.wholeness import cut_area_cm2, share_of_scalp
 from models.bundle import Bundle, structured
-from models.findings import Findings, Lack, Loss, NotThis, Signal, Structure, View
+from models.findings import Findings, Lack, Loss, LossSource, NotThis, Signal, Structure, View
 from models.graphs import Run
 from models.manifest import Manifest
 from models.methods.agreement import graph_faults, hold_to
@@ -149,13 +149,15 @@ class Brain:
             raise NotThis(Lack.NOT_FOUND, f"no head, {tissue:.0f} mL of tissue")
         far = distances(prediction, self._spaces)
         self._check_whole(prediction, image, far)
-        numbers = numbers_of(prediction, labels) if settings.harm or settings.presence else {}
+        told = cache(partial(numbers_of, prediction, labels))
+        numbers = told() if settings.harm or settings.presence else {}
         intervals = volume_intervals_ml(prediction, labels, settings.interval_margins)
         return Findings(
             signals=tuple(self._signals(prediction, far)),
             structures=tuple(Structure(name=n, volume_ml=v, interval_ml=intervals[n]) for n, v in volumes.items()),
             presence=presence if settings.presence is None else settings.presence(numbers),
             loss=None if settings.harm is None else _loss(settings.harm, numbers),
+            source=LossSource(numbers=told, structure=partial(_judged, prediction, labels, image)),
             view=_view(prediction, labels),
             maps={
                 "labels": partial(labels_on_own_grid, image.still, image.affine, prediction),
@@ -227,6 +229,15 @@ def _faults(manifest: Manifest, settings: BrainSettings) -> Iterator[str]:
 
 def _loss(harm: Harm, numbers: Mapping[str, float]) -> Loss:
     return Loss(expected=harm.expect(numbers), interval=harm.interval(numbers))
+
+
+def _judged(prediction: Prediction, labels: tuple[str, ...], image: Image) -> npt.NDArray[np.bool_]:
+    """Where the judged tissue is the most probable, on the image's own grid in canonical order."""
+    turned, affine = canonical(image.still, image.affine)
+    called: npt.NDArray[np.bool_] = probabilities_on(Grid(turned.shape, affine), prediction).argmax(
+        axis=0
+    ) == labels.index(JUDGED)
+    return called
 
 
 def _view(prediction: Prediction, labels: tuple[str, ...]) -> View:

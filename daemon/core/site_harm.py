@@ -1,0 +1,51 @@
+"""What images of each scanner and protocol lose, learnt at the site: which fit a series is told its loss by."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from models.findings import Findings, Loss
+from models.statistics.harm import Harm
+from models.statistics.site_harm import Tried, fit_site
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HarmCell:
+    """The harm of one scanner (calling AE title) and protocol; ``protocol`` None: of all of the scanner's."""
+
+    scanner: str
+    protocol: str | None
+    harm: Harm
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiteHarm:
+    """The cells of one installation. ``bundle``: digest of the one that judged; ``made_at``: epoch s."""
+
+    bundle: str
+    made_at: float
+    cells: tuple[HarmCell, ...]
+
+    def of(self, scanner: str, protocol: str) -> Harm | None:
+        """The finest fit: of the protocol, else of its scanner; None where there is neither."""
+        found = {cell.protocol: cell.harm for cell in self.cells if cell.scanner == scanner}
+        return found.get(protocol, found.get(None))
+
+
+def learn_harm(tried: Mapping[tuple[str, str], Iterable[Tried]]) -> tuple[HarmCell, ...]:
+    """The cells that trials of series suffice for; ``tried``: by scanner and protocol."""
+    groups: dict[tuple[str, str | None], list[Tried]] = {}
+    for (scanner, protocol), trials in tried.items():
+        for group in ((scanner, protocol), (scanner, None)):
+            groups.setdefault(group, []).extend(trials)
+    fitted = ((scanner, protocol, fit_site(trials)) for (scanner, protocol), trials in groups.items())
+    return tuple(HarmCell(scanner=s, protocol=p, harm=harm) for s, p, harm in fitted if harm is not None)
+
+
+def told_by(harm: Harm | None, findings: Findings) -> Loss | None:
+    """The loss of what was found, by the site's own fit; what the method says itself where there is none."""
+    if harm is None or findings.source is None:
+        return findings.loss
+    numbers = findings.source.numbers()
+    if not set(harm.names) <= set(numbers):
+        return findings.loss
+    return Loss(expected=harm.expect(numbers), interval=harm.interval(numbers))
