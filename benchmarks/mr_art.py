@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from models.statistics.ranking import auroc
 from models.statistics.reference_set import Comparison, Kind, Worse, compare
 
 #: One measure a family: noise and ghosts in the air, noise and ghosts in the tissue, sharpness.
@@ -59,7 +60,7 @@ def main() -> None:
     chosen = options.parse_args()
     scans = scans_of(chosen.data)
     print(f"{len(scans)} scans of {len({scan.person for scan in scans})} people; {chosen.splits} splits of the people")
-    alone = max((auroc(np.array([scan.measures[name] for scan in scans]), scans), name) for name in scans[0].measures)
+    alone = max((auroc([scan.measures[name] for scan in scans], bad_of(scans)), name) for name in scans[0].measures)
     print(f"best single number of the whole table, no reference: {alone[1]}, AUROC of score 3 {alone[0]:.3f}\n")
     for kinds in (*((kind,) for kind in KINDS), WITHOUT_TISSUE, KINDS):
         rng = np.random.default_rng(chosen.seed)
@@ -106,17 +107,16 @@ def found_of(compared: Sequence[Comparison], scans: Sequence[Scan]) -> Found:
     by_family = np.array([min(one.families.values()) for one in compared])
     good, bad = (np.array([scan.score == wanted for scan in scans]) for wanted in (GOOD, BAD))
     return Found(
-        auroc=auroc(np.array([one.distance for one in compared]), scans),
+        auroc=auroc([one.distance for one in compared], bad_of(scans)),
         false_alarms=tuple(float((p_values[good] <= rate).mean()) for rate in RATES),
         hits=tuple(float((p_values[bad] <= rate).mean()) for rate in RATES),
         family_alarms=tuple(float((by_family[good] <= rate).mean()) for rate in RATES),
     )
 
 
-def auroc(values: npt.NDArray[np.float64], scans: Sequence[Scan]) -> float:
-    """The probability that a scan of score 3 has a higher value than one of score 1 or 2; ties count half."""
-    bad = np.array([scan.score == BAD for scan in scans])
-    return float((np.sign(values[bad][:, None] - values[~bad]) / 2 + 0.5).mean())
+def bad_of(scans: Sequence[Scan]) -> npt.NDArray[np.bool_]:
+    """Which have score 3; the others have 1 or 2."""
+    return np.array([scan.score == BAD for scan in scans])
 
 
 def print_found(kinds: Sequence[Kind], found: Sequence[Found]) -> None:

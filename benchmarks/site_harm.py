@@ -16,7 +16,6 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import rankdata
 
 from daemon.config import shipped_bundles
 from daemon.core.assessment import assess
@@ -31,10 +30,13 @@ from models.findings import Findings, Loss, NotThis
 from models.manifest import Manifest
 from models.preprocess import coarsest_mm, spacing_of
 from models.statistics.harm import Harm
+from models.statistics.ranking import rank_correlation
 from models.statistics.site_harm import CLEAN, Tried, fit_site, harm_between, trials_of
 from models.subject import Image, Subject
 
 IDLE, HURT = 0.05, 0.10
+#: Where no head is found nothing is lower.
+_LOST = 1e9
 Numbers = npt.NDArray[np.float64]
 
 
@@ -52,13 +54,17 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="what was judged; kept for the next run")
     parser.add_argument("--images", type=int, default=8, help="spoilt images of each person")
     parser.add_argument("--people", type=int, default=16)
+    parser.add_argument("--tolerated", type=float, help="loss that the site puts up with, in place of the bundle's")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     paths = sorted(options.data.glob("sub-*/anat/*_T1w.nii.gz"))[: options.people]
     bundle = shipped_bundles()["brain-t1"]
     examiner = load_examiner(bundle, engine_maker(OpenVinoSettings(threads=1), options.out / "compiled"))
     images = [one for path in paths for one in judged(path, examiner, options.out, options.images)]
-    print(*tables(images, examiner.bundle.manifest), sep="\n")
+    manifest = examiner.bundle.manifest
+    if options.tolerated is not None:
+        manifest = replace(manifest, thresholds=replace(manifest.thresholds, tolerated_loss=options.tolerated))
+    print(*tables(images, manifest), sep="\n")
 
 
 def judged(path: Path, examiner: Examiner, out: Path, count: int) -> Iterator[Judged]:
@@ -104,15 +110,16 @@ def tables(images: Sequence[Judged], manifest: Manifest) -> Iterator[str]:
     clean = np.array([one.tried.family == CLEAN for one in images])
     alone = [state(one, manifest, None) for one in images]
     site = [state(one, manifest, told[n]) for n, one in enumerate(images)]
-    rank = np.array([np.inf if one.assessment is None else one.assessment.rank.value for one in images])
-    expected = np.array([np.inf if told[n] is None else told[n].expected for n in range(len(images))])
+    rank = np.array([_LOST if one.assessment is None else one.assessment.rank.value for one in images])
+    expected = np.array([_LOST if told[n] is None else told[n].expected for n in range(len(images))])
     counts = (
         f"{(harms > HURT).sum()} lost more than {HURT}, {((harms <= IDLE) & ~clean).sum()} spoilt ones {IDLE} or less"
     )
     yield f"{len(images)} images of {len(people)} people, {clean.sum()} as they came; {counts}"
     yield f"| tolerated loss {manifest.thresholds.tolerated_loss} | bundle alone | with what the site learnt |"
     yield "| --- | ---: | ---: |"
-    yield f"| Spearman with the harm, all images | {spearman(rank, harms):.3f} | {spearman(expected, harms):.3f} |"
+    ranks = (f"{rank_correlation(told_by, harms):.3f}" for told_by in (rank, expected))
+    yield f"| Spearman with the harm, all images | {' | '.join(ranks)} |"
     for name, chosen in (("lost > 0.10: RESCAN", harms > HURT), ("lost > 0.10: RESCAN or REVIEW", harms > HURT)):
         wanted = {State.RESCAN} if name.endswith("RESCAN") else {State.RESCAN, State.REVIEW, State.NOT_ASSESSED}
         yield f"| {name} | {share(alone, chosen, wanted)} | {share(site, chosen, wanted)} |"
@@ -142,10 +149,6 @@ def share(states: Sequence[State], chosen: npt.NDArray[np.bool_], wanted: set[St
 def idle(states: Sequence[State], harms: Numbers) -> str:
     rescans = [harm for one, harm in zip(states, harms, strict=True) if one is State.RESCAN]
     return f"{sum(harm <= IDLE for harm in rescans)} of {len(rescans)}"
-
-
-def spearman(first: Numbers, second: Numbers) -> float:
-    return float(np.corrcoef(rankdata(first), rankdata(second))[0, 1])
 
 
 if __name__ == "__main__":

@@ -103,7 +103,7 @@ def test_a_folder_of_people_becomes_a_bundle_that_judges_though_killed_twice(fol
 def judged_by(bundle, image, tmp_path):
     """What the daemon's own command says of an image: its golden test was passed before."""
     config = tmp_path / "scanside.toml"
-    config.write_text(f'storage = "{tmp_path / "storage"}"\n[bundles]\nshipped = false\nbrain-t1 = "{bundle.folder}"\n')
+    config.write_text(f'storage = "{tmp_path / "storage"}"\nshipped = false\n[bundles]\nbrain-t1 = "{bundle.folder}"\n')
     found = subprocess.run(
         [sys.executable, "-m", "daemon", "assess", image, "--json", "--config", config],
         check=False,

@@ -10,7 +10,7 @@ from models.statistics.harm import left_out
 from training.harm.choice import LOOKS, told_by
 from training.harm.images import Images
 from training.harm.presence_tables import NAMES
-from training.harm.tables import aurc, tables
+from training.harm.tables import tables
 
 FAMILIES = ("clean", "noise published", "noise coloured", "motion drift")
 
@@ -106,20 +106,6 @@ def test_an_image_of_weight_two_is_two_images():
 
     np.testing.assert_allclose(doubled, weighted, atol=1e-8)
     assert np.abs(left_out(numbers, harm, people) - weighted).max() > 1e-6
-
-
-def test_who_refuses_the_worst_first_has_no_excess():
-    harm = np.array([0.0, 0.3, 0.1, 0.2])
-
-    assert aurc(harm, harm)[1] == pytest.approx(0.0)
-    assert aurc(harm, harm)[0] == pytest.approx(np.mean([0.0, 0.05, 0.1, 0.15]))
-    assert aurc(-harm, harm)[1] > 0.05
-
-
-def test_who_cannot_tell_has_the_mean_risk_throughout():
-    harm = np.array([0.0, 0.3, 0.1, 0.2])
-
-    assert aurc(np.ones(4), harm)[0] == pytest.approx(harm.mean())
 
 
 def test_every_table_is_printed(images, monkeypatch):

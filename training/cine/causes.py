@@ -10,9 +10,9 @@ import torch
 
 from models.cine.quality import STILL_CAUSES, CauseModel, relative, textures
 from models.cine.texture import describe_slice, texture_names
+from models.statistics.ranking import auroc
 from training.cine.faults import FAULTS
 from training.cine.stacks import folds, read_stacks
-from training.cine.tables import auroc
 
 FloatArray = npt.NDArray[np.float64]
 

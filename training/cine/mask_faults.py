@@ -12,8 +12,8 @@ from models.cine.plausibility import likelihood, pseudo_scores, said_again
 from models.cine.reading import LV, MYO, RV
 from models.cine.rules import rule_scores
 from models.graphs import Run
+from models.statistics.ranking import auroc
 from models.statistics.uncertainty import tukey_limit
-from training.cine.tables import auroc
 
 Labels = npt.NDArray[np.uint8]
 Slice = npt.NDArray[np.uint8]

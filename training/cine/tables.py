@@ -5,11 +5,12 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
-from scipy.stats import rankdata, spearmanr
+from scipy.stats import rankdata
 
 from models.cine.crops import PIXEL_MM
 from models.cine.numbers import FRACTIONS, VOLUMES, Number, entropy, perimeter
 from models.cine.reading import Labels
+from models.statistics.ranking import auroc, rank_correlation
 from training.cine.calibration import Pixels, calibration
 from training.cine.judge import Judged, Patient
 from training.cine.stacks import PHASES, STRUCTURES
@@ -112,7 +113,7 @@ def doubt_table(patients: Sequence[Patient], passes: Callable[[Judged], FloatArr
         cells = []
         for n, found in enumerate(_by_slice(judged, score)):
             at = shown[n]
-            rho = spearmanr(errors[n][at], found[at]).statistic
+            rho = rank_correlation(errors[n][at], found[at])
             alone = partial(errors[n][at], found[at], edges[n][at]) if name != "predicted perimeter" else float("nan")
             per_edge = found[at] if name == "predicted perimeter" else found[at] / np.maximum(1, edges[n][at])
             cells.append(f"{rho:.2f} ({alone:.2f}); {auroc(per_edge, bad[n][at] > 0):.2f}".replace(" (nan)", ""))
@@ -155,16 +156,6 @@ def partial(first: npt.ArrayLike, second: npt.ArrayLike, given: npt.ArrayLike) -
     """Rank correlation of two with a third held fixed."""
     ranks = np.corrcoef([rankdata(one) for one in (first, second, given)])
     return float((ranks[0, 1] - ranks[0, 2] * ranks[1, 2]) / np.sqrt((1 - ranks[0, 2] ** 2) * (1 - ranks[1, 2] ** 2)))
-
-
-def auroc(scores: npt.ArrayLike, positive: npt.ArrayLike) -> float:
-    """Probability that a positive one scores higher; NaN where one kind is missing."""
-    is_positive = np.asarray(positive, bool)
-    ranks, count = rankdata(np.asarray(scores, float)), int(is_positive.sum())
-    others = len(is_positive) - count
-    if not count or not others:
-        return float("nan")
-    return float((ranks[is_positive].sum() - count * (count + 1) / 2) / (count * others))
 
 
 def _by_slice(judged: Sequence[Judged], score: Callable[[Judged], npt.ArrayLike]) -> list[FloatArray]:

@@ -4,11 +4,12 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 import numpy as np
+import numpy.typing as npt
 from scipy.optimize import isotonic_regression
-from scipy.stats import spearmanr
 
 from models.brain.scores import JUDGED
 from models.physics.artefacts import ARTEFACTS
+from models.statistics.ranking import interval_over_groups, rank_correlation, risk_coverage
 from training.evaluation.measure import Row
 
 #: A number of a row.
@@ -63,22 +64,21 @@ def losses(rows: Sequence[Row], shown: Sequence[Row]) -> list[float]:
 
 def spearman(rows: Sequence[Row], first: Measure, second: Measure) -> float:
     """Rank correlation of two measures over the heads that were found; NaN where one of them does not vary."""
-    return _rank(np.array([(first(row), second(row)) for row in found(rows)]).reshape(-1, 2))
+    return rank_correlation(*_pairs(rows, first, second).T)
 
 
 def bootstrap_interval(rows: Sequence[Row], first: Measure, second: Measure, seed: int = 0) -> tuple[float, float]:
     """95 % percentile interval of ``spearman``; people are drawn, for the images of one person are not independent."""
-    people = sorted({row.name for row in found(rows)})
-    values = {p: np.array([(first(r), second(r)) for r in found(rows) if r.name == p]) for p in people}
-    rng = np.random.default_rng(seed)
-    drawn = [
-        _rank(np.concatenate([values[people[i]] for i in rng.integers(len(people), size=len(people))]))
-        for _ in range(_RESAMPLES)
-    ]
-    if not np.isfinite(drawn).any():
-        return float("nan"), float("nan")
-    low, high = np.nanpercentile(drawn, [2.5, 97.5])
-    return float(low), float(high)
+    pairs, names = _pairs(rows, first, second), [row.name for row in found(rows)]
+    return interval_over_groups(lambda index: rank_correlation(*pairs[index].T), names, _RESAMPLES, seed)
+
+
+def refusal(rows: Sequence[Row], score: Measure) -> tuple[float, float]:
+    """AURC and excess AURC where heads are refused by a score, in its better direction; the loss is 1 - Dice."""
+    pairs = _pairs(rows, score, grey)
+    doubt, loss = pairs[:, 0], 1 - pairs[:, 1]
+    rho = rank_correlation(doubt, loss)
+    return risk_coverage(np.nan_to_num(-doubt if rho < 0 else doubt), loss)
 
 
 def hurting_severity(severities: Sequence[float], lost: Sequence[float]) -> float:
@@ -97,8 +97,6 @@ def named_instead(rows: Sequence[Row], name: str) -> str:
     return ", ".join(f"{other} {count}" for other, count in others.most_common())
 
 
-def _rank(pairs: np.ndarray[tuple[int, int], np.dtype[np.float64]]) -> float:
-    kept = pairs[np.isfinite(pairs).all(axis=1)]
-    if len(kept) < 2 or (np.ptp(kept, axis=0) == 0).any():
-        return float("nan")
-    return float(spearmanr(kept[:, 0], kept[:, 1]).statistic)
+def _pairs(rows: Sequence[Row], first: Measure, second: Measure) -> npt.NDArray[np.float64]:
+    """Two measures (N, 2) of the heads that were found."""
+    return np.array([(first(row), second(row)) for row in found(rows)], float).reshape(-1, 2)

@@ -17,6 +17,7 @@ from training.evaluation.ranks import (
     grey,
     losses,
     named_instead,
+    refusal,
     score_of,
     single,
     spearman,
@@ -77,11 +78,12 @@ def _dice_table(rows: Sequence[Row]) -> Iterator[str]:
 
 
 def _rank_table(rows: Sequence[Row]) -> Iterator[str]:
-    yield "| score | rho | interval |"
-    yield "| --- | ---: | --- |"
+    yield "| score | rho | interval | AURC | excess |"
+    yield "| --- | ---: | --- | ---: | ---: |"
     for name in _SCORES:
         low, high = bootstrap_interval(rows, grey, score_of(name))
-        yield f"| {name} | {spearman(rows, grey, score_of(name)):.3f} | {low:.3f} to {high:.3f} |"
+        rho, (area, excess) = spearman(rows, grey, score_of(name)), refusal(rows, score_of(name))
+        yield f"| {name} | {rho:.3f} | {low:.3f} to {high:.3f} | {area:.4f} | {excess:.4f} |"
 
 
 def _cause_table(rows: Sequence[Row]) -> Iterator[str]:

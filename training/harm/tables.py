@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import rankdata
 
 from models.brain.scores import JUDGED
 from models.physics.artefacts import ARTEFACTS
+from models.statistics.ranking import interval_over_groups, rank_correlation, risk_coverage
 from training.harm.choice import LOOKS, Told, told_by
 from training.harm.images import Images
 from training.harm.judging import CLEAN, RIVAL
@@ -89,34 +89,19 @@ def _verdict_table(images: Images, ways: Mapping[str, Told]) -> Iterator[str]:
         yield f"| {name} | " + " | ".join(cells) + " |"
 
 
-def aurc(told: Numbers, harm: Numbers) -> tuple[float, float]:
-    """Area under the risk-coverage curve, the risk being the mean harm of what is kept, and its excess over the best.
-
-    Images are refused from the largest ``told`` on (Geifman et al. 2019); equal ones in the mean of their orders.
-    """
-    return _area(told, harm), _area(told, harm) - _area(harm, harm)
-
-
-def _area(told: Numbers, harm: Numbers) -> float:
-    values, place = np.unique(told, return_inverse=True)
-    mean = np.bincount(place, harm) / np.bincount(place)
-    kept = mean[np.sort(place)]
-    return float((np.cumsum(kept) / np.arange(1, len(harm) + 1)).mean()) if len(values) else float("nan")
-
-
 def _harmful(values: Numbers, harm: Numbers) -> Numbers:
     """A number with its better sign: the best that it can be by itself; the worst where it is none."""
     known = np.isfinite(values)
-    sign = np.sign(rank_of(values, harm)) if known.any() else 1.0
+    sign = np.sign(rank_correlation(values, harm)) if known.any() else 1.0
     signed = sign * values
     return np.where(known, signed, signed[known].max(initial=0.0))
 
 
 def _rank_line(name: str, images: Images, told: Numbers) -> str:
     low, high = _interval(images, told)
-    area, excess = aurc(told, images.harm)
+    area, excess = risk_coverage(told, images.harm)
     cells = [
-        *(f"{rank_of(told, values):.3f}" for values in (images.dice, images.lost, images.harm)),
+        *(f"{rank_correlation(told, values):.3f}" for values in (images.dice, images.lost, images.harm)),
         f"{low:.3f} to {high:.3f}",
         f"{area:.4f}",
         f"{excess:.4f}",
@@ -124,31 +109,17 @@ def _rank_line(name: str, images: Images, told: Numbers) -> str:
     return f"| {name} | " + " | ".join(cells) + " |"
 
 
-def rank_of(first: Numbers, second: Numbers) -> float:
-    """Spearman's rank correlation of what is known of both; NaN where that is too little or all alike."""
-    known = np.isfinite(first) & np.isfinite(second)
-    if known.sum() < 2 or np.ptp(first[known]) == 0 or np.ptp(second[known]) == 0:
-        return float("nan")
-    return float(np.corrcoef(rankdata(first[known]), rankdata(second[known]))[0, 1])
-
-
 def _interval(images: Images, told: Numbers) -> tuple[float, float]:
     """95 % percentile interval of the rank correlation with the harm; people are drawn."""
-    people = [np.flatnonzero(images.person == person) for person in np.unique(images.person)]
-    rng = np.random.default_rng(0)
-    drawn = []
-    for _ in range(_RESAMPLES):
-        index = np.concatenate([people[i] for i in rng.integers(len(people), size=len(people))])
-        drawn.append(rank_of(told[index], images.harm[index]))
-    low, high = np.nanpercentile(drawn, [2.5, 97.5])
-    return float(low), float(high)
+    people = images.person.tolist()
+    return interval_over_groups(lambda index: rank_correlation(told[index], images.harm[index]), people, _RESAMPLES)
 
 
 def _family_line(name: str, inside: npt.NDArray[np.bool_], images: Images, told: Told) -> str:
     harm, expected = images.harm[inside], told.expected[inside]
     hurt = harm > HURT
     return (
-        f"| {name} | {len(harm)} | {rank_of(harm, expected):.2f} | {np.abs(harm - expected).mean():.3f} | "
+        f"| {name} | {len(harm)} | {rank_correlation(harm, expected):.2f} | {np.abs(harm - expected).mean():.3f} | "
         f"{(hurt & (expected > IDLE)).sum()} of {hurt.sum()} | {(hurt & (told.low[inside] > IDLE)).sum()} |"
     )
 

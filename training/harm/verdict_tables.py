@@ -8,11 +8,11 @@ import numpy.typing as npt
 from scipy.stats import beta
 
 from daemon.core.values import State
+from models.statistics.ranking import interval_over_groups, rank_correlation, risk_coverage
 from training.evaluation.ranks import grey
 from training.evaluation.tables import report_on
 from training.harm.evaluated import Answer, BrainEvaluationPlan, Evaluated
 from training.harm.spoilt_images import CLEAN, UNKNOWN
-from training.harm.tables import aurc, rank_of
 from training.harm.verdicts import judge_all
 
 Numbers = npt.NDArray[np.float64]
@@ -151,10 +151,10 @@ def rival_table(images: Sequence[Evaluated]) -> Iterator[str]:
     harms = np.array([one.harm for one in images])
     for name, values in _measures(images).items():
         known = np.isfinite(values)
-        sign = np.sign(rank_of(values, losses)) if known.any() else 1.0
+        sign = np.sign(rank_correlation(values, losses)) if known.any() else 1.0
         told = np.where(known, sign * values, np.nanmax(sign * values, initial=0.0))
         cells = [_rank_with_interval(images, told, one) for one in (dices, losses, harms)]
-        area, excess = aurc(told, losses)
+        area, excess = risk_coverage(told, losses)
         yield f"| {name} | " + " | ".join([*cells, f"{area:.4f}", f"{excess:.4f}"]) + " |"
 
 
@@ -173,14 +173,9 @@ def _measures(images: Sequence[Evaluated]) -> dict[str, Numbers]:
 
 def _rank_with_interval(images: Sequence[Evaluated], told: Numbers, truth: Numbers) -> str:
     """Spearman's rho with its 95 % percentile interval; people are drawn, for the images of one are not independent."""
-    person = np.array([one.person for one in images])
-    people = [np.flatnonzero(person == name) for name in np.unique(person)]
-    rng = np.random.default_rng(0)
-    draws = (
-        np.concatenate([people[i] for i in rng.integers(len(people), size=len(people))]) for _ in range(_RESAMPLES)
-    )
-    drawn = [rank_of(told[index], truth[index]) for index in draws] if len(people) > 1 else []
-    if not np.isfinite(drawn).any():
-        return f"{rank_of(told, truth):.3f}"
-    low, high = np.nanpercentile(drawn, [2.5, 97.5])
-    return f"{rank_of(told, truth):.3f} ({low:.3f} to {high:.3f})"
+    people = [one.person for one in images]
+    rho = rank_correlation(told, truth)
+    if len(set(people)) < 2:  # nobody else to draw
+        return f"{rho:.3f}"
+    low, high = interval_over_groups(lambda index: rank_correlation(told[index], truth[index]), people, _RESAMPLES)
+    return f"{rho:.3f} ({low:.3f} to {high:.3f})" if np.isfinite(low) else f"{rho:.3f}"
