@@ -189,10 +189,6 @@ class Settings:
         """The site's own references for one of its bundles."""
         return self.storage / f"references-{bundle}.json"
 
-    def harm_of(self, bundle: str) -> Path:
-        """What images of the site's protocols lose, learnt for one of its bundles."""
-        return self.storage / f"harm-{bundle}.json"
-
     @property
     def bundle_folders(self) -> Mapping[str, Path]:
         """Every bundle that a route may name, and its folder."""

@@ -12,7 +12,7 @@ from daemon.core.reference import Origin, Standard
 from daemon.edge.database.pasts import Pasts
 from daemon.edge.database.patience import patiently
 from daemon.edge.files.references import SiteReferences
-from daemon.edge.files.site_harm import HarmOfSite
+from daemon.edge.files.site_harm import HarmOfSite, harm_file
 from daemon.edge.supervisor import Supervisor
 from daemon.edge.telemetry.metrics import Metrics
 from daemon.examination import Examiners
@@ -27,7 +27,7 @@ def find_judges(
     def chooser(name: str, bundle: Bundle) -> ChooseStandard:
         if bundle.manifest.past is None:
             references = SiteReferences(settings.references_of(name), bundle, settings.judgement.rule, supervisor)
-            return partial(choose_of_site, references, HarmOfSite(settings.harm_of(name), bundle))
+            return partial(choose_of_site, references, HarmOfSite(harm_file(settings.storage, name), bundle))
         return partial(choose_past, Pasts(database), bundle)
 
     @cache

@@ -30,7 +30,7 @@ from daemon.edge.engines import engine_maker
 from daemon.edge.files.content import FileContent
 from daemon.edge.files.nifti import read_nifti
 from daemon.edge.files.references import load_references
-from daemon.edge.files.site_harm import load_harm
+from daemon.edge.files.site_harm import harm_file, load_harm
 from daemon.edge.files.tables import MEASURED, PLACES
 from daemon.examination import Examiners
 from daemon.routes import all_roles, all_routes
@@ -143,7 +143,7 @@ class FileAppraiser:
         def standard(origin: Origin) -> Standard | OwnPast:
             references = load_references(settings.references_of(name), bundle) if origin.scanner else None
             chosen = choose(references, bundle.manifest, origin, settings.judgement.rule)
-            site = load_harm(settings.harm_of(name), bundle) if origin.scanner else None
+            site = load_harm(harm_file(settings.storage, name), bundle) if origin.scanner else None
             if site is None or not isinstance(chosen, Standard):
                 return chosen
             return chosen.with_harm(site.of(origin.scanner, origin.protocol))

@@ -21,7 +21,7 @@ from daemon.edge.database.index import Index
 from daemon.edge.database.migrations import open_existing
 from daemon.edge.database.results import Results
 from daemon.edge.engines import engine_maker
-from daemon.edge.files.site_harm import TrialJournal, write_harm
+from daemon.edge.files.site_harm import TrialJournal, harm_file, write_harm
 from daemon.edge.spool.reader import SpoolReader
 from daemon.examination import Examiners
 from daemon.routes import all_routes
@@ -63,7 +63,7 @@ def learn_harm_of_site(settings: Settings, name: str, selection: Selection, boun
     _step_back()
     examiner = Examiners(settings.bundle_folders, engine_maker(settings.engine, settings.compiled)).get(name)
     digest = examiner.bundle.digest
-    journal = TrialJournal(settings.harm_of(name).with_suffix(".trials"))
+    journal = TrialJournal(harm_file(settings.storage, name).with_suffix(".trials"))
     with open_existing(settings.database_url) as engine:
         index, results = Index(engine, b""), Results(engine)
         spool, routes = SpoolReader(settings.spool_settings.folder), all_routes(settings)
@@ -85,9 +85,9 @@ def learn_harm_of_site(settings: Settings, name: str, selection: Selection, boun
         tried[one.scanner, one.protocol].append(one.tried)
     cells = learn_harm(tried)
     if cells:
-        write_harm(settings.harm_of(name), SiteHarm(bundle=digest, made_at=time.time(), cells=cells))
+        write_harm(harm_file(settings.storage, name), SiteHarm(bundle=digest, made_at=time.time(), cells=cells))
     return HarmLearnt(
-        file=settings.harm_of(name),
+        file=harm_file(settings.storage, name),
         done=done,
         cells=cells,
         tried=Counter({place: len({one.series for one in given}) for place, given in tried.items()}),

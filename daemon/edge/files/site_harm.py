@@ -24,6 +24,11 @@ _CONVERTER = Converter(forbid_extra_keys=True)
 _AGAIN = "run scanside calibrate --harm again"
 
 
+def harm_file(storage: Path, bundle: str) -> Path:
+    """Where lies what images of the site's protocols lose, learnt for one of its bundles."""
+    return storage / f"harm-{bundle}.json"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TriedAt:
     """A trial and where its series came from; ``bundle``: digest of the one that judged it."""
