@@ -7,7 +7,7 @@ import nibabel as nib
 import numpy as np
 from pydicom import Dataset
 
-from daemon.config import shipped_bundles
+from daemon.config import optional_bundles
 from daemon.dicom.simulate import series_from_image
 from models.subject import Acquisition, Image, still
 
@@ -22,7 +22,7 @@ _HEADER = {
 
 def golden_flair(slice_mm: float = 4.0) -> Image:
     """The golden FLAIR, averaged to axial slices of a multiple of 2 mm."""
-    folder = shipped_bundles()["brain-wmh"]
+    folder = optional_bundles()["brain-wmh"]
     image = nib.Nifti1Image.from_filename(folder / "golden" / "head.nii.gz")
     voxels, affine, many = np.asarray(image.dataobj, np.float32), np.asarray(image.affine, float), int(slice_mm / 2)
     thick = voxels[:, :, : voxels.shape[2] // many * many].reshape(*voxels.shape[:2], -1, many).mean(axis=3)

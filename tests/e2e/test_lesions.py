@@ -1,15 +1,18 @@
 """FLAIR and T1 of a head from storescu to verdicts: each to its bundle, a valid report, lesions with their interval."""
 
+from contextlib import ExitStack
+
 import highdicom
 import pytest
-from builders.daemon import golden_datasets, running_daemon, write_files
+from archive import running_archive
+from builders.daemon import golden_datasets, running_daemon, wait_until, write_files
 from builders.flair import flair_datasets, golden_flair, spoilt
 from pydicom import dcmread
 from validators import unexpected_dciodvfy, without_dicomdir
 
-from daemon.config import shipped_bundles
+from daemon.config import optional_bundles
 
-pytestmark = pytest.mark.skipif("brain-wmh" not in shipped_bundles(), reason="no bundle of lesions ships yet")
+pytestmark = pytest.mark.skipif("brain-wmh" not in optional_bundles(), reason="no bundle of lesions ships yet")
 
 
 @pytest.fixture(scope="module")
@@ -21,30 +24,39 @@ def line(tmp_path_factory):
         "t1": list(golden_datasets()),
         "noisy": list(flair_datasets("noisy", spoilt(golden_flair(), 0.5))),
     }
-    with running_daemon(folder) as daemon:
+    (folder / "archive").mkdir()
+    extra = f'bundles = {{ brain-wmh = "{optional_bundles()["brain-wmh"]}" }}'
+    with ExitStack() as stack:
+        archive = stack.enter_context(running_archive(folder / "archive"))
+        daemon = stack.enter_context(running_daemon(folder, archive, extra))
         records = {}
         for name, datasets in sent.items():
             write_files(folder / name, datasets)
             assert 0 == daemon.push(folder / name).returncode
             records[name] = daemon.done(str(datasets[0].SeriesInstanceUID))
-        yield records
+        yield daemon, archive, records
 
 
-def test_each_series_is_judged_by_the_bundle_of_its_contrast(line):
-    assert "brain-wmh" in str(line["flair"])
-    assert "brain-t1" in str(line["t1"])
+@pytest.fixture(scope="module")
+def records(line):
+    return line[2]
 
 
-def test_a_clean_flair_is_answered_and_never_a_rescan(line):
-    assert line["flair"]["verdict"] in {"ACCEPT", "REVIEW"}
+def test_each_series_is_judged_by_the_bundle_of_its_contrast(records):
+    assert "brain-wmh" in str(records["flair"])
+    assert "brain-t1" in str(records["t1"])
 
 
-def test_a_flair_drowned_in_noise_is_not_accepted(line):
-    assert line["noisy"]["verdict"] in {"REVIEW", "NOT_ASSESSED"}
+def test_a_clean_flair_is_answered_and_never_a_rescan(records):
+    assert records["flair"]["verdict"] in {"ACCEPT", "REVIEW"}
 
 
-def test_the_report_is_valid_and_tells_lesions_with_their_interval(line, tmp_path):
-    report = dcmread(line["flair"]["sr"])
+def test_a_flair_drowned_in_noise_is_not_accepted(records):
+    assert records["noisy"]["verdict"] in {"REVIEW", "NOT_ASSESSED"}
+
+
+def test_the_report_is_valid_and_tells_lesions_with_their_interval(records, tmp_path):
+    report = dcmread(records["flair"]["sr"])
     path = tmp_path / "report.dcm"
     report.save_as(path)
     document = highdicom.sr.srread(path)
@@ -53,3 +65,23 @@ def test_the_report_is_valid_and_tells_lesions_with_their_interval(line, tmp_pat
     assert [] == without_dicomdir(unexpected_dciodvfy(path))
     assert "Lesion" in told
     assert "range of upper measurement uncertainty" in told
+
+
+def test_the_archive_has_report_and_picture_of_every_series_once(line):
+    _, archive, records = line
+    judged = [record for record in records.values() if record["verdict"] != "NOT_ASSESSED"]
+    wait_until(lambda: archive.counts()[3] >= 2 * len(judged))
+
+    assert archive.counts()[3] <= 2 * len(records)
+    for record in judged:
+        assert archive.instance(dcmread(record["sr"]).SOPInstanceUID)
+
+
+def test_the_same_flair_again_is_judged_once(line):
+    daemon, _, records = line
+    before = len(daemon.known())
+    assert 0 == daemon.push(daemon.config.parent / "flair").returncode
+    again = daemon.done(records["flair"]["series"])
+
+    assert before == len(daemon.known())
+    assert records["flair"]["sr"] == again["sr"]
