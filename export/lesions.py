@@ -43,8 +43,8 @@ _PARITY_HEADS, _PARITY_PASSES, _LEAST_HEADS = 2, 3, 6
 _TOLERANCE = 1e-3
 #: Share of accepted series that may be looked at again.
 _ALPHA = 0.05
-#: Dice below one half is a failure (paper 001's "poor" in lesion Dice).
-_TOLERATED_LOSS = 0.5
+#: A predicted Dice below 0.6 is looked at: a FLAIR drowned in noise is told 0.54.
+_TOLERATED_LOSS = 0.4
 _LEVELS = 1000
 _NOTICE = (
     "Images were synthesised from label maps and lesion masks; no person's image trained a weight. Lesion masks: "

@@ -43,8 +43,8 @@ def records(line):
 
 
 def test_each_series_is_judged_by_the_bundle_of_its_contrast(records):
-    assert "brain-wmh" in str(records["flair"])
-    assert "brain-t1" in str(records["t1"])
+    assert "brain-wmh" in str(dcmread(records["flair"]["sr"]))
+    assert "brain-t1" in str(dcmread(records["t1"]["sr"]))
 
 
 def test_a_clean_flair_is_answered_and_never_a_rescan(records):
