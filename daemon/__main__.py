@@ -189,7 +189,7 @@ class _Work:
 
         settings = load_settings(options.config)
         demand(own_checks(settings))
-        run_worker(settings, options.metrics_port)
+        run_worker(settings, options.metrics_port, options.config)
         return 0
 
 

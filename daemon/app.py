@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
 from functools import cache
 from importlib.metadata import version
+from pathlib import Path
 
 import structlog
 from prometheus_client import CollectorRegistry
@@ -40,9 +41,11 @@ from daemon.edge.telemetry.site_key import site_key
 from daemon.edge.web.server import serve, serve_metrics
 from daemon.examination import Examiners
 from daemon.exams import SpoolExams
+from daemon.feedback import feedback_turn
 from daemon.judgement import SeriesJudge
 from daemon.judges import find_judges
 from daemon.page import address, rooms_of, sources_of
+from daemon.reloading import Reloading, become_anew
 from daemon.retention import Pruner, make_pruner
 from daemon.routes import all_roles, all_routes
 from daemon.servicing import service_desk, service_turns
@@ -51,39 +54,52 @@ from daemon.workflow import Line, Parts
 
 _LOOK_S = 1.0
 _LEFT_S = 1.0
+#: Between two looks whether a new configuration is to be read.
+_SIGNAL_S = 0.5
 _PRUNE_S = 60.0
 
 _log = structlog.get_logger()
 
 
-def run(settings: Settings, begun: Callable[[], None], *, works: bool = True, restarts: int = 0) -> None:
+def run(
+    settings: Settings,
+    begun: Callable[[], None],
+    *,
+    works: bool = True,
+    restarts: int = 0,
+    config: Path | None = None,
+) -> None:
     """The daemon beside its receiver: assemble, judge, report, show, until SIGTERM or SIGINT.
 
     ``begun`` is called once it is ready. Without ``works`` it leaves work to the workers. ``restarts``: how often it
-    was started again before.
+    was started again before. ``config`` is read again at SIGHUP.
 
     Raises:
         ConfigError: something configured is not so.
         BundleError: the bundle is not whole, or does not pass its golden test on this machine.
         ThreadEndedError: one of its threads ended by a fault; its trace is in the log.
     """
-    _until_stopped(settings, lambda stop: _running(settings, stop, begun, works=works, restarts=restarts))
+    reloading = Reloading(config, settings, works=works)
+    _until_stopped(settings, reloading, lambda stop: _running(settings, stop, begun, works=works, restarts=restarts))
 
 
-def run_worker(settings: Settings, metrics_port: int | None = None) -> None:
+def run_worker(settings: Settings, metrics_port: int | None = None, config: Path | None = None) -> None:
     """A worker: judge and deliver what the daemons of this database receive, until SIGTERM or SIGINT.
 
-    Its metrics are at ``metrics_port``, where the web page is; nowhere without.
+    Its metrics are at ``metrics_port``, where the web page is; nowhere without. ``config`` is read again at SIGHUP.
 
     Raises:
         ConfigError: something configured is not so.
         BundleError: the bundle is not whole, or does not pass its golden test on this machine.
         ThreadEndedError: one of its threads ended by a fault; its trace is in the log.
     """
-    _until_stopped(settings, lambda stop: _working(settings, stop, metrics_port))
+    _until_stopped(settings, Reloading(config, settings), lambda stop: _working(settings, stop, metrics_port))
 
 
-def _until_stopped(settings: Settings, running: Callable[[threading.Event], AbstractContextManager[None]]) -> None:
+def _until_stopped(
+    settings: Settings, reloading: Reloading, running: Callable[[threading.Event], AbstractContextManager[None]]
+) -> None:
+    """Run until a signal; a new configuration is taken up by a new process under this one's number."""
     logs.configure(settings.log_level, site_key(settings.site_key))
     claim_storage(settings.storage)
     signals: list[int] = []
@@ -95,9 +111,14 @@ def _until_stopped(settings: Settings, running: Callable[[threading.Event], Abst
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, note)
+    signal.signal(signal.SIGHUP, reloading.ask)
+    anew = False
     with running(stop):
-        stop.wait()
+        while not (anew or stop.wait(_SIGNAL_S)):
+            anew = reloading.is_due()
     _log.info("stopped")
+    if anew:
+        become_anew()
     if not signals:
         raise ThreadEndedError("a part of the daemon has ended: see the log; start it again, nothing is lost")
     left = [thread for thread in threading.enumerate() if thread is not threading.main_thread() and not thread.daemon]
@@ -157,6 +178,7 @@ def _running(
             Turn(Loop.ASSEMBLY, "assembly", assembling.turn),
             Turn(Loop.JUDGING, "judging", line.begin_failed),
             Turn(Loop.RETENTION, "retention", _pruning(pruner)),
+            feedback_turn(settings, stores.engine, registry),
             *service_turns(settings, service_desk(settings, quality, calls, (metrics, supervisor))),
         ]
         stack.enter_context(repeated(turns, supervisor))

@@ -25,7 +25,10 @@ _RECEIVER_GRACE_S, _WORKING_GRACE_S = 15.0, 25.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Supervise until SIGTERM or SIGINT (0), or until one of the two cannot begin as configured (1)."""
+    """Supervise until SIGTERM or SIGINT (0), or until one of the two cannot begin as configured (1).
+
+    SIGHUP goes on to the working half, which reads the configuration again.
+    """
     parser = argparse.ArgumentParser(prog="daemon.parent")
     parser.add_argument("--no-receive", action="store_true")
     parser.add_argument("--no-work", action="store_true")
@@ -55,7 +58,7 @@ def _signals() -> socket.socket:
     """Where the number of each signal that comes can be read; nothing else wakes the parent."""
     reading, writing = socket.socketpair()
     os.set_blocking(writing.fileno(), False)
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, *Begun):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD, *Begun):
         signal.signal(number, lambda *_: None)
     signal.set_wakeup_fd(writing.detach(), warn_on_full_buffer=False)
     return reading
@@ -71,6 +74,8 @@ def _supervise(children: Mapping[Begun, Child], told: socket.socket) -> int:
         numbers = {*told.recv(4096)} if readable else set()
         if {signal.SIGTERM, signal.SIGINT} & numbers:
             return 0
+        if signal.SIGHUP in numbers:
+            children[Begun.WORKING_HALF].tell(signal.SIGHUP)
         for begun, child in children.items():
             if begun in numbers:
                 child.note_begun(now())

@@ -36,7 +36,7 @@ def run_as_asked(options: argparse.Namespace) -> int:
 
         go_first()
         begun = partial(os.kill, options.parent, Begun.WORKING_HALF)
-        run(settings, begun, works=not options.no_work, restarts=options.restarts)
+        run(settings, begun, works=not options.no_work, restarts=options.restarts, config=options.config)
 
     return _as_child(options, work, signal.SIGKILL)
 

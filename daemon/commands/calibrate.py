@@ -5,7 +5,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,9 +14,11 @@ from daemon.commands.option import within
 from daemon.config import Settings, load_settings
 from daemon.core.bounds import Range
 from daemon.core.calibration import ACCEPTED, Coverage, LeftOut, Scored, Selection, coverage, learn
+from daemon.core.card import Answer
 from daemon.core.errors import ConfigError
 from daemon.core.reference import References, fewest, level_of
 from daemon.core.values import State
+from daemon.edge.database.answers import Answers
 from daemon.edge.database.migrations import open_existing
 from daemon.edge.database.results import Results
 from daemon.edge.files.references import write_references
@@ -46,7 +48,9 @@ its own scanner and protocol where these hold enough series for an alarm to be p
 scanner, else with the bundle's own reference. Only scores of the configured bundle count. With rule = "iqr" under
 [judgement] twelve series are enough (Tukey's fence), but the share of false alarms is then not fixed.
 
-Series judged ACCEPT and REVIEW count, RESCAN and NOT_ASSESSED never. Leaving REVIEW out (--accepted-only) drops what
+Series judged ACCEPT and REVIEW count, RESCAN and NOT_ASSESSED never. The answers on the page count more: a RESCAN that
+was answered as a wrong call is a reference, and what was repeated, or could not be, is none, nor an ACCEPT that was
+called wrong. Leaving REVIEW out (--accepted-only) drops what
 was merely unusual, which tightens the limits at every calibration: do so only after people have looked. Better leave
 out what they rejected (--exclude).
 
@@ -193,8 +197,14 @@ def summarise(calibration: Calibration, settings: Settings) -> dict[str, Any]:
 
 
 def _judged(settings: Settings) -> list[Scored]:
+    """What was judged, with what a person answered to the verdict that holds."""
     with open_existing(settings.database_url) as engine:
-        return Results(engine).scored()
+        answers = Answers(engine).choices()
+        return [_answered(one, answers.get(one.series_instance_uid)) for one in Results(engine).scored()]
+
+
+def _answered(one: Scored, answer: Answer | None) -> Scored:
+    return replace(one, choice=answer.choice) if answer and answer.state is one.state else one
 
 
 def _alias(cell: Coverage, scanners: Mapping[str, str]) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from math import isfinite
 
+from daemon.core.card import Choice, is_rejection
 from daemon.core.reference import Cell, References, fewest, level_of, size
 from daemon.core.rule import Rule
 from daemon.core.values import State
@@ -13,7 +14,7 @@ from models.manifest import Manifest
 
 #: Verdicts whose series count as references. REVIEW does: a reference that lost what was merely unusual would have
 #: tighter limits, which would call more of the next series unusual, and so on at every turn. RESCAN never does: an
-#: artefact is there and the task suffers.
+#: artefact is there and the task suffers, unless a person answered that the call was wrong.
 ACCEPTED = frozenset({State.ACCEPT, State.REVIEW})
 
 
@@ -21,7 +22,8 @@ ACCEPTED = frozenset({State.ACCEPT, State.REVIEW})
 class Scored:
     """The newest verdict of one complete series. ``bundle``: digest of the one that judged it, "" if not recorded.
 
-    ``scanner`` is the calling AE title; ``scores``: measure -> value, empty where nothing was assessed.
+    ``choice``: what a person answered to this verdict. ``scanner`` is the calling AE title; ``scores``: measure ->
+    value, empty where nothing was assessed.
     """
 
     series_instance_uid: str
@@ -30,6 +32,7 @@ class Scored:
     bundle: str
     state: State
     scores: Mapping[str, float]
+    choice: Choice | None = None
 
 
 class LeftOut(StrEnum):
@@ -38,6 +41,7 @@ class LeftOut(StrEnum):
     VERDICT = "its verdict"
     BUNDLE = "another bundle judged it"
     REJECTED = "a person rejected it"
+    ANSWERED = "its answer says that it was not good"
     NO_NUMBER = "a score is no number"
 
 
@@ -106,15 +110,22 @@ def _coverage(cell: Cell, of_scanner: int, needed: int, signals: int | None) -> 
 
 
 def _reason(one: Scored, signals: tuple[str, ...], bundle: str, selection: Selection) -> LeftOut | None:
-    if one.state not in selection.states:
+    if one.state not in selection.states and not _is_wrong_call(one):
         return LeftOut.VERDICT
     if one.bundle != bundle:
         return LeftOut.BUNDLE
     if one.series_instance_uid in selection.rejected:
         return LeftOut.REJECTED
+    if one.choice is not None and is_rejection(one.choice, one.state):
+        return LeftOut.ANSWERED
     if not all(isfinite(one.scores.get(signal, float("nan"))) for signal in signals):
         return LeftOut.NO_NUMBER
     return None
+
+
+def _is_wrong_call(one: Scored) -> bool:
+    """Whether a person said that the images which were to be repeated are good: they count as such."""
+    return one.state is State.RESCAN and one.choice is Choice.WRONG
 
 
 def _cell(scanner: str, protocol: str, members: Iterable[Scored], signals: tuple[str, ...]) -> Cell:

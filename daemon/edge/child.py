@@ -48,7 +48,7 @@ class Child:
     def tend(self, now: float) -> bool:
         """Start it if it is due, take note of its end; False where it could not begin as configured."""
         if self._process is not None and (code := self._process.poll()) is not None:
-            if code == MISCONFIGURED and self._starts == 1:
+            if code == MISCONFIGURED and self._starts == 1 and self._begun_at is None:
                 return False
             self._rest(now, code)
         if self._process is None and now >= self._due:
@@ -58,6 +58,11 @@ class Child:
     def note_begun(self, now: float) -> None:
         """It says that it has begun its work."""
         self._begun_at = now
+
+    def tell(self, number: int) -> None:
+        """Send it a signal, if it runs."""
+        if self._process is not None:
+            self._process.send_signal(number)
 
     def wait_s(self, now: float) -> float | None:
         """Seconds until it is to be tended without any signal; None while it runs."""

@@ -4,7 +4,9 @@ from dataclasses import replace
 
 from builders.values import assessment, instance, measure
 from daemon.config import load_settings
+from daemon.core.card import Answer, Choice
 from daemon.core.values import ClosedBy, Series, State, Verdict
+from daemon.edge.database.answers import Answers
 from daemon.edge.database.index import Index
 from daemon.edge.database.migrations import open_database
 from daemon.edge.database.results import Published, Results
@@ -53,4 +55,16 @@ def record_judged(config, numbers, *, scanner="MR1", protocol="t1", **found):
             at=200.0,
         )
         results.publish(uid, 1, published, ())
+    engine.dispose()
+
+
+def answer(config, given):
+    """Answer recorded series by their numbers, as the page does; None takes an answer back."""
+    engine = open_database(load_settings(config).database_url)
+    answers, index = Answers(engine), Index(engine, b"key")
+    for number, choice in given.items():
+        card_id = index.card_id(f"1.2.77.{number}")
+        state = answers.judged(card_id, 1)
+        kept = Answer(choice=choice or Choice.WRONG, state=state, reason="", by="anna", at=1.0)
+        (answers.give if choice else answers.take_back)(card_id, 1, kept)
     engine.dispose()

@@ -10,12 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from builders.daemon import SCANSIDE, write_golden
-from builders.references import bundle_of, record_judged
+from builders.references import answer, bundle_of, record_judged
 from structlog.testing import capture_logs
 
 from daemon.commands.calibrate import calibrate as learn_references
 from daemon.config import load_settings, shipped_bundles
 from daemon.core.calibration import Selection
+from daemon.core.card import Choice
 from daemon.core.errors import ConfigError
 from daemon.core.reference import Origin
 from daemon.core.rule import Rule
@@ -92,10 +93,22 @@ def test_what_does_not_count_is_left_out_and_counted(site, tmp_path):
     told = json.loads(calibrate(site, "--json", "--exclude", rejected))
 
     assert [12] == [cell["series"] for cell in told["cells"]]
-    assert {"verdict": 3, "bundle": 2, "rejected": 2, "no_number": 0} == told["left_out"]
+    assert {"verdict": 3, "bundle": 2, "rejected": 2, "answered": 0, "no_number": 0} == told["left_out"]
     assert 1 == told["unknown"]
     assert [10] == [cell["series"] for cell in json.loads(calibrate(site, "--json", "--accepted-only"))["cells"]]
     assert "left out: 2 (another bundle judged it)" in calibrate(site, "--exclude", rejected)
+
+
+def test_the_answers_on_the_page_say_which_series_are_references(site):
+    record_judged(site, range(10))
+    record_judged(site, range(10, 14), state=State.RESCAN)
+    given = {0: Choice.WRONG, 1: Choice.REPEATED, 2: Choice.ACCEPTED, 10: Choice.WRONG, 11: Choice.REPEATED}
+    answer(site, given | {12: Choice.WRONG})
+    answer(site, {12: None})  # taken back
+    told = json.loads(calibrate(site, "--json", "--dry-run"))
+
+    assert [9] == [cell["series"] for cell in told["cells"]]  # eight accepted ones and one wrong call
+    assert {"verdict": 3, "bundle": 0, "rejected": 0, "answered": 2, "no_number": 0} == told["left_out"]
 
 
 def test_what_stands_in_the_way_is_one_line(site, tmp_path):

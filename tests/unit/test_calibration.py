@@ -3,11 +3,13 @@
 from dataclasses import replace
 from math import nan
 
+import pytest
 from builders.values import manifest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from daemon.core.calibration import LeftOut, Scored, Selection, coverage, learn
+from daemon.core.card import Choice
 from daemon.core.reference import Origin, choose, is_sound, of_manifest
 from daemon.core.rule import Rule
 from daemon.core.values import State
@@ -71,6 +73,27 @@ def test_what_a_person_rejected_is_left_out():
     found, left_out = learnt([scored(1), scored(2)], rejected={"1.2.2", "1.2.99"})
 
     assert ((1.0,), {LeftOut.REJECTED: 1}) == (found.cells[0].scores["uncertainty"], left_out)
+
+
+@pytest.mark.parametrize(
+    ("state", "choice", "counts"),
+    [
+        (State.RESCAN, Choice.WRONG, None),
+        (State.RESCAN, Choice.REPEATED, LeftOut.VERDICT),
+        (State.RESCAN, Choice.ACCEPTED, LeftOut.VERDICT),
+        (State.REVIEW, Choice.REPEATED, LeftOut.ANSWERED),
+        (State.REVIEW, Choice.NOT_POSSIBLE, LeftOut.ANSWERED),
+        (State.REVIEW, Choice.WRONG, None),
+        (State.REVIEW, Choice.ACCEPTED, None),
+        (State.ACCEPT, Choice.WRONG, LeftOut.ANSWERED),
+        (State.ACCEPT, Choice.REPEATED, LeftOut.ANSWERED),
+        (State.NOT_ASSESSED, Choice.WRONG, LeftOut.VERDICT),
+    ],
+)
+def test_an_answer_says_which_series_are_references(state, choice, counts):
+    found, left_out = learnt([replace(scored(1, state=state), choice=choice)])
+
+    assert (counts is None, [counts] * (counts is not None)) == (bool(found.cells), list(left_out))
 
 
 def test_a_series_without_a_number_for_each_signal_is_left_out():

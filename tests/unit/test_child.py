@@ -69,7 +69,8 @@ def test_only_a_first_start_that_cannot_begin_as_configured_is_final():
     first = Watched(misconfigured)
     later = Watched(ENDS)
 
-    assert not first.live(0)
+    assert not first.live(-1)
+    assert Watched(misconfigured).live(0)  # it had begun, and took up another configuration
     assert later.live(0)
     later.command = misconfigured
     assert later.live(0)

@@ -54,6 +54,14 @@ class Answers:
             }
         return {card_id: _answer(row) for card_id, row in newest.items() if row["choice"]}
 
+    def choices(self) -> dict[str, Answer]:
+        """Every answer that holds, by the UID of its series."""
+        table, held = schema.series, self.all()
+        query = sa.select(table.c.card_id, table.c.series_instance_uid)
+        query = query.where(table.c.card_id.in_(sa.select(_TABLE.c.card_id))).distinct()
+        with self._engine.connect() as connection:
+            return {uid: held[card_id] for card_id, uid in connection.execute(query) if card_id in held}
+
     def recorded(self, since: float) -> list[Recorded]:
         """Every verdict that holds and was given since then, with the answer to it, oldest first."""
         table, later = schema.series, schema.series.alias()
@@ -64,6 +72,20 @@ class Answers:
         with self._engine.connect() as connection:
             rows = connection.execute(query.order_by(table.c.closed_at)).mappings().all()
         answers = self.all()
+        return list(legible(rows, lambda row: _recorded(row, answers.get(row["card_id"]))))
+
+    def answered(self, since: float) -> list[Recorded]:
+        """Every verdict that holds, was given since then, and has an answer; without its assessment."""
+        answers, table, later = self.all(), schema.series, schema.series.alias()
+        newer = sa.exists().where(
+            later.c.series_instance_uid == table.c.series_instance_uid, later.c.revision > table.c.revision
+        )
+        columns = [table.c[name] for name in ("card_id", "calling_ae", "description", "bundle", "verdict", "closed_at")]
+        query = sa.select(*columns, sa.literal("null").label("assessment"))
+        query = query.where(table.c.verdict.is_not(None), table.c.closed_at >= since, ~newer)
+        query = query.where(table.c.card_id.in_(sa.select(_TABLE.c.card_id)))
+        with self._engine.connect() as connection:
+            rows = connection.execute(query.order_by(table.c.closed_at)).mappings().all()
         return list(legible(rows, lambda row: _recorded(row, answers.get(row["card_id"]))))
 
     def _add(self, card_id: str, revision: int, answer: Answer, choice: str) -> None:

@@ -28,6 +28,7 @@ from daemon.edge.web.answering import Answering
 from daemon.edge.web.pages.quality import QualityPage
 from daemon.edge.web.pages.series import SeriesPage
 from daemon.edge.web.sources import Sources
+from daemon.edge.web.status import status_route
 from daemon.edge.web.stream import Streams
 
 _CARD_ID = re.compile(r"[0-9A-Za-z_-]{1,64}")
@@ -67,6 +68,7 @@ def make_app(sources: Sources, registry: CollectorRegistry, stopping: threading.
         Route("/cards/{card_id}/answer", answering.answer, methods=["POST"]),
         Route("/pictures/{card_id}.png", _pictures(sources.board)),
         Route("/metrics", _metrics_of(registry)),
+        Route("/status", status_route(sources, registry)),
         Route("/livez", _live),
         Route("/readyz", _readiness(sources)),
     ]

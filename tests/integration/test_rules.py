@@ -1,0 +1,131 @@
+"""Every alert rule fires where it is to, and is silent where all is well: asked of promtool."""
+
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+RULES = Path(__file__).parents[2] / "deploy" / "prometheus-rules.yml"
+PROMTOOL = Path("/usr/bin/promtool")
+TEXT = RULES.read_text()
+NAMES = re.findall(r"alert: (\w+)", TEXT)
+
+
+def alerts(outcome, per_minute=1):
+    return {f'scanside_alerts_total{{outcome="{outcome}"}}': f"0+{per_minute}x240"}
+
+
+SLOW = 'scanside_last_image_to_verdict_seconds_bucket{{le="{}"}}'
+CAUSE = '{instance="a", scanner="MR 1", cause="c"}'
+OLD = 'scanside_references_learned_timestamp_seconds{bundle="b"}'
+#: name -> what is loud, what is quiet, the labels of what fires besides severity, minutes until it is asked
+CASES = {
+    "ScansideDown": ({'up{job="scanside"}': "0x240"}, {'up{job="scanside"}': "1x240"}, {"job": "scanside"}),
+    "ScansideReceiverDown": ({"scanside_receiver_up": "0x240"}, {"scanside_receiver_up": "1x240"}, {}),
+    "ScansideReceiverRestarts": (
+        {'scanside_restarts_total{process="receiver"}': "0+1x240"},
+        {'scanside_restarts_total{process="receiver"}': "0x100 1x140"},
+        {"process": "receiver"},
+    ),
+    "ScansideWorkRestarts": (
+        {'scanside_restarts_total{process="working_half"}': "0+1x240"},
+        {'scanside_restarts_total{process="working_half"}': "3x240"},
+        {"process": "working_half"},
+    ),
+    "ScansideDatabaseGone": ({"scanside_database_up": "0x240"}, {"scanside_database_up": "1x240"}, {}),
+    "ScansideLoopStandsStill": (
+        {'scanside_loops_failing{loop="assembly"}': "1x240"},
+        {'scanside_loops_failing{loop="assembly"}': "0x240"},
+        {"loop": "assembly"},
+    ),
+    "ScansideFault": (
+        {'scanside_faults_total{loop="judging"}': "0+1x240"},
+        {'scanside_faults_total{loop="judging"}': "7x240"},
+        {"loop": "judging"},
+    ),
+    "ScansideSeriesWait": (
+        {"scanside_oldest_waiting_age_seconds": "90x240"},
+        {"scanside_oldest_waiting_age_seconds": "20x240"},
+        {},
+    ),
+    "ScansideSlow": (
+        {SLOW.format("10"): "0+1x240", SLOW.format("30"): "0+2x240", SLOW.format("+Inf"): "0+2x240"},
+        {SLOW.format("5"): "0+2x240", SLOW.format("10"): "0+2x240", SLOW.format("+Inf"): "0+2x240"},
+        {},
+    ),
+    "ScansideDeliveryFails": (
+        {'scanside_deliveries_total{destination="pacs", outcome="failed"}': "0+1x240"},
+        {'scanside_deliveries_total{destination="pacs", outcome="delivered"}': "0+1x240"},
+        {"destination": "pacs"},
+    ),
+    "ScansideDeliveryRefused": (
+        {'scanside_deliveries_total{destination="pacs", outcome="refused"}': "0+1x240"},
+        {'scanside_deliveries_total{destination="pacs", outcome="failed"}': "0+1x240"},
+        {"destination": "pacs"},
+    ),
+    "ScansideAlertFails": (alerts("failed"), alerts("failed", 0), {}),
+    "ScansideAlertExpired": (alerts("expired"), alerts("delivered"), {}),
+    "ScansideAlertGivenUp": (alerts("given_up"), alerts("acknowledged"), {}),
+    "ScansideAlertsWithdrawn": (alerts("withdrawn"), alerts("needless"), {}),
+    "ScansideDiskLow": ({"scanside_spool_free_bytes": "9e9x240"}, {"scanside_spool_free_bytes": "2e10x240"}, {}),
+    "ScansideManyRescans": (
+        {
+            'scanside_series_answered_total{scanner="MR 1", verdict="RESCAN"}': "0+1x240",
+            'scanside_series_answered_total{scanner="MR 1", verdict="ACCEPT"}': "0+1x240",
+        },
+        {
+            'scanside_series_answered_total{scanner="MR 1", verdict="RESCAN"}': "0+1x240",
+            'scanside_series_answered_total{scanner="MR 1", verdict="ACCEPT"}': "0+9x240",
+        },
+        {"scanner": "MR 1"},
+    ),
+    "ScansideNobodyAnswers": (alerts("escalated"), alerts("escalated", 0), {}),
+    "ScansideAlertsOverCap": (alerts("summarised"), alerts("delivered"), {}),
+    "ScansideCallsWrong": (
+        {f"scanside_rescan_precision_ratio{CAUSE}": "0.4x240", f"scanside_rescans_answered{CAUSE}": "10x240"},
+        {f"scanside_rescan_precision_ratio{CAUSE}": "0.4x240", f"scanside_rescans_answered{CAUSE}": "9x240"},
+        {"instance": "a", "scanner": "MR 1", "cause": "c"},
+    ),
+    "ScansideRepeatsFail": (
+        {'scanside_repeats{scanner="MR 1", verdict="RESCAN"}': "6x240", 'scanside_repeats{scanner="MR 1"}': "4x240"},
+        {'scanside_repeats{scanner="MR 1", verdict="RESCAN"}': "5x240", 'scanside_repeats{scanner="MR 1"}': "5x240"},
+        {"scanner": "MR 1"},
+    ),
+    "ScansideReferencesOld": ({OLD: "-15600000x240"}, {OLD: "0x240"}, {"bundle": "b"}),
+}
+
+
+def test_every_rule_has_a_case():
+    assert sorted(CASES) == sorted(NAMES)
+
+
+def told(name, labels):
+    """The summary of a rule, its labels filled in, and its severity."""
+    rule = TEXT.partition(f"alert: {name}\n")[2].partition("- alert:")[0]
+    summary = re.search(r"summary: (.*)", rule)[1].strip('"')
+    for label, value in labels.items():
+        summary = summary.replace(f"{{{{ $labels.{label} }}}}", value)
+    return summary, re.search(r"severity: (\w+)", rule)[1]
+
+
+@pytest.mark.skipif(not PROMTOOL.exists(), reason="no promtool: apt install prometheus")
+@pytest.mark.parametrize("name", NAMES)
+def test_a_rule_fires_where_it_is_to_and_not_where_all_is_well(tmp_path, name):
+    loud, quiet, labels = CASES[name]
+    summary, severity = told(name, labels)
+    fired = [{"exp_labels": {"severity": severity, **labels}, "exp_annotations": {"summary": summary}}]
+    tests = [
+        {
+            "interval": "1m",
+            "input_series": [{"series": series, "values": values} for series, values in samples.items()],
+            "alert_rule_test": [{"eval_time": "2h", "alertname": name, "exp_alerts": expected}],
+        }
+        for samples, expected in ((loud, fired), (quiet, []))
+    ]
+    file = tmp_path / "test.json"  # which is YAML too
+    file.write_text(json.dumps({"rule_files": [str(RULES)], "tests": tests}))
+    done = subprocess.run([PROMTOOL, "test", "rules", file], capture_output=True, text=True, check=False)
+
+    assert 0 == done.returncode, done.stdout + done.stderr
