@@ -1,7 +1,7 @@
 """Which series repeats which."""
 
 from daemon.core.values import State
-from daemon.edge.database.repeats import Judged, repeats
+from daemon.edge.database.trends.repeats import Judged, repeats
 
 
 def judged(at, state=State.RESCAN, protocol="t1"):

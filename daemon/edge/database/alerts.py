@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from daemon.core.alerts import AlertOutcome, OwedAlert, Told
 from daemon.core.values import State
 from daemon.edge.database import schema
-from daemon.edge.database.alert_state import judged_after, owed
+from daemon.edge.database.alerting.state import judged_after, owed
 
 _TABLE, _SERIES = schema.alerts, schema.series
 _UNSETTLED = _TABLE.c.outcome.is_(None)

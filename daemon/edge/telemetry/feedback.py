@@ -18,7 +18,7 @@ from prometheus_client.registry import Collector
 from daemon.core.replay import CONFIRMING, Recorded
 from daemon.core.values import State
 from daemon.edge.database.answers import Answers
-from daemon.edge.database.repeats import judged_with_rescans, repeats
+from daemon.edge.database.trends.repeats import judged_with_rescans, repeats
 from daemon.edge.telemetry.metrics import OTHER_SCANNER, cause_label
 
 PERIOD_S: Final = 90 * 86_400.0
