@@ -52,7 +52,6 @@ from daemon.servicing import service_desk, service_turns
 from daemon.worker import Stores, answered_to, at_work, prepared, repeated, stored, supervising, watched
 from daemon.workflow import Line, Parts
 
-_LOOK_S = 1.0
 _LEFT_S = 1.0
 #: Between two looks whether a new configuration is to be read.
 _SIGNAL_S = 0.5
@@ -166,7 +165,7 @@ def _running(
             return
         stores.exams.forget_hints()
         stores.exams.adopt(settings.scanners)
-        stack.enter_context(repeated([Turn(Loop.OBSERVING, "observer", _observing(observer))], supervisor))
+        stack.enter_context(repeated([Turn(Loop.OBSERVING, "observer", observer.turn)], supervisor))
         stack.enter_context(answered_to(settings, stores))
         stack.enter_context(watched(line, settings.work.judging_s, supervisor))
         stack.enter_context(at_work(settings, stores, metrics, supervisor, works=works))
@@ -248,14 +247,6 @@ def _assembling(settings: Settings, stores: Stores, line: Line, metrics: Metrics
     assembling = Assembling(make, line.begin, stores.results.unjudged, supervisor)
     metrics.own_objects.set_function(lambda: assembling.own_objects)
     return assembling
-
-
-def _observing(observer: Observer) -> Callable[[], float]:
-    def turn() -> float:
-        observer.look()
-        return _LOOK_S
-
-    return turn
 
 
 def _pruning(pruner: Pruner) -> Callable[[], float]:

@@ -16,6 +16,7 @@ from daemon.edge.telemetry.lateness import Lateness
 from daemon.edge.telemetry.metrics import AssociationOutcome, Metrics, Process
 
 _HANGS_S = 10.0
+_LOOK_S = 1.0
 _AWAY = "the storage folder is gone: nothing more is acknowledged; bring it back, then restart"
 _DEAF = "the receiver does not run, or hangs: no image can come in; it is started again and again, the log says why not"
 
@@ -46,6 +47,11 @@ class Observer:
     def notices(self) -> list[str]:
         """What keeps no series from being judged, but somebody should know: what did not arrive."""
         return self._late
+
+    def turn(self) -> float:
+        """Take one look; the seconds to wait before the next."""
+        self.look()
+        return _LOOK_S
 
     def look(self) -> None:
         """Take one look."""
