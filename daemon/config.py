@@ -14,7 +14,7 @@ import tomli
 
 from daemon.core.access import AccessSettings
 from daemon.core.alert_settings import AlertSettings
-from daemon.core.bounds import AeTitle, Name, OneOf, PlainName, Range, Url
+from daemon.core.bounds import AeTitle, Name, NotEmpty, OneOf, PlainName, Range, Url
 from daemon.core.completion import Patience
 from daemon.core.errors import ConfigError
 from daemon.core.exams import PatientHint
@@ -89,9 +89,14 @@ class SpoolLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgementSettings:
-    """When a measure is abnormal: by its conformal p-value, or by the interquartile range, as in the papers."""
+    """When a measure is abnormal: by its conformal p-value, or by the interquartile range, as in the papers.
+
+    ``rescans``: names of protocols, with * and ?, of which a series far from its own past is to be repeated: a bundle
+    that knows nothing but that past asks for a look otherwise.
+    """
 
     rule: Rule = Rule.CONFORMAL
+    rescans: tuple[Annotated[str, NotEmpty()], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,5 +1,6 @@
 """The judge of each configured bundle: who examines, and what a series is compared with."""
 
+from collections.abc import Collection
 from dataclasses import replace
 from functools import cache, partial
 
@@ -28,7 +29,7 @@ def find_judges(
         if bundle.manifest.past is None:
             references = SiteReferences(settings.references_of(name), bundle, settings.judgement.rule, supervisor)
             return partial(choose_of_site, references, HarmOfSite(harm_file(settings.storage, name), bundle))
-        return partial(choose_past, Pasts(database), bundle)
+        return partial(choose_past, Pasts(database), bundle, settings.judgement.rescans)
 
     @cache
     def find(name: str) -> Judge:
@@ -53,10 +54,10 @@ def choose_of_site(references: SiteReferences, harm: HarmOfSite, origin: Origin)
     return standard.with_harm(harm.of(origin)) if isinstance(standard, Standard) else standard
 
 
-def choose_past(pasts: Pasts, bundle: Bundle, origin: Origin) -> OwnPast:
-    """What was accepted of a series' own protocol, as this very bundle measured it.
+def choose_past(pasts: Pasts, bundle: Bundle, rescans: Collection[str], origin: Origin) -> OwnPast:
+    """What was accepted of a series' own protocol, as this very bundle measured it; ``rescans``: see ``past_of``.
 
     A database that is gone is waited for.
     """
     members = patiently(lambda: pasts.members(bundle.digest, origin.scanner, origin.protocol, origin.series))
-    return past_of(members, origin.parameters, origin.protocol, bundle.manifest.thresholds.alpha)
+    return past_of(members, origin.parameters, origin.protocol, bundle.manifest.thresholds.alpha, rescans)

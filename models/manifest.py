@@ -119,6 +119,14 @@ class Reference:
         return self.coarsest_mm is None or coarsest_mm <= self.coarsest_mm
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signature:
+    """What a cause does to signals: ``weights`` of their compressed departures from usual, and ``bias``."""
+
+    bias: float
+    weights: Mapping[str, float]
+
+
 class Worse(StrEnum):
     """On which side of the usual a measure is worse."""
 
@@ -140,6 +148,7 @@ class Compared:
     worse: Worse = Worse.HIGHER
     ratio: bool = True
     joint: bool = True
+    offsets: bool = True
     higher: str = ""
     lower: str = ""
     at: str = ""
@@ -151,12 +160,14 @@ class Past:
     """Series are compared with the accepted ones of their own scanner and protocol, which the host collects.
 
     ``signals``: which are compared, and how; ``deviation``: the signal that the host gives, the distance from the past;
-    ``most``: so many of a protocol are kept, the newest.
+    ``most``: so many of a protocol are kept, the newest; ``causes``: cause -> how the signals depart from usual by it,
+    none where nobody has shown it; one is named where its probability reaches ``thresholds.certain``.
     """
 
     signals: Mapping[str, Compared]
     deviation: str
     most: int = 300
+    causes: Mapping[str, Signature] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

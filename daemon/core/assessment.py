@@ -14,9 +14,10 @@ def assess(findings: Findings, manifest: Manifest, standard: Standard | OwnPast)
         primary=manifest.primary,
         measures=beside.measures,
         structures=findings.structures,
-        presence=dict(findings.presence),
+        presence={**findings.presence, **beside.presence},
         loss=findings.loss,
         reference=standard.name,
         learning=beside.learning,
         remarks=beside.remarks,
+        rescans=beside.rescans,
     )

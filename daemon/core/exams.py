@@ -5,12 +5,13 @@ contrast, is what a bundle makes of images.)
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
 from daemon.core.card import Card, Repeat
+from daemon.core.usual_list import ListCheck
 from daemon.core.values import State
 
 #: Scanner clocks are set back by an hour once a year: what was acquired so much earlier is sent again, not new.
@@ -65,11 +66,15 @@ class Quiet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExamView:
-    """An exam as the page shows it: ``cards`` in the order in which they matter, and what was not judged."""
+    """An exam as the page shows it: ``cards`` in the order in which they matter, and what was not judged.
+
+    ``listed``: the exam beside its usual list.
+    """
 
     exam: Exam
     cards: tuple[Card, ...] = ()
     quiet: tuple[Quiet, ...] = ()
+    listed: ListCheck = field(default_factory=ListCheck)
 
 
 def is_sent_again(acquired: str, current: str) -> bool:

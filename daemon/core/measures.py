@@ -50,11 +50,13 @@ def worst(values: Iterable[float]) -> float:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Beside:
-    """Signals beside a reference; ``learning`` and ``remarks`` as in ``Assessment``."""
+    """Signals beside a reference; everything else as in ``Assessment``."""
 
     measures: tuple[Measure, ...]
+    presence: Mapping[str, float] = field(default_factory=dict)
     learning: str = ""
     remarks: tuple[str, ...] = ()
+    rescans: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +66,7 @@ class Assessment:
     ``primary`` names the measure that series are ranked by; ``presence``: probability that each cause shows;
     ``reference``: what they were compared with, how many series (it names the protocol, free text: never log it);
     ``learning``: how far the past is that they will be compared with, empty where it is long enough; ``remarks``: what
-    else sets the series apart.
+    else sets the series apart; ``rescans``: the site lets what is far from its own past ask for a rescan.
 
     Raises:
         ValueError: a number is told twice, or there is no primary one.
@@ -78,6 +80,7 @@ class Assessment:
     reference: str = ""
     learning: str = ""
     remarks: tuple[str, ...] = ()
+    rescans: bool = False
 
     def __post_init__(self) -> None:
         check_told_once(self.measures, self.structures)

@@ -3,8 +3,9 @@
 Nobody sets limits for it and nobody calibrates it: what is usual is what was accepted.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
+from fnmatch import fnmatchcase
 from math import isclose, isfinite, isnan, nan
 from typing import Any
 
@@ -12,6 +13,7 @@ from daemon.core.measures import Beside, Measure
 from models.findings import Signal
 from models.manifest import Manifest, Past
 from models.statistics.reference_set import Comparison, Deviation, Kind, Learning, Measures, compare
+from models.statistics.signature import likely
 
 #: What a series was acquired with, by DICOM keyword; a keyword that its header does not state is not there.
 Parameters = Mapping[str, tuple[str, ...] | tuple[float, ...]]
@@ -44,13 +46,15 @@ class OwnPast:
     """The reference of one series: the ``members`` of its protocol's past that were acquired like it.
 
     ``name`` says which protocol, and how many series; ``level``: the p-value from which down a series is unusual;
-    ``changed``: how its parameters depart from the newest series of its protocol, in words.
+    ``changed``: how its parameters depart from the newest series of its protocol, in words; ``rescans``: whether the
+    site lets this protocol's series ask for a rescan.
     """
 
     name: str
     level: float
     members: tuple[Measures, ...] = ()
     changed: tuple[str, ...] = ()
+    rescans: bool = False
 
     def compare(self, signals: Sequence[Signal], manifest: Manifest) -> Beside:
         """The signals beside what is usual of them, and the deviation of them all.
@@ -69,7 +73,10 @@ class OwnPast:
         apart = {one.name: one for one in found.deviations}
         missing = (manifest.signal(name, nan) for name, one in apart.items() if isnan(one.value) and name not in values)
         beside = (_measure(one, None if one.at else apart.get(one.name)) for one in (*signals, *missing))
-        return Beside(measures=(self._deviation(deviation, found), *beside), remarks=self.changed)
+        primary = self._deviation(deviation, found)
+        presence = likely_causes(found, manifest.past) if primary.abnormal else {}
+        measures = (primary, *beside)
+        return Beside(measures=measures, presence=presence, remarks=self.changed, rescans=self.rescans)
 
     def _deviation(self, signal: Signal, found: Comparison) -> Measure:
         """The distance, with its exact p-value, or its estimate where the past is too short to be exact so far out."""
@@ -77,24 +84,39 @@ class OwnPast:
         return Measure(**_told(signal), p_value=p_value, level=self.level)
 
 
+def likely_causes(found: Comparison, past: Past) -> dict[str, float]:
+    """The probability of each cause that the bundle knows, of a series that is unusual."""
+    return likely({one.name: one.departure for one in found.deviations}, past.causes)
+
+
 def kinds_of(past: Past) -> tuple[Kind, ...]:
     """How the signals of a bundle are compared."""
     return tuple(
-        Kind(name=name, family=one.family, worse=one.worse, ratio=one.ratio, joint=one.joint)
+        Kind(name=name, family=one.family, worse=one.worse, ratio=one.ratio, joint=one.joint, offsets=one.offsets)
         for name, one in past.signals.items()
     )
 
 
-def past_of(members: Sequence[Member], parameters: Parameters, protocol: str, level: float) -> OwnPast:
-    """The reference of a series acquired with ``parameters``, of all ``members`` of its protocol, the newest first."""
-    alike = [one.measures for one in members if not any(changes(one.parameters, parameters))]
+def past_of(
+    members: Sequence[Member], parameters: Parameters, protocol: str, level: float, rescans: Collection[str] = ()
+) -> OwnPast:
+    """The reference of a series acquired with ``parameters``, of all ``members`` of its protocol, the newest first.
+
+    ``rescans``: names of protocols, with * and ?, whose series may ask for a rescan.
+    """
+    alike = [one.measures for one in members if _alike(one.parameters, parameters)]
     newest = members[0].parameters if members else parameters
     return OwnPast(
         name=f"own past of protocol {protocol or 'without a name'}: {len(alike)} series",
         level=level,
         members=tuple(alike),
         changed=tuple(changes(newest, parameters)),
+        rescans=any(fnmatchcase(protocol.casefold(), pattern.casefold()) for pattern in rescans),
     )
+
+
+def _alike(one: Parameters, other: Parameters) -> bool:
+    return one == other or not any(changes(one, other))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,19 +5,23 @@ from math import inf, isnan
 
 from daemon.core.measures import Assessment, Measure
 from daemon.core.values import State, Verdict
-from models.manifest import Compared, Past
+from models.manifest import Compared, Manifest, Past
 from models.statistics.reference_set import USUAL
 
 _LOOK = "Look at the images before the patient leaves."
+_REPEAT = "Look at the images, and repeat the series before the patient leaves."
+#: The share of the calls for a look that are calls for a rescan, of series like the past.
+_REPEATED = 0.1
 #: So many measures are named, the furthest from usual first; the others are in the report.
 _NAMED = 3
 
 
-def decide_by_past(assessment: Assessment, past: Past, remark: str = "") -> Verdict:
+def decide_by_past(assessment: Assessment, manifest: Manifest, past: Past, remark: str = "") -> Verdict:
     """ACCEPT, or REVIEW for what lies further from its protocol's past than the tolerated share of it does.
 
-    A deviation says that a series is unlike the good ones, not that its task is harmed: it never asks for a rescan.
-    Too short a past says nothing, and is told.
+    A deviation says that a series is unlike the good ones, not that its task is harmed: it asks for a rescan only where
+    the site says so of the protocol, and then a tenth as often as for a look.
+    Too short a past says nothing, and is told. The likely cause is named where the departures are plain.
     """
     remarks = (*assessment.remarks, *([remark] if remark else []))
     if assessment.learning:
@@ -28,11 +32,21 @@ def decide_by_past(assessment: Assessment, past: Past, remark: str = "") -> Verd
     found = _unusual(assessment, past)
     said = [_said(measure, past.signals[measure.name], assessment) for measure in found]
     first = said[0] if said else "unlike its own past in all measures together"
+    cause = _likely(assessment, manifest)
+    repeat = assessment.rescans and (assessment.rank.p_value or 0.0) <= _REPEATED * (assessment.rank.level or 0.0)
     return Verdict(
-        state=State.REVIEW,
-        action=f"{first[:1].upper()}{first[1:]}. {_LOOK}",
+        state=State.RESCAN if repeat else State.REVIEW,
+        action=f"{first[:1].upper()}{first[1:]}. {_REPEAT if repeat else _LOOK}",
         reasons=(*(said or [first]), *remarks),
+        cause=cause,
+        cause_word=manifest.causes[cause].word if cause else "",
     )
+
+
+def _likely(assessment: Assessment, manifest: Manifest) -> str | None:
+    """The cause that is plain in the departures from usual."""
+    cause = max(assessment.presence, key=lambda one: assessment.presence[one], default=None)
+    return cause if cause and assessment.presence[cause] >= manifest.thresholds.certain else None
 
 
 def _unusual(assessment: Assessment, past: Past) -> list[Measure]:

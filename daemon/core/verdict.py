@@ -24,7 +24,7 @@ def decide(assessment: Assessment, manifest: Manifest, remark: str = "") -> Verd
     unusual but harmless is a review too. A ``remark`` is told with the reasons, and counts as none.
     """
     if manifest.past is not None:
-        return decide_by_past(assessment, manifest.past, remark)
+        return decide_by_past(assessment, manifest, manifest.past, remark)
     limits, loss = manifest.thresholds, assessment.loss
     fired = [measure for measure in assessment.measures if _counts(measure)]
     suspected, harmed = _harm(assessment, limits)

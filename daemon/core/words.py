@@ -61,6 +61,8 @@ _TABLE: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "exam_empty": ("No series yet", "Noch keine Serie"),
         "more": ("{} more series", "{} weitere Serien"),
         "not_judged": ("{} not judged: {}", "{} nicht beurteilt: {}"),
+        "missing_series": ("Usual of such an exam, not here: {}", "Bei solchen Untersuchungen üblich, nicht da: {}"),
+        "extra_series": ("Not usual of such an exam: {}", "Bei solchen Untersuchungen nicht üblich: {}"),
         "earlier": ("Earlier exams", "Frühere Untersuchungen"),
         "unanswered": ("{} RESCAN without an answer", "{} WIEDERHOLEN ohne Antwort"),
         "wall": ("All scanners", "Alle Geräte"),

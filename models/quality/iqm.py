@@ -6,7 +6,9 @@ MRIQC 24.0 (Esteban et al. 2017); snrd Dietrich et al. 2007, eq. A.12; fwhm Form
 2010.
 
 The regions are ours, for any anatomy: the body instead of the brain, the body's two modes instead of grey and white
-matter (cjv, cnr), a smooth field instead of N4's (inu_range). So numbers compare with those of the same software only.
+matter (cjv, cnr), a smooth field instead of N4's (inu_range). ``dark_level`` is the level of the body's darkest
+twentieth in its median: what noise, ghosts and folded signal fill first. So numbers compare with those of the same
+software only.
 """
 
 from collections.abc import Iterator
@@ -16,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from models.quality.fold_over import fold_over
 from models.quality.foreground import FloatArray, Mask, Regions, find_regions
 
 NAN = float("nan")
@@ -49,6 +52,7 @@ def measures_of(
     voxels = np.ascontiguousarray(voxels)  # sums are taken in the same order whatever the layout
     found = {"zeros": float((voxels == 0).mean()), "clipped": clipped(voxels)}
     if regions is not None:
+        found.update(fold_over(voxels))
         found.update(_of_regions(voxels, regions))
         found.update(_of_slices(voxels, regions.body, slice_axis))
         axes = [axis for axis in range(3) if axis != slice_axis] if phase_axis is None else [phase_axis]
@@ -61,6 +65,7 @@ def _of_regions(voxels: FloatArray, regions: Regions) -> Iterator[tuple[str, flo
     inside, outside = summary(body), summary(air)
     yield from ((f"summary_fg_{name}", value) for name, value in inside.items())
     yield from ((f"summary_bg_{name}", value) for name, value in outside.items())
+    yield "dark_level", inside["p05"] / inside["median"] if inside["median"] > 0 else NAN
     yield "snr", snr(inside["median"], inside["stdv"], inside["n"])
     yield "snrd", snr_dietrich(inside["median"], outside["stdv"])
     yield "fber", fber(body, air)

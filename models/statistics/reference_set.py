@@ -3,9 +3,9 @@
 Each measure has a location and a scale that single odd series do not move: the median and the median absolute deviation
 of the logarithm (Iglewicz and Hoaglin 1993), so that "three times its usual level" means the same in any unit. Measures
 that rise and fall together are one family, of which the mean counts; the mean of the families is the distance, and what
-a measure apart (not ``joint``) exceeds ``FAR`` by is added to it. Its
-p-value is exact for any number of series: location and scale come from the past and the new series together, so that
-under exchangeability every rank of the new one is equally likely (full conformal prediction, Vovk et al. 2005).
+a measure apart (not ``joint``) exceeds ``FAR`` by, or in a short past what is as rare, is added to it. Its p-value is
+exact for any number of series: location and scale come from the past and the new series together, so that under
+exchangeability every rank of the new one is equally likely (full conformal prediction, Vovk et al. 2005).
 
 A rank among n others is never below 1 / (n + 1). Of a series further than all of a short past there is an estimate
 beside it: that of its distance in Student's distribution about the past's median, which holds as far as distances are
@@ -14,10 +14,12 @@ normal.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from math import isfinite, log, nan
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import stdtr
+from scipy.special import ndtr, stdtr, stdtrit
 
 from models.manifest import Worse
 from models.statistics.uncertainty import conformal_p_value
@@ -32,6 +34,8 @@ FEWEST = 12
 _OF_MEDIAN, _OF_MEAN = 1.4826, 1.2533
 #: Robust standard deviations from which on a measure apart counts, and between which a measure is called usual.
 FAR, USUAL = 4.0, 2.0
+#: Degrees of freedom of a scale from the median absolute deviation, a series: its efficiency (Rousseeuw, Croux 1993).
+_FREEDOM = 0.37
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +44,7 @@ class Kind:
 
     ``ratio``: by its logarithm, as positive quantities are; else by its value, as shares that may be 0. ``joint``: it
     counts in the mean of all families; else only by what is far from usual in it, for a mean would dilute it.
+    ``offsets``: being better than usual in it makes up for being worse in others.
     """
 
     name: str
@@ -47,6 +52,7 @@ class Kind:
     worse: Worse = Worse.HIGHER
     ratio: bool = True
     joint: bool = True
+    offsets: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +71,8 @@ class Deviation:
     """One measure beside its past: ``usual`` is the past's median, ``score`` in robust standard deviations, > 0 worse.
 
     ``low``, ``high``: the range of what is usual, ``USUAL`` standard deviations about it. ``times``: value over usual;
-    NaN where the measure is not compared by its ratio. Where a series has no number that its like have, ``value`` is
-    NaN and ``score`` infinite.
+    NaN where the measure is not compared by its ratio; ``departure``: in robust standard deviations, > 0 higher. Where
+    a series has no number that its like have, ``value`` and ``departure`` are NaN and ``score`` infinite.
     """
 
     name: str
@@ -76,6 +82,7 @@ class Deviation:
     high: float
     times: float
     score: float
+    departure: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,11 +122,12 @@ def compare(past: Sequence[Measures], new: Measures, kinds: Sequence[Kind]) -> C
         raise ValueError("a measure is named twice")
     if len(past) < FEWEST:
         return Learning(len(past))
-    held = [kind for kind in kinds if _mostly_known(past, kind)]
-    if not held:
+    rows = np.array([[_number(series, kind) for kind in kinds] for series in (*past, new)])
+    known = 2 * np.isfinite(rows[:-1]).sum(axis=0) > len(past)
+    if not known.any():
         return Learning(0)
-    rows = np.array([[_number(series, kind) for kind in held] for series in (*past, new)])
-    return _comparison(rows, held, tuple(kind.name for kind in kinds if kind not in held))
+    held = [kind for kind, is_known in zip(kinds, known, strict=True) if is_known]
+    return _comparison(rows[:, known], held, tuple(kind.name for kind in kinds if kind not in held))
 
 
 def _comparison(rows: FloatArray, held: Sequence[Kind], unmeasured: tuple[str, ...]) -> Comparison:
@@ -152,11 +160,19 @@ def _distances(scores: FloatArray, kinds: Sequence[Kind]) -> FloatArray:
     """How far each series lies from the others, (series,)."""
     joint = [place for place, kind in enumerate(kinds) if kind.joint]
     apart = [place for place, kind in enumerate(kinds) if not kind.joint]
-    families = [*_families(scores[:, joint], [kinds[place] for place in joint]).values()]
+    counted = [kinds[place] for place in joint]
+    floors = [-np.inf if kind.offsets else 0.0 for kind in counted]
+    families = [*_families(np.maximum(scores[:, joint], floors), counted).values()]
     mean = np.mean(families, axis=0) if families else np.zeros(len(scores))
-    beyond = np.maximum(scores[:, apart] - FAR, 0).max(axis=1, initial=0.0)
+    beyond = np.maximum(scores[:, apart] - far(len(scores)), 0).max(axis=1, initial=0.0)
     summed: FloatArray = mean + beyond
     return summed
+
+
+@cache
+def far(count: int) -> float:
+    """``FAR`` where the scale is of ``count`` series: what is as rare in Student's distribution."""
+    return float(-stdtrit(max(1.0, _FREEDOM * (count - 1)), ndtr(-FAR)))
 
 
 def _estimate(distances: FloatArray) -> float:
@@ -187,6 +203,7 @@ def _deviations(rows: FloatArray, scores: FloatArray, held: Sequence[Kind]) -> t
             high=told(kind, middle + USUAL * spread),
             times=float(np.exp(value - middle)) if kind.ratio else float("nan"),
             score=float(score),
+            departure=float((value - middle) / (spread or 1.0)),
         )
         for kind, value, middle, spread, score in zip(held, rows[-1], centre, scale, scores, strict=True)
     )
@@ -214,11 +231,7 @@ def _scores(rows: FloatArray, centre: FloatArray, scale: FloatArray, kinds: Sequ
 
 def _number(series: Measures, kind: Kind) -> float:
     """What is compared; NaN where the series has no such number."""
-    value = series.get(kind.name, float("nan"))
-    if not kind.ratio:
-        return value if np.isfinite(value) else float("nan")
-    return float(np.log(value)) if np.isfinite(value) and value > 0 else float("nan")
-
-
-def _mostly_known(past: Sequence[Measures], kind: Kind) -> bool:
-    return 2 * sum(bool(np.isfinite(_number(series, kind))) for series in past) > len(past)
+    value = series.get(kind.name, nan)
+    if not isfinite(value) or (kind.ratio and value <= 0):
+        return nan
+    return log(value) if kind.ratio else value

@@ -133,3 +133,18 @@ def test_series_of_before_there_were_exams_get_one(site, engine):
     site.exams.adopt({"SCANNER": "MR 1"})
 
     assert [State.ACCEPT] == [card.verdict.state for card in site.view().cards]
+
+
+def test_an_exam_is_shown_beside_the_usual_list_of_its_like(site):
+    for exam in range(13):
+        for number, protocol in enumerate(("localizer", "t1", "flair", "dwi")):
+            site.answer(f"1.2.{exam}.{number}", ACCEPTED, study=f"1.2.{exam}", description=protocol, images=1)
+    for number, protocol in enumerate(("localizer", "t1", "swi")):
+        site.answer(f"1.3.{number}", ACCEPTED, study="1.3", description=protocol, images=1)
+    listed = site.view().listed
+
+    assert (("flair", "dwi"), ("swi",), 13) == (listed.missing, listed.extra, listed.alike)
+    site.answer("1.3.9", ACCEPTED, study="1.3", description="flair", images=1)
+    assert ("dwi",) == site.view().listed.missing
+    first = site.board.earlier("MR 1", 20)[-1]
+    assert ((), ()) == (first.listed.missing, first.listed.extra)

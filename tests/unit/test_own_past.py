@@ -10,6 +10,7 @@ from builders import phantoms
 from daemon.config import Settings, shipped_bundles
 from daemon.core.own_past import Member, changes, member_of, past_of
 from daemon.core.values import State
+from daemon.core.verdict import decide
 from daemon.edge.engines import engine_maker
 from daemon.examination import load_examiner
 from models.manifest import Past
@@ -78,6 +79,41 @@ def test_nothing_unusual_asks_for_a_rescan(members):
     found = examined(np.abs(phantoms.volume(99) + noise).astype(np.float32), reference(members))
 
     assert State.REVIEW is found.verdict.state
+
+
+def test_a_plain_cause_is_named_and_one_that_is_not_plain_is_not(members):
+    noisy = examined(phantoms.volume(99, noise=120), reference(members))
+    manifest = EXAMINER.bundle.manifest
+    named = max(noisy.assessment.presence, key=noisy.assessment.presence.get)
+
+    assert "noise" == named == noisy.verdict.cause
+    assert 1 == pytest.approx(sum(noisy.assessment.presence.values()))
+    assert manifest.causes["noise"].word == noisy.verdict.cause_word
+    doubtful = dict.fromkeys(manifest.causes, 1 / len(manifest.causes))
+    unclear = decide(replace(noisy.assessment, presence=doubtful), manifest)
+    assert (State.REVIEW, None) == (unclear.state, unclear.cause)
+
+
+def test_a_usual_series_has_no_cause(members):
+    found = examined(phantoms.volume(99), reference(members))
+
+    assert ({}, None) == (found.assessment.presence, found.verdict.cause)
+
+
+@pytest.mark.parametrize(("pattern", "state"), [("T2", State.RESCAN), ("t?", State.RESCAN), ("t1*", State.REVIEW)])
+def test_what_is_far_is_to_be_repeated_where_the_site_says_so_of_its_protocol(members, pattern, state):
+    found = examined(phantoms.volume(99, noise=60), reference(members, rescans=(pattern,)))
+
+    assert state is found.verdict.state
+    assert ("repeat" in found.verdict.action) == (state is State.RESCAN)
+
+
+def test_a_rescan_is_a_tenth_as_likely_as_a_look(members):
+    noisy = examined(phantoms.volume(99, noise=60), reference(members, rescans=("*",))).assessment
+    rank = replace(noisy.rank, p_value=0.003)
+    near = replace(noisy, measures=(rank, *noisy.measures[1:]))
+
+    assert State.REVIEW is decide(near, EXAMINER.bundle.manifest).state
 
 
 def test_false_alarms_come_at_the_stated_rate():

@@ -6,7 +6,7 @@ import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.statistics.reference_set import FEWEST, Comparison, Kind, Learning, Worse, compare
+from models.statistics.reference_set import FAR, FEWEST, Comparison, Kind, Learning, Worse, compare, far
 
 KINDS = (
     Kind(name="noise", family="background"),
@@ -150,3 +150,27 @@ def test_a_past_of_other_measures_is_none():
 def test_a_kind_that_is_named_twice_is_refused():
     with pytest.raises(ValueError, match="named twice"):
         compare(PAST, USUAL, [*KINDS, KINDS[0]])
+
+
+def test_far_is_as_rare_for_a_short_past_as_for_an_endless_one():
+    """By SciPy's Student distribution, with the efficiency of the median absolute deviation, 0.37."""
+    for count in (12, 60, 300):
+        assert scipy.stats.t.sf(far(count), 0.37 * (count - 1)) == pytest.approx(scipy.stats.norm.sf(FAR), rel=1e-6)
+    assert far(12) > far(60) > far(100_000) == pytest.approx(FAR, abs=1e-3)
+
+
+def test_a_departure_is_told_by_its_sign_whatever_is_worse():
+    found = {one.name: one for one in compared(PAST, USUAL | {"snr": USUAL["snr"] / 3}).deviations}
+
+    assert found["snr"].departure < -1 < 1 < found["snr"].score
+
+
+def test_being_better_makes_up_for_nothing_where_it_is_said_to_offset_nothing():
+    kinds = (Kind(name="noise", family="background", offsets=False), KINDS[2])
+    quiet = USUAL | {"snr": USUAL["snr"] / 3, "noise": USUAL["noise"] / 9}
+    loud = USUAL | {"snr": USUAL["snr"] / 3}
+
+    assert compared(PAST, quiet, kinds).distance == pytest.approx(compared(PAST, loud, kinds).distance, rel=0.1)
+    assert (
+        compared(PAST, quiet, (KINDS[0], KINDS[2])).distance < compared(PAST, loud, (KINDS[0], KINDS[2])).distance - 1
+    )

@@ -7,6 +7,7 @@ from typing import TypeVar
 from daemon.core.card import Answer, Card
 from daemon.core.exams import Exam, ExamView, arrange
 from daemon.core.ports import Board
+from daemon.core.usual_list import ListCheck, check_list
 from daemon.core.values import Incoming, Stage
 from daemon.edge.database.answers import Answers
 from daemon.edge.database.patience import unless_gone
@@ -90,6 +91,7 @@ class ExamBoard:
         self._card_id = card_id
         self._version = 0
         self._current: Sequence[ExamView] = ()
+        self._earlier: Mapping[str, Sequence[Sequence[str]]] = {}
 
     def version(self) -> int:
         """Grows with every change of anything shown; stands still while the database does not answer."""
@@ -144,7 +146,14 @@ class ExamBoard:
             if (entry := entries.get(one.series_instance_uid)) and entry.exam_id == exam.exam_id
         ]
         closed = [_card(record, entries, exam, answers) for record in records]
-        return arrange(exam, _newest([*opened, *closed]))
+        return replace(arrange(exam, _newest([*opened, *closed])), listed=self._listed(exam))
+
+    def _listed(self, exam: Exam) -> ListCheck:
+        """The exam beside its usual list; those before it are read once, for they are over."""
+        if exam.exam_id not in self._earlier:
+            kept = self._earlier if len(self._earlier) < _REMEMBERED else {}
+            self._earlier = {**kept, exam.exam_id: self._exams.earlier_lists(exam)}
+        return check_list(self._exams.protocols(exam.exam_id), self._earlier[exam.exam_id])
 
 
 def _unless_gone(look: Callable[[], _T], otherwise: _T) -> _T:

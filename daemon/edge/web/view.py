@@ -62,6 +62,8 @@ def _exam(view: ExamView, *, whole: bool) -> dict[str, Any]:
         "series": len(view.cards) + sum(quiet.series for quiet in view.quiet),
         "more": len(view.cards) - len(_told(view, whole=whole)),
         "quiet": [asdict(quiet) for quiet in view.quiet],
+        "missing": list(view.listed.missing),
+        "extra": list(view.listed.extra),
         "verdicts": [card.verdict.state for card in view.cards if card.verdict and not card.superseded],
         "unanswered": sum(
             card.verdict is not None

@@ -1,6 +1,6 @@
 """Exams in SQL: whose the series of a scanner are, and which exam it is at now."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from daemon.core.exams import Exam, PatientHint, Whose, believed, has_returned, is_sent_again
 from daemon.core.tokens import token
 from daemon.edge.database import schema
+from daemon.edge.database.studies.usual_lists import earlier_lists, protocols_of
 
 _EXAMS, _SERIES = schema.exams, schema.exam_series
 
@@ -112,6 +113,16 @@ class Exams:
         entry = self.entries([series_instance_uid]).get(series_instance_uid)
         exam = self.exam(entry.exam_id) if entry else None
         return exam.hint if exam else ""
+
+    def protocols(self, exam_id: str) -> list[str]:
+        """The protocols of an exam's series so far, in their order."""
+        with self._engine.connect() as connection:
+            return protocols_of(connection, exam_id)
+
+    def earlier_lists(self, exam: Exam) -> Sequence[Sequence[str]]:
+        """The protocols of each earlier exam of the same scanner that is over."""
+        with self._engine.connect() as connection:
+            return earlier_lists(connection, exam)
 
     def _exams(self, query: sa.Select[tuple[object, ...]]) -> list[Exam]:
         with self._engine.connect() as connection:

@@ -179,6 +179,10 @@ function fill_exam(section, exam) {
   const list = find(".quiet ul", section);
   if (list.dataset.shown !== lines.join("\n")) list.replaceChildren(...lines.map((words) => line(words)));
   list.dataset.shown = lines.join("\n");
+  for (const kind of ["missing", "extra"]) {
+    find(`.${kind}`, section).hidden = !exam[kind].length;
+    text(`.${kind}`, exam[kind].length ? say(`${kind}_series`, exam[kind].join(", ")) : "", section);
+  }
   fill_timeline(find(".timeline", section), own, exam);
 }
 
