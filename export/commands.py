@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from export.brain import ExportPlan, export_brain
 from export.lesions import LesionExportPlan, export_lesion_bundle
-from export.own_brain import OwnBrainPlan, make_brain
+from export.own.brain import OwnBrainPlan, make_brain
 from models.bundle import BundleError
 from training.bids.faults import BidsError
 from training.running.options import add_options

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from builders.reader_table import DICOM
 
-from export.own_plan import read_plan
+from export.own.plan import read_plan
 from models.bundle import load_bundle
 from training.running.pipeline import PipelineError
 

@@ -7,8 +7,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from export.own_brain_steps import OwnSteps
-from export.own_plan import read_plan
+from export.own.steps import OwnSteps
+from export.own.plan import read_plan
 from models.bundle import load_bundle
 from training.bids.finding import Wanted, find_scans
 from training.running.pipeline import Pipeline, PipelineError
@@ -20,7 +20,7 @@ class OwnBrainPlan:
     """``bids``: people with T1w images, and segmentations below derivatives/ (or beside them); ``out``: the bundle.
 
     ``plan``: full, tiny (minutes; to see that everything runs: what it makes judges nothing well), or a TOML file as
-    export/own-brain-full.toml. ``start``: a bundle whose locator, labels and causes training goes on from.
+    export/own/brain-full.toml. ``start``: a bundle whose locator, labels and causes training goes on from.
     ``leave_out``: people, by commas. ``desc``: which segmentations, where there are several. ``held_out``: share of the
     people that nothing is fitted on and that the report judges.
     """

@@ -8,7 +8,7 @@ from shutil import copytree, rmtree
 from typing import Any
 
 from export.brain import ExportPlan, export_brain
-from export.own_plan import OwnPlan
+from export.own.plan import OwnPlan
 from models.bundle import read_manifest
 from training.bids.finding import Scan
 from training.bids.reading import check_scans

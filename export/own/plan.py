@@ -41,7 +41,7 @@ def read_plan(name: str) -> OwnPlan:
     Raises:
         PipelineError: it cannot be read, or has a table or a key that no step has.
     """
-    shipped = Path(__file__).with_name(f"own-brain-{name}.toml")
+    shipped = Path(__file__).with_name(f"brain-{name}.toml")
     path = shipped if name.isalpha() and shipped.exists() else Path(name)
     try:
         plan = tomllib.loads(path.read_text())

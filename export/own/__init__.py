@@ -1,0 +1,1 @@
+"""A bundle of a user's own people, in one command that resumes."""
