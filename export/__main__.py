@@ -4,6 +4,7 @@
 ``python -m export lesions`` makes the bundle of white-matter lesions, anything else the brain's.
 """
 
+import argparse
 import sys
 from collections.abc import Sequence
 
@@ -11,13 +12,24 @@ from training.running.extra import answer_without
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run one command."""
+    """Run one command: make a bundle of people, or export one and print where it lies and how close it is to torch."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        from export.commands import run
+        from export.brain import ExportPlan, export_brain
+        from export.lesions import LesionExportPlan, export_lesion_bundle
+        from export.own.command import run
+        from training.running.options import add_options
     except ModuleNotFoundError as error:
         sys.exit(answer_without(error, given, "python -m export", str(__doc__)))
-    run(given)
+    if given[:1] == ["brain"]:
+        run(given[1:])
+        return
+    lesions = given[:1] == ["lesions"]
+    parser = argparse.ArgumentParser(prog="python -m export", description=__doc__)
+    add_options(parser, LesionExportPlan if lesions else ExportPlan)
+    plan = vars(parser.parse_args(given[1:] if lesions else given))
+    bundle = export_lesion_bundle(LesionExportPlan(**plan)) if lesions else export_brain(ExportPlan(**plan))
+    print(f"{bundle.folder} {bundle.manifest.version} {bundle.digest[:12]}: {bundle.manifest.parity}")
 
 
 if __name__ == "__main__":

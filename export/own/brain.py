@@ -7,8 +7,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from export.own.steps import OwnSteps
 from export.own.plan import read_plan
+from export.own.steps import OwnSteps
 from models.bundle import load_bundle
 from training.bids.finding import Wanted, find_scans
 from training.running.pipeline import Pipeline, PipelineError
