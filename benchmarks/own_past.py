@@ -22,8 +22,8 @@ import numpy as np
 
 from daemon.config import shipped_bundles
 from daemon.core.own_past import kinds_of, likely_causes
-from export.causes import SEVERITIES, spoilt
-from export.phantoms import BODIES, Volume, people
+from export.signatures.causes import SEVERITIES, spoilt
+from export.signatures.phantoms import BODIES, Volume, people
 from models.bundle import read_manifest
 from models.physics.artefacts import Artefact
 from models.quality.iqm import measure

@@ -89,11 +89,7 @@ class SpoolLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgementSettings:
-    """When a measure is abnormal: by its conformal p-value, or by the interquartile range, as in the papers.
-
-    ``rescans``: names of protocols, with * and ?, of which a series far from its own past is to be repeated: a bundle
-    that knows nothing but that past asks for a look otherwise.
-    """
+    """The ``rule`` of what is abnormal; ``rescans``: protocols (* and ?) to be repeated when far from their past."""
 
     rule: Rule = Rule.CONFORMAL
     rescans: tuple[Annotated[str, NotEmpty()], ...] = ()

@@ -14,7 +14,8 @@ from typing import TypeVar
 from cattrs import BaseValidationError, Converter, transform_error
 
 from models.findings import Evidence
-from models.manifest import BundleError, Manifest, Past, Reference
+from models.manifest import BundleError, Manifest, Reference
+from models.past import Past
 
 __all__ = [
     "MANIFEST",

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from daemon.core.own_past import kinds_of
-from models.manifest import Past
+from models.past import Past
 from models.statistics.reference_set import Comparison, Learning, Measures, compare
 
 #: Of a larger group each series is compared with so many others, evenly taken.

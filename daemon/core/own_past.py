@@ -11,7 +11,8 @@ from typing import Any
 
 from daemon.core.measures import Beside, Measure
 from models.findings import Signal
-from models.manifest import Manifest, Past
+from models.manifest import Manifest
+from models.past import Past
 from models.statistics.reference_set import Comparison, Deviation, Kind, Learning, Measures, compare
 from models.statistics.signature import likely
 

@@ -5,7 +5,8 @@ from math import inf, isnan
 
 from daemon.core.measures import Assessment, Measure
 from daemon.core.values import State, Verdict
-from models.manifest import Compared, Manifest, Past
+from models.manifest import Manifest
+from models.past import Compared, Past
 from models.statistics.reference_set import USUAL
 
 _LOOK = "Look at the images before the patient leaves."

@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtr, stdtr, stdtrit
 
-from models.manifest import Worse
+from models.past import Worse
 from models.statistics.uncertainty import conformal_p_value
 
 FloatArray = npt.NDArray[np.float64]

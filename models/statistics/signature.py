@@ -8,7 +8,7 @@ constant.
 from collections.abc import Mapping
 from math import copysign, exp, isfinite, log1p
 
-from models.manifest import Signature
+from models.past import Signature
 
 
 def compressed(departure: float) -> float:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from export.phantoms import BODIES, people
+from export.signatures.phantoms import BODIES, people
 from models.quality.foreground import find_regions
 
 

@@ -13,7 +13,7 @@ from daemon.core.values import State
 from daemon.core.verdict import decide
 from daemon.edge.engines import engine_maker
 from daemon.examination import load_examiner
-from models.manifest import Past
+from models.past import Past
 
 EXAMINER = load_examiner(shipped_bundles()["any-mr"], engine_maker(Settings().engine, Settings().compiled))
 PAST = EXAMINER.bundle.manifest.past

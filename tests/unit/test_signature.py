@@ -5,8 +5,8 @@ from math import exp, log, nan
 import numpy as np
 import pytest
 
-from export.causes import SIGNALS, discriminant
-from models.manifest import Signature
+from export.signatures.causes import SIGNALS, discriminant
+from models.past import Signature
 from models.statistics.signature import compressed, likely
 
 TWO = {

@@ -9,7 +9,7 @@ from typing import Any, Final
 from daemon.core.bids import token
 from daemon.edge.durable import taking_place
 from daemon.edge.files.derivative import FIGURES, Entry
-from models.manifest import Past
+from models.past import Past
 from models.statistics.reference_set import USUAL, Deviation, Learning
 
 PAGE: Final = "cohort.html"

@@ -11,7 +11,8 @@ from daemon.dicom.report.picture.charts import Frame, draw_bars
 from daemon.dicom.report.picture.lettering import Style, fit, write
 from daemon.dicom.report.picture.palette import ABOVE, PANEL, QUIET_TEXT, TEXT, WITHIN
 from daemon.dicom.text import plain
-from models.manifest import Manifest, Past
+from models.manifest import Manifest
+from models.past import Past
 
 #: The usual range is a third of the width; what is further than three times as far from its middle stands at the end.
 _BAND: Final = 1 / 3

@@ -1,4 +1,4 @@
-"""python -m export.causes: what each cause does to the measures of any image, fitted to phantoms of random contrast.
+"""python -m export.signatures.causes: what each cause does to the measures of any image, fitted to phantoms.
 
 Prints the tables ``[past.causes]`` of ``any_mr.toml``: a linear discriminant of the compressed departures of spoilt
 phantoms from the clean ones of their protocol. No image of a person is used.
@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from export.phantoms import BODIES, Volume, people
+from export.signatures.phantoms import BODIES, Volume, people
 from models.physics.artefacts import ARTEFACTS, Artefact
 from models.physics.effects import spoil
 from models.physics.families import FAMILIES
@@ -32,7 +32,7 @@ Measured = Mapping[str, float]
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Fit and print."""
-    parser = argparse.ArgumentParser(prog="python -m export.causes", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m export.signatures.causes", description=__doc__)
     parser.add_argument("--people", type=int, default=13, help="of each protocol")
     parser.add_argument("--protocols", type=int, default=1, help="of each body")
     parser.add_argument("--seed", type=int, default=100)
