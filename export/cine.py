@@ -49,7 +49,8 @@ _ALPHA = 0.10
 _CAUSE_SHARE, _RULE_SHARE, _DOUBT_SHARE = 0.05, 0.0125, 0.05
 #: What the largest of 20 slices of two real cines shows (docs/cine.md): the hearts of the folds have two frames only.
 _INCOHERENCE = 0.14
-_EVIDENT, _CERTAIN = 0.4, 0.97
+#: Three times its limit, until references are of whole cines: a clean pig's last slice is beyond a cause's limit.
+_EVIDENT, _CERTAIN = 0.9, 0.97
 _TOLERANCE = 1e-3
 
 

@@ -122,13 +122,13 @@ class CineMethod:
             values = scores[name]
             worst = int(np.nanargmax(values)) if np.isfinite(values).any() else 0
             value = float(values[worst]) if np.isfinite(values[worst]) else 0.0
-            yield self._manifest.signal(name, value, at=(cine.numbers[worst],))
+            yield self._manifest.signal(name, value, at=(cine.numbers[worst] - 1,))
 
     def _of_slices(self, scores: Mapping[str, Values], cine: Cine) -> Iterator[Signal]:
         for name in EACH:
             for k, number in enumerate(cine.numbers):
                 if np.isfinite(scores[name][k]):
-                    yield self._manifest.signal(name, float(scores[name][k]), at=(number,))
+                    yield self._manifest.signal(name, float(scores[name][k]), at=(number - 1,))
 
     def _told(self, numbers: Mapping[str, Number], reading: Reading) -> Iterator[Signal]:
         values = told_numbers(numbers, reading)
