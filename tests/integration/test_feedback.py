@@ -2,7 +2,6 @@
 
 import pytest
 from builders.references import answer, record_judged
-from daemon.edge.database.exams import Exams
 from prometheus_client import CollectorRegistry, generate_latest
 
 from daemon.config import load_settings
@@ -10,6 +9,7 @@ from daemon.core.card import Choice
 from daemon.core.exams import Whose
 from daemon.core.values import State
 from daemon.edge.database.migrations import open_database
+from daemon.edge.database.studies.exams import Exams
 from daemon.edge.telemetry.feedback import PERIOD_S, Feedback
 
 
