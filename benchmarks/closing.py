@@ -25,8 +25,8 @@ from builders.intake import Intake  # noqa: E402 - the path is set above
 from builders.push import peer, push_series, slices  # noqa: E402
 from builders.series import Lattice, enhanced  # noqa: E402
 
+from daemon.core.reception.transmission import Batch, Sending, Transmission  # noqa: E402
 from daemon.core.steps import StepState  # noqa: E402
-from daemon.core.transmission import Batch, Sending, Transmission  # noqa: E402
 from daemon.core.values import ClosedBy, Series  # noqa: E402
 from daemon.dicom.protocol.mpps import begun, ended  # noqa: E402
 from daemon.dicom.protocol.outgoing import Outgoing, encode_outgoing  # noqa: E402

@@ -1,6 +1,6 @@
 """A coil that loses signal week by week, and a scanner that does not change: when is service called, and how often.
 
-Simulated weeks of heads go through the pure code that runs in the daemon (``daemon/core/drift.py``), against the
+Simulated weeks of heads go through the pure code that runs in the daemon (``daemon/core/trends/drift.py``), against the
 threshold of as many measures as ``any-mr`` has. Values of a stable scanner are drawn anew for each measure, so that
 false alarms are those of independent measures: the most that there can be. Run it from the repository root::
 
@@ -14,7 +14,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-from daemon.core.drift import FALSE_ALARM_WEEKS, Sample, find_shift, threshold, week_of
+from daemon.core.trends.drift import FALSE_ALARM_WEEKS, Sample, find_shift, threshold, week_of
 from models.quality.iqm import measure
 
 _WEEK_S = 7 * 86400.0

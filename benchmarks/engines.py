@@ -18,7 +18,7 @@ from daemon.config import shipped_bundles
 from daemon.core.errors import ConfigError
 from daemon.edge.engines import EngineSettings, OnnxRuntimeSettings, OpenVinoSettings, engine_maker
 from daemon.edge.files.nifti import read_nifti
-from daemon.examination import Examiner, load_examiner
+from daemon.line.examination import Examiner, load_examiner
 from models.brain.prediction import JUDGE_GRAPH, locate_by, prepare
 from models.golden import relative_difference
 from models.graphs import Array

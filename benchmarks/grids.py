@@ -15,7 +15,7 @@ import numpy as np
 from daemon.config import Settings, shipped_bundles
 from daemon.core.errors import NotAssessable
 from daemon.edge.engines import engine_maker
-from daemon.examination import load_examiner
+from daemon.line.examination import load_examiner
 from models.subject import still
 from training.evaluation.cases import real_people
 from training.evaluation.grids import on_other_grids

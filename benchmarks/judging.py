@@ -13,11 +13,11 @@ from tempfile import gettempdir
 from builders.daemon import golden_datasets
 from builders.judging import ALGORITHM, series_of
 
-from daemon.appraisal import Appraiser, Judge
 from daemon.config import Settings
 from daemon.edge.engines import EngineSettings, OnnxRuntimeSettings, OpenVinoSettings, engine_maker
-from daemon.examination import Examiners
-from daemon.judgement import SeriesJudge
+from daemon.line.appraisal import Appraiser, Judge
+from daemon.line.examination import Examiners
+from daemon.line.judgement import SeriesJudge
 
 STAGES = ("read", "preprocess", "infer", "assess", "report")
 ENGINES = {

@@ -21,7 +21,7 @@ import nibabel as nib
 import numpy as np
 
 from daemon.config import shipped_bundles
-from daemon.core.own_past import kinds_of, likely_causes
+from daemon.core.judging.own_past import kinds_of, likely_causes
 from export.signatures.causes import SEVERITIES, spoilt
 from export.signatures.phantoms import BODIES, Volume, people
 from models.bundle import read_manifest

@@ -77,7 +77,9 @@ def scheduled(cores: str, *command: object) -> list[str]:
 
 
 #: The receiver as it is, but for the flush; to see what the flush costs.
-UNFLUSHED = "import os, runpy; os.fdatasync = lambda file: None; runpy.run_module('daemon.intake', run_name='__main__')"
+UNFLUSHED = (
+    "import os, runpy; os.fdatasync = lambda file: None; runpy.run_module('daemon.line.intake', run_name='__main__')"
+)
 
 
 def start_scanside(*python: str) -> Callable[[int, Path], subprocess.Popen[bytes]]:
@@ -116,7 +118,7 @@ def start_orthanc(port: int, folder: Path) -> subprocess.Popen[bytes]:
     )
 
 
-SCANSIDE = Server("scanside (durable)", start_scanside("-m", "daemon.intake"))
+SCANSIDE = Server("scanside (durable)", start_scanside("-m", "daemon.line.intake"))
 NOT_DURABLE = Server("scanside, its flush taken out", start_scanside("-c", UNFLUSHED))
 SHIPPED = Server("storescp as shipped", start_storescp(nodelay=False))
 STORESCP = Server("storescp", start_storescp(nodelay=True))

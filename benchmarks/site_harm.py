@@ -18,14 +18,14 @@ import numpy as np
 import numpy.typing as npt
 
 from daemon.config import shipped_bundles
-from daemon.core.assessment import assess
+from daemon.core.judging.assessment import assess
+from daemon.core.judging.reference import of_manifest
+from daemon.core.judging.verdict import decide
 from daemon.core.measures import Assessment
-from daemon.core.reference import of_manifest
 from daemon.core.values import State
-from daemon.core.verdict import decide
 from daemon.edge.engines import OpenVinoSettings, engine_maker
 from daemon.edge.files.nifti import read_nifti
-from daemon.examination import Examiner, load_examiner
+from daemon.line.examination import Examiner, load_examiner
 from models.findings import Findings, Loss, NotThis
 from models.manifest import Manifest
 from models.preprocess import coarsest_mm, spacing_of

@@ -13,7 +13,7 @@ from daemon.config import Settings, shipped_bundles
 from daemon.core.errors import NotAssessable
 from daemon.core.values import State
 from daemon.edge.engines import engine_maker
-from daemon.examination import load_examiner
+from daemon.line.examination import load_examiner
 from models.subject import still
 
 

@@ -27,9 +27,9 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from builders.series import Lattice, classic, describe_pixels, enhanced, mosaic, with_syntax  # noqa: E402
 
-from daemon.core.routing import Route  # noqa: E402
+from daemon.core.judging.routing import Route  # noqa: E402
 from daemon.edge.files.content import FileContent  # noqa: E402
-from daemon.selection import select  # noqa: E402
+from daemon.line.selection import select  # noqa: E402
 
 FORMS = ("mosaics", "single images", "one Enhanced object", "one Enhanced object, JPEG-LS")
 

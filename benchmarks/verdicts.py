@@ -14,14 +14,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from daemon.config import Settings, shipped_bundles
-from daemon.core.assessment import assess
 from daemon.core.errors import NotAssessable
-from daemon.core.reference import Cell, Origin, References, Standard, choose
-from daemon.core.rule import Rule
+from daemon.core.judging.assessment import assess
+from daemon.core.judging.reference import Cell, Origin, References, Standard, choose
+from daemon.core.judging.rule import Rule
+from daemon.core.judging.verdict import decide
 from daemon.core.values import State, Verdict
-from daemon.core.verdict import decide
 from daemon.edge.engines import engine_maker
-from daemon.examination import Examiner, load_examiner
+from daemon.line.examination import Examiner, load_examiner
 from models.physics.artefacts import ARTEFACTS
 from models.subject import still
 from training.evaluation.evaluate import EvaluationPlan, cases_of, tables_of

@@ -18,11 +18,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from daemon.config import shipped_bundles
-from daemon.core.assessment import assess
-from daemon.core.drift import Sample, Shift, find_shift, threshold
-from daemon.core.own_past import Member, member_of, past_of
+from daemon.core.judging.assessment import assess
+from daemon.core.judging.own_past import Member, member_of, past_of
+from daemon.core.judging.verdict import decide
+from daemon.core.trends.drift import Sample, Shift, find_shift, threshold
 from daemon.core.values import State
-from daemon.core.verdict import decide
 from models.bundle import read_manifest
 from models.findings import Findings
 

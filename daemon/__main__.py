@@ -53,6 +53,10 @@ _COMMANDS = {
 }
 
 
+#: Commands that have a room of their own in daemon/commands.
+_ROOMS = {"batch": "cohorts", "calibrate": "learning", "demo": "scanner", "push": "scanner"}
+
+
 class _Command(Protocol):
     """What a command's module offers."""
 
@@ -115,7 +119,8 @@ class _CommandParser(argparse.ArgumentParser):
 
 
 def _complete(name: str, parser: argparse.ArgumentParser) -> None:
-    command: _Command = _OWN[name]() if name in _OWN else import_module(f"daemon.commands.{name.replace('-', '_')}")
+    module = ".".join(filter(None, ("daemon.commands", _ROOMS.get(name, ""), name.replace("-", "_"))))
+    command: _Command = _OWN[name]() if name in _OWN else import_module(module)
     command.add_options(parser)
     parser.set_defaults(run=command.run)
 

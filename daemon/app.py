@@ -14,15 +14,12 @@ from pathlib import Path
 import structlog
 from prometheus_client import CollectorRegistry
 
-from daemon.appraisal import Appraiser, software
-from daemon.arrivals import Reading
-from daemon.assembly import Assembling, Assembly
 from daemon.config import Settings
-from daemon.core.alerts import AlertOutcome
-from daemon.core.completion import Completion
-from daemon.core.delivery import Recipient
 from daemon.core.errors import ThreadEndedError
 from daemon.core.mode import Mode
+from daemon.core.reception.completion import Completion
+from daemon.core.sending.alerts import AlertOutcome
+from daemon.core.sending.delivery import Recipient
 from daemon.core.values import Arrival
 from daemon.dicom.protocol.procedure_step import read_report
 from daemon.dicom.reading.headers import read_instance
@@ -39,18 +36,21 @@ from daemon.edge.telemetry.metrics import OTHER_SCANNER, Metrics, Process, make_
 from daemon.edge.telemetry.observer import Observer
 from daemon.edge.telemetry.site_key import site_key
 from daemon.edge.web.server import serve, serve_metrics
-from daemon.examination import Examiners
-from daemon.exams import SpoolExams
-from daemon.feedback import feedback_turn
-from daemon.judgement import SeriesJudge
-from daemon.judges import find_judges
+from daemon.line.appraisal import Appraiser, software
+from daemon.line.arrivals import Reading
+from daemon.line.assembly import Assembling, Assembly
+from daemon.line.examination import Examiners
+from daemon.line.exams import SpoolExams
+from daemon.line.judgement import SeriesJudge
+from daemon.line.judges import find_judges
+from daemon.line.workflow import Line, Parts
 from daemon.page import address, rooms_of, sources_of
 from daemon.reloading import Reloading, become_anew
 from daemon.retention import Pruner, make_pruner
 from daemon.routes import all_roles, all_routes
-from daemon.servicing import service_desk, service_turns
+from daemon.sending.feedback import feedback_turn
+from daemon.sending.servicing import service_desk, service_turns
 from daemon.worker import Stores, answered_to, at_work, prepared, repeated, stored, supervising, watched
-from daemon.workflow import Line, Parts
 
 _LEFT_S = 1.0
 #: Between two looks whether a new configuration is to be read.

@@ -12,17 +12,17 @@ from urllib.parse import urlsplit
 
 import tomli
 
-from daemon.core.access import AccessSettings
-from daemon.core.alert_settings import AlertSettings
 from daemon.core.bounds import AeTitle, Name, NotEmpty, OneOf, PlainName, Range, Url
-from daemon.core.completion import Patience
 from daemon.core.errors import ConfigError
-from daemon.core.exams import PatientHint
+from daemon.core.judging.routing import Route, faults
+from daemon.core.judging.rule import Rule
 from daemon.core.mode import Mode
-from daemon.core.retention import Retention
-from daemon.core.routing import Route, faults
-from daemon.core.rule import Rule
-from daemon.core.words import Language
+from daemon.core.people.access import AccessSettings
+from daemon.core.people.exams import PatientHint
+from daemon.core.people.words import Language
+from daemon.core.reception.completion import Patience
+from daemon.core.reception.retention import Retention
+from daemon.core.sending.alert_settings import AlertSettings
 from daemon.edge.delivery.commitment import CommitmentSettings
 from daemon.edge.delivery.outlets import DicomOutlet, Outlet
 from daemon.edge.engines import EngineSettings, default_engine, kind_of

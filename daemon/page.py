@@ -3,10 +3,9 @@
 import hmac
 import time
 
-from daemon.assembly import Assembling, Wish
 from daemon.config import Settings
-from daemon.core.access import is_loopback
 from daemon.core.mode import Mode
+from daemon.core.people.access import is_loopback
 from daemon.edge.access.audit import Audit
 from daemon.edge.access.sessions import Sessions
 from daemon.edge.access.users import Users
@@ -22,6 +21,7 @@ from daemon.edge.web.pages.series import Deeds
 from daemon.edge.web.server import Address
 from daemon.edge.web.shadow import ShadowBoard
 from daemon.edge.web.sources import Ready, Rooms, Sources
+from daemon.line.assembly import Assembling, Wish
 from daemon.slices import SpoolSlices
 from daemon.worker import Stores
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from daemon.config import Settings
 from daemon.edge.telemetry import logs
 from daemon.edge.telemetry.site_key import site_key
-from daemon.intake import receive
+from daemon.line.intake import receive
 
 
 def run_receiver(settings: Settings, begun: Callable[[], None] = lambda: None, restarts: int = 0) -> None:

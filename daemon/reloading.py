@@ -19,8 +19,8 @@ import structlog
 
 from daemon.checks import Check, demand, listen_once, own_checks
 from daemon.config import Settings, load_settings
-from daemon.core.access import Deed
 from daemon.core.errors import ConfigError
+from daemon.core.people.access import Deed
 from daemon.edge.access.audit import Audit, Entry
 from daemon.edge.database.migrations import connect
 from daemon.edge.database.patience import unless_gone

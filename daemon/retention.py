@@ -16,7 +16,7 @@ from sqlalchemy import Engine
 
 from daemon.config import Settings
 from daemon.core.errors import SpoolError
-from daemon.core.retention import Kind, Retention, Stock, removable
+from daemon.core.reception.retention import Kind, Retention, Stock, removable
 from daemon.core.values import ReportKind, ReportReference
 from daemon.edge.database.inventory import Inventory, Issued
 from daemon.edge.files.reports import Reports

@@ -6,8 +6,8 @@ from typing import Any
 
 from daemon.config import Settings
 from daemon.core.errors import ConfigError
-from daemon.core.gathering import Role
-from daemon.core.routing import Route, faults
+from daemon.core.judging.gathering import Role
+from daemon.core.judging.routing import Route, faults
 from daemon.structuring import structure
 from models.bundle import BundleError, Manifest, read_manifest
 from models.manifest import Input

@@ -14,15 +14,15 @@ from cattrs import BaseValidationError, Converter, ForbiddenExtraKeysError, tran
 from cattrs.cols import list_structure_factory, mapping_structure_factory
 from cattrs.gen import make_dict_structure_fn
 
-from daemon.core.access import LocalRole, Role
 from daemon.core.bounds import OneOf
 from daemon.core.errors import ConfigError
-from daemon.core.exams import PatientHint
+from daemon.core.judging.routing import Condition
+from daemon.core.judging.rule import Rule
 from daemon.core.mode import Mode
-from daemon.core.routing import Condition
-from daemon.core.rule import Rule
+from daemon.core.people.access import LocalRole, Role
+from daemon.core.people.exams import PatientHint
+from daemon.core.people.words import Language
 from daemon.core.values import ReportKind, State
-from daemon.core.words import Language
 from daemon.edge.delivery.outlets import OUTLETS, Outlet
 from daemon.edge.engines import ENGINES, EngineSettings, default_kind
 

@@ -13,11 +13,8 @@ import structlog
 from dbos import DBOS
 from sqlalchemy import Engine
 
-from daemon.alerting import alert_turns
-from daemon.committing import Committer, take_outcome
 from daemon.config import Settings
 from daemon.core.errors import DatabaseDamaged, DatabaseGone, ThreadEndedError
-from daemon.delivering import Deliverer, DeliveryServices
 from daemon.edge.database.alerts import Alerts
 from daemon.edge.database.answers import Answers
 from daemon.edge.database.index import Index
@@ -36,7 +33,10 @@ from daemon.edge.supervisor import Loop, Supervisor, Turn
 from daemon.edge.telemetry import logs
 from daemon.edge.telemetry.metrics import Metrics
 from daemon.edge.telemetry.site_key import site_key
-from daemon.workflow import JUDGE_QUEUE, WORKFLOW_VERSION, adopt_alerts
+from daemon.line.workflow import JUDGE_QUEUE, WORKFLOW_VERSION, adopt_alerts
+from daemon.sending.alerting import alert_turns
+from daemon.sending.committing import Committer, take_outcome
+from daemon.sending.delivering import Deliverer, DeliveryServices
 
 _QUEUE_POLL_S = 0.05
 #: How long a stop waits for the steps under way; what is not done by then is resumed at the next start.

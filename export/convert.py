@@ -24,7 +24,7 @@ from models.methods.brain import ROLE, Brain
 from models.subject import still
 
 _OLD = 4
-#: Thresholds that were written into the software (``daemon/core/verdict.py`` of 0.1).
+#: Thresholds that were written into the software (``daemon/core/judging/verdict.py`` of 0.1).
 _EVIDENT, _CERTAIN = 0.2, 0.9
 
 

@@ -16,15 +16,14 @@ import nibabel as nib
 import numpy as np
 import numpy.typing as npt
 
-from daemon.appraisal import Appraisal, Appraiser, Companion, Company, FindCompany, Judge, software
 from daemon.commands.finding import NIFTI
 from daemon.config import Settings, load_settings
 from daemon.core.bids import suffix_of
 from daemon.core.errors import ConfigError, NotAssessable, Reason
+from daemon.core.judging.own_past import OwnPast
+from daemon.core.judging.reference import Origin, Standard, choose
+from daemon.core.judging.verdict import decline
 from daemon.core.measures import Assessment, Measure
-from daemon.core.own_past import OwnPast
-from daemon.core.reference import Origin, Standard, choose
-from daemon.core.verdict import decline
 from daemon.dicom.reading.volumes import Object
 from daemon.edge.engines import engine_maker
 from daemon.edge.files.content import FileContent
@@ -32,9 +31,10 @@ from daemon.edge.files.nifti import read_nifti
 from daemon.edge.files.references import load_references
 from daemon.edge.files.site_harm import harm_file, load_harm
 from daemon.edge.files.tables import MEASURED, PLACES
-from daemon.examination import Examiners
+from daemon.line.appraisal import Appraisal, Appraiser, Companion, Company, FindCompany, Judge, software
+from daemon.line.examination import Examiners
+from daemon.line.selection import check_size
 from daemon.routes import all_roles, all_routes
-from daemon.selection import check_size
 from models.subject import Image
 
 

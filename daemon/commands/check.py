@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from daemon.checks import Check, Finding, find, listen_once, own_checks, receiving_checks
 from daemon.config import Listening, Settings, load_settings
 from daemon.core.errors import ConfigError, SpoolError
-from daemon.core.messages import Alert
+from daemon.core.sending.messages import Alert
 from daemon.edge.database.migrations import connect
 from daemon.edge.delivery.notifier import Notifier
 from daemon.edge.delivery.outlets import DicomOutlet, FolderOutlet, Outlet, StowOutlet, peer_of, web_archive
@@ -28,7 +28,7 @@ from daemon.edge.private import exposed
 from daemon.edge.processes import runs
 from daemon.edge.receiving.settings import ListenerSettings
 from daemon.edge.receiving.status import read_status
-from daemon.examination import check_golden, load_examiner
+from daemon.line.examination import check_golden, load_examiner
 
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 #: A person waits for the answers.

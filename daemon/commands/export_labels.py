@@ -13,9 +13,9 @@ from typing import Any
 from daemon.commands.option import since_s
 from daemon.commands.replay import list_recorded
 from daemon.config import load_settings
-from daemon.core.access import Deed
-from daemon.core.labels import precisions
-from daemon.core.replay import Recorded
+from daemon.core.people.access import Deed
+from daemon.core.people.labels import precisions
+from daemon.core.people.replay import Recorded
 from daemon.edge.access.audit import Audit, Entry
 from daemon.edge.database.migrations import open_existing
 from daemon.edge.private import create

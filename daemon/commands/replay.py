@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from daemon.commands.option import since_s, within
 from daemon.config import Settings, load_settings
 from daemon.core.bounds import Range
-from daemon.core.replay import CONFIRMING, Recorded, Replayed, replay
+from daemon.core.people.replay import CONFIRMING, Recorded, Replayed, replay
 from daemon.core.values import State
 from daemon.edge.database.answers import Answers
 from daemon.edge.database.migrations import open_existing

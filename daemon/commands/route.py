@@ -17,14 +17,14 @@ from pydicom.dataset import Dataset
 from daemon.commands.assess import files_of
 from daemon.config import Settings, load_settings
 from daemon.core.errors import NotAssessable
-from daemon.core.routing import FREE_TEXT, Check, Route, Trial
+from daemon.core.judging.routing import FREE_TEXT, Check, Route, Trial
 from daemon.dicom.attributes import Attributes
 from daemon.dicom.own import is_own
 from daemon.dicom.reading.objects import read_file
 from daemon.dicom.reading.volumes import arrange, is_image, kind_of
 from daemon.edge.files.content import FileContent
+from daemon.line.selection import Outlook, consider
 from daemon.routes import all_routes
-from daemon.selection import Outlook, consider
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

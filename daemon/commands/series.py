@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from daemon.commands.option import within
 from daemon.config import Settings, load_settings
 from daemon.core.bounds import Range
-from daemon.core.gathering import Member
+from daemon.core.judging.gathering import Member
 from daemon.edge.database.migrations import open_existing
 from daemon.edge.database.outbox import Delivery, Outbox
 from daemon.edge.database.results import Record, Results

@@ -16,7 +16,7 @@ from sqlalchemy import Engine
 from daemon.commands.option import add_config
 from daemon.config import Settings, load_settings
 from daemon.core.errors import ConfigError, SpoolError
-from daemon.core.retention import Kind, Stock
+from daemon.core.reception.retention import Kind, Stock
 from daemon.core.values import Arrival
 from daemon.dicom.reading.headers import read_instance
 from daemon.dicom.uids import derive_uid

@@ -7,9 +7,9 @@ import time
 
 from daemon.commands.option import within
 from daemon.config import load_settings
-from daemon.core.access import Deed, Role
 from daemon.core.bounds import Name
 from daemon.core.errors import ConfigError
+from daemon.core.people.access import Deed, Role
 from daemon.edge.access.audit import Audit, Entry
 from daemon.edge.access.users import PASSWORD_LENGTH_MIN, Users
 from daemon.edge.database.migrations import open_existing

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
-from daemon.core.card import Answer
-from daemon.core.exams import ExamView
+from daemon.core.people.card import Answer
+from daemon.core.people.exams import ExamView
 from daemon.core.steps import StepArrival, StepReport
 from daemon.core.values import Arrival, Instance, ReportObject, State
 

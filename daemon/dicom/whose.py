@@ -6,7 +6,7 @@ from typing import Final
 from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 
-from daemon.core.exams import PatientHint, Whose
+from daemon.core.people.exams import PatientHint, Whose
 from daemon.core.ports import Content
 from daemon.core.steps import StepArrival
 from daemon.core.values import Arrival

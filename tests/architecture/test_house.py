@@ -26,7 +26,7 @@ def test_a_module_stays_under_three_hundred_lines(path):
     assert len(path.read_text().splitlines()) < 300
 
 
-PARTED = ("daemon/edge", "daemon/dicom", "models", "training", "export")
+PARTED = ("daemon", "models", "training", "export")
 ROOMS = [face.parent for part in PARTED for face in sorted((ROOT / part).rglob("__init__.py"))]
 
 
@@ -107,7 +107,11 @@ def test_a_process_imports_only_what_it_needs(module, heavy):
 
 
 #: Who simulates a scanner names what a scanner does wrong; a step of the migrations quotes what an older version wrote.
-SIMULATORS = {"daemon/commands/push.py", "daemon/commands/push_options.py", "daemon/commands/demo.py"}
+SIMULATORS = {
+    "daemon/commands/scanner/push.py",
+    "daemon/commands/scanner/push_options.py",
+    "daemon/commands/scanner/demo.py",
+}
 SIMULATORS |= {"daemon/dicom/simulate.py", "daemon/edge/database/steps/until_16.py"}
 JUDGED = re.compile(
     r"\b(brains?|gr[ae]y.matter|white.matter|csf|skulls?|scalp|hearts?|ventricles?|lesions?|no head|every head"

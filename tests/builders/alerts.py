@@ -10,8 +10,7 @@ from prometheus_client import CollectorRegistry
 from builders.database import opened
 from builders.http import Target
 from builders.values import instance
-from daemon.alerting import Alerter, AlertServices
-from daemon.core.alert_settings import AlertSettings
+from daemon.core.sending.alert_settings import AlertSettings
 from daemon.core.values import ClosedBy, Series, State, Verdict
 from daemon.edge.database.alerts import Alerts
 from daemon.edge.database.index import Index
@@ -20,6 +19,7 @@ from daemon.edge.database.results import Published, Results
 from daemon.edge.delivery.notifier import Notifier
 from daemon.edge.supervisor import Supervisor
 from daemon.edge.telemetry.metrics import make_metrics
+from daemon.sending.alerting import Alerter, AlertServices
 
 NOON = 1_790_000_000.0
 TARGETS = ("alert-1", "alert-2")

@@ -4,11 +4,9 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from daemon.arrivals import Reading
-from daemon.assembly import Assembly
-from daemon.core.completion import Completion
-from daemon.core.exams import PatientHint
+from daemon.core.people.exams import PatientHint
 from daemon.core.ports import ReadInstance, ReadReport
+from daemon.core.reception.completion import Completion
 from daemon.core.values import Arrival
 from daemon.dicom.protocol.procedure_step import read_report
 from daemon.dicom.reading.headers import read_instance
@@ -17,7 +15,9 @@ from daemon.edge.database.patience import is_gone
 from daemon.edge.database.studies.exams import Exams
 from daemon.edge.spool.reader import SpoolReader
 from daemon.edge.supervisor import Supervisor
-from daemon.exams import SpoolExams
+from daemon.line.arrivals import Reading
+from daemon.line.assembly import Assembly
+from daemon.line.exams import SpoolExams
 
 READERS = (read_instance, read_report)
 

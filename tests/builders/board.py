@@ -12,10 +12,10 @@ import sqlalchemy as sa
 from argon2 import PasswordHasher
 from PIL import Image
 
-from daemon.core.access import AccessSettings
-from daemon.core.card import Answer, Card
 from daemon.core.errors import Reason
-from daemon.core.exams import Exam, ExamView, arrange
+from daemon.core.people.access import AccessSettings
+from daemon.core.people.card import Answer, Card
+from daemon.core.people.exams import Exam, ExamView, arrange
 from daemon.core.values import Stage, State, Verdict
 from daemon.edge.access.audit import Audit
 from daemon.edge.access.sessions import Sessions

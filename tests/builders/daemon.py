@@ -18,7 +18,7 @@ import numpy as np
 from archive import Archive, free_port
 from pydicom import Dataset, dcmwrite
 
-from daemon.commands.push import golden_head
+from daemon.commands.scanner.push import golden_head
 from daemon.commands.series import list_series
 from daemon.config import load_settings, shipped_bundles
 from daemon.core.values import State

@@ -6,7 +6,7 @@ from typing import Self
 
 from builders.assembly import assembled
 from builders.receiver import Receiver
-from daemon.core.completion import Completion, Patience
+from daemon.core.reception.completion import Completion, Patience
 from daemon.core.values import Series
 from daemon.edge.database.index import Index
 from daemon.edge.database.migrations import open_database

@@ -1,13 +1,13 @@
 """A closed series of data sets, and what judges it, without a spool."""
 
 from builders.series import encoded
-from daemon.appraisal import Appraiser, Judge
 from daemon.config import Settings
 from daemon.core.values import Algorithm, Arrival, ClosedBy, Instance, Series
 from daemon.dicom.content import InMemory
 from daemon.edge.engines import OnnxRuntimeSettings, engine_maker
-from daemon.examination import Examiners
-from daemon.judgement import SeriesJudge
+from daemon.line.appraisal import Appraiser, Judge
+from daemon.line.examination import Examiners
+from daemon.line.judgement import SeriesJudge
 from daemon.routes import all_routes
 
 ALGORITHM = Algorithm(bundle="b", bundle_version="1", bundle_digest="d", software_version="1", config_digest="c")

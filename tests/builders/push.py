@@ -3,8 +3,8 @@
 from itertools import count
 
 from builders.series import Lattice, classic
-from daemon.commands.push import send
-from daemon.core.transmission import SendingOptions, plan
+from daemon.commands.scanner.push import send
+from daemon.core.reception.transmission import SendingOptions, plan
 from daemon.dicom.protocol.outgoing import encode_outgoing
 from daemon.edge.delivery.dicom import Peer
 

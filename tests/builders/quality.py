@@ -5,8 +5,8 @@ import json
 import numpy as np
 import sqlalchemy as sa
 
-from daemon.core.card import Answer, Choice
-from daemon.core.drift import week_of
+from daemon.core.people.card import Answer, Choice
+from daemon.core.trends.drift import week_of
 from daemon.core.values import ClosedBy, Stage, State
 from daemon.edge.database import schema
 from daemon.edge.database.answers import Answers

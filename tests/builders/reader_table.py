@@ -24,8 +24,8 @@ from daemon.core.errors import NotAssessable
 from daemon.dicom.attributes import Attributes
 from daemon.dicom.parsing import parse_file
 from daemon.dicom.reading.volumes import arrange, read_volumes
+from daemon.line.selection import consider
 from daemon.routes import all_routes
-from daemon.selection import consider
 from models.subject import Image as Examined
 
 with warnings.catch_warnings():  # nibabel calls its DICOM reader experimental

@@ -44,7 +44,7 @@ class Receiver:
         limited = [] if files is None else ["/usr/bin/prlimit", f"--nofile={files}:{files}"]
         with (folder.parent / "receiver.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [*limited, sys.executable, "-W", "error", "-m", "daemon.intake"],
+                [*limited, sys.executable, "-W", "error", "-m", "daemon.line.intake"],
                 stdin=subprocess.PIPE,
                 stderr=log,
                 env=os.environ | {"PYTHONPATH": str(ROOT)},

@@ -17,8 +17,8 @@ from pydicom import dcmread
 from builders.daemon import golden_datasets
 from builders.judging import judge_of
 from builders.values import assessment, manifest
-from daemon.commands.push import spoilt
-from daemon.core.verdict import decide
+from daemon.commands.scanner.push import spoilt
+from daemon.core.judging.verdict import decide
 from models.physics.artefacts import ARTEFACTS
 
 RECORD = Path(__file__).parents[1] / "records" / "brain-t1.json"

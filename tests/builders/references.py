@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from builders.values import assessment, instance, measure
 from daemon.config import load_settings
-from daemon.core.card import Answer, Choice
+from daemon.core.people.card import Answer, Choice
 from daemon.core.values import ClosedBy, Series, State, Verdict
 from daemon.edge.database.answers import Answers
 from daemon.edge.database.index import Index

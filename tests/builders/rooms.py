@@ -21,7 +21,7 @@ from daemon.edge.telemetry.metrics import make_metrics
 from daemon.edge.web.pages.series import Deeds
 from daemon.edge.web.server import Address, WebServer, serve
 from daemon.edge.web.sources import Rooms, Sources
-from daemon.servicing import DriftWatch, ServiceDesk
+from daemon.sending.servicing import DriftWatch, ServiceDesk
 
 SCANNERS = {"SCANNER": "MR 1"}
 

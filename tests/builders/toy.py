@@ -16,7 +16,7 @@ from onnx import TensorProto, helper, numpy_helper
 from daemon.dicom.simulate import series_from_image
 from daemon.edge.engines import OnnxRuntimeSettings, engine_maker
 from daemon.edge.files.nifti import read_nifti
-from daemon.examination import Examiner, graphs_of
+from daemon.line.examination import Examiner, graphs_of
 from export.declared import declare_graph
 from models.bundle import Bundle, BundleError, file_digest, load_bundle, structured, write_manifest
 from models.findings import Findings, Lack, NotThis, Structure, View

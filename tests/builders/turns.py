@@ -19,12 +19,12 @@ import structlog
 from prometheus_client import CollectorRegistry
 from sqlalchemy.exc import OperationalError
 
+import daemon.line.workflow
 import daemon.worker
-import daemon.workflow
 from builders.values import instance
 from daemon.core.errors import Reason
+from daemon.core.judging.verdict import decline
 from daemon.core.values import ClosedBy, Series
-from daemon.core.verdict import decline
 from daemon.edge.database.index import Index
 from daemon.edge.database.migrations import open_database
 from daemon.edge.database.outbox import Outbox
@@ -35,9 +35,9 @@ from daemon.edge.database.studies.examinations import Examinations
 from daemon.edge.files.reports import Reports
 from daemon.edge.supervisor import Supervisor
 from daemon.edge.telemetry.metrics import make_metrics
-from daemon.judgement import Judged
+from daemon.line.judgement import Judged
+from daemon.line.workflow import Line, Parts
 from daemon.worker import LINE_QUEUES, durable, enrolled, replace_lost
-from daemon.workflow import Line, Parts
 
 BUSY, RARE, LATE = 50, 3, 10
 
@@ -106,7 +106,7 @@ def main(url: str, killed_at: int = -1, fails: int = 0, version: int = 0) -> Non
     """Close what a first run closes, begin whatever has no verdict, and judge until nothing is left."""
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     if version:
-        daemon.workflow.WORKFLOW_VERSION = daemon.worker.WORKFLOW_VERSION = str(version)
+        daemon.line.workflow.WORKFLOW_VERSION = daemon.worker.WORKFLOW_VERSION = str(version)
     with ExitStack() as stack:
         engine = open_database(url)
         stack.callback(engine.dispose)

@@ -6,9 +6,9 @@ from functools import cache
 import numpy as np
 
 from daemon.config import shipped_bundles
-from daemon.core.assessment import assess
+from daemon.core.judging.assessment import assess
+from daemon.core.judging.reference import of_manifest
 from daemon.core.measures import Assessment, Measure
-from daemon.core.reference import of_manifest
 from daemon.core.values import Arrival, AssociationEnd, Instance, Place
 from export.declared import brain_manifest
 from models.brain.prediction import Prediction

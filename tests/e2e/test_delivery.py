@@ -16,7 +16,7 @@ from builders.daemon import SCANSIDE, running_daemon, wait_until
 from builders.outbox import SR_CLASS, owe, save, sop_uid
 from pydicom.uid import SecondaryCaptureImageStorage
 
-from daemon.core.delivery import URGENCY
+from daemon.core.sending.delivery import URGENCY
 from daemon.core.values import State
 from daemon.edge.database.migrations import open_database
 from daemon.edge.files.reports import Reports

@@ -12,9 +12,9 @@ from prometheus_client import CollectorRegistry
 from selenium.webdriver import Chrome, Keys
 from selenium.webdriver.common.by import By
 
-from daemon.core.card import Choice
+from daemon.core.people.card import Choice
+from daemon.core.people.words import Language
 from daemon.core.values import Stage
-from daemon.core.words import Language
 from daemon.edge.web.server import Address, serve
 
 RESCANNED = card("one", verdict=RESCAN, number=3)

@@ -11,8 +11,8 @@ from prometheus_client import CollectorRegistry
 from selenium.webdriver import Chrome, Keys
 from selenium.webdriver.common.by import By
 
-from daemon.core.access import Role
-from daemon.core.words import Language
+from daemon.core.people.access import Role
+from daemon.core.people.words import Language
 from daemon.edge.web.server import Address, serve
 
 

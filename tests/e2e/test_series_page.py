@@ -16,8 +16,8 @@ from builders.rooms import Done, over, series_rooms, start_rooms
 from selenium.webdriver import Chrome, Keys
 from selenium.webdriver.common.by import By
 
-from daemon.core.access import Deed, LocalRole
-from daemon.core.words import Language
+from daemon.core.people.access import Deed, LocalRole
+from daemon.core.people.words import Language
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from archive import running_archive
 from builders.daemon import golden_datasets, running_daemon, wait_until, write_files, write_golden
 from pydicom.uid import generate_uid
 
-from daemon.core.delivery import JUDGED
+from daemon.core.sending.delivery import JUDGED
 from daemon.dicom.reading.volumes import read_volumes
 from models.physics.artefacts import Artefact
 from models.physics.kspace import corrupt

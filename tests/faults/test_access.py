@@ -8,7 +8,7 @@ import pytest
 from builders.board import RESCAN, MemoryBoard, card, gate, sources
 from prometheus_client import CollectorRegistry
 
-from daemon.core.access import Deed, LocalRole, Role
+from daemon.core.people.access import Deed, LocalRole, Role
 from daemon.edge.web.server import Address, serve
 
 PASSWORD = "correct horse battery"

@@ -13,8 +13,8 @@ from builders.alerts import NOON, alerter, titles, ward
 from builders.database import opened
 from builders.http import http_target
 
-from daemon.core.card import Answer, Choice
-from daemon.core.exams import Whose
+from daemon.core.people.card import Answer, Choice
+from daemon.core.people.exams import Whose
 from daemon.core.values import State
 from daemon.edge.database import schema
 from daemon.edge.database.answers import Answers
@@ -179,7 +179,7 @@ def test_a_withdrawal_is_under_no_cap(url):
 SENDER = """
 import sys, time
 from builders.alerts import ward
-from daemon.alerting import Alerter
+from daemon.sending.alerting import Alerter
 from daemon.edge.delivery.notifier import Notifier
 
 with ward(sys.argv[1], per_hour_max=6) as here:

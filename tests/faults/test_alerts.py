@@ -9,10 +9,9 @@ import pytest
 from builders.alerts import NOON, TARGETS, alerter, titles, ward
 from builders.http import http_target
 
-from daemon.alerting import Alerter
-from daemon.core.alerts import AlertOutcome
-from daemon.core.card import Answer, Choice
-from daemon.core.exams import Whose
+from daemon.core.people.card import Answer, Choice
+from daemon.core.people.exams import Whose
+from daemon.core.sending.alerts import AlertOutcome
 from daemon.core.values import State
 from daemon.edge.database.alerts import LateAlert
 from daemon.edge.database.answers import Answers
@@ -20,6 +19,7 @@ from daemon.edge.database.index import Index
 from daemon.edge.database.studies.exams import Exams
 from daemon.edge.delivery.notifier import Notifier
 from daemon.edge.telemetry.lateness import words_of_alerts
+from daemon.sending.alerting import Alerter
 
 RESCAN = "RESCAN on Trio"
 
@@ -290,9 +290,9 @@ with ward(sys.argv[1]) as here:
 NEWER = """
 import sys, time
 from builders.alerts import TARGETS, ward
-from daemon.core.alerts import AlertOutcome
+from daemon.core.sending.alerts import AlertOutcome
 from daemon.worker import durable
-from daemon.workflow import adopt_alerts
+from daemon.line.workflow import adopt_alerts
 
 with ward(sys.argv[1]) as here:
     alerts = here.services.alerts

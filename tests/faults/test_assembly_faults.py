@@ -11,11 +11,10 @@ from builders.receiver import encoded
 from builders.series import Lattice, classic
 from builders.spool import association_end, receipt, spool_settings
 
-from daemon.appraisal import Appraiser
-from daemon.core import geometry
-from daemon.core.completion import Completion, Patience
 from daemon.core.errors import NotAssessable, Reason
-from daemon.core.routing import Route
+from daemon.core.judging.routing import Route
+from daemon.core.reception import geometry
+from daemon.core.reception.completion import Completion, Patience
 from daemon.core.values import Algorithm, ClosedBy
 from daemon.dicom.reading.headers import read_instance
 from daemon.edge.database.index import Index
@@ -23,7 +22,8 @@ from daemon.edge.database.migrations import open_database
 from daemon.edge.spool.reader import SpoolReader
 from daemon.edge.spool.segments import StepReceipt
 from daemon.edge.spool.writer import SpoolWriter
-from daemon.judgement import SeriesJudge
+from daemon.line.appraisal import Appraiser
+from daemon.line.judgement import SeriesJudge
 
 LATE = 1e12
 GOOD = [f"1.2.3.{number}" for number in range(1, 11)]
@@ -179,7 +179,7 @@ def test_a_series_that_a_rule_fails_at_is_closed_as_it_is(site, monkeypatch):
         return real(instances)
 
     real = geometry.cover
-    monkeypatch.setattr("daemon.core.open_series.cover", cover)
+    monkeypatch.setattr("daemon.core.reception.open_series.cover", cover)
     send_all(site)
     found = site.look()
 
@@ -239,7 +239,7 @@ def test_a_sector_that_the_disk_does_not_give_costs_what_lies_in_it(site, monkey
 
 
 def test_a_spool_that_began_anew_is_read_from_its_start(site, monkeypatch):
-    monkeypatch.setattr("daemon.assembly._SHORT_S", -1.0)
+    monkeypatch.setattr("daemon.line.assembly._SHORT_S", -1.0)
     site.send(BAD)
     site.look()
     site.writer.close()

@@ -9,8 +9,8 @@ from builders.receiver import encoded
 from builders.series import classic
 from builders.spool import association_end, receipt, spool_settings
 
-from daemon.core.completion import Completion, Patience
 from daemon.core.errors import ConfigError, DatabaseDamaged
+from daemon.core.reception.completion import Completion, Patience
 from daemon.edge.database.index import Index
 from daemon.edge.database.migrations import connect, open_database, prepare
 from daemon.edge.database.patience import DAMAGED_WORDS, PatientTurn, is_gone, unless_gone

@@ -18,7 +18,6 @@ from prometheus_client import CollectorRegistry
 
 from daemon.core.errors import DeliveryError
 from daemon.core.ports import Destination
-from daemon.delivering import Deliverer, DeliveryServices
 from daemon.edge.database.alerts import Alerts
 from daemon.edge.database.outbox import Delivery, Outbox
 from daemon.edge.database.patience import is_gone
@@ -27,6 +26,7 @@ from daemon.edge.files.reports import Reports
 from daemon.edge.supervisor import Supervisor
 from daemon.edge.telemetry.lateness import Lateness
 from daemon.edge.telemetry.metrics import make_metrics
+from daemon.sending.delivering import Deliverer, DeliveryServices
 
 pytestmark = [  # pynetdicom leaves a socket whose peer was faster to gc
     pytest.mark.filterwarnings("ignore::ResourceWarning"),

@@ -10,11 +10,10 @@ from builders.receiver import encoded
 from dbos import DBOS
 from prometheus_client import CollectorRegistry
 
-from daemon.appraisal import Appraiser, Judge
 from daemon.config import Settings
-from daemon.core.delivery import Recipient
 from daemon.core.errors import NotAssessable, Reason
-from daemon.core.routing import Route
+from daemon.core.judging.routing import Route
+from daemon.core.sending.delivery import Recipient
 from daemon.core.values import Algorithm, Arrival, ClosedBy, Series, Stage, State
 from daemon.dicom.content import InMemory
 from daemon.dicom.reading.headers import read_instance
@@ -27,8 +26,9 @@ from daemon.edge.database.studies.examinations import Examinations
 from daemon.edge.files.reports import Reports
 from daemon.edge.supervisor import Loop, Supervisor
 from daemon.edge.telemetry.metrics import make_metrics
-from daemon.judgement import SeriesJudge
-from daemon.workflow import Line, Parts
+from daemon.line.appraisal import Appraiser, Judge
+from daemon.line.judgement import SeriesJudge
+from daemon.line.workflow import Line, Parts
 from models.bundle import read_manifest
 from models.subject import still
 
@@ -131,12 +131,12 @@ def site(tmp_path, registry):
 
 #: Where a fault is injected, and whether a report can still be made.
 PLACES = {
-    "daemon.appraisal.select_stacks": True,
-    "daemon.judgement.parse": False,
-    "daemon.judgement.gather_evidence": False,
-    "daemon.judgement.build_summary": False,
-    "daemon.judgement.build_sr": False,
-    "daemon.judgement.render_summary": False,
+    "daemon.line.appraisal.select_stacks": True,
+    "daemon.line.judgement.parse": False,
+    "daemon.line.judgement.gather_evidence": False,
+    "daemon.line.judgement.build_summary": False,
+    "daemon.line.judgement.build_sr": False,
+    "daemon.line.judgement.render_summary": False,
     "daemon.edge.files.reports.write_whole": False,
 }
 CASES = [*((place, ZeroDivisionError) for place in PLACES), *((next(iter(PLACES)), e) for e in (OSError, MemoryError))]

@@ -11,7 +11,7 @@ from builders.receiver import encoded
 from builders.series import classic
 from builders.spool import association_end, receipt, spool_settings
 
-from daemon.core.completion import Completion, Patience
+from daemon.core.reception.completion import Completion, Patience
 from daemon.core.values import State, Verdict
 from daemon.edge.database.index import Index
 from daemon.edge.database.inventory import Inventory

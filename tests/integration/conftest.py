@@ -6,11 +6,11 @@ import pytest
 from builders.database import opened
 from prometheus_client import CollectorRegistry
 
-from daemon.delivering import DeliveryServices
 from daemon.edge.database.outbox import Outbox
 from daemon.edge.files.reports import Reports
 from daemon.edge.supervisor import Supervisor
 from daemon.edge.telemetry.metrics import make_metrics
+from daemon.sending.delivering import DeliveryServices
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -9,8 +9,7 @@ from builders.database import gone_at
 from builders.spool import association_end, spool_settings, store
 from builders.values import instance
 
-from daemon.assembly import Assembling, Wish
-from daemon.core.completion import Completion, Patience
+from daemon.core.reception.completion import Completion, Patience
 from daemon.core.values import ClosedBy
 from daemon.dicom.protocol.procedure_step import read_report
 from daemon.edge.database.index import Index
@@ -19,6 +18,7 @@ from daemon.edge.database.patience import is_gone, unless_gone
 from daemon.edge.database.results import Results
 from daemon.edge.spool.writer import SpoolWriter
 from daemon.edge.supervisor import Supervisor
+from daemon.line.assembly import Assembling, Wish
 
 PATIENCE = Patience(geometry_s=0.0, release_s=0.5, stray_s=10.0, quiet_s=60.0)
 LATE = 1e12

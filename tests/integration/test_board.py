@@ -5,11 +5,11 @@ from dataclasses import replace
 import pytest
 from builders.values import instance
 
-from daemon.core.card import Answer, Choice
 from daemon.core.errors import Reason
-from daemon.core.exams import Whose
+from daemon.core.judging.verdict import decline
+from daemon.core.people.card import Answer, Choice
+from daemon.core.people.exams import Whose
 from daemon.core.values import ClosedBy, Incoming, Series, State
-from daemon.core.verdict import decline
 from daemon.edge.database.answers import Answers
 from daemon.edge.database.index import Index
 from daemon.edge.database.results import Published, Results

@@ -12,21 +12,21 @@ from builders.daemon import golden_datasets, write_files
 from builders.judging import ALGORITHM, series_of
 from builders.series import encoded
 
-from daemon.appraisal import Appraiser, Judge
 from daemon.commands.assess import appraise
 from daemon.config import Settings, load_settings, shipped_bundles
-from daemon.core.delivery import JUDGED
 from daemon.core.errors import NotAssessable, Reason
-from daemon.core.routing import find_route
+from daemon.core.judging.routing import find_route
+from daemon.core.sending.delivery import JUDGED
 from daemon.core.values import State
 from daemon.dicom.content import InMemory
 from daemon.dicom.reading.facts import facts_of
 from daemon.dicom.reading.volumes import arrange
 from daemon.edge.engines import engine_maker
-from daemon.examination import Examiners
-from daemon.judgement import SeriesJudge
+from daemon.line.appraisal import Appraiser, Judge
+from daemon.line.examination import Examiners
+from daemon.line.judgement import SeriesJudge
+from daemon.line.selection import BYTES_MAX
 from daemon.routes import all_routes
-from daemon.selection import BYTES_MAX
 from models.bundle import BundleError, read_manifest
 
 MAKE = engine_maker(Settings().engine, Settings().compiled)

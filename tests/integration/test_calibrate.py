@@ -13,13 +13,13 @@ from builders.daemon import SCANSIDE, write_golden
 from builders.references import answer, bundle_of, record_judged
 from structlog.testing import capture_logs
 
-from daemon.commands.calibrate import calibrate as learn_references
+from daemon.commands.learning.calibrate import calibrate as learn_references
 from daemon.config import load_settings, shipped_bundles
-from daemon.core.calibration import Selection
-from daemon.core.card import Choice
 from daemon.core.errors import ConfigError
-from daemon.core.reference import Origin
-from daemon.core.rule import Rule
+from daemon.core.judging.reference import Origin
+from daemon.core.judging.rule import Rule
+from daemon.core.people.calibration import Selection
+from daemon.core.people.card import Choice
 from daemon.core.values import State
 from daemon.edge.files.references import SiteReferences, load_references
 from daemon.edge.supervisor import Supervisor

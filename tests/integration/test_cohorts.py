@@ -8,7 +8,7 @@ import pytest
 from builders.database import opened
 from dbos import DBOS
 
-from daemon.commands.cohort import CohortLine
+from daemon.commands.cohorts.cohort import CohortLine
 from daemon.core.errors import ConfigError
 from daemon.edge.database.cohorts import Begun, Changes, Cohort
 from daemon.edge.database.migrations import open_database
@@ -108,7 +108,7 @@ def test_a_fault_of_ours_in_one_series_is_its_answer(tmp_path):
 HANGING = """
 import pathlib, threading, time
 from types import SimpleNamespace
-from daemon.commands.batch import _begin_anew
+from daemon.commands.cohorts.batch import _begin_anew
 from daemon.edge.supervisor import Supervisor
 from daemon.worker import watched
 

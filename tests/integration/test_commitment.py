@@ -12,17 +12,17 @@ from pydicom.uid import MRImageStorage
 from pynetdicom import AE, build_role
 from pynetdicom.sop_class import StorageCommitmentPushModel, StorageCommitmentPushModelInstance
 
-from daemon.committing import Committer, take_outcome
-from daemon.core.commitment import Outcome
 from daemon.core.errors import ConfigError, DeliveryRefused, DestinationUnreachable
+from daemon.core.sending.commitment import Outcome
 from daemon.core.values import Stage, State
-from daemon.delivering import Deliverer
 from daemon.edge.database.outbox import Outbox
 from daemon.edge.database.pledges import Pledges
 from daemon.edge.database.results import Results
 from daemon.edge.delivery.commitment import CommitmentScu, CommitmentSettings, listening
 from daemon.edge.delivery.dicom import Peer, StorageScu
 from daemon.edge.delivery.reactor import parked_reactor
+from daemon.sending.committing import Committer, take_outcome
+from daemon.sending.delivering import Deliverer
 
 WEEK_S = 604800.0
 

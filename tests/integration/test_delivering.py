@@ -7,8 +7,8 @@ from builders.outbox import owe, save, sop_uid
 
 from daemon.core.errors import DeliveryFailed, DeliveryRefused, DestinationUnreachable
 from daemon.core.values import ReportObject, Stage, State
-from daemon.delivering import Deliverer
 from daemon.edge.database.results import Results
+from daemon.sending.delivering import Deliverer
 
 WEEK_S = 604800.0
 

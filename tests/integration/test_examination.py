@@ -12,7 +12,7 @@ from daemon.core.errors import NotAssessable, Reason
 from daemon.core.values import State
 from daemon.edge.engines import engine_maker
 from daemon.edge.files.nifti import read_nifti
-from daemon.examination import check_golden, load_examiner
+from daemon.line.examination import check_golden, load_examiner
 from models.subject import Acquisition, still
 
 FLAIR = sorted(DICOM.parent.glob("brain/sub-*/anat/*_FLAIR.nii.gz"))

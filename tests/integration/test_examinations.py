@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from builders.values import instance
 
-from daemon.core.gathering import Offer, gather
+from daemon.core.judging.gathering import Offer, gather
 from daemon.core.values import ClosedBy, Series, State, Verdict
 from daemon.edge.database.index import Index
 from daemon.edge.database.results import Published, Results

@@ -3,7 +3,7 @@
 import pytest
 from builders.database import opened
 
-from daemon.core.exams import PatientHint, Whose
+from daemon.core.people.exams import PatientHint, Whose
 from daemon.edge.database.studies.exams import Exams
 
 NOON = 1_772_366_400.0  # 2026-03-01 12:00 UTC

@@ -5,8 +5,8 @@ from builders.references import answer, record_judged
 from prometheus_client import CollectorRegistry, generate_latest
 
 from daemon.config import load_settings
-from daemon.core.card import Choice
-from daemon.core.exams import Whose
+from daemon.core.people.card import Choice
+from daemon.core.people.exams import Whose
 from daemon.core.values import State
 from daemon.edge.database.migrations import open_database
 from daemon.edge.database.studies.exams import Exams

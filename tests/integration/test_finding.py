@@ -7,12 +7,12 @@ import pytest
 from builders.daemon import write_series
 from pydicom import dcmread, dcmwrite
 
-from daemon.appraisal import Appraisal, software
-from daemon.commands.cohort import answer
+from daemon.commands.cohorts.cohort import answer
 from daemon.commands.finding import find_series
 from daemon.core.errors import ConfigError, Reason
-from daemon.core.verdict import decline
+from daemon.core.judging.verdict import decline
 from daemon.dicom.own import MANUFACTURER, MODEL_NAME
+from daemon.line.appraisal import Appraisal, software
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from builders.graphs import TritonServer, triton_server
 
 from daemon.config import shipped_bundles
 from daemon.edge.engines import OnnxRuntimeSettings, OpenVinoSettings, TritonSettings, engine_maker
-from daemon.examination import Examiner, check_golden, load_examiner
+from daemon.line.examination import Examiner, check_golden, load_examiner
 from models.bundle import BundleError, file_digest, load_bundle, write_manifest
 from models.golden import load_record, relative_difference, save_record, spread
 from models.graphs import Array, Engine

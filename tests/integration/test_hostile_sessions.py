@@ -87,7 +87,7 @@ def acknowledged(answers: bytes) -> int:
 
 @pytest.fixture(autouse=True)
 def as_the_receiver_reads(monkeypatch):
-    """Without pydicom's warnings, which quote what a peer sent (daemon/intake.py)."""
+    """Without pydicom's warnings, which quote what a peer sent (daemon/line/intake.py)."""
     monkeypatch.setattr(pydicom.config.settings, "reading_validation_mode", pydicom.config.IGNORE)
 
 

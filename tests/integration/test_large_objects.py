@@ -5,13 +5,13 @@ from builders.judging import ALGORITHM
 from builders.receiver import Receiver, storescu
 from builders.series import Lattice, enhanced, part10
 
-from daemon.appraisal import Appraiser
 from daemon.config import Settings
 from daemon.core.errors import Reason
 from daemon.core.values import Arrival, ClosedBy, Series
 from daemon.dicom.reading.headers import read_instance
 from daemon.edge.spool.reader import SpoolReader
-from daemon.judgement import SeriesJudge
+from daemon.line.appraisal import Appraiser
+from daemon.line.judgement import SeriesJudge
 from daemon.routes import all_routes
 
 LATTICE = Lattice(columns=256, rows=256, slices=40, spacing=(1.0, 1.0, 1.2))  # 5 MiB

@@ -9,7 +9,7 @@ import torch
 from builders.reader_table import DICOM
 
 from daemon.edge.engines import OnnxRuntimeSettings, engine_maker
-from daemon.examination import check_golden, load_examiner
+from daemon.line.examination import check_golden, load_examiner
 from export.lesions import LesionExportPlan, export_lesion_bundle, measure_parity
 from export.parity import ParityError
 from models.bundle import load_bundle

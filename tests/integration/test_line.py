@@ -20,12 +20,11 @@ from prometheus_client import CollectorRegistry
 from pydicom import dcmread
 from sqlalchemy import Engine
 
-from daemon.appraisal import Appraiser, Judge
 from daemon.config import Settings
-from daemon.core.delivery import Recipient
 from daemon.core.errors import NotAssessable, Reason
-from daemon.core.retention import Retention
-from daemon.core.routing import Route
+from daemon.core.judging.routing import Route
+from daemon.core.reception.retention import Retention
+from daemon.core.sending.delivery import Recipient
 from daemon.core.values import Algorithm, Arrival, ClosedBy, Series, Stage, State
 from daemon.dicom.content import InMemory
 from daemon.dicom.reading.headers import read_instance
@@ -42,9 +41,10 @@ from daemon.edge.spool.reader import SpoolReader
 from daemon.edge.spool.writer import SpoolWriter
 from daemon.edge.supervisor import Supervisor
 from daemon.edge.telemetry.metrics import make_metrics
-from daemon.judgement import SeriesJudge
+from daemon.line.appraisal import Appraiser, Judge
+from daemon.line.judgement import SeriesJudge
+from daemon.line.workflow import Line, Parts
 from daemon.retention import Pruner
-from daemon.workflow import Line, Parts
 from models.bundle import read_manifest
 from models.subject import still
 

@@ -8,8 +8,8 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from daemon.core.alerts import AlertOutcome
 from daemon.core.errors import Reason
+from daemon.core.sending.alerts import AlertOutcome
 from daemon.core.values import ClosedBy, State
 from daemon.edge.telemetry.metrics import (
     ANSWER_BUCKETS_S,

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 from builders.http import http_target
 
-from daemon.core.alert_settings import AlertSettings, AlertTemplates
 from daemon.core.errors import ConfigError, DeliveryFailed
-from daemon.core.messages import Alert, Facts, Messages
+from daemon.core.sending.alert_settings import AlertSettings, AlertTemplates
+from daemon.core.sending.messages import Alert, Facts, Messages
 from daemon.core.values import State, Verdict
 from daemon.edge.delivery.notifier import HANGING_MAX, Notifier, make_notifiers
 

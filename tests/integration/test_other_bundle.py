@@ -9,13 +9,13 @@ from builders.judging import ALGORITHM, series_of
 from builders.toy import Toy, beating, series, write_bundle
 from validators import unexpected_dciodvfy, without_dicomdir
 
-from daemon.appraisal import Appraiser, Judge
 from daemon.config import Settings
 from daemon.core.errors import Reason
 from daemon.core.values import State
 from daemon.edge.engines import engine_maker
-from daemon.examination import Examiners
-from daemon.judgement import SeriesJudge
+from daemon.line.appraisal import Appraiser, Judge
+from daemon.line.examination import Examiners
+from daemon.line.judgement import SeriesJudge
 from daemon.routes import all_routes
 from models.bundle import BundleError
 from models.methods.registry import METHODS

@@ -8,7 +8,7 @@ from builders.receiver import Receiver, storescu, write_series
 from builders.report import make_header, make_judgement, make_series
 from pydicom import dcmread, dcmwrite
 
-from daemon.core.completion import Completion, Patience
+from daemon.core.reception.completion import Completion, Patience
 from daemon.core.values import State
 from daemon.dicom.protocol.procedure_step import read_report
 from daemon.dicom.reading.headers import read_instance

@@ -3,8 +3,8 @@
 import pytest
 from builders.values import instance
 
-from daemon.core.card import Answer, Choice, is_rejection
-from daemon.core.own_past import Entry, Member
+from daemon.core.judging.own_past import Entry, Member
+from daemon.core.people.card import Answer, Choice, is_rejection
 from daemon.core.values import ClosedBy, Series, State, Verdict
 from daemon.edge.database.answers import Answers
 from daemon.edge.database.index import Index

@@ -20,8 +20,8 @@ from daemon.config import Settings, shipped_bundles
 from daemon.core.errors import NotAssessable, Reason
 from daemon.core.values import State
 from daemon.dicom.reading.volumes import arrange, read_volumes
+from daemon.line.selection import consider, select
 from daemon.routes import all_routes
-from daemon.selection import consider, select
 
 ROUTES = all_routes(Settings())
 #: Of one bundle alone, which takes one volume of a series.

@@ -8,7 +8,7 @@ from builders import reader_table as real
 from builders.series import arrival
 
 from daemon.core.errors import NotAssessable
-from daemon.core.geometry import Coverage, coverage
+from daemon.core.reception.geometry import Coverage, coverage
 from daemon.dicom.parsing import parse_file
 from daemon.dicom.reading.headers import read_instance
 from daemon.dicom.reading.pixels import pixel_source

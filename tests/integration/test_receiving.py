@@ -425,7 +425,7 @@ def test_a_pdu_limit_that_cannot_be_kept_is_a_named_error(tmp_path):
 
 def test_the_receiver_imports_nothing_heavy():
     heavy = "{'torch', 'onnxruntime', 'scipy', 'dbos', 'highdicom', 'sqlalchemy', 'starlette'}"
-    command = f"import daemon.intake, sys; print({heavy} & set(sys.modules))"
+    command = f"import daemon.line.intake, sys; print({heavy} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", command], check=True, capture_output=True, text=True, cwd=ROOT)
 
     assert "set()\n" == done.stdout

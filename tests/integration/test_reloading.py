@@ -4,7 +4,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from daemon.config import load_settings
-from daemon.core.access import Deed
+from daemon.core.people.access import Deed
 from daemon.edge.access.audit import Audit
 from daemon.edge.database.migrations import open_database
 from daemon.reloading import Reloading, changes

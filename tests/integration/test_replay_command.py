@@ -10,10 +10,10 @@ from builders.values import assessment, instance
 
 from daemon.__main__ import main
 from daemon.config import load_settings, shipped_bundles
-from daemon.core.access import Deed
-from daemon.core.card import Answer, Choice
+from daemon.core.judging.verdict import decide
+from daemon.core.people.access import Deed
+from daemon.core.people.card import Answer, Choice
 from daemon.core.values import ClosedBy, Series, State
-from daemon.core.verdict import decide
 from daemon.edge.access.audit import Audit
 from daemon.edge.database.answers import Answers
 from daemon.edge.database.index import Index

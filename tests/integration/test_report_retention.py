@@ -9,7 +9,7 @@ import pytest
 from builders.outbox import owe, save, sop_uid
 from builders.spool import spool_settings
 
-from daemon.core.retention import Kind, Retention
+from daemon.core.reception.retention import Kind, Retention
 from daemon.core.values import Stage
 from daemon.edge.database.answers import Answers
 from daemon.edge.database.inventory import Inventory

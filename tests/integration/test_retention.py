@@ -16,11 +16,10 @@ from builders.spool import association_end, receipt, spool_settings
 from builders.values import assessment
 from pydicom import dcmread
 
-from daemon.appraisal import Appraiser
 from daemon.commands.spool import export_spool, list_spool, prune_spool
 from daemon.config import load_settings
-from daemon.core.completion import Completion, Patience
 from daemon.core.errors import ConfigError, Reason, SpoolError
+from daemon.core.reception.completion import Completion, Patience
 from daemon.core.values import Algorithm, ReportKind, Stage, State, Verdict
 from daemon.dicom.protocol.procedure_step import read_report
 from daemon.dicom.reading.headers import read_instance
@@ -34,7 +33,8 @@ from daemon.edge.files.reports import Reports
 from daemon.edge.spool.reader import SpoolReader
 from daemon.edge.spool.segments import segment_name
 from daemon.edge.spool.writer import SpoolWriter
-from daemon.judgement import SeriesJudge
+from daemon.line.appraisal import Appraiser
+from daemon.line.judgement import SeriesJudge
 from daemon.retention import Pruner
 from daemon.routes import all_routes
 

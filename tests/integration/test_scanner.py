@@ -12,9 +12,9 @@ from builders.receiver import Receiver, encoded, mr_dataset
 from pydicom import dcmread
 from pydicom.uid import JPEG2000
 
-from daemon.commands.push import send_plainly
+from daemon.commands.scanner.push import send_plainly
 from daemon.core.errors import DeliveryFailed
-from daemon.core.transmission import Deal, SendingOptions, plan
+from daemon.core.reception.transmission import Deal, SendingOptions, plan
 from daemon.dicom.protocol.outgoing import encode_outgoing, read_outgoing
 from daemon.edge.delivery.scanner import push
 

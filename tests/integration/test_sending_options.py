@@ -7,7 +7,7 @@ import pytest
 from builders.intake import Intake
 from builders.push import push_series, slices
 
-from daemon.core.transmission import Deal, SendingOptions, plan
+from daemon.core.reception.transmission import Deal, SendingOptions, plan
 from daemon.core.values import ClosedBy
 
 #: Slices of each of two series that are sent together.

@@ -14,8 +14,8 @@ from builders.series import Lattice, classic, encoded
 from builders.spool import association_end, spool_settings, store
 from PIL import Image
 
-from daemon.core.completion import Completion, Patience
-from daemon.core.history import Happening, case_of
+from daemon.core.people.history import Happening, case_of
+from daemon.core.reception.completion import Completion, Patience
 from daemon.edge.database import schema
 from daemon.edge.database.index import Index
 from daemon.edge.database.outbox import Outbox

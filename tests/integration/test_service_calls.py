@@ -11,14 +11,14 @@ from builders.database import opened
 from builders.quality import WEEK_S, fill, row
 from prometheus_client import CollectorRegistry
 
-from daemon.core.drift import week_of
 from daemon.core.errors import DeliveryFailed
+from daemon.core.trends.drift import week_of
 from daemon.edge.database import schema
 from daemon.edge.database.trends.calls import Calls
 from daemon.edge.database.trends.quality import Quality
 from daemon.edge.supervisor import Supervisor
 from daemon.edge.telemetry.metrics import make_metrics
-from daemon.servicing import DriftWatch, ServiceAlerter, ServiceDesk, compose_call
+from daemon.sending.servicing import DriftWatch, ServiceAlerter, ServiceDesk, compose_call
 
 NOW = week_of(1.8e9) + 3600
 

@@ -8,15 +8,15 @@ from builders.board import RESCAN, MemoryBoard, card, mixture, pictures, sources
 from builders.http import http_target
 from prometheus_client import CollectorRegistry
 
-from daemon.alerting import alert_turns
 from daemon.config import Settings
-from daemon.core.alert_settings import AlertSettings
 from daemon.core.mode import Mode
+from daemon.core.sending.alert_settings import AlertSettings
 from daemon.core.values import Stage, State
-from daemon.delivering import DeliveryServices
 from daemon.edge.database.studies.exams import Exams
 from daemon.edge.web.server import Address, serve
 from daemon.edge.web.shadow import ShadowBoard
+from daemon.sending.alerting import alert_turns
+from daemon.sending.delivering import DeliveryServices
 
 
 def test_the_page_shows_that_series_come_and_nothing_of_what_they_were_judged():

@@ -16,7 +16,7 @@ from builders.spool import association_end, receipt, spool_settings
 from builders.values import assessment
 
 from daemon.config import load_settings
-from daemon.core.completion import Completion, Patience
+from daemon.core.reception.completion import Completion, Patience
 from daemon.core.values import State, Verdict
 from daemon.dicom.reading.volumes import read_volumes
 from daemon.dicom.simulate import corrupted_series

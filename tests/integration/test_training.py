@@ -9,7 +9,7 @@ import torch
 from builders.reader_table import DICOM
 
 from daemon.edge.engines import OnnxRuntimeSettings, engine_maker
-from daemon.examination import check_golden, load_examiner
+from daemon.line.examination import check_golden, load_examiner
 from export.brain import ExportPlan, export_brain
 from export.parity import ParityError, check_parity, measure_parity
 from models.brain.prediction import Prepared

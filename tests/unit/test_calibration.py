@@ -8,10 +8,10 @@ from builders.values import manifest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.core.calibration import LeftOut, Scored, Selection, coverage, learn
-from daemon.core.card import Choice
-from daemon.core.reference import Origin, choose, is_sound, of_manifest
-from daemon.core.rule import Rule
+from daemon.core.judging.reference import Origin, choose, is_sound, of_manifest
+from daemon.core.judging.rule import Rule
+from daemon.core.people.calibration import LeftOut, Scored, Selection, coverage, learn
+from daemon.core.people.card import Choice
 from daemon.core.values import State
 from models.manifest import Reference
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from daemon.core.choice import choose, choose_all
 from daemon.core.errors import NotAssessable, Reason
+from daemon.core.judging.choice import choose, choose_all
 from models.subject import Quantity
 
 MAGNITUDE, PHASE = "ImageType=ORIGINAL\\PRIMARY\\M\\ND", "ImageType=ORIGINAL\\PRIMARY\\P\\ND"

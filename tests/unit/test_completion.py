@@ -7,8 +7,8 @@ from builders.values import association_end, instance
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from daemon.core.completion import Completion, Patience
-from daemon.core.geometry import Coverage, coverage
+from daemon.core.reception.completion import Completion, Patience
+from daemon.core.reception.geometry import Coverage, coverage
 from daemon.core.steps import StepReport, StepState
 from daemon.core.values import ClosedBy, Place
 

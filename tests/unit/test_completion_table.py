@@ -7,8 +7,8 @@ a regular series of twelve, by number.
 import pytest
 from builders.values import association_end, instance
 
-from daemon.core.completion import Completion, Patience
-from daemon.core.rhythm import Rhythm
+from daemon.core.reception.completion import Completion, Patience
+from daemon.core.reception.rhythm import Rhythm
 from daemon.core.steps import StepReport, StepState
 
 PATIENCE = Patience(geometry_s=0.0, release_s=0.2, stray_s=10.0, quiet_s=60.0, quiet_least_s=5.0)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from daemon.config import JudgementSettings, Settings, load_settings
 from daemon.core.bounds import Finite, Range
 from daemon.core.errors import ConfigError
-from daemon.core.rule import Rule
+from daemon.core.judging.rule import Rule
 from daemon.core.values import ReportKind
 from daemon.edge.delivery.outlets import OUTLETS, DicomOutlet, FolderOutlet, StowOutlet
 from daemon.edge.engines import ENGINES, OnnxRuntimeSettings, OpenVinoSettings, TritonSettings

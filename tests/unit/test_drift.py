@@ -6,7 +6,7 @@ from statistics import NormalDist
 import numpy as np
 import pytest
 
-from daemon.core.drift import (
+from daemon.core.trends.drift import (
     FALSE_ALARM_WEEKS,
     Sample,
     departures,

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from daemon.core.turns import next_turn
+from daemon.core.reception.turns import next_turn
 
 SCANNERS = "ABC"
 

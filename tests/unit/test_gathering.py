@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.core.gathering import Member, Offer, gather, is_outdated, refused
+from daemon.core.judging.gathering import Member, Offer, gather, is_outdated, refused
 from daemon.core.values import State
 
 

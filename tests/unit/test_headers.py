@@ -12,7 +12,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless
 from scipy.spatial.transform import Rotation
 
-from daemon.core.geometry import Coverage, coverage
+from daemon.core.reception.geometry import Coverage, coverage
 from daemon.dicom.reading.headers import read_instance
 
 

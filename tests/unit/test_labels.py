@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 from builders.board import ACCEPT, RESCAN
 
-from daemon.core.card import Answer, Choice
-from daemon.core.labels import good_after_all, precisions, spoilt_after_all
-from daemon.core.replay import Recorded
+from daemon.core.people.card import Answer, Choice
+from daemon.core.people.labels import good_after_all, precisions, spoilt_after_all
+from daemon.core.people.replay import Recorded
 from daemon.core.values import State
 
 

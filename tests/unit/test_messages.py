@@ -7,12 +7,12 @@ from typing import get_type_hints
 import pytest
 
 from daemon.config import load_settings
-from daemon.core.alert_settings import AlertTemplates
 from daemon.core.bounds import Template
 from daemon.core.errors import ConfigError
-from daemon.core.messages import Alert, Facts, Messages
+from daemon.core.people.words import Language, words_of
+from daemon.core.sending.alert_settings import AlertTemplates
+from daemon.core.sending.messages import Alert, Facts, Messages
 from daemon.core.values import State, Verdict
-from daemon.core.words import Language, words_of
 
 RESCAN = Verdict(state=State.RESCAN, cause="a", cause_word="Motion", action="Repeat it.")
 ACCEPT = Verdict(state=State.ACCEPT, action="Nothing to do.")

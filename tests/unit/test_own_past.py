@@ -8,11 +8,11 @@ import pytest
 from builders import phantoms
 
 from daemon.config import Settings, shipped_bundles
-from daemon.core.own_past import Member, changes, member_of, past_of
+from daemon.core.judging.own_past import Member, changes, member_of, past_of
+from daemon.core.judging.verdict import decide
 from daemon.core.values import State
-from daemon.core.verdict import decide
 from daemon.edge.engines import engine_maker
-from daemon.examination import load_examiner
+from daemon.line.examination import load_examiner
 from models.past import Past
 
 EXAMINER = load_examiner(shipped_bundles()["any-mr"], engine_maker(Settings().engine, Settings().compiled))

@@ -10,8 +10,8 @@ from daemon.config import Settings
 from daemon.core.errors import NotAssessable, Reason
 from daemon.dicom.reading.facts import facts_of
 from daemon.dicom.reading.volumes import arrange, read_volumes
+from daemon.line.selection import consider, select
 from daemon.routes import all_routes
-from daemon.selection import consider, select
 
 ROUTES = all_routes(Settings())
 

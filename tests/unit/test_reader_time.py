@@ -12,11 +12,11 @@ from pydicom.pixels import get_encoder
 from pydicom.uid import JPEGLSLossless
 
 from daemon.core.errors import NotAssessable, Reason
-from daemon.core.routing import Route
+from daemon.core.judging.routing import Route
 from daemon.dicom.content import InMemory
 from daemon.dicom.reading.objects import read_file
 from daemon.dicom.reading.volumes import arrange, decode
-from daemon.selection import consider, select, select_image
+from daemon.line.selection import consider, select, select_image
 from models.subject import Image, Quantity, still
 
 ALL = (Route(name="everything", bundle="b", phases="all"),)

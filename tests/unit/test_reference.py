@@ -9,8 +9,8 @@ from builders.values import manifest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.core.assessment import assess
-from daemon.core.reference import (
+from daemon.core.judging.assessment import assess
+from daemon.core.judging.reference import (
     Cell,
     Origin,
     References,
@@ -20,7 +20,7 @@ from daemon.core.reference import (
     is_sound,
     of_manifest,
 )
-from daemon.core.rule import Rule
+from daemon.core.judging.rule import Rule
 from models.findings import Evidence, Findings, Signal
 from models.manifest import Reference
 from models.preprocess import coarsest_mm

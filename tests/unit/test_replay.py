@@ -9,10 +9,10 @@ from cattrs import Converter
 from hypothesis import given
 from hypothesis import strategies as st
 
+from daemon.core.judging.verdict import decide
 from daemon.core.measures import Assessment
-from daemon.core.replay import Recorded, replay
+from daemon.core.people.replay import Recorded, replay
 from daemon.core.values import State
-from daemon.core.verdict import decide
 from models.manifest import Thresholds
 from models.physics.artefacts import Artefact
 

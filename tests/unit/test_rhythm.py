@@ -5,7 +5,7 @@ from itertools import accumulate
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.core.rhythm import Rhythm
+from daemon.core.reception.rhythm import Rhythm
 
 PAUSES = st.lists(st.floats(0.001, 1000), min_size=49, max_size=300)
 

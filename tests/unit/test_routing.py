@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from daemon.config import Settings, default_routes, load_settings, shipped_bundles
 from daemon.core.errors import ConfigError, NotAssessable, Reason
-from daemon.core.routing import Condition, Route, faults, find_route, try_routes
+from daemon.core.judging.routing import Condition, Route, faults, find_route, try_routes
 from daemon.dicom.reading.facts import facts_of
 from daemon.dicom.reading.volumes import arrange
+from daemon.line.selection import consider, select
 from daemon.routes import all_routes
-from daemon.selection import consider, select
 from models.bundle import BundleError, read_manifest, write_manifest
 
 BRAIN = shipped_bundles()["brain-t1"]

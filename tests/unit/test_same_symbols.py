@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from daemon.core.people.words import Language, state_word, words_of
 from daemon.core.values import State
-from daemon.core.words import Language, state_word, words_of
 from daemon.dicom.report.picture.palette import BANDS
 from daemon.dicom.report.picture.symbols import _STROKES
 from daemon.edge.web import app

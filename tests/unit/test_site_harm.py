@@ -8,13 +8,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from daemon.core.calibration import Scored
 from daemon.core.errors import ConfigError, SpoolError
-from daemon.core.reference import Origin, Standard
-from daemon.core.site_harm import HarmCell, SiteHarm, learn_harm, told_by
+from daemon.core.judging.reference import Origin, Standard
+from daemon.core.judging.site_harm import HarmCell, SiteHarm, learn_harm, told_by
+from daemon.core.people.calibration import Scored
 from daemon.core.values import State
 from daemon.edge.files.site_harm import HarmOfSite, TrialJournal, TriedAt, load_harm, write_harm
-from daemon.spoiling import Bounds, Live, Spoiler, in_turn, token_of
+from daemon.line.spoiling import Bounds, Live, Spoiler, in_turn, token_of
 from models.findings import Findings, Lack, Loss, LossSource, NotThis
 from models.statistics.harm import Harm
 from models.statistics.site_harm import CLEAN, Tried, fit_site, harm_between, trials_of

@@ -5,7 +5,7 @@ from itertools import chain
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.core.transmission import Deal, SendingOptions, plan
+from daemon.core.reception.transmission import Deal, SendingOptions, plan
 
 SERIES = st.lists(st.integers(1, 30), min_size=1, max_size=4).map(
     lambda sizes: [[(number, k) for k in range(size)] for number, size in enumerate(sizes)]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from daemon.core.usual_list import FEWEST, ListCheck, check_list
+from daemon.core.people.usual_list import FEWEST, ListCheck, check_list
 
 HEAD = ("localizer", "t1", "t2", "flair", "dwi")
 KNEE = ("localizer", "pd sag", "pd cor", "t1 cor")

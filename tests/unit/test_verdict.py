@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daemon.core.errors import Reason
+from daemon.core.judging.reference import of_manifest
+from daemon.core.judging.verdict import decide, decline
 from daemon.core.measures import Assessment, Measure
-from daemon.core.reference import of_manifest
 from daemon.core.values import State
-from daemon.core.verdict import decide, decline
 from models.findings import Evidence, Findings, Loss, Structure
 from models.manifest import Reference
 from models.physics.artefacts import ARTEFACTS, Artefact

@@ -8,8 +8,8 @@ from builders.board import ACCEPT, NOT_ASSESSED, RESCAN, REVIEW, card, mixture
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.core.card import Answer, Card, Choice
-from daemon.core.exams import Exam, arrange, believed, has_returned, is_sent_again
+from daemon.core.people.card import Answer, Card, Choice
+from daemon.core.people.exams import Exam, arrange, believed, has_returned, is_sent_again
 from daemon.core.values import Stage, State
 from daemon.edge.web.view import NEWEST_MAX, Shown, render_snapshot
 

@@ -7,7 +7,7 @@ from builders.values import arrival
 from pydicom import Dataset, dcmwrite
 from pydicom.uid import ExplicitVRLittleEndian
 
-from daemon.core.exams import PatientHint
+from daemon.core.people.exams import PatientHint
 from daemon.core.steps import StepArrival
 from daemon.dicom.whose import whose_series, whose_step
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from daemon.core.assessment import assess
-from daemon.core.reference import of_manifest
+from daemon.core.judging.assessment import assess
+from daemon.core.judging.reference import of_manifest
+from daemon.core.judging.verdict import decide
 from daemon.core.values import State
-from daemon.core.verdict import decide
 from models.brain.prediction import NoHeadFound, Prediction
 from models.brain.refinement import probabilities_on
 from models.brain.scores import JUDGED

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Final
 
-from daemon.core.geometry import LEAST_SLICES
+from daemon.core.reception.geometry import LEAST_SLICES
 from daemon.dicom.reading.frames import Frame
 from daemon.dicom.reading.geometry import differences, partition
 

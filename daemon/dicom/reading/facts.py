@@ -1,4 +1,4 @@
-"""What the header of a stack says to whoever routes it: facts by name, as ``daemon.core.routing`` knows them.
+"""What the header of a stack says to whoever routes it: facts by name, as ``daemon.core.judging.routing`` knows them.
 
 A fact goes by the DICOM keyword of classic images; Enhanced MR states some of them otherwise (PS3.3, C.8.13).
 """
@@ -10,8 +10,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from daemon.core.own_past import PARAMETER_NUMBERS, PARAMETER_WORDS, Parameters
-from daemon.core.routing import FREE_TEXT, NUMBERS, WORDS, Facts, Value
+from daemon.core.judging.own_past import PARAMETER_NUMBERS, PARAMETER_WORDS, Parameters
+from daemon.core.judging.routing import FREE_TEXT, NUMBERS, WORDS, Facts, Value
 from daemon.dicom.attributes import Attributes
 from daemon.dicom.reading.dimensions import DIMENSIONS
 from daemon.dicom.reading.volumes import Stack

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from daemon.core.errors import NotAssessable, Reason
-from daemon.core.geometry import LEAST_SLICES
+from daemon.core.reception.geometry import LEAST_SLICES
 from daemon.dicom.reading.frames import Frame, Plane, Vector
 
 #: Largest difference of direction cosines within one orientation (0.06 degrees).

@@ -14,9 +14,9 @@ from pydicom.tag import Tag
 from pydicom.uid import EnhancedMRImageStorage, LegacyConvertedEnhancedMRImageStorage, MRImageStorage
 
 from daemon.core.errors import NotAssessable, Reason
-from daemon.core.own_past import PARAMETER_NUMBERS, PARAMETER_WORDS
+from daemon.core.judging.own_past import PARAMETER_NUMBERS, PARAMETER_WORDS
+from daemon.core.judging.routing import FREE_TEXT, NUMBERS, WORDS
 from daemon.core.ports import Content
-from daemon.core.routing import FREE_TEXT, NUMBERS, WORDS
 from daemon.dicom.attributes import Attributes, PrivateName, element_of, private_tags
 from daemon.dicom.content import Limits, Section, Stream
 from daemon.dicom.parsing import HEADER_LIMITS, data_set_of, elements, encoding_rules, with_syntax

@@ -13,8 +13,8 @@ import numpy.typing as npt
 from pydicom.dataset import Dataset
 
 from daemon.core.errors import NotAssessable, Reason
-from daemon.core.geometry import LEAST_PHASES
 from daemon.core.ports import Content
+from daemon.core.reception.geometry import LEAST_PHASES
 from daemon.dicom.attributes import Attributes
 from daemon.dicom.content import InMemory
 from daemon.dicom.parsing import data_set_of, uid

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from daemon.core.access import Deed
+from daemon.core.people.access import Deed
 from daemon.edge.database import schema
 
 _TABLE = schema.audit

@@ -5,7 +5,7 @@ import secrets
 
 import sqlalchemy as sa
 
-from daemon.core.access import AccessSettings, Role, Visitor
+from daemon.core.people.access import AccessSettings, Role, Visitor
 from daemon.edge.database import schema
 
 _TABLE = schema.sessions

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from daemon.core.access import Role
+from daemon.core.people.access import Role
 from daemon.edge.database import schema
 
 _TABLE = schema.users

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from daemon.core.alerts import AlertOutcome, OwedAlert, Told
+from daemon.core.sending.alerts import AlertOutcome, OwedAlert, Told
 from daemon.core.values import State
 from daemon.edge.database import schema
 from daemon.edge.database.alerting.state import judged_after, owed

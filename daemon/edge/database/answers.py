@@ -6,9 +6,9 @@ from collections.abc import Iterable
 import sqlalchemy as sa
 from cattrs import Converter
 
-from daemon.core.card import Answer, Choice
 from daemon.core.measures import Assessment
-from daemon.core.replay import Recorded
+from daemon.core.people.card import Answer, Choice
+from daemon.core.people.replay import Recorded
 from daemon.core.values import State, Verdict
 from daemon.edge.database import schema
 from daemon.edge.database.rows import legible

@@ -11,7 +11,7 @@ from dataclasses import replace
 import sqlalchemy as sa
 from cattrs import Converter
 
-from daemon.core.rhythm import Rhythm
+from daemon.core.reception.rhythm import Rhythm
 from daemon.core.steps import StepReport, StepState
 from daemon.core.tokens import token
 from daemon.core.values import AssociationEnd, ClosedBy, Instance, Series, Stage

@@ -6,8 +6,8 @@ from collections.abc import Collection, Mapping, Sequence
 
 import sqlalchemy as sa
 
-from daemon.core.card import is_rejection
-from daemon.core.own_past import Entry, Member
+from daemon.core.judging.own_past import Entry, Member
+from daemon.core.people.card import is_rejection
 from daemon.edge.database import schema
 from daemon.edge.database.rows import legible
 

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 import sqlalchemy as sa
 
-from daemon.core.commitment import Outcome
+from daemon.core.sending.commitment import Outcome
 from daemon.core.values import Stage
 from daemon.edge.database import schema
 

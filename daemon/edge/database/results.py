@@ -8,11 +8,11 @@ from typing import Any
 import sqlalchemy as sa
 from cattrs import Converter
 
-from daemon.core.calibration import Scored
-from daemon.core.delivery import URGENCY
-from daemon.core.gathering import Member, Offer
+from daemon.core.judging.gathering import Member, Offer
+from daemon.core.judging.own_past import Entry
 from daemon.core.measures import Assessment
-from daemon.core.own_past import Entry
+from daemon.core.people.calibration import Scored
+from daemon.core.sending.delivery import URGENCY
 from daemon.core.values import ClosedBy, ReportKind, ReportReference, Stage, State, Verdict
 from daemon.edge.database import schema
 from daemon.edge.database.alerts import owe_alerts

@@ -8,8 +8,8 @@ import sqlalchemy as sa
 import structlog
 from cattrs import BaseValidationError
 
-from daemon.core.calibration import Scored
 from daemon.core.measures import worst
+from daemon.core.people.calibration import Scored
 from daemon.core.values import State
 
 _Row = TypeVar("_Row")

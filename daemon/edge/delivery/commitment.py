@@ -17,8 +17,8 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
 )
 
 from daemon.core.bounds import AeTitle, FreePort, Host
-from daemon.core.commitment import Outcome
 from daemon.core.errors import ConfigError, DeliveryFailed, DeliveryRefused, DestinationUnreachable
+from daemon.core.sending.commitment import Outcome
 from daemon.edge.delivery.dicom import BOUNDED, Peer, refuses_contexts, request_association, tls_arguments
 from daemon.edge.delivery.reactor import parked_reactor
 

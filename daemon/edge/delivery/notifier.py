@@ -10,7 +10,7 @@ from apprise import Apprise, AppriseAsset, NotifyFormat, NotifyType
 from apprise.apprise import abandoned_call_descriptions
 
 from daemon.core.errors import ConfigError, DeliveryFailed
-from daemon.core.messages import Alert
+from daemon.core.sending.messages import Alert
 
 TIMEOUT_S = 10.0
 #: Attempts that may hang at one target at once.

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Annotated
 
 from daemon.core.bounds import AeTitle, Distinct, Host, Name, NotEmpty, Port, Range, Timeout, Url
-from daemon.core.delivery import JUDGED
 from daemon.core.ports import Destination
+from daemon.core.sending.delivery import JUDGED
 from daemon.core.values import ReportKind, ReportObject, State
 from daemon.dicom.report.recoding import recoded, syntaxes_for
 from daemon.edge.delivery.dicom import Peer, StorageScu

@@ -17,7 +17,7 @@ from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.sop_class import ModalityPerformedProcedureStep  # type: ignore[attr-defined]
 
 from daemon.core.errors import DeliveryFailed
-from daemon.core.transmission import Batch, Sending, Transmission
+from daemon.core.reception.transmission import Batch, Sending, Transmission
 from daemon.dicom.protocol.outgoing import Outgoing, altered
 from daemon.edge.delivery.dicom import SUCCESS, WARNINGS, Peer, request_association, tls_arguments
 from daemon.edge.delivery.reactor import parked_reactor

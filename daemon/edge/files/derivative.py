@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from daemon.core.bids import BidsName, names_of
-from daemon.core.outliers import beside_others
+from daemon.core.judging.outliers import beside_others
 from daemon.edge.database.cohorts import Row
 from daemon.edge.durable import taking_place
 from daemon.edge.files.tables import MEASURED, ReadRows

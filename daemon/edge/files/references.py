@@ -8,9 +8,9 @@ import structlog
 from cattrs import BaseValidationError, Converter, transform_error
 
 from daemon.core.errors import ConfigError
-from daemon.core.own_past import OwnPast
-from daemon.core.reference import Origin, References, Standard, choose, is_sound
-from daemon.core.rule import Rule
+from daemon.core.judging.own_past import OwnPast
+from daemon.core.judging.reference import Origin, References, Standard, choose, is_sound
+from daemon.core.judging.rule import Rule
 from daemon.edge.durable import write_whole
 from daemon.edge.supervisor import Loop, Supervisor
 from models.bundle import Bundle

@@ -11,8 +11,8 @@ import structlog
 from cattrs import BaseValidationError, Converter
 
 from daemon.core.errors import ConfigError
-from daemon.core.reference import Origin
-from daemon.core.site_harm import SiteHarm
+from daemon.core.judging.reference import Origin
+from daemon.core.judging.site_harm import SiteHarm
 from daemon.edge.durable import write_whole
 from models.bundle import Bundle
 from models.statistics.harm import Harm

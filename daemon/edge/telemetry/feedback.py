@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from daemon.core.replay import CONFIRMING, Recorded
+from daemon.core.people.replay import CONFIRMING, Recorded
 from daemon.core.values import State
 from daemon.edge.database.answers import Answers
 from daemon.edge.database.trends.repeats import judged_with_rescans, repeats

@@ -11,8 +11,8 @@ from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
-from daemon.core.alerts import AlertOutcome
 from daemon.core.errors import Reason
+from daemon.core.sending.alerts import AlertOutcome
 from daemon.edge.supervisor import Loop
 
 #: The scanner label of a calling AE that the configuration does not name.

@@ -130,7 +130,7 @@ def _name(error: BaseException) -> str:
 
 
 def _whereabouts(traceback: TracebackType | None) -> dict[str, object]:
-    """``at``: where it was raised; ``trace``: the way there through our code, ``daemon.workflow:40 > ...``."""
+    """``at``: where it was raised; ``trace``: the way there through our code, ``daemon.line.workflow:40 > ...``."""
     frames = [(frame.f_globals.get("__name__", ""), frame.f_code, line) for frame, line in walk_tb(traceback)]
     if not frames:
         return {}

@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from daemon.core.access import AccessSettings, Deed, LocalRole, Role, Visitor, is_loopback
+from daemon.core.people.access import AccessSettings, Deed, LocalRole, Role, Visitor, is_loopback
 from daemon.edge.access.audit import Audit, Entry
 from daemon.edge.access.sessions import Sessions
 from daemon.edge.access.users import Users

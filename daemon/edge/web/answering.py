@@ -9,8 +9,8 @@ from typing import Any, Final
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
-from daemon.core.access import Deed, Role
-from daemon.core.card import Answer, Choice
+from daemon.core.people.access import Deed, Role
+from daemon.core.people.card import Answer, Choice
 from daemon.core.ports import AnswerBook
 from daemon.edge.web.access import Login
 

@@ -21,8 +21,8 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from daemon.core.people.words import Language, words_of
 from daemon.core.ports import Board
-from daemon.core.words import Language, words_of
 from daemon.edge.web.access import Access, Login
 from daemon.edge.web.answering import Answering
 from daemon.edge.web.pages.quality import QualityPage

@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from daemon.core.card import Answer, Card
-from daemon.core.exams import Exam, ExamView, arrange
+from daemon.core.people.card import Answer, Card
+from daemon.core.people.exams import Exam, ExamView, arrange
+from daemon.core.people.usual_list import ListCheck, check_list
 from daemon.core.ports import Board
-from daemon.core.usual_list import ListCheck, check_list
 from daemon.core.values import Incoming, Stage
 from daemon.edge.database.answers import Answers
 from daemon.edge.database.patience import unless_gone

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from daemon.core.bounds import FreePort, Host
-from daemon.core.exams import PatientHint
+from daemon.core.people.exams import PatientHint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from daemon.core.card import Card
-from daemon.core.exams import ExamView
+from daemon.core.people.card import Card
+from daemon.core.people.exams import ExamView
 from daemon.core.ports import Board
 
 

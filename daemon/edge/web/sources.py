@@ -3,8 +3,8 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from daemon.core.people.words import Language
 from daemon.core.ports import AnswerBook, Board
-from daemon.core.words import Language
 from daemon.edge.database.trends.calls import Calls
 from daemon.edge.database.trends.history import Histories
 from daemon.edge.database.trends.quality import Quality

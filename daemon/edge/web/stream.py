@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 
-from daemon.core.access import Deed
+from daemon.core.people.access import Deed
 from daemon.edge.web.access import Login
 from daemon.edge.web.sources import Sources
 from daemon.edge.web.view import EARLIER_MAX, Scope, Shown, render_snapshot

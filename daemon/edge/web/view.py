@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from daemon.core.card import Card
-from daemon.core.exams import ExamView
+from daemon.core.people.card import Card
+from daemon.core.people.exams import ExamView
 
 #: Of each scanner the wall of all shows what calls for somebody, and so many more.
 NEWEST_MAX = 3

@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from daemon.core.alerts import AlertOutcome, OwedAlert
+from daemon.core.sending.alerts import AlertOutcome, OwedAlert
 from daemon.core.values import State
 from daemon.edge.database import schema
 

@@ -5,8 +5,8 @@ from dataclasses import asdict
 
 import sqlalchemy as sa
 
-from daemon.core.gathering import Member, Offer, is_outdated
-from daemon.core.turns import next_turn
+from daemon.core.judging.gathering import Member, Offer, is_outdated
+from daemon.core.reception.turns import next_turn
 from daemon.core.values import ClosedBy, Stage, State
 from daemon.edge.database import schema
 from daemon.edge.database.studies import tables

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 
-from daemon.core.exams import Exam, PatientHint, Whose, believed, has_returned, is_sent_again
+from daemon.core.people.exams import Exam, PatientHint, Whose, believed, has_returned, is_sent_again
 from daemon.core.tokens import token
 from daemon.edge.database import schema
 from daemon.edge.database.studies.usual_lists import earlier_lists, protocols_of

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from daemon.core.exams import Exam
+from daemon.core.people.exams import Exam
 from daemon.edge.database import schema
 
 _EXAMS, _SERIES = schema.exams, schema.exam_series

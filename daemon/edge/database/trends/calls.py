@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from cattrs import Converter
 
-from daemon.core.alerts import AlertOutcome
-from daemon.core.quality import Finding
-from daemon.core.service import ServiceCall
+from daemon.core.sending.alerts import AlertOutcome
+from daemon.core.trends.quality import Finding
+from daemon.core.trends.service import ServiceCall
 from daemon.edge.database import schema
 from daemon.edge.database.rows import legible
 

@@ -8,8 +8,8 @@ from typing import Any
 import sqlalchemy as sa
 from cattrs import Converter
 
-from daemon.core.history import Event, Happening, History, Step
 from daemon.core.measures import Assessment
+from daemon.core.people.history import Event, Happening, History, Step
 from daemon.core.values import Verdict
 from daemon.edge.database import schema
 from daemon.edge.database.rows import ILLEGIBLE, legible

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from daemon.core.quality import Rated
+from daemon.core.trends.quality import Rated
 from daemon.core.values import State
 from daemon.edge.database import schema
 from daemon.edge.database.rows import legible

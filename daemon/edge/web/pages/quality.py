@@ -10,10 +10,10 @@ from typing import Any, Final
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
-from daemon.core.access import Deed, Role
-from daemon.core.drift import FALSE_ALARM_WEEKS
-from daemon.core.quality import chart_of, measured, recent
-from daemon.core.service import ServiceCall
+from daemon.core.people.access import Deed, Role
+from daemon.core.trends.drift import FALSE_ALARM_WEEKS
+from daemon.core.trends.quality import chart_of, measured, recent
+from daemon.core.trends.service import ServiceCall
 from daemon.edge.database.trends.calls import Calls
 from daemon.edge.database.trends.quality import Quality
 from daemon.edge.web.access import Login

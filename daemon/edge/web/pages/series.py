@@ -13,8 +13,8 @@ from typing import Any, Final
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
-from daemon.core.access import Deed, Role
-from daemon.core.history import History, case_of, numbers_of
+from daemon.core.people.access import Deed, Role
+from daemon.core.people.history import History, case_of, numbers_of
 from daemon.edge.database.trends.history import Histories
 from daemon.edge.web.access import Login
 from daemon.edge.web.pages.answers import told

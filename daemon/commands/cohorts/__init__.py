@@ -1,0 +1,1 @@
+"""The command for many series: a cohort, its table and its page."""

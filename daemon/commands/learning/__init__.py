@@ -1,0 +1,1 @@
+"""The command that learns a site's own references and harm."""

@@ -1,0 +1,1 @@
+"""Routes, references, what joins what, and from an assessment to a verdict."""

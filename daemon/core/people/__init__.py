@@ -1,0 +1,1 @@
+"""What people see, answer and may do: exams, cards, words, replay, roles."""

@@ -1,0 +1,1 @@
+"""What is owed to whom: reports and alerts, their settings and words."""
