@@ -69,7 +69,7 @@ class CineMethod:
             NotThis: no signal, no beat, long axes, or no heart.
         """
         began = time.perf_counter()
-        stack = stack_of((subject.images[ROLE],))
+        stack = stack_of((*subject.further.get(ROLE, ()), subject.images[ROLE]))
         cine = in_frame(stack.frames, stack.affine)
         ready = time.perf_counter()
         reading = self.read(cine, graphs)
@@ -136,18 +136,21 @@ class CineMethod:
 
 
 def stack_of(images: Sequence[Image]) -> Joined:
-    """The stack of one series, or of several, a slice position each.
+    """The stack of one series, or of several, a slice position each; the last one leads: it is in the stack.
 
     Raises:
-        NotThis: no signal, no beat, or long axes.
+        NotThis: the one that leads has no signal, no beat, or is of a long axis.
     """
-    beating = [image for image in images if len(image.voxels) >= FEWEST_FRAMES]
-    if not beating:
-        raise NotThis(Lack.NOT_FOUND, f"no beat: {len(images[0].voxels)} phase")
-    across = [image for image in beating if is_short_axis(image.affine)]
-    if not across:
+    lead = images[-1]
+    if len(lead.voxels) < FEWEST_FRAMES:
+        raise NotThis(Lack.NOT_FOUND, f"no beat: {len(lead.voxels)} phase")
+    if not is_short_axis(lead.affine):
         raise NotThis(Lack.NOT_FOUND, "a long-axis cine")
-    stack = joined([_part(image, n) for n, image in enumerate(across)])
+    across = [one for one in images if len(one.voxels) >= FEWEST_FRAMES and is_short_axis(one.affine)]
+    parts = [_part(image, n) for n, image in enumerate(across)]
+    stack = joined(parts)
+    if parts[-1].number in stack.left_out:  # the others are another stack
+        stack = joined(parts[-1:])
     if float(np.ptp(stack.frames)) == 0.0:
         raise NotThis(Lack.FLAT)
     return stack

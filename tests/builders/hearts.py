@@ -27,8 +27,25 @@ def pig_datasets() -> tuple[Dataset, ...]:
         return tuple(dcmread(BytesIO(archive.extractfile(one).read())) for one in members)
 
 
+@cache
+def positions() -> dict[str, tuple[Dataset, ...]]:
+    """A study of eleven cines of one position each (Siemens), by their folders: six short axes, five long ones."""
+    path = DATA / "dicom-field" / "cine-human-siemens-vida" / "series.tar.xz"
+    if not path.exists():
+        pytest.skip(f"no cine in {path.parent}")
+    found: dict[str, list[Dataset]] = {}
+    with tarfile.open(path) as archive:
+        for one in sorted((one for one in archive if one.isfile()), key=lambda one: one.name):
+            dataset = dcmread(BytesIO(archive.extractfile(one).read()))
+            found.setdefault(str(dataset.SeriesInstanceUID), []).append(dataset)
+    return {uid: tuple(datasets) for uid, datasets in found.items()}
+
+
 def turned(datasets: tuple[Dataset, ...], *, quarter: bool) -> tuple[Dataset, ...]:
-    """The same slices with rows as columns, or turned by a quarter: other pixels, the same places in the patient."""
+    """The same slices with rows as columns, or turned by a quarter: other pixels, the same places in the patient.
+
+    A study of its own: two series of one position in one study are one that was taken again.
+    """
     series = generate_uid(entropy_srcs=[datasets[0].SeriesInstanceUID, str(quarter)])
     return tuple(_turned(one, series, quarter=quarter) for one in datasets)
 
@@ -48,6 +65,7 @@ def _turned(dataset: Dataset, series: str, *, quarter: bool) -> Dataset:
     changed.ImageOrientationPatient = [f"{v:.10g}"[:16] for v in (*down, *along)]
     changed.ImagePositionPatient = [f"{v:.10g}"[:16] for v in place]
     changed.PixelSpacing = [between_columns, between_rows]
+    changed.StudyInstanceUID = generate_uid(entropy_srcs=["study of", series])
     changed.SeriesInstanceUID = series
     changed.SOPInstanceUID = generate_uid(entropy_srcs=[series, dataset.SOPInstanceUID])
     changed.file_meta.MediaStorageSOPInstanceUID = changed.SOPInstanceUID

@@ -7,7 +7,7 @@ import highdicom
 import numpy as np
 import pytest
 from builders.daemon import SCANSIDE, running_daemon, write_files
-from builders.hearts import NAME, pig_datasets, turned
+from builders.hearts import NAME, pig_datasets, positions, turned
 from PIL import Image
 from pydicom import dcmread
 from validators import dsrdump, unexpected_dciodvfy, without_dicomdir
@@ -33,6 +33,38 @@ def line(tmp_path_factory):
             assert 0 == daemon.push(folder / name).returncode
             records[name] = daemon.done(str(datasets[0].SeriesInstanceUID))
         yield daemon, folder, records
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    """What became of a study of one series a position, each sent when the last was answered."""
+    folder = tmp_path_factory.mktemp("positions")
+    bundles = f'shipped = false\nbundles = {{ {NAME} = "{optional_bundles()[NAME]}" }}'
+    with running_daemon(folder, extra=bundles) as daemon:
+        records = []
+        for number, (uid, datasets) in enumerate(positions().items()):
+            write_files(folder / str(number), datasets)
+            assert 0 == daemon.push(folder / str(number)).returncode
+            records.append(daemon.done(uid))
+        yield records
+
+
+def test_each_position_is_answered_as_it_comes_and_the_last_one_has_the_stack(study):
+    judged = [record for record in study if record["verdict"] != "NOT_ASSESSED"]
+    report = dcmread(judged[-1]["sr"])
+    cited = {
+        str(series.SeriesInstanceUID)
+        for item in report.CurrentRequestedProcedureEvidenceSequence
+        for series in item.ReferencedSeriesSequence
+    }
+    told = highdicom.sr.srread(judged[-1]["sr"]).content.get_image_measurement_groups()
+
+    assert 6 == len(judged)
+    assert [*range(6)] == [len(record["joined"]) for record in judged]
+    assert {record["series"] for record in judged} == cited
+    assert all("a long-axis cine" in record["action"] for record in study if record not in judged)
+    assert any(VOLUME == m.name.value for group in told for m in group.get_measurements())
+    assert {1} == {record["revision"] for record in study}
 
 
 def numbers(path):

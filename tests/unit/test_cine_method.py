@@ -135,6 +135,35 @@ def test_a_series_a_slice_is_the_same_stack():
     np.testing.assert_allclose(whole.affine, joined.affine)
 
 
+def test_a_series_a_slice_has_the_volumes_of_the_stack_once_all_are_there(method, found):
+    frames, place = beat()[0], affine()
+    slices = []
+    for k in range(frames.shape[-1]):
+        at = place.copy()
+        at[:3, 3] += place[:3, 2] * k
+        slices.append(image(np.ascontiguousarray(frames[..., k : k + 1]), at))
+    last = Subject(images={ROLE: slices[-1]}, further={ROLE: tuple(slices[:-1])})
+    early = Subject(images={ROLE: slices[1]}, further={ROLE: tuple(slices[:1])})
+
+    assert found.structures == method.examine(last, graphs()).structures
+    assert () == method.examine(early, graphs()).structures
+
+
+def test_the_slice_that_leads_is_judged_whatever_the_others_are():
+    frames, place = beat()[0], affine()
+    lead, along = image(frames, place), image(frames, place[:, [0, 2, 1, 3]])
+    tilted = place.copy()
+    turn = np.radians(20)
+    tilted[:3, 1:3] = place[:3, 1:3] @ [[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]]
+    other = image(np.concatenate([frames, frames], axis=-1), tilted)
+    alone = stack_of((lead,))
+
+    for stack in (stack_of((other, lead)), stack_of((along, image(frames[:1], place), lead))):
+        np.testing.assert_array_equal(alone.frames, stack.frames)
+    with pytest.raises(NotThis, match="long-axis"):
+        stack_of((lead, along))
+
+
 def test_one_slice_is_judged_without_volumes(method):
     frames, place = beat()[0], affine()
     one = method.examine(Subject(images={ROLE: image(frames[..., 2:3], place)}), graphs())
