@@ -18,10 +18,11 @@ from daemon.core.measures import Assessment
 from daemon.core.values import ReportKind, State
 from daemon.dicom.report.evidence import gather_evidence
 from daemon.dicom.report.picture.charts import bars_of, ratio
+from daemon.dicom.report.picture.heat import dominant
 from daemon.dicom.report.picture.palette import BANDS, OUTLINE
 from daemon.dicom.report.picture.slices import AXIAL, CORONAL, SAGITTAL, compose_slices, draw_anatomy, draw_heat
 from daemon.dicom.report.sr import build_sr
-from daemon.dicom.report.summary import HEIGHT, WIDTH, build_summary, dominant, render_summary
+from daemon.dicom.report.summary import HEIGHT, WIDTH, build_summary, render_summary
 from models.findings import Structure
 from models.subject import still
 

@@ -6,7 +6,6 @@ The picture holds no identity text; the object around it is a Secondary Capture 
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from math import inf, isnan
 from typing import Final
 
 import numpy as np
@@ -18,11 +17,11 @@ from pydicom import Dataset, config
 from pydicom.sr.codedict import codes
 from pydicom.uid import JPEGLSLossless
 
-from daemon.core.measures import Measure, nearness
 from daemon.core.values import Judgement, ReportKind, ReportObject, Verdict
 from daemon.dicom.report.document import seal, series_attributes, source_of
 from daemon.dicom.report.evidence import Evidence, Source
 from daemon.dicom.report.picture.charts import Frame, draw_legend, draw_volumes
+from daemon.dicom.report.picture.heat import dominant, heat_caption, heat_top
 from daemon.dicom.report.picture.lettering import Style, fit, width_of, wrap, write, write_over
 from daemon.dicom.report.picture.palette import BACKGROUND, BANDS, QUIET_TEXT
 from daemon.dicom.report.picture.slices import Picture, Plane, Slice, compose_slices, draw_anatomy, draw_heat
@@ -188,7 +187,7 @@ _VOLUMES: Final = Frame(_NUMBERS_LEFT, _FIRST_ROW + 506, _NUMBERS_WIDTH, 170)
 
 def _draw_view(picture: Image.Image, judgement: Judgement, view: View) -> None:
     shown = dominant(judgement, view)
-    top = 0.0 if shown is None else _heat_top(view, shown)
+    top = 0.0 if shown is None else heat_top(view, shown)
     slices = compose_slices(
         view.image,
         view.affine,
@@ -198,8 +197,7 @@ def _draw_view(picture: Image.Image, judgement: Judgement, view: View) -> None:
     )
     _draw_row(picture, slices, _FIRST_ROW, _caption(judgement.manifest, slices), heated=False)
     if shown is not None:
-        caption = f"{_word(shown, judgement.manifest)}: uncertainty (variance)"
-        _draw_row(picture, slices, _SECOND_ROW, caption, heated=True)
+        _draw_row(picture, slices, _SECOND_ROW, heat_caption(shown, judgement.manifest), heated=True)
         draw_legend(picture, Frame(_MARGIN + 3 * _PANEL - 250, _SECOND_ROW + 9, 200, 14), top)
     if judgement.assessment is not None and judgement.manifest is not None:
         pen = ImageDraw.Draw(picture)
@@ -214,34 +212,6 @@ def _caption(manifest: Manifest | None, slices: tuple[Slice, ...]) -> str:
         return "Images"
     name = plain(" and ".join(outlined))
     return f"{name[:1].upper()}{name[1:]} outlined" if any(cut.outlined.any() for cut in slices) else f"No {name} found"
-
-
-def _word(measure: Measure, manifest: Manifest | None) -> str:
-    return manifest.causes[measure.cause].word if manifest and measure.cause else plain(measure.name)
-
-
-def dominant(judgement: Judgement, view: View) -> Measure | None:
-    """The measure whose heat is shown: the verdict's cause's, else the one nearest to its limit, else the largest."""
-    measures = () if judgement.assessment is None else judgement.assessment.measures
-    shown = [measure for measure in measures if measure.name in view.heat]
-    blamed = [measure for measure in shown if measure.cause and measure.cause == judgement.verdict.cause]
-    told = blamed or [measure for measure in shown if not isnan(measure.value)]
-    return max(told, key=lambda measure: (*nearness(measure), measure.name), default=None)
-
-
-#: The scale reaches at least to this many reference limits, so that a good series looks calm.
-_CALM: Final = 4.0
-#: Without a limit it reaches at least to a standard deviation of one logit: less can hardly turn a voxel's label.
-_ONE_LOGIT: Final = 1.0
-
-
-def _heat_top(view: View, measure: Measure) -> float:
-    """The value that is shown hottest, greater than zero."""
-    heat, limit = np.nan_to_num(view.heat[measure.name]), measure.limit
-    inside = heat[view.region]
-    seen = float(np.quantile(inside if inside.size else heat, 0.99))
-    least = _CALM * limit if limit is not None and 0 < limit < inf else _ONE_LOGIT
-    return min(max(seen, least), float(np.finfo(np.float32).max))
 
 
 def _draw_row(picture: Image.Image, slices: tuple[Slice, ...], top: int, caption: str, *, heated: bool) -> None:
