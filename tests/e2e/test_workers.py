@@ -40,7 +40,7 @@ def push(daemon: Daemon, seed: str, series: int) -> set[str]:
     return pushed
 
 
-def at_work(server: Server, database: str, pid: int, seconds: float = 60) -> None:
+def at_work(server: Server, database: str, pid: int, seconds: float = 180) -> None:
     """Wait until the worker with this process id has a series under way."""
     query = (
         "SELECT count(*) FROM dbos.workflow_status, workers WHERE status = 'PENDING' "

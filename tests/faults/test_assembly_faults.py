@@ -239,7 +239,7 @@ def test_a_sector_that_the_disk_does_not_give_costs_what_lies_in_it(site, monkey
 
 
 def test_a_spool_that_began_anew_is_read_from_its_start(site, monkeypatch):
-    monkeypatch.setattr("daemon.line.assembly._SHORT_S", -1.0)
+    monkeypatch.setattr("daemon.line.arrivals._SHORT_S", -1.0)
     site.send(BAD)
     site.look()
     site.writer.close()

@@ -1,6 +1,8 @@
 """A damaged SQLite file is said in words that tell what to do; from the spool a new one is made."""
 
+import sqlite3
 import threading
+from contextlib import closing
 
 import pytest
 import sqlalchemy as sa
@@ -66,9 +68,17 @@ def test_a_destroyed_head_is_waited_for_in_words_until_the_file_was_moved_away(f
     engine.dispose()
 
 
+def root_of(file, table):
+    """Where the first page of a table begins in a file, and how long it is."""
+    with closing(sqlite3.connect(file)) as connection:
+        (size,) = connection.execute("PRAGMA page_size").fetchone()
+        (page,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", [table]).fetchone()
+    return (page - 1) * size, size
+
+
 def test_a_broken_page_stops_only_who_needs_it_and_says_what_to_do(file):
     made(file)
-    damage(file, 200_000, 500_000)
+    damage(file, *root_of(file, "rhythms"))
     engine = connect(f"sqlite:///{file}")
     supervisor = Supervisor(threading.Event(), passes=is_gone)
     looks = []
