@@ -41,8 +41,8 @@ def read_plan(name: str) -> OwnPlan:
     Raises:
         PipelineError: it cannot be read, or has a table or a key that no step has.
     """
-    shipped = Path(__file__).with_name(f"brain-{name}.toml")
-    path = shipped if name.isalpha() and shipped.exists() else Path(name)
+    shipped = Path(__file__).with_name(f"brain-{name if name.isalpha() else ''}.toml")
+    path = shipped if shipped.exists() else Path(name)
     try:
         plan = tomllib.loads(path.read_text())
     except (OSError, ValueError) as error:
