@@ -12,6 +12,7 @@ from daemon.core.judging.own_past import OwnPast
 from daemon.core.judging.reference import Origin, References, Standard, choose, is_sound
 from daemon.core.judging.rule import Rule
 from daemon.edge.durable import write_whole
+from daemon.edge.files.standing import StandingFile
 from daemon.edge.supervisor import Loop, Supervisor
 from models.bundle import Bundle
 
@@ -83,26 +84,17 @@ class SiteReferences:
         self._bundle = bundle
         self._rule = rule
         self._supervisor = supervisor
-        self._seen: tuple[int, ...] | None = None
-        self._references: References | None = None
-        self._refresh()
+        self._file = StandingFile(path, lambda: supervisor.item(Loop.REFERENCES, self._load, lambda _: None))
+        self._file.value()
 
     def choose(self, origin: Origin) -> Standard | OwnPast:
         """What a series of this origin is compared with."""
-        self._refresh()
-        manifest = self._bundle.manifest
+        references, manifest = self._file.value(), self._bundle.manifest
         return self._supervisor.item(
             Loop.REFERENCES,
-            lambda: choose(self._references, manifest, origin, self._rule),
+            lambda: choose(references, manifest, origin, self._rule),
             lambda _: choose(None, manifest, origin, self._rule),
         )
-
-    def _refresh(self) -> None:
-        seen = self._look()
-        if seen == self._seen:
-            return
-        self._seen = seen
-        self._references = self._supervisor.item(Loop.REFERENCES, self._load, lambda _: None)
 
     def _load(self) -> References | None:
         try:
@@ -112,11 +104,3 @@ class SiteReferences:
             return None
         _log.info("references_loaded", records=len(references.cells) if references else 0)
         return references
-
-    def _look(self) -> tuple[int, ...] | None:
-        """What tells one file at this place from another; None without a file."""
-        try:
-            found = self._path.stat()
-        except OSError:
-            return None
-        return found.st_mtime_ns, found.st_size, found.st_ino

@@ -14,6 +14,7 @@ from daemon.core.errors import ConfigError
 from daemon.core.judging.reference import Origin
 from daemon.core.judging.site_harm import SiteHarm
 from daemon.edge.durable import write_whole
+from daemon.edge.files.standing import StandingFile
 from models.bundle import Bundle
 from models.statistics.harm import Harm
 from models.statistics.site_harm import Tried
@@ -113,15 +114,12 @@ class HarmOfSite:
 
     def __init__(self, path: Path, bundle: Bundle) -> None:
         self._path, self._bundle = path, bundle
-        self._seen: tuple[int, ...] | None = None
-        self._harm: SiteHarm | None = None
+        self._file = StandingFile(path, self._load)
 
     def of(self, origin: Origin) -> Harm | None:
         """What tells the loss of a series of this origin; None where the site has learnt nothing of it."""
-        seen = self._look()
-        if seen != self._seen:
-            self._seen, self._harm = seen, self._load()
-        return None if self._harm is None else self._harm.of(origin.scanner, origin.protocol)
+        harm = self._file.value()
+        return None if harm is None else harm.of(origin.scanner, origin.protocol)
 
     def _load(self) -> SiteHarm | None:
         try:
@@ -131,10 +129,3 @@ class HarmOfSite:
             return None
         _log.info("harm_loaded", records=len(harm.cells) if harm else 0)
         return harm
-
-    def _look(self) -> tuple[int, ...] | None:
-        try:
-            found = self._path.stat()
-        except OSError:
-            return None
-        return found.st_mtime_ns, found.st_size, found.st_ino
