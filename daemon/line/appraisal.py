@@ -151,7 +151,7 @@ class Appraiser:
                 judge = self._find_judge(bundle)
                 manifest = judge.examiner.bundle.manifest
                 appraisal = replace(appraisal, algorithm=judge.algorithm, bundle=bundle, manifest=manifest)
-                appraisal = self._examined(appraisal, judge, company(bundle))
+                appraisal = self._examined(appraisal, judge, company(bundle) if manifest.is_gathered else Company())
                 if appraisal.examination is not None:
                     break
         except NotAssessable as error:
