@@ -4,17 +4,13 @@ import json
 import re
 import shutil
 import subprocess
-import time
-import urllib.request
-from contextlib import contextmanager
 from itertools import product
-from pathlib import Path
 
-import pytest
 import sqlalchemy as sa
 import yaml
-from archive import free_port
 from builders.board import MemoryBoard, mixture, sources
+from builders.daemon import wait_until
+from builders.prometheus import DEPLOY, NO_PROMETHEUS, PROMTOOL, running_prometheus
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import Metric
 
@@ -23,9 +19,6 @@ from daemon.edge.telemetry.feedback import Feedback
 from daemon.edge.telemetry.metrics import make_metrics
 from daemon.edge.web.server import Address, serve
 
-DEPLOY = Path(__file__).parents[2] / "deploy"
-PROMETHEUS, PROMTOOL = Path("/usr/bin/prometheus"), Path("/usr/bin/promtool")
-NO_PROMETHEUS = pytest.mark.skipif(not PROMETHEUS.exists(), reason="no Prometheus: apt install prometheus")
 DASHBOARD = json.loads((DEPLOY / "grafana" / "scanside.json").read_text())
 COMPOSE = yaml.safe_load((DEPLOY / "compose.yml").read_text())
 
@@ -147,67 +140,27 @@ def test_prometheus_takes_its_configuration_with_the_rules_beside_it(tmp_path):
     assert 0 == done.returncode, done.stdout + done.stderr
 
 
-@contextmanager
-def prometheus(tmp_path, targets):
-    """A real Prometheus with the shipped configuration, other targets and a faster look."""
-    config = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text())
-    config["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
-    config["scrape_configs"][0]["static_configs"] = [{"targets": targets}]
-    (tmp_path / "prometheus.yml").write_text(yaml.safe_dump(config))
-    shutil.copy(DEPLOY / "prometheus-rules.yml", tmp_path)
-    port = free_port()
-    command = [
-        PROMETHEUS,
-        f"--config.file={tmp_path / 'prometheus.yml'}",
-        f"--storage.tsdb.path={tmp_path / 'numbers'}",
-        f"--web.listen-address=127.0.0.1:{port}",
-    ]
-    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-    try:
-        yield port
-    finally:
-        process.kill()
-        process.wait()
-
-
-def ask(port, expr):
-    url = f"http://127.0.0.1:{port}/api/v1/query?query={urllib.request.quote(expr)}"
-    try:
-        with urllib.request.urlopen(url, timeout=30) as answer:
-            return json.loads(answer.read())["data"]["result"]
-    except OSError:
-        return []
-
-
 @NO_PROMETHEUS
-def test_a_real_prometheus_asks_two_daemons_and_answers_every_query_of_the_dashboard(tmp_path):
-    ports = []
-    servers = []
+def test_a_real_prometheus_asks_two_pages_and_answers_every_query_of_the_dashboard(tmp_path):
+    addresses, servers = [], []
     for number in range(2):
         registry = CollectorRegistry()
         metrics = make_metrics(registry)
         metrics.build.labels(f"0.{number}").set(1)
         metrics.receiver_up.set(number)
         servers.append(serve(sources(MemoryBoard(mixture())), registry, Address()))
-        ports.append(servers[-1].port)
+        addresses.append(f"127.0.0.1:{servers[-1].port}")
     try:
-        with prometheus(tmp_path, [f"127.0.0.1:{port}" for port in ports]) as port:
-            deadline = time.monotonic() + 90
-            while len(ask(port, "up == 1")) < 2 and time.monotonic() < deadline:
-                time.sleep(0.5)
-            up = {one["metric"]["instance"]: one["value"][1] for one in ask(port, "scanside_receiver_up")}
+        with running_prometheus(tmp_path, addresses) as prometheus:
+            wait_until(lambda: 2 == len(prometheus.samples("up == 1")))
             for expr in expressions():
-                url = f"http://127.0.0.1:{port}/api/v1/query?query=" + urllib.request.quote(
-                    expr.replace("$instance", ".+")
-                )
-                with urllib.request.urlopen(url, timeout=30) as answer:
-                    assert "success" == json.loads(answer.read())["status"]
-            while not ask(port, 'ALERTS{alertname="ScansideReceiverDown"}') and time.monotonic() < deadline:
-                time.sleep(0.5)
-            down = ask(port, 'ALERTS{alertname="ScansideReceiverDown"}')
+                prometheus.samples(expr.replace("$instance", ".+"))
+            up = prometheus.by_instance("scanside_receiver_up")
+            wait_until(lambda: prometheus.alerting("ScansideReceiverDown"))
+            down = prometheus.alerting("ScansideReceiverDown")
     finally:
         for server in servers:
             server.stop()
 
-    assert {f"127.0.0.1:{ports[0]}": "0", f"127.0.0.1:{ports[1]}": "1"} == up
-    assert [f"127.0.0.1:{ports[0]}"] == [one["metric"]["instance"] for one in down]
+    assert dict(zip(addresses, (0.0, 1.0), strict=True)) == up
+    assert addresses[:1] == down
