@@ -82,6 +82,17 @@ class BrainNet(nn.Module):
         return BrainOutput(logits, log_variances, evidence, features.deep, air, entropy[:, 0])
 
 
+#: Weights of graphs and checkpoints made before 2026-12, and what they are called now.
+_FORMER_NAMES = {"here": "local", "whole": "summary", "everywhere": "broadcast"}
+
+
+def current_name(name: str) -> str:
+    """The name of a weight in today's networks, by the one in a graph or checkpoint of any age."""
+    for former, now in _FORMER_NAMES.items():
+        name = name.replace(f"variances.{former}.", f"variances.{now}.")
+    return name
+
+
 class VarianceHead(nn.Module):
     """Variances from what instance norm hides from the trunk: how much noise, blur, ringing there is, and of what kind.
 
@@ -95,9 +106,9 @@ class VarianceHead(nn.Module):
         super().__init__()
         width = config.trunk.channels[0]
         self.texture = nn.Conv3d(1, config.textures, 4, stride=2, padding=1, bias=False)
-        self.here = nn.Conv3d(config.evidence + config.textures, width, 3, padding=1)
-        self.whole = nn.Sequential(nn.Linear(2 * config.textures + len(ARTEFACTS), width), nn.LeakyReLU(0.01))
-        self.everywhere = nn.Linear(width, width)
+        self.local = nn.Conv3d(config.evidence + config.textures, width, 3, padding=1)
+        self.summary = nn.Sequential(nn.Linear(2 * config.textures + len(ARTEFACTS), width), nn.LeakyReLU(0.01))
+        self.broadcast = nn.Linear(width, width)
         self.level = nn.Linear(width, config.sources)
         self.sources = nn.Conv3d(width, config.sources, 1)
         nn.init.constant_(self.sources.bias, -3.0)  # type: ignore[arg-type]
@@ -119,17 +130,17 @@ class VarianceHead(nn.Module):
         if suspicion is None:
             suspicion = means.new_zeros(len(means), len(ARTEFACTS))
         suspicion = suspicion.clamp(-_SURE, _SURE) / _HALF_SURE
-        return self.whole(torch.cat([(means + _FAINT).log(), suspicion], dim=1))  # type: ignore[no-any-return]
+        return self.summary(torch.cat([(means + _FAINT).log(), suspicion], dim=1))  # type: ignore[no-any-return]
 
-    def forward(self, evidence: Tensor, strength: Tensor, whole: Tensor) -> Tensor:
+    def forward(self, evidence: Tensor, strength: Tensor, summary: Tensor) -> Tensor:
         """Log-variances (B, sources, d, h, w) of a part of the image, or of all of it.
 
         A voxel's depends on the evidence and the textures of the three voxels on each side of it.
         """
         around = F.avg_pool3d(strength, 5, stride=1, padding=2)
-        seen = self.here(torch.cat([evidence, (around + _FAINT).log()], dim=1))
-        hidden = F.leaky_relu(seen + _spread(self.everywhere(whole)), 0.01)
-        return torch.clamp(self.sources(hidden) + _spread(self.level(whole)), *_LOG_VARIANCES)
+        seen = self.local(torch.cat([evidence, (around + _FAINT).log()], dim=1))
+        hidden = F.leaky_relu(seen + _spread(self.broadcast(summary)), 0.01)
+        return torch.clamp(self.sources(hidden) + _spread(self.level(summary)), *_LOG_VARIANCES)
 
 
 def _spread(values: Tensor) -> Tensor:

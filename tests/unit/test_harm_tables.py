@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from models.statistics.harm import left_out
-from training.harm.choice import LOOKS, told_by
+from training.harm.choice import REGRESSIONS, predict_harm
 from training.harm.images import Images
 from training.harm.presence_tables import NAMES
 from training.harm.tables import tables
@@ -67,7 +67,7 @@ def test_the_true_loss_is_against_the_same_head_clean_in_the_same_style(images):
 def test_nobody_has_a_say_in_what_is_told_of_him(images):
     own = images.person == "sub-2"
     lying = replace(images, harm=np.where(own, 0.9, images.harm))
-    honest, misled = told_by(images), told_by(lying)
+    honest, misled = predict_harm(images), predict_harm(lying)
 
     np.testing.assert_array_equal(honest.expected[own], misled.expected[own])
     np.testing.assert_array_equal(honest.low[own], misled.low[own])
@@ -75,22 +75,22 @@ def test_nobody_has_a_say_in_what_is_told_of_him(images):
 
 
 def test_a_family_that_is_left_out_has_no_say_either(images, monkeypatch):
-    monkeypatch.setattr("training.harm.choice.LOOKS", LOOKS[:1])
+    monkeypatch.setattr("training.harm.choice.REGRESSIONS", REGRESSIONS[:1])
     drift = images.family == "motion drift"
     lying = replace(images, harm=np.where(drift & (images.person == "sub-1"), 0.9, images.harm))
     own = drift & (images.person == "sub-2")
 
-    honest = told_by(images, unseen_families=True).expected[own]
+    honest = predict_harm(images, unseen_families=True).expected[own]
 
-    np.testing.assert_array_equal(honest, told_by(lying, unseen_families=True).expected[own])
-    assert not np.array_equal(honest, told_by(lying).expected[own])
+    np.testing.assert_array_equal(honest, predict_harm(lying, unseen_families=True).expected[own])
+    assert not np.array_equal(honest, predict_harm(lying).expected[own])
 
 
-@pytest.mark.parametrize("look", LOOKS, ids=lambda look: look.name)
-def test_a_look_gives_back_the_harm_that_it_takes(look):
+@pytest.mark.parametrize("regression", REGRESSIONS, ids=lambda regression: regression.name)
+def test_a_regression_gives_back_the_harm_that_it_takes(regression):
     harm = np.array([0.0, 0.04, 0.5])
 
-    np.testing.assert_allclose(harm, look.harm(look.target(harm)))
+    np.testing.assert_allclose(harm, regression.harm(regression.target(harm)))
 
 
 def test_an_image_of_weight_two_is_two_images():
@@ -109,7 +109,7 @@ def test_an_image_of_weight_two_is_two_images():
 
 
 def test_every_table_is_printed(images, monkeypatch):
-    monkeypatch.setattr("training.harm.choice.LOOKS", LOOKS[:2])
+    monkeypatch.setattr("training.harm.choice.REGRESSIONS", REGRESSIONS[:2])
     monkeypatch.setattr("training.harm.tables._RESAMPLES", 20)
     text = "\n".join(tables(images))
 

@@ -2,13 +2,20 @@
 
 import itertools
 import json
+from pathlib import Path
 
+import numpy as np
+import onnx
+import onnx.numpy_helper
 import pytest
 import torch
 from torch import nn
 
+from models.nets.brain import BrainConfig, BrainNet
 from training.running.loop import HeldOut, train
 from training.running.run import Learner, RunPlan, load_weights
+
+BRAIN = Path(__file__).parents[2] / "models/zoo/brain-t1"
 
 
 class Killed(Exception):
@@ -111,3 +118,18 @@ def test_asking_held_out_items_changes_nothing_of_what_is_drawn_in_training(tmp_
     train(learner_of(asked), asked, numbers, noisy, HeldOut(items=[torch.ones(1, 1)], every=1))
 
     assert weights(alone.run / "checkpoint.pt") == weights(asked.run / "checkpoint.pt")
+
+
+def test_a_shipped_graph_gives_weights_that_were_called_otherwise(tmp_path):
+    """As a graph has them, and as a checkpoint that was made of it."""
+    stored = {
+        weight.name: onnx.numpy_helper.to_array(weight) for weight in onnx.load(BRAIN / "judge.onnx").graph.initializer
+    }
+    (former,) = (name for name in stored if name.endswith("variances.here.weight"))
+    network = load_weights(BRAIN / "judge.onnx", BrainNet(BrainConfig()))
+    old = {name.replace("variances.local.", "variances.here."): w for name, w in network.state_dict().items()}
+    torch.save({"average": old}, tmp_path / "checkpoint.pt")
+    again = load_weights(tmp_path / "checkpoint.pt", BrainNet(BrainConfig()))
+
+    for loaded in (network, again):
+        np.testing.assert_array_equal(stored[former], loaded.state_dict()["variances.local.weight"])

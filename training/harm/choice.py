@@ -1,4 +1,4 @@
-"""How the regression of harm looks at an image, chosen for people who have no say in the choice."""
+"""Which regression of the harm, chosen for people who have no say in the choice."""
 
 from dataclasses import dataclass
 from itertools import product
@@ -15,7 +15,7 @@ Numbers = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
+class Regression:
     """``clean``: weight of a clean image; ``root``: the square root of the harm is regressed on."""
 
     clean: float
@@ -40,12 +40,12 @@ class Look:
         return np.square(positive) if self.root else positive
 
 
-LOOKS = tuple(Look(clean=clean, root=root) for clean, root in product((1.0, 2.0, 4.0), (False, True)))
+REGRESSIONS = tuple(Regression(clean=clean, root=root) for clean, root in product((1.0, 2.0, 4.0), (False, True)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
-    """The harm (N,) ``expected`` of each image, its bounds, and which of LOOKS was ``chosen`` for each person."""
+class Predicted:
+    """The harm (N,) ``expected`` of each image, its bounds, and which of REGRESSIONS was ``chosen`` for each person."""
 
     expected: Numbers
     low: Numbers
@@ -53,31 +53,33 @@ class Told:
     chosen: tuple[int, ...]
 
 
-def told_by(images: Images, *, unseen_families: bool = False) -> Told:
-    """What a regression on other people says of everybody; in its second form it never saw the artefact's family.
+def predict_harm(images: Images, *, unseen_families: bool = False) -> Predicted:
+    """The harm of everybody by a regression on other people; in its second form it never saw the artefact's family.
 
-    For each person the look is the one whose error is least on the others, each of them left out in turn; the bounds
-    come from the misses of the same (split conformal over people).
+    For each person the regression is the one whose error is least on the others, each of them left out in turn; the
+    bounds come from the misses of the same (split conformal over people).
     """
     expected, low, high = (np.empty(len(images.harm)) for _ in range(3))
     chosen = []
     for person in np.unique(images.person):
         own = images.person == person
         others = images.of(~own)
-        number = int(np.argmin([_error(look, others, _left_out(look, others)) for look in LOOKS]))
-        look = LOOKS[number]
-        misses = _left_out(look, others, unseen_families=unseen_families) - look.target(others.harm)
-        told = _expect(look, others, images.of(own), unseen_families=unseen_families)
-        expected[own] = look.harm(told)
-        low[own] = look.harm(told - conformal_limit(misses, 1 - SIDE))
-        high[own] = look.harm(told + conformal_limit(-misses, 1 - SIDE))
+        number = int(
+            np.argmin([_error(regression, others, _left_out(regression, others)) for regression in REGRESSIONS])
+        )
+        regression = REGRESSIONS[number]
+        misses = _left_out(regression, others, unseen_families=unseen_families) - regression.target(others.harm)
+        predicted = _expect(regression, others, images.of(own), unseen_families=unseen_families)
+        expected[own] = regression.harm(predicted)
+        low[own] = regression.harm(predicted - conformal_limit(misses, 1 - SIDE))
+        high[own] = regression.harm(predicted + conformal_limit(-misses, 1 - SIDE))
         chosen.append(number)
-    return Told(expected=expected, low=low, high=high, chosen=tuple(chosen))
+    return Predicted(expected=expected, low=low, high=high, chosen=tuple(chosen))
 
 
-def _error(look: Look, images: Images, told: Numbers) -> float:
+def _error(regression: Regression, images: Images, predicted: Numbers) -> float:
     """Mean absolute error of the harm, images without, with little and with much harm counting alike."""
-    misses = np.abs(look.harm(told) - images.harm)
+    misses = np.abs(regression.harm(predicted) - images.harm)
     groups = (images.harm == 0, (images.harm > 0) & (images.harm <= _LITTLE), images.harm > _LITTLE)
     return float(np.mean([misses[group].mean() for group in groups if group.any()]))
 
@@ -86,26 +88,26 @@ def _error(look: Look, images: Images, told: Numbers) -> float:
 _LITTLE = 0.1
 
 
-def _left_out(look: Look, images: Images, *, unseen_families: bool = False) -> Numbers:
+def _left_out(regression: Regression, images: Images, *, unseen_families: bool = False) -> Numbers:
     """The target (N,) that is predicted for each of the people by all others."""
-    numbers, target, weights = images.numbers, look.target(images.harm), look.weights(images)
+    numbers, target, weights = images.numbers, regression.target(images.harm), regression.weights(images)
     if not unseen_families:
         return left_out(numbers, target, images.person.tolist(), weights)
-    told = np.empty(len(target))
+    predicted = np.empty(len(target))
     for person in np.unique(images.person):
         own = images.person == person
-        told[own] = _expect(look, images.of(~own), images.of(own), unseen_families=True)
-    return told
+        predicted[own] = _expect(regression, images.of(~own), images.of(own), unseen_families=True)
+    return predicted
 
 
-def _expect(look: Look, known: Images, asked: Images, *, unseen_families: bool) -> Numbers:
-    numbers, target, weights = known.numbers, look.target(known.harm), look.weights(known)
+def _expect(regression: Regression, known: Images, asked: Images, *, unseen_families: bool) -> Numbers:
+    numbers, target, weights = known.numbers, regression.target(known.harm), regression.weights(known)
     wanted = asked.numbers
     if not unseen_families:
         return expect(numbers, target, wanted, weights)
-    told = np.empty(len(wanted))
+    predicted = np.empty(len(wanted))
     for family in np.unique(asked.family):
         kept = (known.family != family) | (family == CLEAN)
         inside = asked.family == family
-        told[inside] = expect(numbers[kept], target[kept], wanted[inside], weights[kept])
-    return told
+        predicted[inside] = expect(numbers[kept], target[kept], wanted[inside], weights[kept])
+    return predicted

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from models.brain.scores import JUDGED
 from models.physics.artefacts import ARTEFACTS
 from models.statistics.ranking import interval_over_groups, rank_correlation, risk_coverage
-from training.harm.choice import LOOKS, Told, told_by
+from training.harm.choice import REGRESSIONS, Predicted, predict_harm
 from training.harm.images import Images
 from training.harm.judging import CLEAN, RIVAL
 from training.harm.presence_tables import presence_table
@@ -43,7 +43,7 @@ def print_harm(plan: HarmTablesPlan) -> None:
 
 def tables(images: Images) -> Iterator[str]:
     """People left out; people and families left out; single numbers; by artefact; clean images."""
-    people, both = told_by(images), told_by(images, unseen_families=True)
+    people, both = predict_harm(images), predict_harm(images, unseen_families=True)
     yield f"{len(images.harm)} images of {len(set(images.person))} people; harm is the loss of {JUDGED}"
     yield f"by loss: {_by_loss(images.harm)}"
     yield f"chosen for the people left out: {_chosen(people)}"
@@ -68,18 +68,18 @@ def tables(images: Images) -> Iterator[str]:
     yield from presence_table(images)
 
 
-def _verdict_table(images: Images, ways: Mapping[str, Told]) -> Iterator[str]:
+def _verdict_table(images: Images, ways: Mapping[str, Predicted]) -> Iterator[str]:
     yield (
         f"| by the regression | MAE | lost > {HURT}: expected > {IDLE} | surely | expected > {IDLE}, of these idle "
         f"| surely, of these idle | harm inside its interval |"
     )
     yield "| --- |" + " ---: |" * 6
     hurt, idle = images.harm > HURT, images.harm <= IDLE
-    for name, told in ways.items():
-        flagged, sure = told.expected > IDLE, told.low > IDLE
-        inside = (told.low <= images.harm) & (images.harm <= told.high)
+    for name, predicted in ways.items():
+        flagged, sure = predicted.expected > IDLE, predicted.low > IDLE
+        inside = (predicted.low <= images.harm) & (images.harm <= predicted.high)
         cells = [
-            f"{np.abs(told.expected - images.harm).mean():.3f}",
+            f"{np.abs(predicted.expected - images.harm).mean():.3f}",
             f"{(hurt & flagged).sum()} of {hurt.sum()}",
             f"{(hurt & sure).sum()}",
             f"{flagged.sum()}, {(flagged & idle).sum()}",
@@ -97,11 +97,11 @@ def _harmful(values: Numbers, harm: Numbers) -> Numbers:
     return np.where(known, signed, signed[known].max(initial=0.0))
 
 
-def _rank_line(name: str, images: Images, told: Numbers) -> str:
-    low, high = _interval(images, told)
-    area, excess = risk_coverage(told, images.harm)
+def _rank_line(name: str, images: Images, predicted: Numbers) -> str:
+    low, high = _interval(images, predicted)
+    area, excess = risk_coverage(predicted, images.harm)
     cells = [
-        *(f"{rank_correlation(told, values):.3f}" for values in (images.dice, images.lost, images.harm)),
+        *(f"{rank_correlation(predicted, values):.3f}" for values in (images.dice, images.lost, images.harm)),
         f"{low:.3f} to {high:.3f}",
         f"{area:.4f}",
         f"{excess:.4f}",
@@ -109,24 +109,26 @@ def _rank_line(name: str, images: Images, told: Numbers) -> str:
     return f"| {name} | " + " | ".join(cells) + " |"
 
 
-def _interval(images: Images, told: Numbers) -> tuple[float, float]:
+def _interval(images: Images, predicted: Numbers) -> tuple[float, float]:
     """95 % percentile interval of the rank correlation with the harm; people are drawn."""
     people = images.person.tolist()
-    return interval_over_groups(lambda index: rank_correlation(told[index], images.harm[index]), people, _RESAMPLES)
-
-
-def _family_line(name: str, inside: npt.NDArray[np.bool_], images: Images, told: Told) -> str:
-    harm, expected = images.harm[inside], told.expected[inside]
-    hurt = harm > HURT
-    return (
-        f"| {name} | {len(harm)} | {rank_correlation(harm, expected):.2f} | {np.abs(harm - expected).mean():.3f} | "
-        f"{(hurt & (expected > IDLE)).sum()} of {hurt.sum()} | {(hurt & (told.low[inside] > IDLE)).sum()} |"
+    return interval_over_groups(
+        lambda index: rank_correlation(predicted[index], images.harm[index]), people, _RESAMPLES
     )
 
 
-def _clean_line(images: Images, told: Told) -> str:
+def _family_line(name: str, inside: npt.NDArray[np.bool_], images: Images, predicted: Predicted) -> str:
+    harm, expected = images.harm[inside], predicted.expected[inside]
+    hurt = harm > HURT
+    return (
+        f"| {name} | {len(harm)} | {rank_correlation(harm, expected):.2f} | {np.abs(harm - expected).mean():.3f} | "
+        f"{(hurt & (expected > IDLE)).sum()} of {hurt.sum()} | {(hurt & (predicted.low[inside] > IDLE)).sum()} |"
+    )
+
+
+def _clean_line(images: Images, predicted: Predicted) -> str:
     clean = images.artefact == CLEAN
-    expected, low = told.expected[clean], told.low[clean]
+    expected, low = predicted.expected[clean], predicted.low[clean]
     return (
         f"Clean images in every style, predicted loss: median {np.median(expected):.3f}, largest {expected.max():.3f}, "
         f"above {IDLE}: {(expected > IDLE).sum()} of {clean.sum()}, surely: {(low > IDLE).sum()}"
@@ -139,5 +141,5 @@ def _by_loss(harm: Numbers) -> str:
     return ", ".join(f"{name} {inside.sum()}" for name, inside in steps.items())
 
 
-def _chosen(told: Told) -> str:
-    return ", ".join(f"{LOOKS[number].name} {count}" for number, count in Counter(told.chosen).most_common())
+def _chosen(predicted: Predicted) -> str:
+    return ", ".join(f"{REGRESSIONS[number].name} {count}" for number, count in Counter(predicted.chosen).most_common())

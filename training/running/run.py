@@ -15,6 +15,8 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
+from models.nets.brain import current_name
+
 #: Fabric's names for the precision of a run: bf16-mixed where the processor has it natively, else 32-true.
 Precision = Literal["32-true", "bf16-mixed"]
 
@@ -184,8 +186,8 @@ def load_weights(path: Path, network: nn.Module, part: str = "", *, without: str
     ``part``: prefix of its names where the checkpoint holds a larger network; ``without``: prefix of those that stay as
     they are, whether the file has them or not.
 
-    A bundle's ``judge.onnx`` keeps torch's names under a prefix, so that training goes on from what was shipped. Only
-    tensors are read, never code.
+    A bundle's ``judge.onnx`` keeps torch's names under a prefix, so that training goes on from what was shipped; former
+    names are understood. Only tensors are read, never code.
 
     Raises:
         FileNotFoundError: there is no checkpoint.
@@ -199,7 +201,7 @@ def load_weights(path: Path, network: nn.Module, part: str = "", *, without: str
         found = _graph_weights(path, tuple(name for name in own if name not in kept))
     else:
         weights = torch.load(path, map_location="cpu", weights_only=True)["average"]
-        found = {n.removeprefix(part): w for n, w in weights.items() if n.startswith(part)}
+        found = {current_name(n).removeprefix(part): w for n, w in weights.items() if n.startswith(part)}
     network.load_state_dict({**found, **{name: own[name] for name in kept}})
     return network
 
@@ -208,7 +210,8 @@ def _graph_weights(path: Path, names: tuple[str, ...]) -> dict[str, Tensor]:
     """The initializers of an ONNX graph that end in one of ``names``."""
     found = {}
     for initializer in onnx.load(path).graph.initializer:
-        name = next((n for n in names if initializer.name == n or initializer.name.endswith(f".{n}")), None)
+        stored = current_name(initializer.name)
+        name = next((n for n in names if stored == n or stored.endswith(f".{n}")), None)
         if name is not None:
             found[name] = torch.from_numpy(onnx.numpy_helper.to_array(initializer).copy())
     return found
