@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -77,15 +78,20 @@ _PIXELMED_FALSE = (
 )
 
 
-def pixelmed(path: Path) -> list[str]:
-    """Errors and warnings of PixelMed's template checker, less its false alarms."""
-    if not _PIXELMED.exists():
-        pytest.skip("libpixelmed-java is not installed")
+def pixelmed(paths: Iterable[Path]) -> list[list[str]]:
+    """Errors and warnings of PixelMed's template checker for each report, less its false alarms."""
+    if not _PIXELMED.exists() or shutil.which("javac") is None:
+        pytest.skip("libpixelmed-java or a JDK is not installed")
     limits = [f"-Djdk.xml.xpath{name}Limit=0" for name in ("ExprOp", "TotalOp", "ExprGrp")]
-    classpath = ["-Xss64m", "-Xmx3g", "-cp", str(_PIXELMED)]
-    output = run("java", *limits, *classpath, "com.pixelmed.validate.DicomSRValidator", path)
-    assert "IOD validation complete" in output
-    lines = [line for line in output.splitlines() if line.startswith(("Error", "Warning"))]
+    options = ["-XX:+UseSerialGC", "-Xss64m", "-Xmx3g", "-cp", str(_PIXELMED)]
+    output = run("java", *limits, *options, Path(__file__).with_name("TemplateChecker.java"), *paths)
+    answers = re.split("^File .*\n", output, flags=re.MULTILINE)[1:]
+    assert all("IOD validation complete" in answer for answer in answers)
+    return [_complaints(answer) for answer in answers]
+
+
+def _complaints(answer: str) -> list[str]:
+    lines = [line for line in answer.splitlines() if line.startswith(("Error", "Warning"))]
     return [line for line in lines if not any(false.search(line) for false in _PIXELMED_FALSE)]
 
 

@@ -78,27 +78,24 @@ def test_an_sr_of_any_length_is_clean(count, keep):
     assert count == validators.dsrdump(path).count("=(MR image,)")
 
 
-@pytest.mark.parametrize(
-    ("state", "circumstances", "sop_class"),
-    [
+def test_the_trees_follow_their_templates(tmp_path):
+    """And the checker is awake: a target region outside its context group, which an earlier draft had, is found."""
+    drafts = (
         (State.RESCAN, "complete", SRClass.COMPREHENSIVE_3D),
         (State.ACCEPT, "revised", SRClass.ENHANCED),
         (State.NOT_ASSESSED, "partial", SRClass.COMPREHENSIVE_3D),
-    ],
-)
-def test_the_tree_follows_its_templates(state, circumstances, sop_class, keep):
-    judgement = make_judgement(state, **CIRCUMSTANCES[circumstances])
-
-    assert [] == validators.pixelmed(keep(build_sr(evidence_of(3), judgement, sop_class)))
-
-
-def test_the_template_checker_is_awake(keep):
-    """A target region outside its context group, which an earlier draft had, is found."""
-    report = build_sr(evidence_of(3), make_judgement())
+    )
+    judged = ((make_judgement(state, **CIRCUMSTANCES[name]), sop_class) for state, name, sop_class in drafts)
+    payloads = [build_sr(evidence_of(3), judgement, sop_class).payload for judgement, sop_class in judged]
     head, brain = b"69536005", b"12738006"
-    spoiled = replace(report, payload=report.payload.replace(head, brain, 1))
+    paths = [tmp_path / f"{number}.dcm" for number in range(4)]
+    for path, payload in zip(paths, [*payloads, payloads[0].replace(head, brain, 1)], strict=True):
+        path.write_bytes(payload)
 
-    assert any("Target Region" in line for line in validators.pixelmed(keep(spoiled)))
+    *clean, spoilt = validators.pixelmed(paths)
+
+    assert [[]] * 3 == clean
+    assert any("Target Region" in line for line in spoilt)
 
 
 @pytest.mark.parametrize("sop_class", SRClass)
