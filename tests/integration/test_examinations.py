@@ -1,8 +1,12 @@
-"""Series of one study in one examination, on a real database: who joins whom, and what is judged again."""
+"""Series of one study in one examination, on real databases: who joins whom, and what is judged again."""
 
+from contextlib import suppress
 from dataclasses import replace
+from itertools import count
 
 import pytest
+import sqlalchemy as sa
+from builders.database import gone_at, opened
 from builders.values import instance
 
 from daemon.core.judging.gathering import Offer, gather
@@ -18,6 +22,7 @@ class Study:
     """A study whose series are closed and answered one by one, as the line does it."""
 
     def __init__(self, engine):
+        self.engine = engine
         self.index, self.results = Index(engine, b"key"), Results(engine)
         self.examinations = Examinations(engine)
         self.clock = 0.0
@@ -66,8 +71,9 @@ class Study:
 
 
 @pytest.fixture
-def study(engine):
-    return Study(engine)
+def study(url):
+    with opened(url) as engine:
+        yield Study(engine)
 
 
 def test_one_that_leads_is_answered_at_once_and_again_when_another_joins(study):
@@ -167,3 +173,27 @@ def test_two_that_lead_and_join_each_other_come_to_rest(study):
 
     assert [] == study.examinations.waiting()
     assert 2 == study.index.newest(FLAIR).revision
+
+
+def test_an_answer_that_is_cut_off_at_any_statement_leaves_nothing_and_is_given_again(study):
+    """What a kill between the two series leaves behind: the one that joins is answered wholly or not at all."""
+    for number in count():
+        lead, joining, name = f"7.{number}", f"8.{number}", f"1.9.{number}"
+        for uid in (lead, joining):
+            study.close(uid, study=name)
+        study.answer(lead, 1, leads=True)
+        with gone_at(study.engine, number) as broken, suppress(sa.exc.OperationalError):
+            study.answer(joining, 1)
+        if not broken:  # it took fewer statements
+            break
+
+        assert [] == study.examinations.waiting()
+        assert [] == [offer for offer in study.examinations.offers(name, "b") if not offer.leads]
+        study.answer(joining, 1)
+
+        assert [(lead, 2)] == study.examinations.waiting()
+        assert [joining] == study.answer(lead, 2, leads=True)
+        assert [] == study.examinations.waiting()
+
+    assert number > 5
+    assert [(lead, 2)] == study.examinations.waiting()
