@@ -5,19 +5,25 @@ SERIES ?=
 COMPILE := .venv/tools/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header --no-annotate
 UPGRADE ?=
-# In a process of its own: OpenVINO behind torch's exporter ends the process (docs/log.md).
-EXPORTING := tests/integration/test_training.py tests/integration/test_lesion_export.py tests/integration/test_own_brain.py
+PYTEST := OMP_NUM_THREADS=1 .venv/bin/python -m pytest
+# In a process of their own: OpenVINO behind torch's exporter ends the process (docs/log.md).
+EXPORTING := tests/integration/test_training.py tests/integration/test_lesion_export.py
 PIP := .venv/bin/pip --disable-pip-version-check --quiet
 
-.PHONY: demo test check lock sbom clean
+.PHONY: demo test test-exporting test-others check lock sbom clean
 
 demo: .venv/demo
 	.venv/bin/scanside demo $(SERIES)
 
-test: .venv/test
-	.ci/check
-	OMP_NUM_THREADS=1 .venv/bin/python -m pytest --numprocesses 2 --max-worker-restart 0 --dist loadfile --durations 30 $(addprefix --ignore ,$(EXPORTING))
-	OMP_NUM_THREADS=1 .venv/bin/python -m pytest $(EXPORTING)
+test: check
+	$(MAKE) --no-print-directory --jobs 2 --keep-going test-exporting test-others
+
+test-exporting: .venv/test
+	$(PYTEST) $(EXPORTING)
+
+# Three workers on two cores: many tests wait for a deadline.
+test-others: .venv/test
+	$(PYTEST) --numprocesses 3 --max-worker-restart 0 --dist loadfile --no-loadscope-reorder --durations 30 $(addprefix --ignore ,$(EXPORTING))
 
 check: .venv/test
 	.ci/check
