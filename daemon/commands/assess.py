@@ -93,17 +93,16 @@ class FileAppraiser:
         self._appraiser = Appraiser(self._judge, software(settings.digest), all_routes(settings), roles)
 
     def appraise(
-        self, files: Sequence[Path], scanner: str = "", beside: Mapping[str, Sequence[Path]] | None = None
+        self, files: Sequence[Path], scanner: str = "", company: FindCompany = lambda _: Company()
     ) -> Appraisal:
         """Judge one series, as one that came from ``scanner`` (calling AE title) if that is given.
 
-        ``beside``: role -> the files of the series that joins it.
+        ``company``: who joins it.
 
         Raises:
-            ConfigError: it cannot be read at all; the scanner's references cannot be used; no bundle has the role.
+            ConfigError: it cannot be read at all; the scanner's references cannot be used.
             OSError: a file cannot be read now.
         """
-        company = self._company(beside or {})
         try:
             check_size([file.stat().st_size for file in files])
             if _is_nifti(files):
@@ -129,7 +128,12 @@ class FileAppraiser:
         except NotAssessable:
             return appraisal
 
-    def _company(self, beside: Mapping[str, Sequence[Path]]) -> FindCompany:
+    def beside(self, beside: Mapping[str, Sequence[Path]]) -> FindCompany:
+        """Whoever judges a series, those that are given join it; ``beside``: role -> files.
+
+        Raises:
+            ConfigError: no bundle has the role.
+        """
         if unknown := sorted(set(beside) - self._roles):
             known = ", ".join(sorted(self._roles)) or "none"
             raise ConfigError(f"no bundle has a role {', '.join(unknown)}: those of the configured bundles are {known}")
@@ -163,7 +167,8 @@ def appraise(path: Path, settings: Settings, scanner: str = "", beside: Mapping[
     """
     files = files_of(path)
     joining = {role: files_of(one) for role, one in (beside or {}).items()}
-    appraisal = FileAppraiser(settings).appraise(files, scanner, joining)
+    appraiser = FileAppraiser(settings)
+    appraisal = appraiser.appraise(files, scanner, appraiser.beside(joining))
     if Reason.EMPTY in appraisal.verdict.reasons:
         raise ConfigError(f"no image at {path}: give a DICOM folder, a DICOM file or a NIfTI file")
     return appraisal
@@ -220,7 +225,15 @@ def summarise(appraisal: Appraisal) -> dict[str, Any]:
             "reference": assessment.reference,
             "seconds": appraisal.examination.seconds,
         }
-    return summary | _measured(appraisal)
+    return summary | _joined(appraisal) | _measured(appraisal)
+
+
+def _joined(appraisal: Appraisal) -> dict[str, Any]:
+    """The UIDs of the series that were used beside it, by role; nothing where there were none that are known."""
+    found: dict[str, list[str]] = {}
+    for member in filter(None, (companion.member for companion in appraisal.joined)):
+        found.setdefault(member.role, []).append(member.series_instance_uid)
+    return {"joined": found} if found else {}
 
 
 def _measured(appraisal: Appraisal) -> dict[str, Any]:

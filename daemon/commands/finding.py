@@ -20,7 +20,8 @@ NIFTI: Final = (".nii", ".nii.gz")
 _KEY_BYTES_MAX: Final = 1000
 
 _TAGS: Final = tuple(
-    int(Tag(keyword)) for keyword in ("SOPClassUID", "Manufacturer", "ManufacturerModelName", "SeriesInstanceUID")
+    int(Tag(keyword))
+    for keyword in ("SOPClassUID", "Manufacturer", "ManufacturerModelName", "StudyInstanceUID", "SeriesInstanceUID")
 )
 #: Where the series' UID lies in nearly every file, and behind any private elements that come before it.
 _HEAD_BYTES: Final = (1 << 16, 1 << 24)
@@ -28,10 +29,14 @@ _HEAD_BYTES: Final = (1 << 16, 1 << 24)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """One series on disk: its UID, or its path where it is no DICOM; ``files``: folder -> names, below the root."""
+    """One series on disk: its UID, or its path where it is no DICOM; ``files``: folder -> names, below the root.
+
+    ``study``: the UID that its first file states.
+    """
 
     series: str
     files: Mapping[str, Sequence[str]]
+    study: str = ""
 
     @property
     def path(self) -> str:
@@ -45,7 +50,12 @@ class Found:
 
     def paths(self, root: Path) -> list[Path]:
         """Where its files are."""
-        return [root / folder / name for folder, names in self.files.items() for name in names]
+        return paths_of(self.files, root)
+
+
+def paths_of(files: Mapping[str, Sequence[str]], root: Path) -> list[Path]:
+    """Where files are that are kept as folder -> names."""
+    return [root / folder / name for folder, names in files.items() for name in names]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,20 +77,22 @@ def find_series(root: Path, look: Callable[[int], None] = lambda _count: None) -
     One header is in memory at a time, and of each file its name. ``look`` is told how many files were looked at.
     """
     grouped: dict[str, dict[str, list[str]]] = {}
+    studies: dict[str, str] = {}
     others = unreadable = 0
     for count, (folder, name) in enumerate(_walk(root, "")):
         look(count)
         try:
-            series = _series_of(root, folder, name) if name else None
+            series, study = _belonging(root, folder, name) if name else (None, "")
         except OSError:
-            series = None
+            series, study = None, ""
         if series is None:
             unreadable += 1
         elif not series:
             others += 1
         else:
             grouped.setdefault(series, {}).setdefault(folder, []).append(name)
-    found = tuple(Found(series=series, files=files) for series, files in grouped.items())
+            studies.setdefault(series, study)
+    found = tuple(Found(series=series, files=files, study=studies[series]) for series, files in grouped.items())
     return Finds(series=found, others=others, unreadable=unreadable)
 
 
@@ -99,22 +111,23 @@ def _walk(root: Path, folder: str) -> Iterator[tuple[str, str]]:
             yield folder, entry.name
 
 
-def _series_of(root: Path, folder: str, name: str) -> str:
-    """What the file belongs to; empty where it is part of no series."""
+def _belonging(root: Path, folder: str, name: str) -> tuple[str, str]:
+    """The series and the study that the file belongs to; empty where it is part of no series."""
     path = root / folder / name
     if name.endswith(NIFTI):
-        return _key(_shown(str(Path(folder, name))))
+        return _key(_shown(str(Path(folder, name)))), ""
     for size in _HEAD_BYTES:
         with path.open("rb") as file:
             head = file.read(size)
         try:
             header = Attributes((parse(*unwrap(head), _TAGS),))
         except NotAssessable:
-            return ""
+            return "", ""
         series = header.text("SeriesInstanceUID")
         if series or len(head) < size:
-            return "" if series is None or is_own(header) else _key(series)
-    return ""
+            known = series is not None and not is_own(header)
+            return (_key(series or ""), _key(header.text("StudyInstanceUID") or "")) if known else ("", "")
+    return "", ""
 
 
 def _shown(path: str) -> str:

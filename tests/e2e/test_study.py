@@ -1,7 +1,10 @@
 """Two series of one study, one of which joins the other: by storescu, in both orders, to one chain of reports."""
 
+import json
+import subprocess
+
 import pytest
-from builders.daemon import running_daemon, write_files
+from builders.daemon import SCANSIDE, running_daemon, write_files
 from builders.toy import Toy, beating, hook, resting, series, with_still, write_bundle
 from highdicom.sr import srread
 from pydicom import dcmread
@@ -119,3 +122,22 @@ def test_the_series_of_another_study_joins_nobody(hearts):
     one.push(daemon, "run")
 
     assert [] == daemon.done(one.uids["run"])["joined"]
+
+
+def test_a_cohort_gathers_the_series_of_each_study_on_disk(hearts, tmp_path):
+    daemon, _ = hearts
+    whole, alone = Sent(tmp_path, "sixth"), Sent(tmp_path, "seventh")
+    for study, parts in ((whole, ("run", "still")), (alone, ("run",))):
+        for part in parts:
+            write_files(tmp_path / "cohort" / study.folder.name / part, study.files[part])
+    command = [*SCANSIDE, "batch", tmp_path / "cohort", "--out", tmp_path / "out", "--config", daemon.config]
+    subprocess.run(command, check=True, capture_output=True)
+    rows = {row["series"]: row for row in json.loads((tmp_path / "out" / "rows.json").read_text())}
+
+    both, lone = rows[whole.uids["run"]], rows[alone.uids["run"]]
+    assert {"still": [whole.uids["still"]]} == both["joined"]
+    assert "judged with still" in both["reasons"]
+    assert both["measures"]["rest"]["value"] > 0
+    assert "judged without still: there is none in the study yet" in lone["reasons"]
+    assert not lone.get("joined")
+    assert not rows[whole.uids["still"]].get("joined")

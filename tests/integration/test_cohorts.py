@@ -14,7 +14,7 @@ from daemon.edge.database.cohorts import Begun, Changes, Cohort
 from daemon.edge.database.migrations import open_database
 from daemon.edge.supervisor import Supervisor
 
-FOUND = [(f"1.2.{number}", {"a": [f"{number}.dcm"]}) for number in range(450)]
+FOUND = [(f"1.2.{number}", "1.3", {"a": [f"{number}.dcm"]}) for number in range(450)]
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def test_a_series_is_one_row_however_often_it_is_found_begun_and_answered(engine
 
     assert Changes(new=450) == ours.add(FOUND)
     assert Changes() == theirs.add(FOUND)
-    assert sorted((series, 1) for series, _ in FOUND) == sorted(theirs.unanswered())
+    assert sorted((series, 1) for series, *_ in FOUND) == sorted(theirs.unanswered())
     assert Begun({"a": ["7.dcm"]}, 1) == ours.begin("1.2.7", 1)
     assert Begun({"a": ["7.dcm"]}, 2) == theirs.begin("1.2.7", 1)
     assert theirs.answer("1.2.7", 1, {"series": "1.2.7", "by": "them"}, 5.0, passing=False)
@@ -44,7 +44,7 @@ def test_a_series_with_other_files_is_begun_anew_and_an_answer_to_the_old_ones_i
     cohort.add(FOUND[:3])
     cohort.answer("1.2.0", 1, {"series": "1.2.0"}, 1.0, passing=False)
     cohort.answer("1.2.1", 1, {"series": "1.2.1"}, 1.0, passing=True)
-    grown = [("1.2.0", {"a": ["0.dcm", "late.dcm"]}), FOUND[1], FOUND[3]]
+    grown = [("1.2.0", "1.3", {"a": ["0.dcm", "late.dcm"]}), FOUND[1], FOUND[3]]
 
     assert Changes(new=1, changed=1, again=1, gone=1) == cohort.add(grown)
     assert [("1.2.0", 2), ("1.2.1", 2), ("1.2.2", 1), ("1.2.3", 1)] == sorted(cohort.unanswered())
@@ -54,6 +54,18 @@ def test_a_series_with_other_files_is_begun_anew_and_an_answer_to_the_old_ones_i
     assert cohort.answer("1.2.0", 2, {"of": "the new files"}, 3.0, passing=False)
     assert [{"of": "the new files"}] == list(cohort.rows())
     assert Changes(gone=1) == cohort.add(grown)
+
+
+def test_the_other_series_of_a_study_are_found_and_none_where_no_study_is_stated(engine):
+    cohort = Cohort(engine, "one")
+    cohort.add(
+        [("1", "s", {"a": ["1"]}), ("2", "s", {"a": ["2"]}), ("3", "t", {"a": ["3"]}), ("4", "", {}), ("5", "", {})]
+    )
+    Cohort(engine, "another").add([("6", "s", {"a": ["6"]})])
+
+    assert {"2": {"a": ["2"]}} == cohort.others("1")
+    assert {} == cohort.others("3")
+    assert {} == cohort.others("4")
 
 
 def test_a_cohort_has_one_judge(engine):
@@ -75,7 +87,7 @@ def test_a_series_that_took_three_workers_down_is_answered_unseen(tmp_path):
         raise SystemExit  # as abrupt as a test may be
 
     cohort.add(FOUND[:1])
-    line = CohortLine(cohort, tmp_path, appraise, Supervisor(threading.Event()))
+    line = CohortLine(cohort, tmp_path, lambda *_: appraise, Supervisor(threading.Event()))
     for _ in range(3):
         with pytest.raises(SystemExit):
             line._judge("1.2.0", 1)  # noqa: SLF001 - a step outside of its workflow
@@ -98,7 +110,7 @@ def test_a_fault_of_ours_in_one_series_is_its_answer(tmp_path):
     cohort = Cohort(engine, "one")
     cohort.add(FOUND[:1])
     DBOS.destroy(destroy_registry=True)
-    CohortLine(cohort, tmp_path, appraise, Supervisor(threading.Event()))._judge("1.2.0", 1)  # noqa: SLF001 - the step
+    CohortLine(cohort, tmp_path, lambda *_: appraise, Supervisor(threading.Event()))._judge("1.2.0", 1)  # noqa: SLF001 - the step
     (row,) = cohort.rows()
 
     assert ("NOT_ASSESSED", True) == (row["verdict"], "failed" in row["action"])

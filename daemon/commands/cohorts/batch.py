@@ -23,8 +23,9 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 
 from daemon.commands.assess import FileAppraiser
-from daemon.commands.cohorts.cohort import CohortLine
+from daemon.commands.cohorts.cohort import Appraise, CohortLine
 from daemon.commands.cohorts.figures import draw_figure
+from daemon.commands.cohorts.studies import Gathering, Study
 from daemon.commands.finding import Finds, find_series
 from daemon.config import Settings, load_settings
 from daemon.core.errors import ConfigError, StoppedEarly
@@ -41,6 +42,7 @@ from daemon.edge.supervisor import Supervisor
 from daemon.edge.telemetry import logs
 from daemon.edge.telemetry.progress import Progress
 from daemon.line.appraisal import Appraisal
+from daemon.routes import all_roles, all_routes
 from daemon.worker import durable, enrolled, watched, watchful
 from models.bundle import load_bundle, read_manifest
 from models.manifest import Manifest
@@ -86,7 +88,7 @@ def run_batch(options: argparse.Namespace, settings: Settings) -> str:
         cohort = Cohort(engine, options.name or str(options.folder.resolve()))
         cohort.enter(_judge(settings, options.scanner, measured=options.bids))
         finds = _look(options, stop)
-        changes = cohort.add((found.series, found.files) for found in finds.series)
+        changes = cohort.add((found.series, found.study, found.files) for found in finds.series)
         _say(finds, changes)
         del finds
         before, _ = cohort.count()
@@ -210,7 +212,7 @@ def _work(
         return
     appraiser = FileAppraiser(settings)
     supervisor = Supervisor(stop, passes=is_gone)
-    line = _line(options, cohort, appraiser, supervisor)
+    line = _line(options, settings, cohort, appraiser, supervisor)
     roster = Roster(engine, settings.work.silence_s)
     with ExitStack() as stack:
         stack.enter_context(watched(line, settings.work.judging_s, supervisor, end=_begin_anew))
@@ -221,15 +223,28 @@ def _work(
         _wait(cohort, line, stop)
 
 
-def _line(options: argparse.Namespace, cohort: Cohort, appraiser: FileAppraiser, supervisor: Supervisor) -> CohortLine:
+def _line(
+    options: argparse.Namespace, settings: Settings, cohort: Cohort, appraiser: FileAppraiser, supervisor: Supervisor
+) -> CohortLine:
     """What judges the cohort; for a derivative it measures and draws each series too."""
+    gathering = _gathering(settings, options.scanner)
 
-    def appraise(files: Sequence[Path]) -> Appraisal:
-        found = appraiser.appraise(files, options.scanner)
-        return appraiser.measure(found) if options.bids else found
+    def among(series: str, study: Study) -> Appraise:
+        def appraise(files: Sequence[Path]) -> Appraisal:
+            found = appraiser.appraise(files, options.scanner, partial(gathering.company, series, study))
+            return appraiser.measure(found) if options.bids else found
+
+        return appraise
 
     show = partial(draw_figure, out=options.out / FOLDER) if options.bids else lambda *_: None
-    return CohortLine(cohort, options.folder, appraise, supervisor, show)
+    return CohortLine(cohort, options.folder, among, supervisor, show)
+
+
+def _gathering(settings: Settings, scanner: str) -> Gathering:
+    """Who may join whom with the configured bundles."""
+    manifests = {name: read_manifest(folder) for name, folder in settings.bundle_folders.items()}
+    stacked = {name: one.lead for name, one in manifests.items() if one.inputs[one.lead].every}
+    return Gathering(routes=all_routes(settings), roles=all_roles(settings), stacked=stacked, scanner=scanner)
 
 
 def _wait(cohort: Cohort, line: CohortLine, stop: threading.Event) -> None:

@@ -17,7 +17,8 @@ import structlog
 from dbos import DBOS, DBOSConfiguredInstance, SetWorkflowID
 
 from daemon.commands.assess import summarise
-from daemon.commands.finding import Found
+from daemon.commands.cohorts.studies import Study
+from daemon.commands.finding import Found, paths_of
 from daemon.core.errors import ConfigError, Reason
 from daemon.core.judging.verdict import decline
 from daemon.edge.database.cohorts import Cohort, Row
@@ -30,6 +31,8 @@ _OPEN: Final = ["ENQUEUED", "PENDING"]
 
 #: Judges the files of one series.
 Appraise = Callable[[Sequence[Path]], Appraisal]
+#: What judges a series, by its UID, among the other series of its study.
+Among = Callable[[str, Study], Appraise]
 #: Makes what people see of a series and its answer.
 Show = Callable[[str, Appraisal], None]
 
@@ -38,10 +41,10 @@ _log = structlog.get_logger()
 
 @DBOS.dbos_class()
 class CohortLine(DBOSConfiguredInstance):
-    """The durable line of one cohort, whose files lie below ``root``; ``appraise`` judges the files of one series.
+    """The durable line of one cohort, whose files lie below ``root``.
 
-    A fault of ours in one series does not end a night's work: the supervisor has it answered unseen. ``show``: what
-    else is made of each answer.
+    ``among``: what judges a series among the others of its study. A fault of ours in one series does not end a night's
+    work: the supervisor has it answered unseen. ``show``: what else is made of each answer.
 
     Attributes:
         queue: The name of its queue.
@@ -49,13 +52,13 @@ class CohortLine(DBOSConfiguredInstance):
     """
 
     def __init__(
-        self, cohort: Cohort, root: Path, appraise: Appraise, supervisor: Supervisor, show: Show = lambda *_: None
+        self, cohort: Cohort, root: Path, among: Among, supervisor: Supervisor, show: Show = lambda *_: None
     ) -> None:
         self.queue = f"cohort.{_token(cohort.name)}"
         self.judging: Effort | None = None
         self._cohort = cohort
         self._root = root
-        self._appraise = appraise
+        self._among = among
         self._show = show
         self._supervisor = supervisor
         super().__init__("cohort")
@@ -86,9 +89,10 @@ class CohortLine(DBOSConfiguredInstance):
         if begun is None:
             return
         found = Found(series=series, files=begun.files)
+        study = {other: paths_of(files, self._root) for other, files in self._cohort.others(series).items()}
         self.judging = Effort()
         try:
-            judge = partial(answer, found, self._root, self._appraise, self._show)
+            judge = partial(answer, found, self._root, self._among(series, study), self._show)
             row, passing = self._supervisor.item(
                 Loop.COHORT, lambda: judge(give_up=begun.attempts > MOST_ATTEMPTS), lambda _: judge(give_up=True)
             )

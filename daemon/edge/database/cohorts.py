@@ -15,6 +15,8 @@ from daemon.edge.database import schema
 Row = Mapping[str, Any]
 #: Folder -> names of files.
 Files = Mapping[str, Sequence[str]]
+#: A series, its study (empty where none is stated), and its files.
+Entry = tuple[str, str, Files]
 
 _TABLE = schema.cohort_series
 #: Series that are compared in one transaction, and rows that are read at once.
@@ -62,11 +64,11 @@ class Cohort:
                 "would not compare: use those, or begin a new one with --name"
             )
 
-    def add(self, found: Iterable[tuple[str, Files]]) -> Changes:
+    def add(self, found: Iterable[Entry]) -> Changes:
         """Take in what lies in the folder now; series with other files than before are begun anew."""
         names: set[str] = set()
         waiting, counts = iter(found), {"new": 0, "changed": 0, "again": 0}
-        while chunk := {series: json.dumps(files) for series, files in islice(waiting, _CHUNK)}:
+        while chunk := {series: (json.dumps(files), study) for series, study, files in islice(waiting, _CHUNK)}:
             names.update(chunk)
             with self._engine.begin() as connection:
                 for what, number in self._add(connection, chunk).items():
@@ -75,23 +77,26 @@ class Cohort:
             known = connection.execute(sa.select(_TABLE.c.series).where(_TABLE.c.cohort == self.name)).scalars()
             return Changes(gone=sum(series not in names for series in known), **counts)
 
-    def _add(self, connection: sa.Connection, chunk: dict[str, str]) -> dict[str, int]:
+    def _add(self, connection: sa.Connection, chunk: dict[str, tuple[str, str]]) -> dict[str, int]:
+        """``chunk``: series -> its files and its study."""
         ours = (_TABLE.c.cohort == self.name, _TABLE.c.series.in_(chunk))
         query = sa.select(_TABLE.c.series, _TABLE.c.files, _TABLE.c.revision, _TABLE.c.passing)
         known = {row.series: row for row in connection.execute(query.where(*ours))}
+        begun = {"cohort": self.name, "revision": 1, "attempts": 0, "passing": False}
         added = [
-            {"cohort": self.name, "series": series, "files": files, "revision": 1, "attempts": 0, "passing": False}
-            for series, files in chunk.items()
+            {**begun, "series": series, "files": files, "study": study}
+            for series, (files, study) in chunk.items()
             if series not in known
         ]
         if added:
             connection.execute(schema.insert_or_ignore(self._engine, _TABLE), added)
-        changed = [row for row in known.values() if row.files != chunk[row.series]]
-        again = [row for row in known.values() if row.files == chunk[row.series] and row.passing]
+        changed = [row for row in known.values() if row.files != chunk[row.series][0]]
+        again = [row for row in known.values() if row.files == chunk[row.series][0] and row.passing]
         for row in (*changed, *again):
             # whoever else takes the cohort up at this moment sees the same: one of us changes it
             unchanged = (*self._key(row.series, row.revision), _TABLE.c.files == row.files)
-            anew = {"files": chunk[row.series], "revision": row.revision + 1, "attempts": 0, "passing": False}
+            files, study = chunk[row.series]
+            anew = {"files": files, "study": study, "revision": row.revision + 1, "attempts": 0, "passing": False}
             connection.execute(sa.update(_TABLE).where(*unchanged).values(answer=None, answered_at=None, **anew))
         return {"new": len(added), "changed": len(changed), "again": len(again)}
 
@@ -110,6 +115,18 @@ class Cohort:
         with self._engine.begin() as connection:
             row = connection.execute(begun.returning(_TABLE.c.files, _TABLE.c.attempts)).one_or_none()
         return None if row is None else Begun(json.loads(row.files), row.attempts)
+
+    def others(self, series: str) -> dict[str, Files]:
+        """The files of the other series of its study; none where it states no study."""
+        own = sa.select(_TABLE.c.study).where(_TABLE.c.cohort == self.name, _TABLE.c.series == series)
+        query = sa.select(_TABLE.c.series, _TABLE.c.files).where(
+            _TABLE.c.cohort == self.name,
+            _TABLE.c.series != series,
+            _TABLE.c.study != "",
+            _TABLE.c.study == own.scalar_subquery(),
+        )
+        with self._engine.connect() as connection:
+            return {other: json.loads(files) for other, files in connection.execute(query)}
 
     def answer(self, series: str, revision: int, row: Row, at: float, *, passing: bool) -> bool:
         """Record the answer; False where another worker was faster, or the files have changed since.

@@ -47,6 +47,7 @@ _STEPS: tuple[Callable[[sa.Connection], None], ...] = (
     until_16.access,
     until_16.quality,
     until_16.studies,
+    until_16.cohort_studies,
 )
 
 

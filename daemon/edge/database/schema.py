@@ -206,6 +206,7 @@ cohort_series = sa.Table(
     sa.Column("answered_at", sa.Float),
     sa.Column("answer", Words),  # JSON: the row of the table
     sa.Column("passing", sa.Boolean, nullable=False),  # it could not be read: the next start tries again
+    sa.Column("study", Words, nullable=False, server_default=""),  # its UID, if it states one
 )
 pasts = sa.Table(  # of each protocol, what was accepted
     "pasts",
@@ -241,6 +242,7 @@ service_alerts = sa.Table(
     sa.Column("settled_at", sa.Float),
 )
 answered_index = sa.Index("cohort_series_answered", cohort_series.c.cohort, cohort_series.c.answered_at)
+study_index = sa.Index("cohort_series_study", cohort_series.c.cohort, cohort_series.c.study)
 
 
 def insert_or_ignore(engine: sa.Engine, table: sa.Table) -> sa.Insert:

@@ -103,3 +103,9 @@ def studies(connection: sa.Connection) -> None:
         "member_series_uid TEXT NOT NULL, member_revision INTEGER NOT NULL, "
         "PRIMARY KEY (series_instance_uid, revision, role, member_series_uid))"
     )
+
+
+def cohort_studies(connection: sa.Connection) -> None:
+    """16: the study of each series of a cohort."""
+    add_column(connection, "cohort_series", "study TEXT NOT NULL DEFAULT ''")
+    connection.exec_driver_sql("CREATE INDEX cohort_series_study ON cohort_series (cohort, study)")
