@@ -12,12 +12,13 @@ from daemon.edge.access.users import Users
 from daemon.edge.database.trends.calls import Calls
 from daemon.edge.database.trends.history import Histories
 from daemon.edge.database.trends.quality import Quality
+from daemon.edge.files.bundle_words import read_translation
 from daemon.edge.spool.reader import SpoolReader
 from daemon.edge.supervisor import Supervisor
 from daemon.edge.telemetry.site_key import site_key
 from daemon.edge.web.access import Gate
 from daemon.edge.web.board import ExamBoard, Kept, SupervisedBoard
-from daemon.edge.web.pages.series import Deeds
+from daemon.edge.web.pages.deeds import Deeds
 from daemon.edge.web.server import Address
 from daemon.edge.web.shadow import ShadowBoard
 from daemon.edge.web.sources import Ready, Rooms, Sources
@@ -48,6 +49,7 @@ def sources_of(
         ready=ready,
         notices=notices,
         language=settings.language,
+        translation=read_translation(settings.language, settings.bundle_folders.values()),
     )
 
 

@@ -31,8 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def export_any_mr(folder: Path) -> Bundle:
-    """Write the bundle in the place of what was there."""
-    shutil.rmtree(folder, ignore_errors=True)
+    """Write the bundle in the place of what was there; its words in other languages stay."""
+    shutil.rmtree((folder / PHANTOM).parent, ignore_errors=True)
     (folder / PHANTOM).parent.mkdir(parents=True)
     image = phantom()
     nib.save(nib.Nifti1Image(image.still.astype(np.int16), image.affine), folder / PHANTOM)

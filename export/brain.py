@@ -32,6 +32,7 @@ from models.methods.brain import BRIGHT_GREY, MOST_TISSUE_ML, BrainSettings
 from models.physics.artefacts import ARTEFACTS
 from models.physics.spectrum import feature_names
 from models.preprocess import coarsest_mm
+from models.words import copy_words
 from training.brain.networks import (
     BRAIN_GRID,
     Checkpoints,
@@ -118,6 +119,7 @@ def export_brain(plan: ExportPlan) -> Bundle:
     check_parity(parity)
     write_golden_head(min(plan.bank.glob("*.npy")), plan.label_maps, plan.golden_seed, draft / SERIES)
     write_manifest(draft, _manifest(plan, graphs, parity, draft))
+    copy_words(plan.out, draft)
     load_bundle(draft)
     shutil.rmtree(plan.out, ignore_errors=True)
     draft.rename(plan.out)

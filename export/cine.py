@@ -31,6 +31,7 @@ from models.methods.cine import ROLE, CineMethod
 from models.nets.cine import CineConfig, CineJudge
 from models.nets.masks import MaskNet
 from models.subject import Subject
+from models.words import copy_words
 from training.cine.calibration import Pixels, fitted_temperature
 from training.cine.causes import cause_limits, fitted_causes, spoilt_slices, told_by_others
 from training.cine.evaluate import CineEvaluationPlan, Fold, good_masks, judged_folds
@@ -102,6 +103,7 @@ def export_cine(plan: CineExportPlan) -> Bundle:
     parity = measure_parity(judge, masks, graphs)
     manifest = _manifest(plan, _calibrated(plan), parity, draft)
     write_manifest(draft, _with_golden(manifest, draft, graphs))
+    copy_words(plan.out, draft)
     load_bundle(draft)
     shutil.rmtree(plan.out, ignore_errors=True)
     draft.rename(plan.out)

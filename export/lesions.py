@@ -23,6 +23,7 @@ from models.methods.lesions import ROLE, STRUCTURE, Lesions, LesionSettings
 from models.nets.lesions import LesionConfig
 from models.nets.locator import LOCATOR_TRUNK
 from models.subject import Subject, still
+from models.words import copy_words
 from training.lesions.anatomy import SPACING_MM, draw_anatomy
 from training.lesions.atlas import Atlas, load_atlas
 from training.lesions.calibrate import best_threshold, fit_loss, fit_margin, recalibrated
@@ -92,6 +93,7 @@ def export_lesion_bundle(plan: LesionExportPlan) -> Bundle:
     parity = measure_parity(network, graphs[GRAPH], atlas)
     write_golden_flair(atlas, draft / SERIES)
     write_manifest(draft, _calibrated(plan, draft, atlas, graphs, parity))
+    copy_words(plan.out, draft)
     load_bundle(draft)
     shutil.rmtree(plan.out, ignore_errors=True)
     draft.rename(plan.out)

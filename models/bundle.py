@@ -16,6 +16,7 @@ from cattrs import BaseValidationError, Converter, transform_error
 from models.findings import Evidence
 from models.manifest import BundleError, Manifest, Reference
 from models.past import Past
+from models.words import load_words
 
 __all__ = [
     "MANIFEST",
@@ -52,12 +53,14 @@ def load_bundle(folder: Path) -> Bundle:
     """Read and verify a bundle.
 
     Raises:
-        BundleError: no manifest, another format, an unknown or missing key, a missing or changed file.
+        BundleError: no manifest, another format, an unknown or missing key, a missing or changed file, words in another
+            language that are not those of the manifest.
     """
     text = _text(folder)
     manifest = parse_manifest(text)
     for name, digest in manifest.files.items():
         _verify(folder, name, digest)
+    load_words(folder, manifest)
     return Bundle(folder, manifest, hashlib.sha256(text).hexdigest())
 
 

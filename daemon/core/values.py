@@ -5,11 +5,12 @@
 Times are UTC seconds since the epoch.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from daemon.core.errors import Reason
 from daemon.core.measures import Assessment
+from daemon.core.phrases import Wording
 from daemon.core.steps import StepArrival
 from models.manifest import Manifest
 
@@ -124,7 +125,8 @@ class State(StrEnum):
 class Verdict:
     """The answer for the radiographer: state, cause, action; ``reasons`` say what fired.
 
-    ``cause`` is its name in the bundle, ``cause_word`` what people call it.
+    ``cause`` is its name in the bundle, ``cause_word`` what people call it. ``wording``: how action and reasons
+    are made, so that a page can say them in its own language; a verdict that was recorded without is the same.
     """
 
     state: State
@@ -134,6 +136,7 @@ class Verdict:
     reasons: tuple[str, ...] = ()
     not_assessed: Reason | None = None
     rating: int | None = None
+    wording: tuple[Wording, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

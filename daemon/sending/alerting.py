@@ -11,6 +11,7 @@ import structlog
 from daemon.config import Settings
 from daemon.core.errors import DeliveryFailed
 from daemon.core.mode import Mode
+from daemon.core.people.translation import Translation
 from daemon.core.sending.alert_settings import AlertSettings
 from daemon.core.sending.alerts import HOUR_S, AlertOutcome, OwedAlert, Way, end_unsent, free_at, way
 from daemon.core.sending.delivery import pause_s
@@ -19,6 +20,7 @@ from daemon.edge.database.alerts import Alerts
 from daemon.edge.database.results import Record, Results
 from daemon.edge.database.studies.exams import Exams
 from daemon.edge.delivery.notifier import Notifier, make_notifiers
+from daemon.edge.files.bundle_words import read_translation
 from daemon.edge.supervisor import Loop, Supervisor, Turn
 from daemon.edge.telemetry.metrics import Metrics
 from daemon.sending.delivering import DeliveryServices
@@ -36,7 +38,8 @@ class AlertServices:
     """What every alerter works with.
 
     ``worker``: the name under which it claims; ``scanners``: calling AE title -> alias; ``page``: where people reach
-    the live page; ``hint``: what may be said of the patient of a series, by its UID; ``clock`` gives epoch seconds.
+    the live page; ``translation``: of what verdicts say; ``hint``: what may be said of the patient of a series, by its
+    UID; ``clock`` gives epoch seconds.
     """
 
     alerts: Alerts
@@ -48,6 +51,7 @@ class AlertServices:
     page: str
     settings: AlertSettings = field(default_factory=AlertSettings)
     messages: Messages = field(default_factory=Messages)
+    translation: Translation = field(default_factory=Translation)
     hint: Callable[[str], str] = lambda _: ""
     clock: Callable[[], float] = time.time
 
@@ -72,6 +76,7 @@ def alert_turns(
         page=settings.page,
         settings=settings.alerts,
         messages=Messages(settings.language, templates),
+        translation=read_translation(settings.language, settings.bundle_folders.values()),
         hint=exams.hint_of if templates.name("patient") else lambda _: "",
     )
     if settings.mode is Mode.SHADOW:
@@ -160,7 +165,8 @@ class Alerter:
         return services.messages.rescan(record.verdict, facts)
 
     def _facts(self, record: Record) -> Facts:
-        services, verdict = self._services, record.verdict
+        services = self._services
+        verdict = services.translation.verdict(record.verdict) if record.verdict else None
         return Facts(
             scanner=services.scanners.get(record.calling_ae, record.calling_ae),
             cause=(verdict.cause_word or "") if verdict else "",

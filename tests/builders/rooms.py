@@ -18,7 +18,7 @@ from daemon.edge.database.trends.history import Histories
 from daemon.edge.database.trends.quality import Quality
 from daemon.edge.supervisor import Supervisor
 from daemon.edge.telemetry.metrics import make_metrics
-from daemon.edge.web.pages.series import Deeds
+from daemon.edge.web.pages.deeds import Deeds
 from daemon.edge.web.server import Address, WebServer, serve
 from daemon.edge.web.sources import Rooms, Sources
 from daemon.sending.servicing import DriftWatch, ServiceDesk

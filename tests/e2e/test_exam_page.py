@@ -8,14 +8,20 @@ import pytest
 from builders.board import ACCEPT, RESCAN, MemoryBoard, card, head_png, sources
 from builders.browser import browser
 from builders.page import load, read, start, wait, words
+from builders.values import assessment, manifest
 from prometheus_client import CollectorRegistry
 from selenium.webdriver import Chrome, Keys
 from selenium.webdriver.common.by import By
 
+from daemon.config import shipped_bundles
+from daemon.core.errors import Reason
+from daemon.core.judging.verdict import decide, decline
 from daemon.core.people.card import Choice
 from daemon.core.people.words import Language
 from daemon.core.values import Stage
+from daemon.edge.files.bundle_words import read_translation
 from daemon.edge.web.server import Address, serve
+from models.physics.artefacts import Artefact
 
 RESCANNED = card("one", verdict=RESCAN, number=3)
 
@@ -140,11 +146,19 @@ def test_a_rescan_sounds_once_and_not_at_all_when_muted(chrome):
         chrome.get("about:blank")
 
 
-def test_the_page_speaks_german_where_it_is_told_to(chrome, board):
-    with serve(sources(board, language=Language.GERMAN), CollectorRegistry(), Address()) as server:
-        load(chrome, server, live="Live")
+def test_the_page_speaks_german_where_it_is_told_to_and_so_do_verdicts_and_bundles(chrome, board):
+    board.put(card("two", verdict=decline(Reason.UNROUTED)))
+    board.put(card("three", verdict=decide(assessment({Artefact.MOTION: 2.0}), manifest()), description="t2"))
+    german = read_translation(Language.GERMAN, shipped_bundles().values())
+    shown = sources(board, language=Language.GERMAN, translation=german)
+    with serve(shown, CollectorRegistry(), Address()) as server:
+        load(chrome, server)
 
-        assert ["WIEDERHOLEN"] == words(chrome)
+        assert ["WIEDERHOLEN"] * 2 == words(chrome)
+        assert "Bewegung" == read(chrome, "#card-three .cause")
+        assert "Mit dem Patienten sprechen, den Kopf polstern, dann wiederholen." == read(chrome, "#card-three .action")
+        chrome.find_element(By.CSS_SELECTOR, ".quiet summary").click()
+        assert "kein Modell für diese Serie" in read(chrome, ".quiet li")
         assert "4 Fehlalarm" == chrome.find_element(By.CSS_SELECTOR, "[data-choice=wrong]").text
         assert "de" == chrome.execute_script("return document.documentElement.lang")
         chrome.get("about:blank")

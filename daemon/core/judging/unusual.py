@@ -1,15 +1,19 @@
 """An assessment beside its protocol's own past -> Verdict: what is unusual, by how much, and what is like that."""
 
+import re
 from collections.abc import Iterator
 from math import inf, isnan
 
 from daemon.core.measures import Assessment, Measure
+from daemon.core.phrases import Phrase, wording
 from daemon.core.values import State, Verdict
 from models.manifest import Manifest
 from models.past import Compared, Past
 from models.statistics.reference_set import USUAL
 
 _LOOK = "Look at the images before the patient leaves."
+_LEARNS = "Carry on: {} what is usual of this protocol, nothing to compare with yet."
+_TOGETHER = "unlike its own past in all measures together"
 _REPEAT = "Look at the images, and repeat the series before the patient leaves."
 #: The share of the calls for a look that are calls for a rescan, of series like the past.
 _REPEATED = 0.1
@@ -26,22 +30,43 @@ def decide_by_past(assessment: Assessment, manifest: Manifest, past: Past, remar
     """
     remarks = (*assessment.remarks, *([remark] if remark else []))
     if assessment.learning:
-        action = f"Carry on: {assessment.learning} what is usual of this protocol, nothing to compare with yet."
-        return Verdict(state=State.ACCEPT, action=action, reasons=(assessment.learning, *remarks))
+        return _accepted(Phrase(_LEARNS, (_learning(assessment.learning),)), (assessment.learning, *remarks))
     if not assessment.rank.abnormal:
-        return Verdict(state=State.ACCEPT, action="Carry on: as usual for this protocol.", reasons=remarks)
+        return _accepted("Carry on: as usual for this protocol.", remarks)
     found = _unusual(assessment, past)
-    said = [_said(measure, past.signals[measure.name], assessment) for measure in found]
-    first = said[0] if said else "unlike its own past in all measures together"
+    said: list[Phrase | str] = [_said(one, past.signals[one.name], assessment) for one in found]
+    said = said or [_TOGETHER]
     cause = _likely(assessment, manifest)
     repeat = assessment.rescans and (assessment.rank.p_value or 0.0) <= _REPEATED * (assessment.rank.level or 0.0)
+    action = Phrase("{}. {}", (_beginning(said[0]), _REPEAT if repeat else _LOOK))
     return Verdict(
         state=State.RESCAN if repeat else State.REVIEW,
-        action=f"{first[:1].upper()}{first[1:]}. {_REPEAT if repeat else _LOOK}",
-        reasons=(*(said or [first]), *remarks),
+        action=str(action),
+        reasons=(*map(str, said), *remarks),
         cause=cause,
         cause_word=manifest.causes[cause].word if cause else "",
+        wording=wording(action, *said),
     )
+
+
+def _accepted(action: Phrase | str, reasons: tuple[str, ...]) -> Verdict:
+    told = wording(action)
+    return Verdict(state=State.ACCEPT, action=str(action), reasons=reasons, wording=told)
+
+
+def _learning(said: str) -> Phrase | str:
+    """How far the past is, as it is recorded: such as "learning (3 of 20)"."""
+    numbers = re.fullmatch(r"learning \((\d+) of (\d+)\)", said)
+    return Phrase("learning ({} of {})", numbers.groups()) if numbers else said
+
+
+def _beginning(text: Phrase | str) -> Phrase | str:
+    """The same as the beginning of a sentence."""
+    if isinstance(text, Phrase) and text.template.startswith("{}"):
+        return Phrase(text.template, (_beginning(text.values[0]), *text.values[1:]))
+    if isinstance(text, Phrase):
+        return Phrase(text.template[:1].upper() + text.template[1:], text.values)
+    return text[:1].upper() + text[1:]
 
 
 def _likely(assessment: Assessment, manifest: Manifest) -> str | None:
@@ -60,25 +85,27 @@ def _score(measure: Measure) -> float:
     return inf if measure.score is None else measure.score
 
 
-def _said(measure: Measure, compared: Compared, assessment: Assessment) -> str:
-    """Such as "background 3.1 times its usual: noise"."""
+def _said(measure: Measure, compared: Compared, assessment: Assessment) -> Phrase:
+    """Such as "background 3.1 times its usual at slice 4: noise"."""
     median = measure.median if measure.median is not None else measure.value
     hint = "" if isnan(measure.value) else compared.higher if measure.value > median else compared.lower
-    parts = [compared.word, _how_far(measure, median, compared), *_place(compared, assessment)]
-    return " ".join(parts) + (f": {hint}" if hint else "")
+    said = Phrase("{} {}", (compared.word, _how_far(measure, median, compared)))
+    for place, number in _places(compared, assessment):
+        said = Phrase(place, (said, number))
+    return Phrase("{}: {}", (said, hint)) if hint else said
 
 
-def _how_far(measure: Measure, median: float, compared: Compared) -> str:
+def _how_far(measure: Measure, median: float, compared: Compared) -> Phrase | str:
     if isnan(measure.value):
         return "cannot be measured, unlike in its past"
     if compared.ratio and median > 0:
-        return f"{measure.value / median:.2g} times its usual"
-    return f"{measure.value:.2g}, usually {median:.2g}"
+        return Phrase("{} times its usual", (f"{measure.value / median:.2g}",))
+    return Phrase("{}, usually {}", (f"{measure.value:.2g}", f"{median:.2g}"))
 
 
-def _place(compared: Compared, assessment: Assessment) -> Iterator[str]:
-    """The slice and the volume it is in, counted from 1."""
+def _places(compared: Compared, assessment: Assessment) -> Iterator[tuple[str, str]]:
+    """The slice and the volume it is in, counted from 1, each with how it is said."""
     known = {measure.name: measure.value for measure in assessment.measures}
-    for word, name in (("slice", compared.at), ("volume", compared.at_volume)):
+    for place, name in (("{} at slice {}", compared.at), ("{} at volume {}", compared.at_volume)):
         if name in known:
-            yield f"at {word} {known[name] + 1:.0f}"
+            yield place, f"{known[name] + 1:.0f}"

@@ -1,16 +1,18 @@
 """Assessment -> Verdict: what the radiographer is told. It reads kinds of evidence, never names."""
 
-from functools import partial
+from functools import reduce
 from math import isfinite
 
 from daemon.core.errors import Reason
 from daemon.core.judging.unusual import decide_by_past
 from daemon.core.measures import Assessment, Measure
+from daemon.core.phrases import Phrase, wording
 from daemon.core.values import State, Verdict
 from models.findings import Evidence
 from models.manifest import Manifest, Thresholds
 
 _LOOK = "Look at the images before the patient leaves."
+_DOUBT = "Look at the images before the patient leaves: {} is in doubt, and no artefact explains it."
 
 
 def decide(assessment: Assessment, manifest: Manifest, remark: str = "") -> Verdict:
@@ -29,32 +31,44 @@ def decide(assessment: Assessment, manifest: Manifest, remark: str = "") -> Verd
     fired = [measure for measure in assessment.measures if _counts(measure)]
     suspected, harmed = _harm(assessment, limits)
     shown = max(assessment.presence.values(), default=0.0)
-    reasons = (*_reasons(assessment, fired, manifest), *([remark] if remark else []))
-    verdict = partial(Verdict, reasons=reasons, rating=_rating(assessment, limits))
+    reasons: tuple[Phrase | str, ...] = (*_reasons(assessment, fired, manifest), *([remark] if remark else []))
+
+    def verdict(state: State, action: Phrase | str, cause: str | None = None, cause_word: str = "") -> Verdict:
+        return Verdict(
+            state=state,
+            action=str(action),
+            cause=cause,
+            cause_word=cause_word,
+            reasons=tuple(map(str, reasons)),
+            rating=_rating(assessment, limits),
+            wording=wording(action, *reasons),
+        )
+
     if any(measure.evidence is Evidence.FAMILIARITY for measure in fired) and shown < limits.certain:
-        return verdict(state=State.REVIEW, action=_strange(manifest))
+        return verdict(State.REVIEW, _strange(manifest))
     if not (fired or suspected) and isfinite(assessment.rank.value):
-        return verdict(state=State.ACCEPT, action=f"Carry on: the images can carry {manifest.task}.")
+        return verdict(State.ACCEPT, Phrase("Carry on: the images can carry {}.", (manifest.task,)))
     spoilt = [measure for measure in fired if measure.evidence is Evidence.IMAGE]
     if not (spoilt or (loss and harmed)):
-        return verdict(state=State.REVIEW, action=_LOOK)
+        return verdict(State.REVIEW, _LOOK)
     cause = _most_present(assessment) if loss and suspected else _cause(assessment, spoilt)
     if not cause or shown < limits.evident:
-        doubt = f"{_LOOK[:-1]}: {manifest.task} is in doubt, and no artefact explains it."
-        return verdict(state=State.REVIEW, action=doubt)
+        return verdict(State.REVIEW, Phrase(_DOUBT, (manifest.task,)))
     entry = manifest.causes[cause]
     state, action = (State.RESCAN, entry.action) if harmed else (State.REVIEW, _LOOK)
-    return verdict(state=state, action=action, cause=cause, cause_word=entry.word)
+    return verdict(state, action, cause, entry.word)
 
 
 def decline(reason: Reason, detail: str = "") -> Verdict:
     """NOT_ASSESSED: an answer too, with its reason and what exactly it was; ``detail`` quotes no header."""
-    why = f"{reason.value}: {detail}" if detail else reason.value
+    why = Phrase("{}: {}", (reason.value, detail)) if detail else reason.value
+    action = Phrase("Not judged: {}. Decide by eye.", (why,))
     return Verdict(
         state=State.NOT_ASSESSED,
-        action=f"Not judged: {why}. Decide by eye.",
-        reasons=(why,),
+        action=str(action),
+        reasons=(str(why),),
         not_assessed=reason,
+        wording=wording(action),
     )
 
 
@@ -73,8 +87,9 @@ def _harm(assessment: Assessment, limits: Thresholds) -> tuple[bool, bool]:
     return certain or assessment.loss.expected > limits.tolerated_loss, certain
 
 
-def _strange(manifest: Manifest) -> str:
-    return f"Check body part and contrast: this is unlike every {manifest.organ.word} that the model knows."
+def _strange(manifest: Manifest) -> Phrase:
+    said = "Check body part and contrast: this is unlike every {} that the model knows."
+    return Phrase(said, (manifest.organ.word,))
 
 
 def _cause(assessment: Assessment, spoilt: list[Measure]) -> str:
@@ -93,15 +108,15 @@ def _excess(measure: Measure) -> float:
     return measure.value / measure.limit if measure.limit else measure.value
 
 
-def _reasons(assessment: Assessment, fired: list[Measure], manifest: Manifest) -> tuple[str, ...]:
+def _reasons(assessment: Assessment, fired: list[Measure], manifest: Manifest) -> tuple[Phrase, ...]:
     """Every measure above its limit, and what cannot be said, in plain words."""
     limits = manifest.thresholds
     reasons = [_reason(places, manifest) for places in _by_signal(fired)]
     if not isfinite(assessment.rank.value):
-        reasons.append(f"{_named(assessment.rank, manifest)} is no number")
+        reasons.append(Phrase("{} is no number", (_named(assessment.rank, manifest),)))
     if (loss := assessment.loss) and _harm(assessment, limits)[0]:
-        low, high = loss.interval
-        reasons.append(f"expected loss {loss.expected:.2g} ({low:.2g} to {high:.2g}){_above(limits.tolerated_loss)}")
+        told = (f"{loss.expected:.2g}", *(f"{end:.2g}" for end in loss.interval), f"{limits.tolerated_loss:.3g}")
+        reasons.append(Phrase("expected loss {} ({} to {}) above {}", told))
     return tuple(reasons)
 
 
@@ -113,22 +128,29 @@ def _by_signal(fired: list[Measure]) -> list[list[Measure]]:
     return list(found.values())
 
 
-def _reason(places: list[Measure], manifest: Manifest) -> str:
+def _reason(places: list[Measure], manifest: Manifest) -> Phrase:
     """Such as "entropy at volume 17 5.2 above 3, and at 4 places more": the worst place, and how many there are."""
     measure = max(places, key=_excess)
-    more = f", and at {len(places) - 1} places more" if len(places) > 1 else ""
-    return f"{_named(measure, manifest)} {measure.value:.3g}{_above(measure.limit)}{more}"
+    told = (_named(measure, manifest), f"{measure.value:.3g}")
+    limit = measure.limit
+    reason = Phrase("{} {}", told) if limit is None else Phrase("{} {} above {}", (*told, f"{limit:.3g}"))
+    return Phrase("{}, and at {} places more", (reason, str(len(places) - 1))) if len(places) > 1 else reason
 
 
-def _above(limit: float | None) -> str:
-    return "" if limit is None else f" above {limit:.3g}"
-
-
-def _named(measure: Measure, manifest: Manifest) -> str:
+def _named(measure: Measure, manifest: Manifest) -> Phrase | str:
     """What people call it: its cause's word where it has one."""
-    name = manifest.causes[measure.cause].word if measure.cause else measure.name
-    place = f" at {measure.place}" if measure.at else ""
-    return f"{name}{f' of {measure.structure}' if measure.structure else ''}{place}"
+    named: Phrase | str = manifest.causes[measure.cause].word if measure.cause else measure.name
+    if measure.structure:
+        named = Phrase("{} of {}", (named, measure.structure))
+    return Phrase("{} at {}", (named, _place(measure))) if measure.at else named
+
+
+def _place(measure: Measure) -> Phrase:
+    """Such as "volume 17, slice 3"."""
+    first, *further = (
+        Phrase("{} {}", (axis, str(index + 1))) for axis, index in zip(measure.axes, measure.at, strict=False)
+    )
+    return reduce(lambda place, one: Phrase("{}, {}", (place, one)), further, first)
 
 
 def _rating(assessment: Assessment, limits: Thresholds) -> int | None:

@@ -21,7 +21,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from daemon.core.people.words import Language, words_of
+from daemon.core.people.words import words_of
 from daemon.core.ports import Board
 from daemon.edge.web.access import Access, Login
 from daemon.edge.web.answering import Answering
@@ -59,7 +59,7 @@ def make_app(sources: Sources, registry: CollectorRegistry, stopping: threading.
         *(Route(path, _static("index.html", "text/html")) for path in _PAGES),
         *(Route(path, _static(name, media_type)) for path, (name, media_type) in _FILES.items()),
         *_rooms(sources, login),
-        Route("/words.js", _words(sources.language)),
+        Route("/words.js", _words(sources)),
         Route("/cards", streams.snapshot),
         Route("/events", streams.events),
         Route("/me", login.me),
@@ -89,7 +89,7 @@ def _rooms(sources: Sources, login: Login) -> list[Route]:
         return []
     rooms = sources.rooms
     quality = QualityPage(rooms.quality, rooms.calls, login)
-    series = SeriesPage(rooms.histories, rooms.deeds, rooms.open_uid, login)
+    series = SeriesPage(rooms, login, sources.translation)
     return [
         Route("/quality/{name:path}", _static("quality.html", "text/html")),
         Route("/trends", quality.trends),
@@ -143,12 +143,14 @@ def _metrics_of(registry: CollectorRegistry) -> Callable[[Request], Awaitable[Re
     return send_metrics
 
 
-def _words(language: Language) -> Callable[[Request], Awaitable[Response]]:
-    """The page's texts, as a script of one constant."""
-    texts = json.dumps({"language": language.value, **words_of(language)}, ensure_ascii=False)
+def _words(sources: Sources) -> Callable[[Request], Awaitable[Response]]:
+    """The page's texts by their keys, and what bundles say, as a script of two constants."""
+    own = {"language": sources.language.value, **words_of(sources.language)}
+    texts, theirs = (json.dumps(one, ensure_ascii=False) for one in (own, dict(sources.translation.texts)))
+    script = f'"use strict";\nconst WORDS = {texts};\nconst TEXTS = {theirs};\n'
 
     async def send_words(_request: Request) -> Response:
-        return Response(f'"use strict";\nconst WORDS = {texts};\n', media_type="text/javascript")
+        return Response(script, media_type="text/javascript")
 
     return send_words
 

@@ -4,6 +4,7 @@ import asyncio
 import threading
 import time
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 from starlette.requests import Request
@@ -43,6 +44,7 @@ class Streams:
         self._notices = sources.notices
         self._stopping = stopping
         self._told = told
+        self._translation = sources.translation
         self._streams = 0
         self._kept: dict[Scope, _Snapshot] = {}
         self._lock = threading.Lock()
@@ -92,7 +94,8 @@ class Streams:
 
     def _rendered(self, scope: Scope) -> str:
         told = {"obstacles": self._ready(), "notices": self._notices()}
-        return render_snapshot(self._shown(scope), now=time.time(), page=self._told, **told)
+        shown = replace(self._shown(scope), translation=self._translation)
+        return render_snapshot(shown, now=time.time(), page=self._told, **told)
 
     def _shown(self, scope: Scope) -> Shown:
         if scope.exam:

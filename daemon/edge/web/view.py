@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from daemon.core.people.card import Card
 from daemon.core.people.exams import ExamView
+from daemon.core.people.translation import Translation
 
 #: Of each scanner the wall of all shows what calls for somebody, and so many more.
 NEWEST_MAX = 3
@@ -24,15 +25,24 @@ class Scope:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
-    """The exams that a page shows, whole or not, and the exams of its scanner before."""
+    """The exams that a page shows, whole or not, and the exams of its scanner before.
+
+    ``translation``: of what verdicts say.
+    """
 
     views: Sequence[ExamView]
     whole: bool
     earlier: Sequence[ExamView] = ()
+    translation: Translation = field(default_factory=Translation)
 
 
 def render_snapshot(
-    shown: Shown, *, now: float, obstacles: Sequence[str], notices: Sequence[str] = (), page: Mapping[str, Any]
+    shown: Shown,
+    *,
+    now: float,
+    obstacles: Sequence[str],
+    notices: Sequence[str] = (),
+    page: Mapping[str, Any],
 ) -> str:
     """Everything that the page shows, at one moment.
 
@@ -50,10 +60,15 @@ def render_snapshot(
         "obstacles": list(obstacles),
         "notices": list(notices),
         "exams": [_exam(view, whole=shown.whole) for view in shown.views],
-        "cards": [asdict(card) for view in shown.views for card in _told(view, whole=shown.whole)],
+        "cards": [_card(card, shown.translation) for view in shown.views for card in _told(view, whole=shown.whole)],
         "earlier": [_exam(view, whole=False) for view in shown.earlier],
     }
     return json.dumps(snapshot, allow_nan=False, separators=(",", ":"))
+
+
+def _card(card: Card, translation: Translation) -> dict[str, Any]:
+    verdict = translation.verdict(card.verdict) if card.verdict else None
+    return asdict(replace(card, verdict=verdict))
 
 
 def _exam(view: ExamView, *, whole: bool) -> dict[str, Any]:

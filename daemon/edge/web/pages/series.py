@@ -6,7 +6,7 @@ import json
 import re
 import zipfile
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from importlib.metadata import version
 from typing import Any, Final
 
@@ -14,10 +14,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from daemon.core.people.access import Deed, Role
-from daemon.core.people.history import History, case_of, numbers_of
-from daemon.edge.database.trends.history import Histories
+from daemon.core.people.history import History, Step, case_of, numbers_of
+from daemon.core.people.translation import Translation
 from daemon.edge.web.access import Login
 from daemon.edge.web.pages.answers import told
+from daemon.edge.web.sources import Rooms
 
 _CARD_ID: Final = re.compile(r"[0-9A-Za-z_-]{1,64}")
 _MISSING: Final = "no such series, or no image of it was closed over yet"
@@ -29,30 +30,15 @@ slices/: only where they were asked for. A face can be recognised in the slices 
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Deeds:
-    """What can be done with a series, by its UID.
-
-    ``complete``: close it as it is; ``again``: judge it once more; ``resend``: owe its objects once more, how many;
-    ``is_there``: whether its images are still there; ``slices``: how many can be shown; ``slice``: one, as PNG.
-    """
-
-    complete: Callable[[str], None]
-    again: Callable[[str], None]
-    resend: Callable[[str], int]
-    is_there: Callable[[str], bool]
-    slices: Callable[[str], int]
-    slice: Callable[[str, int], bytes | None]
-
-
 class SeriesPage:
-    """What the page of a series shows, and takes. ``open_uid``: the UID of an open series behind a card."""
+    """What the page of a series shows, and takes; ``translation``: of what verdicts say."""
 
-    def __init__(self, histories: Histories, deeds: Deeds, open_uid: Callable[[str], str | None], login: Login) -> None:
-        self._histories = histories
-        self._deeds = deeds
-        self._open_uid = open_uid
+    def __init__(self, rooms: Rooms, login: Login, translation: Translation) -> None:
+        self._histories = rooms.histories
+        self._deeds = rooms.deeds
+        self._open_uid = rooms.open_uid
         self._login = login
+        self._translation = translation
 
     async def history(self, request: Request) -> Response:
         """Its timeline and its numbers."""
@@ -162,12 +148,11 @@ class SeriesPage:
             "under_way": uid is not None,
             "is_there": self._deeds.is_there(self._histories.uid(card_id) or ""),
             "events": [asdict(event) for event in history.events],
-            "steps": [_step(history, place) for place in range(len(history.steps))],
+            "steps": [_step(step, self._translation) for step in history.steps],
         }
 
 
-def _step(history: History, place: int) -> dict[str, Any]:
-    step = history.steps[place]
+def _step(step: Step, translation: Translation) -> dict[str, Any]:
     verdict, found = step.verdict, step.assessment
     return {
         "revision": step.revision,
@@ -175,7 +160,7 @@ def _step(history: History, place: int) -> dict[str, Any]:
         "partial": step.partial,
         "closed_by": step.closed_by,
         "stage": step.stage,
-        "verdict": asdict(verdict) if verdict else None,
+        "verdict": asdict(translation.verdict(verdict)) if verdict else None,
         "bundle": step.bundle[:8],
         "software": step.software,
         "reference": found.reference if found else "",

@@ -10,7 +10,8 @@ const text = (selector, words, parent) => {
   if (element.textContent !== words) element.textContent = words;
   if (element.hidden !== !words) element.hidden = !words;
 };
-const say = (key, ...values) => values.reduce((said, value) => said.replace("{}", () => value), WORDS[key] || key);
+const named = (text) => TEXTS[text] || text; // what a bundle says
+const say = (key, ...values) => values.reduce((said, value) => said.replace("{}", () => value), WORDS[key] || named(key));
 const clock = (ms) => new Date(ms).toLocaleTimeString(WORDS.language, { hour12: false });
 const short = (seconds) => clock(seconds * 1000 - lag).slice(0, 5);
 

@@ -2,7 +2,8 @@
 // What the pages beside the live one share. Text from outside is only ever set as text.
 
 const find = (selector, parent = document) => parent.querySelector(selector);
-const say = (key, ...values) => values.reduce((said, value) => said.replace("{}", () => value), WORDS[key] || key);
+const named = (text) => TEXTS[text] || text; // what a bundle says
+const say = (key, ...values) => values.reduce((said, value) => said.replace("{}", () => value), WORDS[key] || named(key));
 const day = (seconds) => new Date(seconds * 1000).toLocaleDateString(WORDS.language);
 const moment = (seconds) => new Date(seconds * 1000).toLocaleString(WORDS.language, { hour12: false });
 const figure = (value) => (value === null || value === undefined ? "" : Number(value.toPrecision(4)).toString());

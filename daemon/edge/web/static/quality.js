@@ -10,7 +10,7 @@ const chosen = () => told.points.filter(({ protocol }) => protocol === find("#pr
 async function show(measure = "") {
   told = await ask(`/trends?scanner=${encodeURIComponent(scanner)}&measure=${encodeURIComponent(measure)}`);
   fail("");
-  fill_select(find("#measure"), told.measures.map(({ name }) => name), told.measure);
+  fill_select(find("#measure"), told.measures.map(({ name }) => name), told.measure, named);
   const counts = new Map();
   told.points.forEach(({ protocol, series }) => counts.set(protocol, (counts.get(protocol) || 0) + series));
   const protocols = [...counts.keys()].sort((a, b) => counts.get(b) - counts.get(a));
@@ -19,12 +19,12 @@ async function show(measure = "") {
   fill_chart();
   find("#recent tbody").replaceChildren(...told.recent.map((one) => row([
     one.protocol, one.series, ...["ACCEPT", "REVIEW", "RESCAN", "NOT_ASSESSED"].map((state) => one.states[state] || 0),
-    Object.entries(one.causes).map(([cause, count]) => `${cause} ${count}`).join(", "),
+    Object.entries(one.causes).map(([cause, count]) => `${named(cause)} ${count}`).join(", "),
   ])));
 }
 
-function fill_select(select, names, wanted) {
-  select.replaceChildren(...names.map((name) => new Option(name, name, false, name === wanted)));
+function fill_select(select, names, wanted, label = (name) => name) {
+  select.replaceChildren(...names.map((name) => new Option(label(name), name, false, name === wanted)));
 }
 
 function fill_calls() {
@@ -32,7 +32,7 @@ function fill_calls() {
   find("#calls").hidden = !told.calls.length;
   list.replaceChildren(...told.calls.map((call) => {
     const item = clone("#call"), button = find("button", item);
-    const what = call.findings.map(({ measure, change }) => (change === null ? measure : `${measure} ${percent(change)}`));
+    const what = call.findings.map(({ measure, change }) => (change === null ? named(measure) : `${named(measure)} ${percent(change)}`));
     const since = Math.min(...call.findings.map((one) => one.since));
     find(".words", item).textContent = say(call.settled_at ? "has_changed" : "call_service", what.join(", "), day(since));
     const settled = call.settled_at ? say("seen_to_by", call.settled_by, day(call.settled_at)) : "";
@@ -55,7 +55,7 @@ function fill_calls() {
 function fill_chart() {
   const points = chosen(), weeks = [...new Set(points.map(({ week }) => week))].sort((a, b) => a - b);
   const unit = told.measures.find(({ name }) => name === told.measure)?.unit;
-  const name = unit && unit !== "1" ? `${told.measure} (${unit})` : told.measure || "";
+  const name = unit && unit !== "1" ? `${named(told.measure)} (${unit})` : named(told.measure || "");
   const words = say("chart_of", name, find("#protocol").value || "?");
   find("#title").textContent = scanner;
   document.title = `${scanner} | Scanside`;

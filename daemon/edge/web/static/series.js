@@ -41,7 +41,7 @@ function fill_numbers(numbers) {
   find("#none").hidden = numbers.length > 0;
   find("#numbers").parentElement.hidden = !numbers.length;
   find("#numbers tbody").replaceChildren(...numbers.map((one) => row([
-    one.place ? `${one.name}, ${one.place}` : one.name,
+    one.place ? `${named(one.name)}, ${one.place}` : named(one.name),
     one.unit === "1" ? figure(one.value) : `${figure(one.value)} ${one.unit}`,
     figure(one.limit), one.usual ? one.usual.map(figure).join(" – ") : "", figure(one.p_value),
     one.abnormal ? say("abnormal") : one.value === null ? say("no_number") : one.limit !== null || one.p_value !== null ? say("normal") : "",

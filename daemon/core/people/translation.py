@@ -1,0 +1,37 @@
+"""What verdicts say, in the language of the page: by templates of ours, and by the words that come with the bundles."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from daemon.core.values import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Translation:
+    """``texts``: what a verdict may say in English, a text or the template of one -> the same in another language.
+
+    What is not there stays as it is.
+    """
+
+    texts: Mapping[str, str] = field(default_factory=dict)
+
+    def text(self, text: str) -> str:
+        """One text; one that begins a sentence is looked up as it is within one, too."""
+        found = self.texts.get(text) or self.texts.get(text[:1].lower() + text[1:])
+        return text if found is None else found
+
+    def verdict(self, verdict: Verdict) -> Verdict:
+        """The verdict as people read it; its state and its cause's name stay what they are."""
+        made = {template.format(*values): (template, *values) for template, *values in verdict.wording}
+
+        def say(text: str) -> str:
+            template, *values = made.get(text, (text,))
+            return self.text(template).format(*map(say, values)) if values else self.text(text)
+
+        return replace(
+            verdict,
+            action=say(verdict.action),
+            cause_word=self.text(verdict.cause_word),
+            reasons=tuple(map(say, verdict.reasons)),
+            wording=(),
+        )
