@@ -150,7 +150,7 @@ def _running(
             return starting or [*observer.obstacles(), *supervisor.obstacles()]
 
         rooms = rooms_of(settings, stores, assembling, (quality, calls))
-        sources = sources_of(settings, stores, assembling, supervisor, (obstacles, observer.notices))
+        sources = sources_of(settings, stores, assembling, (metrics, supervisor), (obstacles, observer.notices))
         web = serve(replace(sources, rooms=rooms), registry, address(settings, settings.web.port))
         stack.callback(web.stop)
         if works:

@@ -15,6 +15,7 @@ from daemon.edge.database.trends.quality import Quality
 from daemon.edge.files.bundle_words import read_translation
 from daemon.edge.spool.reader import SpoolReader
 from daemon.edge.supervisor import Supervisor
+from daemon.edge.telemetry.metrics import Metrics
 from daemon.edge.telemetry.site_key import site_key
 from daemon.edge.web.access import Gate
 from daemon.edge.web.board import ExamBoard, Kept, SupervisedBoard
@@ -33,11 +34,16 @@ def address(settings: Settings, port: int) -> Address:
 
 
 def sources_of(
-    settings: Settings, stores: Stores, assembling: Assembling, supervisor: Supervisor, tell: tuple[Ready, Ready]
+    settings: Settings,
+    stores: Stores,
+    assembling: Assembling,
+    made: tuple[Metrics, Supervisor],
+    tell: tuple[Ready, Ready],
 ) -> Sources:
     """What the page shows; ``tell``: what keeps the daemon from judging series, and what somebody should know."""
     kept = Kept(exams=stores.exams, results=stores.results, answers=stores.answers, reports=stores.reports)
     board = ExamBoard(kept, lambda: (assembling.changes, assembling.incoming), stores.index.card_id)
+    metrics, supervisor = made
     ready, notices = tell
     supervised = SupervisedBoard(board, supervisor)
     shadow = settings.mode is Mode.SHADOW
@@ -45,7 +51,7 @@ def sources_of(
         board=ShadowBoard(supervised) if shadow else supervised,
         shadow=shadow,
         answers=stores.answers,
-        gate=_gate(settings, stores),
+        gate=_gate(settings, stores, metrics),
         ready=ready,
         notices=notices,
         language=settings.language,
@@ -74,7 +80,7 @@ def rooms_of(settings: Settings, stores: Stores, assembling: Assembling, trends:
     return Rooms(quality=quality, calls=calls, histories=histories, deeds=deeds, open_uid=open_uid)
 
 
-def _gate(settings: Settings, stores: Stores) -> Gate:
+def _gate(settings: Settings, stores: Stores, metrics: Metrics) -> Gate:
     return Gate(
         settings=settings.access,
         users=Users(stores.engine),
@@ -82,4 +88,5 @@ def _gate(settings: Settings, stores: Stores) -> Gate:
         audit=Audit(stores.engine),
         secret=hmac.digest(site_key(settings.site_key), b"sessions", "sha256"),
         local=is_loopback(settings.web.host),
+        count=lambda why: metrics.refusals.labels(why).inc(),
     )

@@ -7,7 +7,7 @@ that it was seen to, or its target is no longer configured; meanwhile the page t
 import random
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from urllib.parse import quote
 
@@ -18,7 +18,7 @@ from daemon.core.errors import DeliveryFailed
 from daemon.core.mode import Mode
 from daemon.core.sending.alerts import AlertOutcome
 from daemon.core.sending.delivery import pause_s
-from daemon.core.sending.messages import Alert
+from daemon.core.sending.messages import Alert, Messages
 from daemon.core.tokens import token
 from daemon.core.trends.drift import week_of
 from daemon.core.trends.quality import Finding, findings_of
@@ -39,7 +39,10 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceDesk:
-    """What service is called with. ``targets``: who is told; ``page``: where people reach the live page."""
+    """What service is called with. ``targets``: who is told; ``page``: where people reach the live page.
+
+    ``messages``: in which words.
+    """
 
     quality: Quality
     calls: Calls
@@ -47,6 +50,7 @@ class ServiceDesk:
     page: str
     metrics: Metrics
     supervisor: Supervisor
+    messages: Messages = field(default_factory=Messages)
     clock: Callable[[], float] = time.time
 
 
@@ -73,6 +77,7 @@ def service_desk(settings: Settings, quality: Quality, calls: Calls, made: tuple
         page=settings.page,
         metrics=metrics,
         supervisor=supervisor,
+        messages=Messages(settings.language),
     )
 
 
@@ -134,33 +139,26 @@ class ServiceAlerter:
         if owed.call.settled_at is not None:
             return self._end(owed, AlertOutcome.ACKNOWLEDGED)
         try:
-            self._notifier.send(compose_call(owed.call, self._desk.page))
+            self._notifier.send(compose_call(owed.call, self._desk.page, self._desk.messages))
         except DeliveryFailed as error:
             return self._retry(owed, str(error))
         return self._end(owed, AlertOutcome.DELIVERED)
 
     def _end(self, owed: OwedCall, outcome: AlertOutcome) -> float:
         self._desk.calls.end(owed, outcome, self._desk.clock())
-        self._desk.metrics.alerts.labels(outcome).inc()
+        self._desk.metrics.service_alerts.labels(outcome).inc()
         return 0.0
 
     def _retry(self, owed: OwedCall, trouble: str) -> float:
         pause = pause_s(owed.attempts + 1, self._rng.random())
         self._desk.calls.postpone(owed, trouble, self._desk.clock() + pause)
-        self._desk.metrics.alerts.labels(AlertOutcome.FAILED).inc()
+        self._desk.metrics.service_alerts.labels(AlertOutcome.FAILED).inc()
         _log.warning("alert_failed", destination=owed.target, detail=trouble)
         return 0.0
 
 
-def compose_call(call: ServiceCall, page: str) -> Alert:
+def compose_call(call: ServiceCall, page: str, messages: Messages) -> Alert:
     """The alert of a call: which scanner, what has changed since when, where to look; no patient is in it."""
-    return Alert(
-        title=f"Call service for {call.scanner}",
-        body="\n".join((sentence(call), f"{page.rstrip('/')}/quality/{quote(call.scanner)}")),
-    )
-
-
-def sentence(call: ServiceCall) -> str:
-    """What has changed, in words."""
     since = datetime.fromtimestamp(min(one.shift.since for one in call.findings), UTC).date()
-    return f"Image quality has changed for weeks, since about {since}: {describe(call.findings)}."
+    link = f"{page.rstrip('/')}/quality/{quote(call.scanner)}"
+    return messages.service(call.scanner, since.isoformat(), describe(call.findings), link)

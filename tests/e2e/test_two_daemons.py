@@ -1,5 +1,8 @@
 """Two daemons under one real Prometheus: told apart, counted as they were pushed, and missed when one is gone."""
 
+import json
+import urllib.error
+import urllib.request
 from contextlib import ExitStack
 
 from builders.daemon import running_daemon, wait_until, write_files
@@ -17,8 +20,19 @@ def address(daemon):
     return f"127.0.0.1:{daemon.web_port}"
 
 
+def guess(daemon):
+    """A login that nobody may make; its status."""
+    sent = json.dumps({"name": "anna", "password": "guess guess guess"}).encode()
+    url, headers = f"http://{address(daemon)}/login", {"Content-Type": "application/json"}
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, sent, headers), timeout=30) as answer:
+            return answer.status
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
 @NO_PROMETHEUS
-def test_prometheus_tells_two_daemons_apart_counts_what_was_pushed_and_misses_one_that_is_gone(tmp_path):
+def test_prometheus_tells_two_daemons_apart_counts_what_was_pushed_and_refused_and_misses_one_that_is_gone(tmp_path):
     with ExitStack() as stack:
         daemons = {}
         for name in PUSHED:
@@ -41,6 +55,11 @@ def test_prometheus_tells_two_daemons_apart_counts_what_was_pushed_and_misses_on
         released = 'scanside_associations_total{outcome="released"}'
         wait_until(lambda: answered == prometheus.by_instance(released))  # storescu comes once for a folder
         assert [] == prometheus.alerting("ScansideDown")
+        codes = [guess(daemons["two"]) for _ in range(100)]
+        assert {403, 429} == set(codes)
+        wait_until(lambda: [at["two"]] == prometheus.alerting("ScansideManyRefusals", "firing"))
+        counted = prometheus.by_instance('scanside_refusals_total{why="too many logins"}')
+        assert {at["one"]: 0.0, at["two"]: float(codes.count(429))} == counted
         assert 0 == daemons["one"].stop()
         wait_until(lambda: [at["one"]] == prometheus.alerting("ScansideDown"))
         assert {at["one"]: 0.0, at["two"]: 1.0} == prometheus.by_instance("up")

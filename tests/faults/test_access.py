@@ -1,14 +1,17 @@
 """Who comes in to the page, who may answer, and what the trail tells of it, over real HTTP."""
 
+import http.client
 import time
+from collections import Counter
 from contextlib import contextmanager
+from dataclasses import replace
 
 import httpx
 import pytest
 from builders.board import RESCAN, MemoryBoard, card, gate, sources
 from prometheus_client import CollectorRegistry
 
-from daemon.core.people.access import Deed, LocalRole, Role
+from daemon.core.people.access import Deed, LocalRole, Refusal, Role
 from daemon.edge.web.server import Address, serve
 
 PASSWORD = "correct horse battery"
@@ -16,11 +19,18 @@ CLOSED = ["/", "/cards", "/events", "/me", "/pictures/one.png", "/exams/x", "/sc
 OPEN = ["/livez", "/readyz", "/metrics", "/page.css", "/login.js", "/words.js"]
 
 
+class Tally(Counter):
+    """Counts refusals, as the metrics do."""
+
+    def __call__(self, why):
+        self[why] += 1
+
+
 @contextmanager
 def site(**settings):
     """A page that this machine has to log in to, and its users."""
     settings = {"local": LocalRole.NOBODY, "logins_per_minute": 1000} | settings
-    entrance = gate(**settings)
+    entrance = replace(gate(**settings), count=Tally())
     entrance.users.put("anna", Role.RADIOGRAPHER, PASSWORD)
     entrance.users.put("vera", Role.VIEWER, PASSWORD)
     board = MemoryBoard([card("one", verdict=RESCAN)], {"one": b"png"})
@@ -155,6 +165,72 @@ def test_a_thousand_logins_are_refused_but_for_the_first_few_a_minute_and_told_i
         assert 429 == log_in(client).status_code
         assert {"wrong name or password", "too many logins"} == {*deeds(entrance, Deed.REFUSED)}
         assert len(deeds(entrance, Deed.REFUSED)) <= 4 * minutes
+        assert {Refusal.WRONG_LOGIN: codes.count(403), Refusal.TOO_MANY_LOGINS: 1 + codes.count(429)} == entrance.count
+
+
+def ask(client, path, method="GET", **headers):
+    """The status of a request whose path is sent as it is written."""
+    url = client.base_url
+    connection = http.client.HTTPConnection(url.host, url.port, timeout=20)
+    connection.putrequest(method, path, skip_host="Host" in headers)
+    for name, value in headers.items():
+        connection.putheader(name, value)
+    connection.endheaders()
+    try:
+        return connection.getresponse().status
+    finally:
+        connection.close()
+
+
+TRICKS = [
+    "/../../etc/passwd",
+    "/%2e%2e/%2e%2e/etc/passwd",
+    "//etc/passwd",
+    "/pictures/..%2f..%2fetc%2fpasswd.png",
+    "/pictures/one%00.png",
+    "/pictures/one.png%00.css",
+    "/series/..%5c..%5cwindows/case.zip",
+    "/static/page.js",
+    "/page.js/../../access.py",
+    "/.git/config",
+]
+AT_THIS_MACHINE = {"local": LocalRole.ADMIN}
+
+
+@pytest.mark.parametrize(
+    ("settings", "request_of", "status", "why"),
+    [
+        ({}, lambda client: ask(client, "/cards"), 401, Refusal.NOT_LOGGED_IN),
+        (
+            {"local": LocalRole.VIEWER},
+            lambda client: answer(client).status_code,
+            403,
+            Refusal.NEEDS_RADIOGRAPHER,
+        ),
+        (AT_THIS_MACHINE, lambda client: answer(client, "f" * 64).status_code, 403, Refusal.FORGED_TOKEN),
+        (
+            AT_THIS_MACHINE,
+            lambda client: log_in(client, Origin="http://evil.example").status_code,
+            403,
+            Refusal.CROSS_SITE,
+        ),
+        ({}, lambda client: log_in(client, password="guess guess").status_code, 403, Refusal.WRONG_LOGIN),
+        (AT_THIS_MACHINE, lambda client: ask(client, "/cards", Host="evil.example"), 400, Refusal.FOREIGN_HOST),
+        (
+            AT_THIS_MACHINE,
+            lambda client: ask(client, "/cards", "POST", **{"Content-Length": "9" * 9}),
+            413,
+            Refusal.UNWANTED_BODY,
+        ),
+        *((AT_THIS_MACHINE, lambda client, path=path: ask(client, path), 404, Refusal.NO_SUCH_PAGE) for path in TRICKS),
+    ],
+)
+def test_what_is_refused_is_counted_and_told_by_the_trail_each(settings, request_of, status, why):
+    with site(**settings) as (client, entrance, _):
+        assert status == request_of(client)
+        assert {why: 1} == entrance.count
+        assert [why.value] == deeds(entrance, Deed.REFUSED)
+        assert {"127.0.0.1"} == {entry.address for entry in entrance.audit.entries(0.0)}
 
 
 def test_a_session_ends_when_it_is_old_or_idle_and_the_oldest_beyond_the_most():

@@ -7,9 +7,11 @@ from prometheus_client import CollectorRegistry, generate_latest
 from daemon.config import load_settings
 from daemon.core.people.card import Choice
 from daemon.core.people.exams import Whose
+from daemon.core.trends.service import ServiceCall
 from daemon.core.values import State
 from daemon.edge.database.migrations import open_database
 from daemon.edge.database.studies.exams import Exams
+from daemon.edge.database.trends.calls import Calls
 from daemon.edge.telemetry.feedback import PERIOD_S, Feedback
 
 
@@ -71,6 +73,17 @@ def test_a_repeat_is_the_first_later_series_of_its_protocol_and_exam(site):
     assert (None, None) == tuple(
         sample("scanside_repeats", {"scanner": "Prisma", "verdict": verdict}) for verdict in ("RESCAN", "ACCEPT")
     )  # all were received at one time: none is later
+
+
+def test_a_call_for_service_counts_until_somebody_has_seen_to_it(site):
+    engine = open_database(load_settings(site).database_url)
+    calls = Calls(engine)
+    calls.add(ServiceCall(call_id="c1", scanner="Prisma", found_at=90.0, findings=()), ())
+    standing = looked(site).get_sample_value("scanside_service_calls", {"scanner": "Prisma"})
+    calls.settle("c1", "anna", 95.0)
+    engine.dispose()
+
+    assert (1, 0) == (standing, looked(site).get_sample_value("scanside_service_calls", {"scanner": "Prisma"}))
 
 
 def test_when_references_were_learned_is_told_and_never_is_zero(site, tmp_path):

@@ -25,7 +25,7 @@ from daemon.edge.telemetry.metrics import (
 
 PROMTOOL = Path("/usr/bin/promtool")
 LABELS = {"scanner", "verdict", "cause", "reason", "closed_by", "stage", "destination", "outcome", "provider"}
-LABELS |= {"bundle", "bundle_version", "version", "le", "loop", "process"}
+LABELS |= {"bundle", "bundle_version", "version", "le", "loop", "process", "why"}
 
 
 @pytest.fixture
@@ -95,6 +95,8 @@ def test_samples_are_found_under_the_names_that_dashboards_use(registry: Collect
     assert 1 == sample("scanside_series_not_assessed_total", {"scanner": "MR 1", "reason": "not_mr"})
     assert 1 == sample("scanside_deliveries_total", {"destination": "pacs", "outcome": "delivered"})
     assert 1 == sample("scanside_alerts_total", {"outcome": "failed"})
+    assert 0 == sample("scanside_service_alerts_total", {"outcome": "delivered"})
+    assert 0 == sample("scanside_refusals_total", {"why": "forged token"})
     assert 5e9 == sample("scanside_spool_free_bytes")
     assert 2 == sample("scanside_series_waiting")
     assert 7.5 == sample("scanside_oldest_waiting_age_seconds")

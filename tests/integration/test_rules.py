@@ -18,7 +18,9 @@ def alerts(outcome, per_minute=1):
 
 
 SLOW = 'scanside_last_image_to_verdict_seconds_bucket{{le="{}"}}'
-CAUSE = '{instance="a", scanner="MR 1", cause="c"}'
+CAUSE = '{scanner="MR 1", cause="c"}'
+#: Of which daemon every sample is, and so every alert must be.
+DAEMON = "a:8112"
 OLD = 'scanside_references_learned_timestamp_seconds{bundle="b"}'
 #: name -> what is loud, what is quiet, the labels of what fires besides severity
 CASES = {
@@ -86,12 +88,30 @@ CASES = {
     "ScansideCallsWrong": (
         {f"scanside_rescan_precision_ratio{CAUSE}": "0.4x240", f"scanside_rescans_answered{CAUSE}": "10x240"},
         {f"scanside_rescan_precision_ratio{CAUSE}": "0.4x240", f"scanside_rescans_answered{CAUSE}": "9x240"},
-        {"instance": "a", "scanner": "MR 1", "cause": "c"},
+        {"scanner": "MR 1", "cause": "c"},
     ),
     "ScansideRepeatsFail": (
         {'scanside_repeats{scanner="MR 1", verdict="RESCAN"}': "6x240", 'scanside_repeats{scanner="MR 1"}': "4x240"},
         {'scanside_repeats{scanner="MR 1", verdict="RESCAN"}': "5x240", 'scanside_repeats{scanner="MR 1"}': "5x240"},
         {"scanner": "MR 1"},
+    ),
+    "ScansideCallService": (
+        {'scanside_service_calls{scanner="MR 1"}': "1x240"},
+        {'scanside_service_calls{scanner="MR 1"}': "0x240"},
+        {"scanner": "MR 1"},
+    ),
+    "ScansideServiceAlertFails": (
+        {'scanside_service_alerts_total{outcome="failed"}': "0+1x240"},
+        {'scanside_service_alerts_total{outcome="failed"}': "3x240", **alerts("failed")},
+        {},
+    ),
+    "ScansideManyRefusals": (
+        {'scanside_refusals_total{why="too many logins"}': "0+6x240"},
+        {
+            'scanside_refusals_total{why="too many logins"}': "0+4x240",
+            'scanside_refusals_total{why="no such page"}': "0+100x240",
+        },
+        {"why": "too many logins"},
     ),
     "ScansideReferencesOld": ({OLD: "1x366"}, {OLD: "0x366"}, {"bundle": "b"}),
 }
@@ -110,17 +130,25 @@ def told(name, labels):
     return summary, re.search(r"severity: (\w+)", rule)[1]
 
 
+def of_daemon(series):
+    """The same sample with the label that Prometheus gives it."""
+    name, _, labels = series.rstrip("}").partition("{")
+    return f'{name}{{{labels + ", " if labels else ""}instance="{DAEMON}"}}'
+
+
 @pytest.mark.skipif(not PROMTOOL.exists(), reason="no promtool: apt install prometheus")
 @pytest.mark.parametrize("name", NAMES)
-def test_a_rule_fires_where_it_is_to_and_not_where_all_is_well(tmp_path, name):
+def test_a_rule_fires_where_it_is_to_for_its_daemon_and_not_where_all_is_well(tmp_path, name):
     loud, quiet, labels = CASES[name]
     summary, severity = told(name, labels)
-    fired = [{"exp_labels": {"severity": severity, **labels}, "exp_annotations": {"summary": summary}}]
+    fired = [
+        {"exp_labels": {"severity": severity, "instance": DAEMON, **labels}, "exp_annotations": {"summary": summary}}
+    ]
     every, at = ("12h", "4392h") if name == "ScansideReferencesOld" else ("1m", "2h")
     tests = [
         {
             "interval": every,
-            "input_series": [{"series": series, "values": values} for series, values in samples.items()],
+            "input_series": [{"series": of_daemon(series), "values": values} for series, values in samples.items()],
             "alert_rule_test": [{"eval_time": at, "alertname": name, "exp_alerts": expected}],
         }
         for samples, expected in ((loud, fired), (quiet, []))

@@ -12,6 +12,8 @@ from builders.quality import WEEK_S, fill, row
 from prometheus_client import CollectorRegistry
 
 from daemon.core.errors import DeliveryFailed
+from daemon.core.people.words import Language
+from daemon.core.sending.messages import Messages
 from daemon.core.trends.drift import week_of
 from daemon.edge.database import schema
 from daemon.edge.database.trends.calls import Calls
@@ -110,6 +112,9 @@ def test_an_alert_is_tried_until_it_arrives_and_names_no_patient(engine):
     assert "http://page/quality/MR%201" in alert.body
     assert not any(word in alert.title + alert.body for word in ("mprage", "1.2.3", "SCANNER"))
     assert "delivered" == {one["target"]: one["outcome"] for one in owed(engine)}["alert-1"]
+    counted = {one: found.metrics.service_alerts.labels(one)._value.get() for one in ("failed", "delivered")}  # noqa: SLF001
+    assert {"failed": 1, "delivered": 1} == counted
+    assert 0 == found.metrics.alerts.labels("failed")._value.get()  # noqa: SLF001 - that one is of rescans
 
 
 def test_what_was_seen_to_is_told_to_nobody_else_and_measures_begin_anew(engine):
@@ -158,8 +163,10 @@ def test_an_alerts_words_fit_a_lock_screen(engine):
     fill(engine, 30, NOW, sound=22)
     found = desk(engine)
     DriftWatch(found).turn()
-    alert = compose_call(found.calls.standing()[0], "http://page")
+    call = found.calls.standing()[0]
+    alert, german = (compose_call(call, "http://page", Messages(language)) for language in Language)
 
     assert len(alert.title) < 64
+    assert ("Service rufen für MR 1", alert.body.splitlines()[1]) == (german.title, german.body.splitlines()[1])
     (since,) = re.findall(r"since about (\S+):", alert.body)
     assert 0 < NOW - datetime.fromisoformat(f"{since}T00:00+00:00").timestamp() < 12 * WEEK_S

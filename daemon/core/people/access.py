@@ -64,6 +64,21 @@ class AccessSettings:
     secure_cookie: bool = False
 
 
+class Refusal(StrEnum):
+    """Why a request to the page is refused, in the words of the trail and of the metrics."""
+
+    NOT_LOGGED_IN = "not logged in"
+    WRONG_LOGIN = "wrong name or password"
+    TOO_MANY_LOGINS = "too many logins"
+    CROSS_SITE = "cross-site"
+    FORGED_TOKEN = "forged token"  # noqa: S105 - words
+    NEEDS_RADIOGRAPHER = "needs radiographer"
+    NEEDS_ADMIN = "needs admin"
+    FOREIGN_HOST = "foreign host"
+    UNWANTED_BODY = "unwanted body"
+    NO_SUCH_PAGE = "no such page"
+
+
 class Deed(StrEnum):
     """What the trail tells of."""
 

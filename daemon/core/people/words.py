@@ -126,6 +126,11 @@ _TABLE: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
             "There were {per_hour} alerts within an hour. Others are told together.\n{link}",
             "Es gab {per_hour} Meldungen in einer Stunde. Weitere werden gemeinsam gemeldet.\n{link}",
         ),
+        "service_title": ("Call service for {scanner}", "Service rufen für {scanner}"),
+        "service_body": (
+            "Image quality has changed for weeks, since about {since}: {changes}.\n{link}",
+            "Die Bildqualität hat sich seit Wochen verändert, etwa seit {since}: {changes}.\n{link}",
+        ),
         "service_calls": ("Calls for service", "Service-Rufe"),
         "call_service": ("Call service: {}, since about {}", "Service rufen: {}, seit etwa {}"),
         "has_changed": ("Had changed: {}, since about {}", "War verändert: {}, seit etwa {}"),

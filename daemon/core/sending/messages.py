@@ -77,6 +77,10 @@ class Messages:
         facts = {"count": count, "scanners": scanners, "per_hour": str(per_hour_max), "link": page}
         return self._filled("summary", facts)
 
+    def service(self, scanner: str, since: str, changes: str, link: str) -> Alert:
+        """The alert of a call for service: which scanner, since when, what has changed; no patient is in it."""
+        return self._filled("service", {"scanner": scanner, "since": since, "changes": changes, "link": link})
+
     def _calling(self, kind: str, verdict: Verdict, facts: Facts, **more: str) -> Alert:
         if verdict.state is not State.RESCAN:
             raise ValueError(f"a verdict of {verdict.state} calls nobody")
@@ -85,7 +89,7 @@ class Messages:
     def _filled(self, kind: str, facts: Mapping[str, str], *, calls: bool = True) -> Alert:
         ours, theirs = words_of(self.language), asdict(self.templates)
         clean = {name: _clean(value, _LENGTHS.get(name, _FACT_MAX)) for name, value in facts.items()}
-        title, body = ((theirs[key] or ours[key]).format_map(clean) for key in (f"{kind}_title", f"{kind}_body"))
+        title, body = ((theirs.get(key) or ours[key]).format_map(clean) for key in (f"{kind}_title", f"{kind}_body"))
         lines = [line.strip() for line in body.splitlines()]
         return Alert(
             title=title.strip().rstrip(":").rstrip()[:_TITLE_MAX],

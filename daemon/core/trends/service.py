@@ -21,7 +21,7 @@ def describe(findings: tuple[Finding, ...]) -> str:
     """What has changed, the most first: such as "snr -12 %, fwhm_avg +9 %"."""
     changes = sorted(((one.measure, one.shift.change) for one in findings), key=lambda one: -abs(one[1] or 0.0))
     told = [f"{name} {change:+.0%}".replace("%", " %") if change is not None else name for name, change in changes]
-    return ", ".join(told[:_TOLD]) + (f" and {len(told) - _TOLD} more" if len(told) > _TOLD else "")
+    return ", ".join([*told[:_TOLD], *(["..."] if len(told) > _TOLD else [])])
 
 
 _TOLD = 4

@@ -1,4 +1,4 @@
-"""What people made of the verdicts, as metrics: answers, how often a rescan was right, repeats; how old references are.
+"""What people made of the verdicts, as metrics: answers, how often a rescan was right, repeats; what waits for people.
 
 Numbers of the last 90 days, from the database, so that they outlive a restart. Protocols are words of headers, and so
 no label: ``scanside export-labels --precision`` tells by protocol.
@@ -18,6 +18,7 @@ from prometheus_client.registry import Collector
 from daemon.core.people.replay import CONFIRMING, Recorded
 from daemon.core.values import State
 from daemon.edge.database.answers import Answers
+from daemon.edge.database.trends.calls import Calls
 from daemon.edge.database.trends.repeats import judged_with_rescans, repeats
 from daemon.edge.telemetry.metrics import OTHER_SCANNER, cause_label
 
@@ -35,6 +36,7 @@ class Found:
     confirmed: Mapping[Labels, float]
     repeated: Mapping[Labels, float]
     learned: Mapping[str, float]
+    calls: Mapping[Labels, float]
 
 
 class Feedback(Collector):
@@ -48,7 +50,7 @@ class Feedback(Collector):
         self._scanners = scanners
         self._references = references
         self._lock = threading.Lock()
-        self._found = Found(answers={}, answered={}, confirmed={}, repeated={}, learned={})
+        self._found = Found(answers={}, answered={}, confirmed={}, repeated={}, learned={}, calls={})
 
     def look(self, now: float) -> None:
         """Take one look at the last 90 days."""
@@ -61,6 +63,8 @@ class Feedback(Collector):
             answered=_count(self._cause(one) for one in rescans),
             confirmed=_count(self._cause(one) for one in right),
             repeated=_count((self._alias(one.scanner), again.state.value) for one, again in pairs),
+            calls=dict.fromkeys(((alias,) for alias in self._scanners.values()), 0.0)
+            | _count((call.scanner,) for call in Calls(self._engine).standing()),
             learned={name: _learned(path) for name, path in self._references.items()},
         )
         with self._lock:
@@ -75,6 +79,7 @@ class Feedback(Collector):
         yield _family("rescans_answered", "RESCANs of the last 90 days with an answer.", _CAUSE, found.answered)
         yield _family("rescan_precision_ratio", "Share of answered RESCANs that were confirmed.", _CAUSE, share)
         yield _family("repeats", "Repeats of RESCANs in 90 days, by their own verdict.", _REPEAT, found.repeated)
+        yield _family("service_calls", "Calls for service that nobody has seen to yet.", ("scanner",), found.calls)
         yield _family(
             "references_learned_timestamp_seconds",
             "When a bundle's references were learned at this site; 0: never.",

@@ -12,6 +12,7 @@ from functools import partial
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
 from daemon.core.errors import Reason
+from daemon.core.people.access import Refusal
 from daemon.core.sending.alerts import AlertOutcome
 from daemon.edge.supervisor import Loop
 
@@ -19,6 +20,9 @@ from daemon.edge.supervisor import Loop
 OTHER_SCANNER = "other"
 #: The cause label of a verdict without a cause.
 NO_CAUSE = "none"
+
+#: How an alert of a call for service may end; it neither expires nor is withdrawn.
+SERVICE_OUTCOMES = (AlertOutcome.DELIVERED, AlertOutcome.FAILED, AlertOutcome.ACKNOWLEDGED)
 
 #: Seconds: from reading a small series to an engine on a busy CPU.
 STAGE_BUCKETS_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
@@ -87,6 +91,8 @@ class Metrics:
     last_image_to_report: Histogram
     deliveries: Counter  # destination, outcome: DeliveryOutcome
     alerts: Counter  # outcome: AlertOutcome
+    service_alerts: Counter  # outcome: one of SERVICE_OUTCOMES
+    refusals: Counter  # why: Refusal
     faults: Counter  # loop: Loop
     loops_failing: Gauge  # loop: Loop
     build: Gauge  # version
@@ -130,6 +136,8 @@ def make_metrics(registry: CollectorRegistry) -> Metrics:
         ),
         deliveries=count("deliveries", "Attempts to deliver a report object, by end.", ["destination", "outcome"]),
         alerts=count("alerts", "Alerts about a rescan, by their end; failed: attempts.", ["outcome"]),
+        service_alerts=count("service_alerts", "Alerts of calls for service, by end; failed: attempts.", ["outcome"]),
+        refusals=count("refusals", "Requests to the page that were refused, by why.", ["why"]),
         faults=count("faults", "Faults of ours; what met one was set aside with its reason.", ["loop"]),
         loops_failing=gauge(
             "loops_failing", "Turns that failed and are tried again, nothing done meanwhile.", ["loop"]
@@ -159,6 +167,10 @@ def _start_at_zero(metrics: Metrics) -> None:
         metrics.restarts.labels(process)
     for alert in AlertOutcome:
         metrics.alerts.labels(alert)
+    for outcome in SERVICE_OUTCOMES:
+        metrics.service_alerts.labels(outcome)
+    for refusal in Refusal:
+        metrics.refusals.labels(refusal)
     for step in Step:
         metrics.stage.labels(step)
     for loop in Loop:

@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from daemon.core.people.access import AccessSettings, Deed, LocalRole, Role, Visitor, is_loopback
+from daemon.core.people.access import AccessSettings, Deed, LocalRole, Refusal, Role, Visitor, is_loopback
 from daemon.edge.access.audit import Audit, Entry
 from daemon.edge.access.sessions import Sessions
 from daemon.edge.access.users import Users
@@ -40,7 +40,8 @@ _NAME_LENGTH_MAX, _PASSWORD_LENGTH_MAX = 64, 512
 class Gate:
     """What decides who comes in.
 
-    ``secret``: under which sessions are signed; ``local``: whether only this machine can reach the page at all.
+    ``secret``: under which sessions are signed; ``local``: whether only this machine can reach the page at all;
+    ``count``: is told of each refusal, however often the trail has told of it already.
     """
 
     settings: AccessSettings
@@ -50,6 +51,12 @@ class Gate:
     secret: bytes
     local: bool
     clock: Callable[[], float] = time.time
+    count: Callable[[Refusal], None] = lambda _: None
+
+    async def refuse(self, scope: Scope, why: Refusal) -> None:
+        """Count a refusal, and tell the trail."""
+        self.count(why)
+        await asyncio.to_thread(note, self, Request(scope), Deed.REFUSED, why.value)
 
 
 class Access:
@@ -68,7 +75,7 @@ class Access:
         if visitor is not None or request.url.path in _OPEN:
             await self.app(scope, receive, send)
             return
-        await asyncio.to_thread(note, self._gate, request, Deed.REFUSED, "not logged in")
+        await self._gate.refuse(scope, Refusal.NOT_LOGGED_IN)
         wants_page = "text/html" in request.headers.get("accept", "") and request.method == "GET"
         refusal = (
             Response(self._page, 401, media_type="text/html") if wants_page else PlainTextResponse("log in\n", 401)
@@ -115,18 +122,18 @@ class Login:
     async def log_in(self, request: Request) -> Response:
         """Begin a session: ``{"name": ..., "password": ...}``."""
         if not is_same_site(request.headers):
-            return await self._refused(request, "cross-site", 403)
+            return await self._refused(request, Refusal.CROSS_SITE)
         try:
             name, password = _credentials(await request.json())
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             return PlainTextResponse("send a name and a password\n", 400)
         counted = [self._limiter.hit(self._limit, *who) for who in (("address", _client(request)), ("user", name))]
         if not all(counted):
-            return await self._refused(request, "too many logins", 429)
+            return await self._refused(request, Refusal.TOO_MANY_LOGINS, 429)
         async with self._verifying:
             role = await asyncio.to_thread(self._gate.users.verify, name, password)
         if role is None:
-            return await self._refused(request, "wrong name or password", 403)
+            return await self._refused(request, Refusal.WRONG_LOGIN)
         now = self._gate.clock()
         request.session["session"] = await asyncio.to_thread(self._gate.sessions.begin, name, now)
         await asyncio.to_thread(note, self._gate, request, Deed.LOGGED_IN, name, name)
@@ -136,7 +143,7 @@ class Login:
         """End the session."""
         visitor = request.scope["visitor"]
         if not self.is_ours(request):
-            return await self._refused(request, "forged token", 403)
+            return await self._refused(request, Refusal.FORGED_TOKEN)
         session = request.session.pop("session", None)
         if isinstance(session, str):
             await asyncio.to_thread(self._gate.sessions.end, session)
@@ -163,19 +170,23 @@ class Login:
 
     async def refuse(self, request: Request, needed: Role) -> Response | None:
         """Why a change is refused: of another site, or by somebody who may not; None where it is not."""
-        visitor: Visitor = request.scope["visitor"]
         if not self.is_ours(request):
-            return await self._refused(request, "forged token", 403)
-        if not visitor.role.may(needed):
-            return await self._refused(request, f"needs {needed.value}", 403)
-        return None
+            return await self._refused(request, Refusal.FORGED_TOKEN)
+        return await self.refuse_role(request, needed)
+
+    async def refuse_role(self, request: Request, needed: Role) -> Response | None:
+        """Why somebody may not look at something; None where that visitor may."""
+        visitor: Visitor = request.scope["visitor"]
+        if visitor.role.may(needed):
+            return None
+        return await self._refused(request, Refusal(f"needs {needed.value}"))
 
     async def note(self, request: Request, deed: Deed, subject: str) -> None:
         """Tell the trail."""
         await asyncio.to_thread(note, self._gate, request, deed, subject)
 
-    async def _refused(self, request: Request, why: str, status: int) -> Response:
-        await asyncio.to_thread(note, self._gate, request, Deed.REFUSED, why)
+    async def _refused(self, request: Request, why: Refusal, status: int = 403) -> Response:
+        await self._gate.refuse(request.scope, why)
         return PlainTextResponse(f"{why}\n", status)
 
 

@@ -7,7 +7,6 @@ into HTML: the browser gets JSON and sets text.
 import asyncio
 import hashlib
 import json
-import re
 import threading
 from collections.abc import Awaitable, Callable, Sequence
 from importlib.resources import files
@@ -15,15 +14,17 @@ from importlib.resources import files
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
+from starlette.convertors import Convertor, register_url_convertor
 from starlette.middleware.sessions import SessionMiddleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from daemon.core.people.access import Refusal
 from daemon.core.people.words import words_of
 from daemon.core.ports import Board
-from daemon.edge.web.access import Access, Login
+from daemon.edge.web.access import Access, Gate, Login
 from daemon.edge.web.answering import Answering
 from daemon.edge.web.pages.quality import QualityPage
 from daemon.edge.web.pages.series import SeriesPage
@@ -31,7 +32,20 @@ from daemon.edge.web.sources import Sources
 from daemon.edge.web.status import status_route
 from daemon.edge.web.stream import Streams
 
-_CARD_ID = re.compile(r"[0-9A-Za-z_-]{1,64}")
+
+class _CardId(Convertor[str]):
+    """The token of a card, in an address: anything else there leads nowhere."""
+
+    regex = "[0-9A-Za-z_-]{1,64}"
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
+register_url_convertor("card", _CardId())
 _FILES = {
     "/page.css": ("page.css", "text/css"),
     "/page.js": ("page.js", "text/javascript"),
@@ -65,8 +79,8 @@ def make_app(sources: Sources, registry: CollectorRegistry, stopping: threading.
         Route("/me", login.me),
         Route("/login", login.log_in, methods=["POST"]),
         Route("/logout", login.log_out, methods=["POST"]),
-        Route("/cards/{card_id}/answer", answering.answer, methods=["POST"]),
-        Route("/pictures/{card_id}.png", _pictures(sources.board)),
+        Route("/cards/{card_id:card}/answer", answering.answer, methods=["POST"]),
+        Route("/pictures/{card_id:card}.png", _pictures(sources.board)),
         Route("/metrics", _metrics_of(registry)),
         Route("/status", status_route(sources, registry)),
         Route("/livez", _live),
@@ -74,7 +88,7 @@ def make_app(sources: Sources, registry: CollectorRegistry, stopping: threading.
     ]
     settings, secret = sources.gate.settings, sources.gate.secret.hex()
     return SessionMiddleware(
-        Access(Starlette(routes=routes), sources.gate),
+        Access(Starlette(routes=routes, exception_handlers={404: _nowhere(sources.gate)}), sources.gate),
         secret,
         "scanside",
         max_age=int(settings.session_s),
@@ -94,14 +108,14 @@ def _rooms(sources: Sources, login: Login) -> list[Route]:
         Route("/quality/{name:path}", _static("quality.html", "text/html")),
         Route("/trends", quality.trends),
         Route("/calls/{call_id}/settle", quality.settle, methods=["POST"]),
-        Route("/series/{card_id}", _static("series.html", "text/html")),
+        Route("/series/{card_id:card}", _static("series.html", "text/html")),
         Route("/history", series.history),
-        Route("/series/{card_id}/slices", series.slices),
-        Route("/series/{card_id}/slices/{number:int}.png", series.slice),
-        Route("/series/{card_id}/case.zip", series.case),
-        Route("/series/{card_id}/complete", series.complete, methods=["POST"]),
-        Route("/series/{card_id}/again", series.again, methods=["POST"]),
-        Route("/series/{card_id}/resend", series.resend, methods=["POST"]),
+        Route("/series/{card_id:card}/slices", series.slices),
+        Route("/series/{card_id:card}/slices/{number:int}.png", series.slice),
+        Route("/series/{card_id:card}/case.zip", series.case),
+        Route("/series/{card_id:card}/complete", series.complete, methods=["POST"]),
+        Route("/series/{card_id:card}/again", series.again, methods=["POST"]),
+        Route("/series/{card_id:card}/resend", series.resend, methods=["POST"]),
     ]
 
 
@@ -114,12 +128,20 @@ def _pictures(board: Board) -> Callable[[Request], Awaitable[Response]]:
     """Pictures may lie on a disk: they are read in a thread, not in the loop."""
 
     async def send_picture(request: Request) -> Response:
-        card_id = request.path_params["card_id"]
-        known = _CARD_ID.fullmatch(card_id)
-        png = await asyncio.to_thread(board.picture, card_id) if known else None
+        png = await asyncio.to_thread(board.picture, request.path_params["card_id"])
         return Response(png, media_type="image/png") if png else PlainTextResponse("no such picture\n", 404)
 
     return send_picture
+
+
+def _nowhere(gate: Gate) -> Callable[[Request, Exception], Awaitable[Response]]:
+    """A path that is none of ours, or holds what no address of ours has."""
+
+    async def refuse(request: Request, _: Exception) -> Response:
+        await gate.refuse(request.scope, Refusal.NO_SUCH_PAGE)
+        return PlainTextResponse(f"{Refusal.NO_SUCH_PAGE}\n", 404)
+
+    return refuse
 
 
 async def _live(_request: Request) -> Response:

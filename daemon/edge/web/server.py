@@ -9,12 +9,13 @@ from typing import Self
 import structlog
 import uvicorn
 from prometheus_client import CollectorRegistry
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Scope
 
 from daemon.core.errors import ConfigError
+from daemon.core.people.access import Refusal
 from daemon.edge.web.app import make_app, make_metrics_app
 from daemon.edge.web.connection import Limits, bounded_protocol
-from daemon.edge.web.guards import guarded
+from daemon.edge.web.guards import Refuse, guarded
 from daemon.edge.web.sources import Sources
 
 #: A tablet that went to sleep without a word is forgotten when nothing was acknowledged for so long.
@@ -44,7 +45,7 @@ def serve(sources: Sources, registry: CollectorRegistry, address: Address) -> "W
         ConfigError: the address cannot be bound.
     """
     stopping = threading.Event()
-    return _serve(make_app(sources, registry, stopping), address, stopping)
+    return _serve(make_app(sources, registry, stopping), address, stopping, sources.gate.refuse)
 
 
 def serve_metrics(registry: CollectorRegistry, address: Address) -> "WebServer":
@@ -53,13 +54,13 @@ def serve_metrics(registry: CollectorRegistry, address: Address) -> "WebServer":
     Raises:
         ConfigError: the address cannot be bound.
     """
-    return _serve(make_metrics_app(registry), address, threading.Event())
+    return _serve(make_metrics_app(registry), address, threading.Event(), _tell_nobody)
 
 
-def _serve(app: ASGIApp, address: Address, stopping: threading.Event) -> "WebServer":
+def _serve(app: ASGIApp, address: Address, stopping: threading.Event, refuse: Refuse) -> "WebServer":
     limits = address.limits
     config = uvicorn.Config(
-        guarded(app, {address.host, *address.hosts}),
+        guarded(app, {address.host, *address.hosts}, refuse),
         loop="asyncio",
         http=bounded_protocol(limits),
         h11_max_incomplete_event_size=limits.head_bytes_max,
@@ -74,6 +75,10 @@ def _serve(app: ASGIApp, address: Address, stopping: threading.Event) -> "WebSer
         timeout_graceful_shutdown=STOP_S,
     )
     return WebServer(uvicorn.Server(config), listen(address.host, address.port), stopping)
+
+
+async def _tell_nobody(scope: Scope, why: Refusal) -> None:
+    """A worker has no trail: its metrics are for nobody but Prometheus."""
 
 
 class WebServer:

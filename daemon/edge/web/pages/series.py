@@ -3,7 +3,6 @@
 import asyncio
 import io
 import json
-import re
 import zipfile
 from collections.abc import Callable
 from dataclasses import asdict
@@ -20,7 +19,6 @@ from daemon.edge.web.access import Login
 from daemon.edge.web.pages.answers import told
 from daemon.edge.web.sources import Rooms
 
-_CARD_ID: Final = re.compile(r"[0-9A-Za-z_-]{1,64}")
 _MISSING: Final = "no such series, or no image of it was closed over yet"
 _LETTER: Final = """A case of Scanside for support.
 
@@ -94,8 +92,8 @@ class SeriesPage:
 
     async def case(self, request: Request) -> Response:
         """A case for support, as a ZIP file; ``?slices=1``: with the pictures of its slices."""
-        if not request.scope["visitor"].role.may(Role.RADIOGRAPHER):
-            return PlainTextResponse("needs radiographer\n", 403)
+        if refusal := await self._login.refuse_role(request, Role.RADIOGRAPHER):
+            return refusal
         card_id, wants_slices = request.path_params["card_id"], request.query_params.get("slices") == "1"
         packed = await asyncio.to_thread(self._packed, card_id, wants_slices=wants_slices)
         if packed is None:
@@ -109,9 +107,7 @@ class SeriesPage:
         if refusal := await self._login.refuse(request, Role.RADIOGRAPHER):
             return refusal
         card_id = request.path_params["card_id"]
-        known = _CARD_ID.fullmatch(card_id) is not None
-        why = await asyncio.to_thread(act, card_id) if known else "no such series"
-        if why:
+        if why := await asyncio.to_thread(act, card_id):
             return PlainTextResponse(f"{why}\n", 409)
         await self._login.note(request, deed, f"series {card_id}")
         return JSONResponse({"done": True})
