@@ -58,13 +58,13 @@ class Feedback(Collector):
         rescans = [one for one in recorded if one.answer and one.answer.state is State.RESCAN]
         right = [one for one in rescans if one.answer and one.answer.choice in CONFIRMING]
         pairs = [pair for exam in judged_with_rescans(self._engine, now - PERIOD_S) for pair in repeats(exam)]
+        calls = Counter(call.scanner for call in Calls(self._engine).standing())
         found = Found(
             answers=_count(self._answer(one) for one in recorded),
             answered=_count(self._cause(one) for one in rescans),
             confirmed=_count(self._cause(one) for one in right),
             repeated=_count((self._alias(one.scanner), again.state.value) for one, again in pairs),
-            calls=dict.fromkeys(((alias,) for alias in self._scanners.values()), 0.0)
-            | _count((call.scanner,) for call in Calls(self._engine).standing()),
+            calls={(name,): float(calls[name]) for name in {*self._scanners.values(), *calls}},
             learned={name: _learned(path) for name, path in self._references.items()},
         )
         with self._lock:
