@@ -17,9 +17,10 @@ from models.findings import Findings, Lack, NotThis, Structure, View
 from models.graphs import Run
 from models.manifest import Manifest
 from models.methods.agreement import hold_to
-from models.physics.spectrum import describe, is_noise
+from models.physics.spectrum import is_flat
 from models.quality.foreground import FloatArray, Mask, find_regions
-from models.quality.iqm import MEASURES_OF_REGION, measures_of
+from models.quality.iqm import measures_of
+from models.quality.region import MEASURES_OF_REGION
 from models.quality.runs import fold, measures_of_run
 from models.subject import Image, Subject
 
@@ -42,7 +43,9 @@ _CONTRAST = ("DiffusionBValue", "InversionTime", "FlipAngle", "ASLContext", "Ech
 _UNLIKE = 0.1
 #: Voxels along each axis without which a spectrum is not asked.
 _LEAST_SIDE = 16
-_LARGE_SIDE = 64
+_LARGE_SIDE = 48
+#: So many slices tell noise.
+_MOST_SLICES = 24
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +75,7 @@ class AnyMr:
         """
         image, began = subject.images[ROLE], time.perf_counter()
         first = _finite(image.voxels[0])
-        regions = None if float(np.ptp(first)) == 0.0 else find_regions(first)
+        regions = find_regions(first) if first.max() > first.min() else None
         if regions is None:
             raise NotThis(Lack.FLAT, "nothing is brighter than the rest" if first.any() else "")
         if _is_noise(first, image.affine):
@@ -111,7 +114,9 @@ def _faults(manifest: Manifest) -> Iterator[str]:
 
 
 def _finite(voxels: FloatArray) -> FloatArray:
-    return np.ascontiguousarray(np.nan_to_num(voxels, posinf=0.0, neginf=0.0), np.float32)
+    """The voxels, what is no number as 0; without a copy where all are."""
+    known = isfinite(voxels.min()) and isfinite(voxels.max())
+    return np.ascontiguousarray(voxels if known else np.nan_to_num(voxels, posinf=0.0, neginf=0.0), np.float32)
 
 
 def _contrasts(image: Image) -> list[tuple[str, ...]]:
@@ -120,14 +125,20 @@ def _contrasts(image: Image) -> list[tuple[str, ...]]:
 
 
 def _volume_ml(body: Mask, image: Image) -> float:
-    return float(body.sum()) * abs(float(np.linalg.det(image.affine[:3, :3]))) / 1000
+    return np.count_nonzero(body) * abs(float(np.linalg.det(image.affine[:3, :3]))) / 1000
 
 
 def _is_noise(volume: FloatArray, affine: npt.NDArray[np.float64]) -> bool:
-    """Whether no voxel of a volume (i, j, k) tells of its neighbours in the plane, or its spectrum is flat."""
-    values = volume - volume.mean()
-    alike = [float((np.delete(values, 0, axis) * np.delete(values, -1, axis)).mean()) for axis in (0, 1)]
+    """Whether no voxel of a volume (i, j, k) tells of its neighbours in the plane, or its spectrum is flat.
+
+    Of many slices or voxels some say as much as all.
+    """
+    slices = volume[:, :, :: max(1, volume.shape[2] // _MOST_SLICES)]
+    values = slices - slices.mean(dtype=np.float64).astype(np.float32)
+    alike = [
+        float((first * second).mean()) for first, second in ((values[1:], values[:-1]), (values[:, 1:], values[:, :-1]))
+    ]
     if max(alike) < _UNLIKE * float(values.var()):
         return True
-    step = 2 if min(volume.shape) >= _LARGE_SIDE else 1  # every other voxel says as much of so many
-    return min(volume.shape) >= _LEAST_SIDE and is_noise(describe(volume[::step, ::step, ::step], affine))
+    step = max(1, min(volume.shape) // _LARGE_SIDE)
+    return min(volume.shape) >= _LEAST_SIDE and is_flat(volume[::step, ::step, ::step], affine)

@@ -54,6 +54,13 @@ def is_noise(features: FloatArray) -> bool:
     return bool(shells["shell_0"] - shells["shell_2"] < _FLAT)
 
 
+def is_flat(voxels: npt.NDArray[np.floating], affine: Affine) -> bool:
+    """The same of a volume (i, j, k) with its affine to mm, without its other features."""
+    image, _ = _prepare(voxels, affine)
+    shells, _, _ = _shells(_power(image), image.shape)
+    return bool(shells[0] - shells[2] < _FLAT)
+
+
 def _prepare(voxels: npt.NDArray[np.floating], affine: Affine) -> tuple[FloatArray, npt.NDArray[np.float64]]:
     """The image in units of its bright tissue and its spacing."""
     grid = Grid(voxels.shape, affine)
@@ -70,9 +77,7 @@ def _features(image: FloatArray, spacing: npt.NDArray[np.float64]) -> Iterator[t
     yield from _intensity(image)
     yield from _sorted_by_axis([dict(_texture(image, axis)) for axis in range(3)])
     yield from _sorted_by_axis([dict(_border(image, axis)) for axis in range(3)])
-    power = np.abs(fft.rfftn(image, workers=2)) ** 2
-    power[0, 0, 0] = 0
-    power /= power.sum() + _FLOOR
+    power = _power(image)
     yield from _shells_and_peaks(power, image.shape)
     lines = [_line_energy(power, axis, image.shape[2]) for axis in range(3)]
     axes = [dict(_along(energy, step, n)) for energy, step, n in zip(lines, spacing, image.shape, strict=True)]
@@ -112,8 +117,29 @@ def _border(image: FloatArray, axis: int) -> Iterator[tuple[str, float]]:
     yield "not_imaged", 1 - imaged.size / profile.size
 
 
+def _power(image: FloatArray) -> FloatArray:
+    """Of the image (i, j, k) but its mean, as shares of all, in half of k-space."""
+    power: FloatArray = np.abs(fft.rfftn(image, workers=2)) ** 2
+    power[0, 0, 0] = 0
+    power /= power.sum() + _FLOOR
+    return power
+
+
 def _shells_and_peaks(power: FloatArray, shape: tuple[int, ...]) -> Iterator[tuple[str, float]]:
     """Mean log power by radius, and the samples that stand out of their surroundings most."""
+    shells, radius, level = _shells(power, shape)
+    for number, value in enumerate(shells):
+        yield f"shell_{number}", float(value)
+    excess = np.where(radius > 0.06, level - _surroundings(level), -np.inf)
+    top = np.sort(np.partition(excess.ravel(), -_PEAKS)[-_PEAKS:])[::-1]
+    for number, value in enumerate(top):
+        yield f"peak_{number}", float(value)
+
+
+def _shells(
+    power: FloatArray, shape: tuple[int, ...]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float32], FloatArray]:
+    """Mean log power by radius; the radius and the log power of each sample."""
     frequency = [np.fft.fftfreq(n).astype(np.float32) for n in shape[:2]] + [
         np.fft.rfftfreq(shape[2]).astype(np.float32)
     ]
@@ -122,12 +148,7 @@ def _shells_and_peaks(power: FloatArray, shape: tuple[int, ...]) -> Iterator[tup
     level = np.log(power + _FLOOR / power.size)
     counts = np.bincount(shell.ravel(), minlength=_SHELLS)
     means = np.bincount(shell.ravel(), level.ravel(), minlength=_SHELLS) / np.maximum(counts, 1)
-    for number, value in enumerate(means - np.log(1 / power.size)):
-        yield f"shell_{number}", float(value)
-    excess = np.where(radius > 0.06, level - _surroundings(level), -np.inf)
-    top = np.sort(np.partition(excess.ravel(), -_PEAKS)[-_PEAKS:])[::-1]
-    for number, value in enumerate(top):
-        yield f"peak_{number}", float(value)
+    return means - np.log(1 / power.size), radius, level
 
 
 def _surroundings(level: FloatArray) -> FloatArray:

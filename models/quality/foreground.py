@@ -77,14 +77,23 @@ def _padding(coarse: FloatArray) -> Mask:
 def _block_means(voxels: FloatArray, steps: tuple[int, ...]) -> FloatArray:
     """Means of blocks; the last block of an axis may be smaller."""
     means = voxels
-    for axis in (2, 1, 0):
-        if steps[axis] > 1:
-            starts = np.arange(0, voxels.shape[axis], steps[axis])
-            counts = np.diff([*starts, voxels.shape[axis]]).astype(np.float32)
-            shape = [1, 1, 1]
-            shape[axis] = -1
-            means = (np.add.reduceat(means, starts, axis=axis) / counts.reshape(shape)).astype(np.float32)
+    for axis, step in enumerate(steps):
+        if step > 1:
+            means = _means_along(means, axis, step)
     return means
+
+
+def _means_along(values: FloatArray, axis: int, step: int) -> FloatArray:
+    """Means of every ``step`` neighbours along one axis; the last ones may be fewer."""
+    moved = np.moveaxis(values, axis, 0)
+    count = -(-len(moved) // step)
+    total = moved[::step].copy()
+    for offset in range(1, step):
+        following = moved[offset::step]
+        total[: len(following)] += following
+    sizes = np.full(count, step, np.float32)
+    sizes[-1] = len(moved) - step * (count - 1)
+    return np.moveaxis(total / sizes[:, None, None], 0, axis)
 
 
 def _opened(mask: Mask) -> Mask:
@@ -107,14 +116,29 @@ def _filled(mask: Mask) -> Mask:
     padded = np.pad(mask, 3)
     closed: Mask = ndimage.binary_closing(padded, iterations=2)[3:-3, 3:-3, 3:-3]
     for axis in range(3):
-        flat = np.moveaxis(closed, axis, 0)
-        for layer in flat:
-            layer[:] = ndimage.binary_fill_holes(layer)
+        closed = _without_holes(closed, axis)
     return closed
 
 
+def _without_holes(mask: Mask, axis: int) -> Mask:
+    """Filled is what does not reach the border of its slice across ``axis``."""
+    within = ndimage.generate_binary_structure(3, 1)
+    within[tuple(slice(None) if one == axis else 1 for one in range(3))] = False
+    within[1, 1, 1] = True
+    around = [(0, 0) if one == axis else (1, 1) for one in range(3)]
+    parts, _ = ndimage.label(np.pad(~mask, around, constant_values=True), within)
+    outside = np.zeros(parts.max() + 1, bool)
+    outside[np.moveaxis(parts, axis, 0)[:, 0, 0]] = True
+    outside[0] = False
+    inner = tuple(slice(before, side - after) for side, (before, after) in zip(parts.shape, around, strict=True))
+    filled: Mask = ~outside[parts[inner]]
+    return filled
+
+
 def _expand(mask: Mask, steps: tuple[int, ...], shape: tuple[int, ...]) -> Mask:
-    for axis in range(3):
-        if steps[axis] > 1:
-            mask = np.repeat(mask, steps[axis], axis=axis)
-    return mask[: shape[0], : shape[1], : shape[2]]
+    """A coarse mask on the grid that it was made from."""
+    blocks = np.broadcast_to(
+        mask[:, None, :, None, :, None], tuple(np.ravel(list(zip(mask.shape, steps, strict=True))))
+    )
+    whole = blocks.reshape([side * step for side, step in zip(mask.shape, steps, strict=True)])
+    return whole[tuple(slice(side) for side in shape)]

@@ -11,7 +11,7 @@ twentieth in its median: what noise, ghosts and folded signal fill first. So num
 software only.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from math import log
 
 import numpy as np
@@ -20,19 +20,14 @@ from scipy import ndimage
 
 from models.quality.fold_over import fold_over
 from models.quality.foreground import FloatArray, Mask, Regions, find_regions
+from models.quality.region import sampled, summary, total, variance
 
 NAN = float("nan")
 #: sqrt((4 - pi) / 2): of a Rayleigh distribution's standard deviation in that of the noise.
 _DIETRICH = 0.6551364
 _FWHM_OF_SIGMA = 2.3548200450309493
-#: Median absolute deviation of a normal distribution in its standard deviations.
-_MAD = 0.6744897501960817
-#: Order statistics come from every so many voxels of a region of more than these.
-_SAMPLE = 400_000
 #: Side of the blocks of the smooth field, in shares of the longest side, and its width in blocks.
 _FIELD_BLOCKS, _FIELD_SIGMA = 32, 3.0
-
-MEASURES_OF_REGION = ("mean", "stdv", "median", "mad", "p05", "p95", "k", "n")
 
 
 def measure(voxels: FloatArray, phase_axis: int | None = None, slice_axis: int = 2) -> dict[str, float]:
@@ -50,18 +45,20 @@ def measures_of(
 ) -> dict[str, float]:
     """The same where the ``regions`` are known."""
     voxels = np.ascontiguousarray(voxels)  # sums are taken in the same order whatever the layout
-    found = {"zeros": float((voxels == 0).mean()), "clipped": clipped(voxels)}
+    found = {"zeros": np.count_nonzero(voxels == 0) / voxels.size, "clipped": clipped(voxels)}
     if regions is not None:
         found.update(fold_over(voxels))
-        found.update(_of_regions(voxels, regions))
+        inside = voxels[regions.body]
+        found.update(_of_regions(voxels, regions, inside))
         found.update(_of_slices(voxels, regions.body, slice_axis))
         axes = [axis for axis in range(3) if axis != slice_axis] if phase_axis is None else [phase_axis]
-        found.update({f"gsr_{'xyz'[axis]}": gsr(voxels, regions.body, axis) for axis in axes})
+        ghosts = _ghosts(voxels, regions.body, inside, axes)
+        found.update({f"gsr_{'xyz'[axis]}": ghost for axis, ghost in zip(axes, ghosts, strict=True)})
     return found
 
 
-def _of_regions(voxels: FloatArray, regions: Regions) -> Iterator[tuple[str, float]]:
-    body, air = voxels[regions.body], voxels[regions.air]
+def _of_regions(voxels: FloatArray, regions: Regions, body: FloatArray) -> Iterator[tuple[str, float]]:
+    air = voxels[regions.air]
     inside, outside = summary(body), summary(air)
     yield from ((f"summary_fg_{name}", value) for name, value in inside.items())
     yield from ((f"summary_bg_{name}", value) for name, value in outside.items())
@@ -71,12 +68,13 @@ def _of_regions(voxels: FloatArray, regions: Regions) -> Iterator[tuple[str, flo
     yield "fber", fber(body, air)
     yield "efc", efc(voxels)
     yield "qi_1_rayleigh", qi_1_rayleigh(air)
-    widths = [fwhm(voxels, regions.body, axis) for axis in range(3)]
+    box = _box(regions.body)
+    widths = [fwhm(voxels[box], regions.body[box], axis) for axis in range(3)]
     yield from ((f"fwhm_{axis}", width) for axis, width in zip("xyz", widths, strict=True))
     known = [width for width in widths if np.isfinite(width)]
     yield "fwhm_avg", sum(known) / len(known) if known else NAN
     yield "inu_range", inu_range(voxels, regions.body)
-    modes = two_modes(_sampled(body))
+    modes = two_modes(sampled(body))
     if modes is not None:
         dark, bright = modes
         yield "cjv", cjv(bright, dark)
@@ -89,32 +87,6 @@ def _of_slices(voxels: FloatArray, body: Mask, axis: int) -> Iterator[tuple[str,
         yield "slice_step", float(np.abs(steps).max())
         yield "slice_step_at", float(np.abs(steps).argmax() + 1)
         yield "interleave", float(np.abs((steps * (-1.0) ** np.arange(steps.size)).mean()))
-
-
-def summary(values: FloatArray) -> dict[str, float]:
-    """MRIQC's summary statistics of a region, ``MEASURES_OF_REGION``; ``k``: excess kurtosis; NaN of an empty one.
-
-    Order statistics of a large region are of an even sample of it.
-    """
-    if not values.size:
-        return {name: 0.0 if name == "n" else NAN for name in MEASURES_OF_REGION}
-    mean = float(values.mean(dtype=np.float64))
-    off = values - np.float32(mean)
-    squares = off * off
-    variance = float(squares.mean(dtype=np.float64))
-    fourth = float(np.einsum("i,i", squares, squares, dtype=np.float64)) / values.size
-    sample = _sampled(values)
-    p05, median, p95 = np.percentile(sample, (5, 50, 95)).tolist()
-    return {
-        "mean": mean,
-        "stdv": variance**0.5,
-        "median": median,
-        "mad": float(np.median(np.abs(sample - median))) / _MAD,
-        "p05": p05,
-        "p95": p95,
-        "k": fourth / variance**2 - 3 if variance > 0 else NAN,
-        "n": float(values.size),
-    }
 
 
 def snr(level: float, stdv: float, n: float) -> float:
@@ -143,7 +115,7 @@ def fber(body: FloatArray, air: FloatArray) -> float:
     """Foreground-background energy ratio: median energy of the body over that of the air; higher is better."""
     if not (body.size and air.size):
         return NAN
-    inside, outside = (float(np.median(np.square(_sampled(region)))) for region in (body, air))
+    inside, outside = (float(np.median(np.square(sampled(region)))) for region in (body, air))
     return inside / outside if outside > 0 else NAN
 
 
@@ -152,13 +124,14 @@ def efc(voxels: FloatArray) -> float:
 
     ``voxels`` (i, j, k); what is negative counts as 0, as in MRIQC.
     """
-    energy = sum(float(np.einsum("ij,ij", slab, slab, dtype=np.float64)) for slab in map(_not_negative, voxels)) ** 0.5
+    slabs = voxels if voxels.min() >= 0 else np.maximum(voxels, 0)
+    energy = sum(float(np.einsum("ij,ij", slab, slab)) for slab in slabs) ** 0.5
     if voxels.size == 1 or not energy > 0:
         return NAN
     entropy = 0.0
-    for slab in map(_not_negative, voxels):
-        share = slab / np.float32(energy)
-        entropy -= float(np.einsum("ij,ij", share, np.log(share + np.float32(1e-30)), dtype=np.float64))
+    for slab in slabs:
+        share = slab * np.float32(1 / energy)
+        entropy -= float(np.einsum("ij,ij", share, np.log(share + np.float32(1e-30))))
     return entropy / float(voxels.size**0.5 * np.log(voxels.size**0.5))
 
 
@@ -170,7 +143,7 @@ def qi_1_rayleigh(air: FloatArray) -> float:
     """
     if not air.size:
         return NAN
-    scale = float(np.median(_sampled(air))) / np.sqrt(2 * np.log(2))
+    scale = float(np.median(sampled(air))) / np.sqrt(2 * np.log(2))
     beyond = float((air > scale * np.sqrt(-2 * np.log(1e-4))).mean())
     return max(0.0, beyond - 1e-4) if scale > 0 else NAN
 
@@ -181,20 +154,28 @@ def fwhm(voxels: FloatArray, body: Mask, axis: int) -> float:
     here[axis], there[axis] = slice(1, None), slice(None, -1)
     both = body[tuple(here)] & body[tuple(there)]
     first, second = voxels[tuple(there)][both], voxels[tuple(here)][both]
-    variance = float(first.var(dtype=np.float64)) if first.size > 1 else 0.0
-    share = 1 - float((second - first).var(dtype=np.float64)) / (2 * variance) if variance > 0 else 0.0
+    spread = variance(first)
+    share = 1 - variance(second - first) / (2 * spread) if spread > 0 else 0.0
     return _FWHM_OF_SIGMA * (-1 / (4 * log(share))) ** 0.5 if 0 < share < 1 else NAN
 
 
 def gsr(voxels: FloatArray, body: Mask, axis: int) -> float:
     """Ghost-to-signal ratio: the air half a field of view beside the body along ``axis``, less the other air."""
-    ghost = np.roll(body, body.shape[axis] // 2, axis) & ~body
-    rest = ~(ghost | body)
-    if not (ghost.any() and rest.any() and body.any()):
-        return NAN
-    signal = float(np.median(_sampled(voxels[body])))
-    lost = float(voxels[ghost].mean(dtype=np.float64)) - float(voxels[rest].mean(dtype=np.float64))
-    return lost / signal if signal > 0 else NAN
+    return next(_ghosts(voxels, body, voxels[body], (axis,)))
+
+
+def _ghosts(voxels: FloatArray, body: Mask, inside: FloatArray, axes: Sequence[int]) -> Iterator[float]:
+    """The same along each of the ``axes``, of a body whose values are known."""
+    level = float(np.median(sampled(inside))) if inside.size else NAN
+    air = total(voxels.ravel()) - total(inside)
+    for axis in axes:
+        ghost = voxels[np.roll(body, body.shape[axis] // 2, axis) & ~body]
+        rest = voxels.size - inside.size - ghost.size
+        if ghost.size and rest and level > 0:
+            shown = total(ghost)
+            yield (shown / ghost.size - (air - shown) / rest) / level
+        else:
+            yield NAN
 
 
 def inu_range(voxels: FloatArray, body: Mask) -> float:
@@ -239,16 +220,27 @@ def two_modes(body: FloatArray) -> tuple[FloatArray, FloatArray] | None:
     return inside[inside < edges[cut]], inside[inside >= edges[cut]]
 
 
+def _box(body: Mask) -> tuple[slice, ...]:
+    """The smallest box that holds the body."""
+    flat = np.asarray(body.any(axis=0))
+    along = (np.asarray(body.any(axis=(1, 2))), np.asarray(flat.any(axis=1)), np.asarray(flat.any(axis=0)))
+    profiles = (np.flatnonzero(profile) for profile in along)
+    return tuple(slice(int(places[0]), int(places[-1]) + 1) for places in profiles)
+
+
 def slice_steps(voxels: FloatArray, body: Mask, axis: int) -> npt.NDArray[np.float64]:
     """By how much each inner slice's level leaves the mean of its neighbours', as a logarithm; (slices - 2,).
 
     The level is the body's mean; slices with less than a quarter of the fullest slice's body say 0.
     """
     others = tuple(other for other in range(3) if other != axis)
-    area = body.sum(axis=others)
-    total = np.where(body, voxels, 0).sum(axis=others, dtype=np.float64)
-    known = (area >= max(1, area.max(initial=0) / 4)) & (total > 0)
-    level = np.log(np.where(known, total, 1.0) / np.where(known, area, 1))
+    area = np.count_nonzero(body, axis=others)
+    sums = np.zeros(area.size)
+    if area.any():
+        box = _box(body)
+        sums[box[axis]] = np.where(body[box], voxels[box], 0).sum(axis=others, dtype=np.float64)
+    known = (area >= max(1, area.max(initial=0) / 4)) & (sums > 0)
+    level = np.log(np.where(known, sums, 1.0) / np.where(known, area, 1))
     steps: npt.NDArray[np.float64] = level[1:-1] - (level[:-2] + level[2:]) / 2
     return np.where(known[1:-1] & known[:-2] & known[2:], steps, 0.0)
 
@@ -257,11 +249,3 @@ def clipped(voxels: FloatArray) -> float:
     """The share of voxels above zero that hold the image's very maximum: more than a few are saturated."""
     positive = np.count_nonzero(voxels > 0)
     return float(np.count_nonzero(voxels == voxels.max()) / positive) if positive else 0.0
-
-
-def _not_negative(slab: FloatArray) -> FloatArray:
-    return np.maximum(slab, 0)
-
-
-def _sampled(values: FloatArray) -> FloatArray:
-    return values[:: max(1, values.size // _SAMPLE)]

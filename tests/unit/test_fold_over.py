@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from models.physics.kspace import Fold, Wrap, corrupt
-from models.quality.fold_over import cut_both_ends, fold_over, lines_rough
+from models.quality.fold_over import cut_both_ends, fold_over, lines_rough, profiles
 
 SHAPE = (48, 40, 36)
 
@@ -22,18 +22,18 @@ def test_the_lower_end_is_told_in_the_level_of_the_middle_and_padding_is_no_end(
     profile = np.array([0, 0, 3, 10, 10, 10, 10, 10, 5, 0], np.float32)
     voxels = np.moveaxis(np.broadcast_to(profile, (4, 6, profile.size)), 2, axis)
 
-    assert 0.3 == pytest.approx(cut_both_ends(voxels, axis))
+    assert 0.3 == pytest.approx(cut_both_ends(profiles(voxels)[axis]))
 
 
 def test_of_nothing_there_is_no_end():
-    assert np.isnan(cut_both_ends(np.zeros((5, 6, 7), np.float32), 0))
+    assert np.isnan(cut_both_ends(np.zeros(5)))
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])
 def test_a_body_that_folds_over_has_signal_at_both_ends(axis):
     folded = corrupt(body(), [Fold(axis=axis, share=0.8, place=0.5)], (1.0, 1.0, 1.0))
 
-    assert cut_both_ends(folded, axis) > 3 * cut_both_ends(body(), axis)
+    assert cut_both_ends(profiles(folded)[axis]) > 3 * cut_both_ends(profiles(body())[axis])
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])

@@ -207,3 +207,28 @@ def test_the_clip_level_is_half_of_the_median_above_it():
     level = clip_level(voxels)
 
     assert 0.5 * np.median(voxels[voxels >= level]) == pytest.approx(level, rel=1e-3)
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_a_canal_that_a_slice_closes_is_body_along_whichever_axis_it_runs(axis):
+    voxels, from_middle = head(noise=5)
+    across = [n for n in range(3) if n != axis]
+    places = np.indices(SHAPE)
+    canal = sum((places[n] - SHAPE[n] / 2) ** 2 for n in across) < 9
+    voxels[canal] = 3.0
+    found = find_regions(voxels)
+
+    assert found is not None
+    assert found.body[canal & (from_middle < 0.7)].all()
+
+
+@pytest.mark.parametrize("extra", [1, 2, 3])
+def test_a_body_reaches_the_end_of_an_image_that_blocks_do_not_fill(extra):
+    bright = np.full((129 + extra, 128, 40), 500, np.float32)
+    voxels = np.pad(bright, ((63, 0), (32, 32), (8, 8)))
+    voxels += np.random.default_rng(0).rayleigh(5, voxels.shape).astype(np.float32)
+    found = find_regions(voxels)
+
+    assert found is not None
+    assert found.body[80:, 48:-48, 20:-20].all()
+    assert not found.body[:48].any()
