@@ -61,7 +61,7 @@ def sources_of(
 
 def rooms_of(settings: Settings, stores: Stores, assembling: Assembling, trends: tuple[Quality, Calls]) -> Rooms:
     """What the pages of scanners and series show, and what they let be done."""
-    slices = SpoolSlices(stores.index, SpoolReader(settings.spool_settings.folder))
+    slices = SpoolSlices(stores.index, SpoolReader(settings.spool_settings.folder), stores.reports)
     deeds = Deeds(
         complete=lambda uid: assembling.ask(Wish(uid, again=False)),
         again=lambda uid: assembling.ask(Wish(uid, again=True)),
@@ -69,6 +69,8 @@ def rooms_of(settings: Settings, stores: Stores, assembling: Assembling, trends:
         is_there=slices.is_there,
         slices=slices.count,
         slice=slices.png,
+        has_overlay=slices.has_overlay,
+        overlay=slices.overlay,
     )
 
     def open_uid(card_id: str) -> str | None:

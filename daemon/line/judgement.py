@@ -34,6 +34,7 @@ from daemon.dicom.parsing import parse
 from daemon.dicom.reading.objects import read_image
 from daemon.dicom.reading.volumes import acquisition_of
 from daemon.dicom.report.evidence import EVIDENCE, gather_evidence
+from daemon.dicom.report.picture.overlay import overlay_of, pack
 from daemon.dicom.report.picture.slices import Picture
 from daemon.dicom.report.sr import build_sr
 from daemon.dicom.report.summary import build_summary, render_summary
@@ -55,10 +56,11 @@ class Judged:
     """What one series gave.
 
     ``objects``: the report, empty for what is no MR image or what nobody wants to be told; ``picture``: the summary as
-    PNG, empty where no image was read and nobody wants a report; ``seconds``: duration of each stage, and ``verdict``,
-    counted from the last image; ``bundle``: digest of the one that judged; ``past``: what the series adds to its
-    protocol's past; ``software``: of the scanner, as its header says; ``offers``: what it may be in examinations of its
-    study; ``members``: who was gathered to join it.
+    PNG, empty where no image was read and nobody wants a report; ``overlay``: what it draws over the anatomy, packed,
+    empty where nothing; ``seconds``: duration of each stage, and ``verdict``, counted from the last image; ``bundle``:
+    digest of the one that judged; ``past``: what the series adds to its protocol's past; ``software``: of the scanner,
+    as its header says; ``offers``: what it may be in examinations of its study; ``members``: who was gathered to join
+    it.
     """
 
     verdict: Verdict
@@ -72,6 +74,7 @@ class Judged:
     software: str = ""
     offers: tuple[Offer, ...] = ()
     members: tuple[Member, ...] = ()
+    overlay: bytes = b""
 
 
 #: Who joins a series, by the bundle's name: with each its member, as it was closed; and the roles that are refused.
@@ -131,7 +134,9 @@ class SeriesJudge:
         )
         objects: tuple[ReportObject, ...] = ()
         is_wanted = verdict.state in reported and (verdict.not_assessed is not Reason.NOT_MR or predecessor is not None)
-        picture = self._picture(judgement, answer) if is_wanted or answer.image is not None else None
+        view = examination.findings.view if examination else None
+        drawn = is_wanted or answer.image is not None
+        picture = render_summary(judgement, view, answer.image) if drawn else None
         if is_wanted and picture is not None:
             evidence = gather_evidence(series, header, joined)
             summary = build_summary(evidence, judgement, picture, recognizable=answer.image is not None)
@@ -151,11 +156,8 @@ class SeriesJudge:
             software=" ".join(map(str, answer.origin.parameters.get("SoftwareVersions", ()))) if answer.origin else "",
             offers=tuple(_offers(series, answer)),
             members=tuple(member for member, _ in gathered),
+            overlay=b"" if view is None else pack(overlay_of(judgement, view)),
         )
-
-    def _picture(self, judgement: Judgement, answer: Appraisal) -> Picture:
-        examination = answer.examination
-        return render_summary(judgement, examination.findings.view if examination else None, answer.image)
 
     def _appraise(self, series: Series, gather: Gather, gathered: list[tuple[Member, Series]]) -> Appraisal:
         """The appraisal of a series; ``gathered`` becomes who joins it."""

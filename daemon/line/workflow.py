@@ -194,6 +194,8 @@ class Line(DBOSConfiguredInstance):
                 parts.reports.save(report_object)
             if judged.picture:
                 parts.reports.save_picture(parts.index.card_id(uid), series.revision, judged.picture)
+            if judged.overlay:
+                parts.reports.save_overlay(parts.index.card_id(uid), series.revision, judged.overlay)
 
         owed = [
             (o.kind.value, o.sop_instance_uid, name)

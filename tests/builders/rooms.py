@@ -27,12 +27,13 @@ SCANNERS = {"SCANNER": "MR 1"}
 
 
 class Done:
-    """What was let be done with series; ``pictures``: their slices."""
+    """What was let be done with series; ``pictures``: their slices, ``drawn``: what is drawn over them."""
 
-    def __init__(self, pictures: Sequence[bytes] = ()) -> None:
+    def __init__(self, pictures: Sequence[bytes] = (), drawn: Sequence[bytes] = ()) -> None:
         self.deeds: list[str] = []
         self.there = True
         self._pictures = pictures
+        self._drawn = drawn
 
     def may(self) -> Deeds:
         def resend(uid: str) -> int:
@@ -46,6 +47,8 @@ class Done:
             is_there=lambda uid: self.there and uid == "1.2.3.7",
             slices=lambda _: len(self._pictures),
             slice=lambda _, number: self._pictures[number] if number < len(self._pictures) else None,
+            has_overlay=lambda _: bool(self._drawn),
+            overlay=lambda _, number: self._drawn[number] if number < len(self._drawn) else None,
         )
 
 

@@ -13,6 +13,7 @@ from builders.board import head_png
 from builders.browser import browser
 from builders.page import read, wait
 from builders.rooms import Done, over, series_rooms, start_rooms
+from PIL import Image, ImageDraw
 from selenium.webdriver import Chrome, Keys
 from selenium.webdriver.common.by import By
 
@@ -29,9 +30,18 @@ def chrome(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
 @pytest.fixture
 def world(tmp_path):
     """The rooms of one judged series, and what is let be done with it."""
-    done = Done([head_png(n, (96, 96)) for n in range(5)])
+    done = Done([head_png(n, (96, 96)) for n in range(5)], [lines_png(n) for n in range(5)])
     with series_rooms(tmp_path, done) as rooms:
         yield rooms, done
+
+
+def lines_png(number):
+    """Clear, but for one line."""
+    picture = Image.new("RGBA", (96, 96))
+    ImageDraw.Draw(picture).line((0, 10 * number, 95, 10 * number), fill=(64, 214, 255))
+    stream = io.BytesIO()
+    picture.save(stream, "PNG")
+    return stream.getvalue()
 
 
 def load(chrome, server, path="series/card7"):
@@ -89,6 +99,44 @@ def test_by_keyboard_alone_slices_are_scrolled_and_the_series_is_judged_and_sent
     assert ["again 1.2.3.7", "resend 1.2.3.7"] == done.deeds
     told = [entry.deed for entry in gate.audit.entries(0.0)]
     assert {Deed.REPROCESSED, Deed.RESENT} <= set(told)
+
+
+def test_the_lines_over_the_slices_are_scrolled_with_them_and_turned_off_and_on_by_one_key(chrome, world):
+    rooms, _ = world
+    with start_rooms(rooms) as server:
+        load(chrome, server)
+        tab_to(chrome, "show-slices").send_keys(Keys.ENTER)
+        lines = chrome.find_element(By.ID, "overlay")
+        wait(chrome, lambda: lines.is_displayed() and lines.get_attribute("src").endswith("/overlays/2.png"))
+        chrome.switch_to.active_element.send_keys(Keys.ARROW_RIGHT)
+        wait(chrome, lambda: lines.get_attribute("src").endswith("/overlays/3.png"))
+        wait(chrome, lambda: chrome.execute_script("return arguments[0].naturalWidth === 96", lines))
+        corners = "return ['slice', 'overlay'].map((id) => JSON.stringify(window[id].getBoundingClientRect()))"
+        assert 1 == len(set(chrome.execute_script(corners)))
+        assert [] == violations(chrome)
+        chrome.switch_to.active_element.send_keys("o")
+        assert "false" == chrome.find_element(By.ID, "drawn").get_attribute("aria-pressed")
+        assert not lines.is_displayed()
+        assert [] == violations(chrome)
+        chrome.switch_to.active_element.send_keys("o")
+        assert lines.is_displayed()
+        tab_to(chrome, "drawn").send_keys(Keys.SPACE)
+        assert not lines.is_displayed()
+        chrome.execute_script("localStorage.setItem('keys', 'off')")
+        chrome.switch_to.active_element.send_keys("o")
+        assert not lines.is_displayed()
+        chrome.execute_script("localStorage.clear()")
+
+
+def test_where_nothing_was_drawn_no_lines_are_offered(chrome, tmp_path):
+    with series_rooms(tmp_path, Done([head_png(0, (96, 96))])) as rooms, start_rooms(rooms) as server:
+        load(chrome, server)
+        tab_to(chrome, "show-slices").send_keys(Keys.ENTER)
+        wait(chrome, lambda: "Slice 1 of 1" == read(chrome, "#which"))
+
+        assert not chrome.find_element(By.ID, "drawn").is_displayed()
+        assert not chrome.find_element(By.ID, "overlay").is_displayed()
+        assert 404 == httpx.get(f"http://127.0.0.1:{server.port}/series/card7/overlays/0.png").status_code
 
 
 def test_an_open_series_is_completed_and_offers_nothing_else(chrome, world):

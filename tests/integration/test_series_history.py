@@ -13,13 +13,18 @@ from builders.quality import row, tell_history
 from builders.series import Lattice, classic, encoded
 from builders.spool import association_end, spool_settings, store
 from PIL import Image
+from scipy.ndimage import find_objects
 
 from daemon.core.people.history import Happening, case_of
 from daemon.core.reception.completion import Completion, Patience
+from daemon.core.tokens import token
+from daemon.dicom.reading.volumes import arrange, decode
+from daemon.dicom.report.picture.overlay import Overlay, pack
 from daemon.edge.database import schema
 from daemon.edge.database.index import Index
 from daemon.edge.database.outbox import Outbox
 from daemon.edge.database.trends.history import Histories
+from daemon.edge.files.reports import Reports
 from daemon.edge.spool.reader import SpoolReader
 from daemon.edge.spool.writer import SpoolWriter
 from daemon.slices import SpoolSlices
@@ -105,6 +110,10 @@ def test_files_that_left_the_disk_are_not_sent_again(engine):
     assert 0 == outbox.resend(300.0, uid)
 
 
+def slices(index, folder):
+    return SpoolSlices(index, SpoolReader(folder / "spool"), Reports(folder / "reports"))
+
+
 @pytest.fixture
 def spooled(tmp_path):
     """A series of five slices in a spool, closed; its UID, and who shows its slices."""
@@ -118,7 +127,7 @@ def spooled(tmp_path):
         assembly = assembled(tmp_path / "spool", index, Completion(Patience()))
         assembly.restore(0.0)
         (series,) = assembly.turn(1e12)[1]
-        yield series.series_instance_uid, len(datasets), SpoolSlices(index, SpoolReader(tmp_path / "spool")), tmp_path
+        yield series.series_instance_uid, len(datasets), slices(index, tmp_path), tmp_path
         writer.close()
 
 
@@ -135,3 +144,25 @@ def test_the_slices_are_those_of_the_images_and_gone_with_them(spooled):
     assert (0, False) == (slices.count("1.2.3"), slices.is_there("1.2.3"))
     next(folder.glob("spool/*.spool")).unlink()
     assert (0, False) == (slices.count(uid), slices.is_there(uid))
+
+
+def test_lines_are_drawn_over_the_slices_as_long_as_they_are_kept_and_go_with_the_report(spooled):
+    uid, count, slices, folder = spooled
+    reports, card = Reports(folder / "reports"), token(uid, b"key")
+    columns, rows = Lattice().columns, Lattice().rows
+    affine = decode([arrange(classic())[0]]).affine
+    box = np.zeros((columns, rows, count), np.bool_)
+    box[:3, 1:4, 1] = True
+    kept = Overlay(outlined=box, doubtful=np.zeros_like(box), affine=affine)
+
+    assert (False, None) == (slices.has_overlay(uid), slices.overlay(uid, 1))
+    reports.save_overlay(card, 1, pack(kept))
+    drawn = [np.asarray(Image.open(io.BytesIO(slices.overlay(uid, n))))[..., 3] > 0 for n in range(count)]
+    assert slices.has_overlay(uid)
+    assert [0, 8] + [0] * (count - 2) == [int(one.sum()) for one in drawn]  # the border of nine, on its own slice
+    assert (slice(1, 4), slice(0, 3)) == find_objects(drawn[1].astype(int))[0]
+    assert None is slices.overlay(uid, count)
+    reports.remove(reports.names(card, 1, []))
+    assert not slices.has_overlay(uid)
+    reports.save_overlay(card, 1, b"damaged")
+    assert None is slices.overlay(uid, 1)

@@ -190,6 +190,11 @@ _TABLE: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "show_slices": ("Scroll through the slices", "Durch die Schichten blättern"),
         "slice_of": ("Slice {} of {}", "Schicht {} von {}"),
         "slice": ("Slice", "Schicht"),
+        "drawn": ("O Lines over the slices", "O Linien über den Schichten"),
+        "lines": (
+            "Solid: what was segmented. Dotted: where doubt is greatest.",
+            "Durchgezogen: was segmentiert wurde. Gepunktet: wo der Zweifel am größten ist.",
+        ),
         "no_slices": (
             "The slices cannot be shown: their images are gone, or are no volume.",
             "Keine Schichten: die Bilder sind nicht mehr da oder kein Volumen.",

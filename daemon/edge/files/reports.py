@@ -14,7 +14,7 @@ _KINDS = {"SR": ReportKind.SR}
 
 
 class Reports:
-    """A folder of DICOM files named by SOP instance UID, and of PNG pictures named by card and revision."""
+    """A folder of DICOM files named by SOP instance UID; of pictures and what they draw, by card and revision."""
 
     def __init__(self, folder: Path) -> None:
         make_folder(folder)
@@ -32,14 +32,23 @@ class Reports:
         """Where the picture of one verdict lies."""
         return self._folder / f"{card_id}-{revision}.png"
 
+    def save_overlay(self, card_id: str, revision: int, content: bytes) -> Path:
+        """Write what the picture of one verdict draws."""
+        return self._write(self.overlay(card_id, revision).name, content)
+
+    def overlay(self, card_id: str, revision: int) -> Path:
+        """Where that lies."""
+        return self._folder / f"{card_id}-{revision}.overlay"
+
     def sizes(self) -> dict[str, tuple[int, float]]:
         """Size in bytes and time of writing of every file, by its name."""
         with os.scandir(self._folder) as entries:
             return {name: (stat.st_size, stat.st_mtime) for name, stat in _stats(entries)}
 
     def names(self, card_id: str, revision: int, objects: Iterable[str]) -> list[str]:
-        """The files of one verdict: its picture and its objects, there or not."""
-        return [self.picture(card_id, revision).name, *(self.path(uid).name for uid in objects)]
+        """The files of one verdict: its picture, what that draws, and its objects, there or not."""
+        own = (self.picture(card_id, revision), self.overlay(card_id, revision))
+        return [*(path.name for path in own), *(self.path(uid).name for uid in objects)]
 
     def remove(self, names: Iterable[str]) -> None:
         """Remove files; those that are not there are removed."""

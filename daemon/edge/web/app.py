@@ -112,6 +112,7 @@ def _rooms(sources: Sources, login: Login) -> list[Route]:
         Route("/history", series.history),
         Route("/series/{card_id:card}/slices", series.slices),
         Route("/series/{card_id:card}/slices/{number:int}.png", series.slice),
+        Route("/series/{card_id:card}/overlays/{number:int}.png", series.overlay),
         Route("/series/{card_id:card}/case.zip", series.case),
         Route("/series/{card_id:card}/complete", series.complete, methods=["POST"]),
         Route("/series/{card_id:card}/again", series.again, methods=["POST"]),

@@ -80,15 +80,18 @@ class SeriesPage:
         return await self._do(request, Deed.RESENT, resend)
 
     async def slices(self, request: Request) -> Response:
-        """How many slices can be shown."""
+        """How many slices can be shown, and whether something is drawn over them."""
         count = await asyncio.to_thread(self._with_uid, request, self._deeds.slices)
-        return JSONResponse({"slices": count or 0})
+        drawn = await asyncio.to_thread(self._with_uid, request, self._deeds.has_overlay)
+        return JSONResponse({"slices": count or 0, "overlay": bool(drawn)})
 
     async def slice(self, request: Request) -> Response:
         """One slice as PNG."""
-        number = request.path_params["number"]
-        png = await asyncio.to_thread(self._with_uid, request, lambda uid: self._deeds.slice(uid, number))
-        return Response(png, media_type="image/png") if png else PlainTextResponse("no such slice\n", 404)
+        return await self._picture(request, self._deeds.slice)
+
+    async def overlay(self, request: Request) -> Response:
+        """What is drawn over one slice, as PNG."""
+        return await self._picture(request, self._deeds.overlay)
 
     async def case(self, request: Request) -> Response:
         """A case for support, as a ZIP file; ``?slices=1``: with the pictures of its slices."""
@@ -111,6 +114,11 @@ class SeriesPage:
             return PlainTextResponse(f"{why}\n", 409)
         await self._login.note(request, deed, f"series {card_id}")
         return JSONResponse({"done": True})
+
+    async def _picture(self, request: Request, draw: Callable[[str, int], bytes | None]) -> Response:
+        number = request.path_params["number"]
+        png = await asyncio.to_thread(self._with_uid, request, lambda uid: draw(uid, number))
+        return Response(png, media_type="image/png") if png else PlainTextResponse("no such slice\n", 404)
 
     def _with_uid(self, request: Request, look: Callable[[str], Any]) -> Any:  # noqa: ANN401 - what it gives
         uid = self._histories.uid(request.path_params["card_id"])

@@ -3,7 +3,7 @@
 
 const card_id = decodeURIComponent(location.pathname.replace(/^\/series\//, ""));
 const own = `/series/${encodeURIComponent(card_id)}`;
-let told, count = 0;
+let told, count = 0, drawn = false; // drawn: there are lines over the slices
 
 const put = (selector, words) => { find(selector).textContent = words; find(selector).hidden = !words; };
 
@@ -74,12 +74,13 @@ async function done(deed) {
 }
 
 async function show_slices() {
-  count = (await ask(`${own}/slices`)).slices;
+  ({ slices: count, overlay: drawn } = await ask(`${own}/slices`));
   find("#show-slices").hidden = count > 0;
   put("#which", count ? "" : say("no_slices"));
   if (!count) return;
   const number = find("#number");
   find("#scroll").hidden = false;
+  find("#drawn").hidden = !drawn;
   number.max = count;
   number.value = Math.ceil(count / 2);
   number.oninput = turn;
@@ -93,10 +94,34 @@ function turn() {
   picture.src = `${own}/slices/${at - 1}.png`;
   picture.hidden = false;
   put("#which", say("slice_of", at, count));
+  const lines = find("#overlay");
+  lines.alt = say("lines");
+  if (drawn) lines.src = `${own}/overlays/${at - 1}.png`;
+  show_lines();
+}
+
+function show_lines() {
+  const on = drawn && find("#drawn").getAttribute("aria-pressed") === "true";
+  find("#overlay").hidden = find("#lines").hidden = !on;
+}
+
+function flip_lines() {
+  const button = find("#drawn");
+  button.setAttribute("aria-pressed", button.getAttribute("aria-pressed") !== "true");
+  show_lines();
+}
+
+// One key, where keys are on (the live page turns them off) and nothing is being typed.
+function press(event) {
+  const types = event.target.matches("input:not([type=range]), select, textarea");
+  if (event.key !== "o" || event.ctrlKey || event.altKey || event.metaKey || types) return;
+  if (drawn && localStorage.getItem("keys") !== "off") flip_lines();
 }
 
 addEventListener("DOMContentLoaded", () => {
   for (const deed of ["complete", "again", "resend"]) find(`#${deed}`).onclick = () => done(deed);
+  find("#drawn").onclick = flip_lines;
+  addEventListener("keydown", press);
   find("#show-slices").onclick = () => show_slices().catch((error) => fail(error.message));
   open_page(show);
 });
