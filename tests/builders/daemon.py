@@ -28,6 +28,8 @@ from models.subject import still
 
 STORESCU = "/usr/bin/storescu"
 SCANSIDE = [sys.executable, "-m", "daemon"]
+#: For a configuration whose bundle has no network to be tested at the start.
+CHEAP = f'shipped = false\nbundles = {{ any-mr = "{shipped_bundles()["any-mr"]}" }}'
 
 
 @dataclass(slots=True)

@@ -5,14 +5,10 @@ import urllib.error
 import urllib.request
 from contextlib import ExitStack
 
-from builders.daemon import running_daemon, wait_until, write_files
+from builders.daemon import CHEAP, running_daemon, wait_until, write_files
 from builders.phantoms import series, volume
 from builders.prometheus import NO_PROMETHEUS, running_prometheus
 
-from daemon.config import shipped_bundles
-
-#: No network has to be tested at the start.
-CHEAP = f'shipped = false\nbundles = {{ any-mr = "{shipped_bundles()["any-mr"]}" }}'
 PUSHED = {"one": 2, "two": 1}
 
 
