@@ -1,6 +1,7 @@
 """Series of several volumes as one image with a time axis: order, times, what sets each apart, and memory."""
 
 import tracemalloc
+from copy import deepcopy
 
 import numpy as np
 import pytest
@@ -54,6 +55,69 @@ def test_the_phases_of_a_cine_are_one_image_in_the_order_of_their_times(random):
     assert [0, 1000, 2000, 3000] == firsts(image)
     assert [0.0, 40.0, 80.0, 120.0] == image.times_ms.tolist()
     assert [Quantity((40.0 * t,), "ms") for t in range(4)] == [one["TriggerTime"] for one in image.dimensions]
+
+
+def cycle(phases=10, **facts):
+    """A cine of six slices; phase t of slice k holds numbers from 1000 t + 20 k on."""
+    images = repeated(phases, TriggerTime=lambda t, _: 40 * t, **facts)
+    return sorted(images, key=lambda image: image.InstanceNumber)
+
+
+def phases_of(image, k):
+    """The phase that each image of a slice came from."""
+    return [int(volume[:, :, k].min()) // 1000 for volume in image.voxels]
+
+
+def again(image, number):
+    """The same place and time, taken later; its numbers begin with 50 000."""
+    later = deepcopy(image)
+    later.SOPInstanceUID, later.InstanceNumber = f"{image.SOPInstanceUID}.9", number
+    pixels = 50_000 + image.pixel_array.astype("<u2")
+    later.PixelData = pixels.tobytes()
+    return later
+
+
+@pytest.mark.parametrize(
+    ("lost", "expected"), [(0, [1, 1, *range(2, 10)]), (9, [*range(9), 8]), (4, [*range(4), 3, *range(5, 10)])]
+)
+def test_of_a_cycle_the_nearest_phase_stands_for_one_that_is_missing(lost, expected):
+    images = cycle()
+    del images[2 * 10 + lost]
+    image = select(images, ALL).image
+
+    assert expected == phases_of(image, 2)
+    assert [*range(10)] == phases_of(image, 3)
+    assert image.remark.startswith("1 images missing")
+
+
+def test_a_position_without_most_of_its_phases_is_incomplete_and_so_is_a_time_series_that_lacks_an_image():
+    images = cycle()
+    with pytest.raises(NotAssessable, match="5 of 60"):
+        select(images[:20] + images[25:], ALL)
+    series = repeated(10, TriggerTime=lambda t, _: 1000 * t)
+    with pytest.raises(NotAssessable, match="1 of 60"):
+        select(series[:24] + series[25:], ALL)
+
+
+def test_of_a_phase_that_came_twice_the_later_image_counts():
+    images = cycle()
+    image = select([*images, again(images[24], 1000)], ALL).image
+
+    assert [0, 1, 2, 3, 54, 5, 6, 7, 8, 9] == phases_of(image, 2)
+    assert image.remark.startswith("1 images left out")
+
+
+@pytest.mark.parametrize("stretch", [1.0, 1.1])
+def test_of_a_position_that_was_taken_again_the_later_images_count(stretch):
+    images = cycle()
+    later = [again(image, 1000 + n) for n, image in enumerate(images[20:30])]
+    for image in later:
+        image.TriggerTime = round(float(image.TriggerTime) * stretch + 1, 1)
+    image = select([*later, *images], ALL).image
+
+    assert [*range(50, 60)] == phases_of(image, 2)
+    assert [*range(10)] == phases_of(image, 3)
+    assert image.remark.startswith("10 images left out")
 
 
 def test_each_slice_may_have_heart_beats_of_its_own():

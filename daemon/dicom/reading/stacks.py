@@ -4,7 +4,8 @@ A fact is a dimension of the series when every position shows the same set of it
 may differ from slice to slice and split nothing (the trigger time of a single-shot scan); those that make the contrast
 refuse the volume later (``dicom/reading/facts.py``). Where frames are left that
 no fact tells apart, they repeat one another in the order of their trigger times, which may differ from slice to slice
-(cine, a breath-hold a slice), else of their InstanceNumber (GE time series).
+(cine, a breath-hold a slice), else of their InstanceNumber (GE time series). Of a cycle the nearest phase stands for
+one that is missing.
 """
 
 from collections import defaultdict
@@ -12,8 +13,10 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from daemon.core.errors import NotAssessable, Reason
+from daemon.core.reception.geometry import LEAST_PHASES
 from daemon.dicom.reading.dimensions import DIMENSIONS, TRIGGER_TIME, Dimension, Key
 from daemon.dicom.reading.frames import Frame
+from daemon.dicom.reading.times import is_cycle, over_cycle
 from models.subject import Dimensions, Quantity
 
 #: Frames whose positions along the normal differ by less, in mm, lie at one position.
@@ -31,7 +34,7 @@ def split(frames: Sequence[Frame]) -> list[Stack]:
         NotAssessable: INCOMPLETE, some positions lack images that others have; GEOMETRY, images that nothing tells
             apart.
     """
-    slots = _slots(frames)
+    slots = slots_of(frames)
     stacks: list[Stack] = [({}, sorted(frames, key=slots.__getitem__))]
     for dimension in DIMENSIONS:
         keys = {frame: dimension.key(frame.attributes) for frame in frames}
@@ -41,7 +44,7 @@ def split(frames: Sequence[Frame]) -> list[Stack]:
     return sorted(repetitions, key=lambda repetition: first_taken(repetition[1]))
 
 
-def _slots(frames: Sequence[Frame]) -> dict[Frame, int]:
+def slots_of(frames: Sequence[Frame]) -> dict[Frame, int]:
     """For each frame, the number of its position along the normal."""
     normal = frames[0].plane.normal
     along = {frame: float(frame.plane.position_mm @ normal) for frame in frames}
@@ -81,8 +84,16 @@ def _repetitions(stack: Stack, slots: Mapping[Frame, int]) -> list[Stack]:
     at: dict[int, list[Frame]] = {slot: [] for slot in sorted(set(slots.values()))}
     for frame in frames:
         at[slots[frame]].append(frame)
-    _check_even([len(found) for found in at.values()])
-    repetitions = zip(*(_ordered(found) for found in at.values()), strict=True)
+    counts = [len(found) for found in at.values()]
+    lacking = max(counts) > min(counts)
+    cycle = lacking and max(counts) >= LEAST_PHASES and is_cycle(frames)
+    if lacking and not cycle:
+        _check_even(counts)
+    ordered: Sequence[Sequence[Frame]] = [_ordered(found) for found in at.values()]
+    if cycle:
+        ordered = over_cycle(ordered)
+        _check_even([len(found) for found in ordered])
+    repetitions = zip(*ordered, strict=True)
     stacks: list[Stack] = [
         ({**known, "Repetition": Quantity((float(n),), "1")}, list(found))
         for n, found in enumerate(repetitions, start=1)

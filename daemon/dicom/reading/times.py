@@ -1,19 +1,32 @@
-"""When each volume of a series was taken, as far as its headers say."""
+"""When images were taken, as far as their headers say: the time of each volume, and cycles that a trigger starts.
 
-from collections.abc import Callable, Sequence
+Of a cycle a phase may come twice or get lost on the way, and a position may be taken again where it failed. A time
+series is none: some scanners count its trigger time from the first image on.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from statistics import mode
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
+from daemon.core.reception.geometry import LEAST_PHASES
 from daemon.dicom.attributes import Attributes
-from daemon.dicom.reading.dimensions import TRIGGER_TIME
+from daemon.dicom.reading.dimensions import DIMENSIONS, TRIGGER_TIME
 from daemon.dicom.reading.frames import Frame
 
 _DATE_TIME: Final = "%Y%m%d%H%M%S"
 #: Characters of a date and time without fraction and zone (PS3.5, 6.2).
 _SECONDS: Final = 14
+#: What tells a phase that came twice from another one.
+_TOLD_BY: Final = (*(one for one in DIMENSIONS if one.contrast), TRIGGER_TIME)
+#: Longer than any cycle between two triggers.
+_LONGEST_MS: Final = 3000.0
+#: A position with a smaller share of its phases is incomplete.
+_LEAST_SHARE: Final = 0.75
 #: Scanners that give no times give the same time to all images.
 _Times = npt.NDArray[np.float64]
 
@@ -69,3 +82,55 @@ def _repetition_ms(header: Attributes) -> float:
     planar = "EP" in header.texts("ScanningSequence") or header.text("EchoPlanarPulseSequence") == "YES"
     repetition = header.number("RepetitionTime") if planar else None
     return np.nan if repetition is None else repetition
+
+
+def is_cycle(frames: Sequence[Frame]) -> bool:
+    """Whether all images say how long after the trigger they were taken, and none later than a cycle lasts."""
+    return all(key and float(key[0]) < _LONGEST_MS for key in (TRIGGER_TIME.key(f.attributes) for f in frames))
+
+
+def superseded(frames: Sequence[Frame], slots: Mapping[Frame, int]) -> list[Frame]:
+    """The images of a cycle in whose place later ones stand: of a phase that came twice, of a position taken again.
+
+    ``slots``: the position of each frame.
+    """
+    at: dict[int, list[Frame]] = defaultdict(list)
+    for frame in sorted(frames, key=_taken):
+        at[slots[frame]].append(frame)
+    usual = mode(len(found) for found in at.values())
+    if usual < LEAST_PHASES or not is_cycle(frames):
+        return []
+    kept = {frame for found in at.values() for frame in _latest(found, usual)}
+    return [frame for frame in frames if frame not in kept]
+
+
+def _latest(found: Sequence[Frame], usual: int) -> Sequence[Frame]:
+    """Of one position's images, in the order in which they were taken: the last of each phase, a cycle of them."""
+    if len(found) <= usual:
+        return found
+    once = {tuple(one.key(frame.attributes) for one in _TOLD_BY): frame for frame in found}
+    return list(once.values()) if len(once) <= usual else found[-usual:]
+
+
+def _taken(frame: Frame) -> tuple[float, float, int]:
+    header = frame.attributes
+    return float(np.nan_to_num(_acquired(header))), header.number("InstanceNumber") or 0.0, frame.index
+
+
+def over_cycle(positions: Sequence[Sequence[Frame]]) -> Sequence[Sequence[Frame]]:
+    """Images by position, in their order, each as many as the fullest: the nearest in time stands for a missing one.
+
+    Those of which too many are missing stay as they are.
+    """
+    phases = max(map(len, positions))
+    times = [np.array([float(TRIGGER_TIME.key(one.attributes)[0]) for one in found]) for found in positions]
+    start = float(np.median([found[0] for found in times]))
+    return [_nearest(found, at - start, phases) for found, at in zip(positions, times, strict=True)]
+
+
+def _nearest(found: Sequence[Frame], times: _Times, phases: int) -> Sequence[Frame]:
+    if len(found) == phases or len(found) < _LEAST_SHARE * phases:
+        return found
+    step = max(float(np.median(np.diff(times))), 1e-3)
+    places = np.rint(times / step)
+    return [found[int(np.abs(places - n).argmin())] for n in range(phases)]

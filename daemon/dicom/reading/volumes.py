@@ -23,8 +23,8 @@ from daemon.dicom.reading.frames import Frame, frames_of
 from daemon.dicom.reading.geometry import affine_of, partition, slice_affine
 from daemon.dicom.reading.mosaic import is_mosaic, mosaic_frames
 from daemon.dicom.reading.objects import IMAGES, read_image
-from daemon.dicom.reading.stacks import first_taken, split
-from daemon.dicom.reading.times import times_ms
+from daemon.dicom.reading.stacks import first_taken, slots_of, split
+from daemon.dicom.reading.times import superseded, times_ms
 from daemon.dicom.reading.values import volumes_of
 from models.subject import Acquisition, Dimensions, Image, Quantity
 
@@ -47,14 +47,26 @@ Object = Dataset | bytes | Content
 class Stack:
     """One volume before its pixels are decoded: frames sorted along their normal, ``affine`` (4, 4) index to RAS mm.
 
-    ``dimensions`` set it apart from the other stacks; ``left_out``: images of the series that were computed from the
-    others.
+    ``dimensions`` set it apart from the other stacks. Of the series: ``left_out`` images were computed from the others,
+    in place of ``superseded`` ones later ones stand, and for ``missing`` ones others do.
     """
 
     frames: tuple[Frame, ...]
     affine: npt.NDArray[np.float64]
     dimensions: Dimensions
     left_out: int = 0
+    superseded: int = 0
+    missing: int = 0
+
+    @property
+    def remark(self) -> str:
+        """What is to be said of the series' images, in words; empty where there is nothing."""
+        said = {
+            "derived images left out": self.left_out,
+            "images left out, taken again later": self.superseded,
+            "images missing, those of the nearest phase in their place": self.missing,
+        }
+        return "; ".join(f"{count} {words}" for words, count in said.items() if count)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -101,13 +113,18 @@ def arrange(objects: Iterable[Object], voxels_max: int = VOXELS_MAX) -> tuple[St
         raise NotAssessable(Reason.TOO_FEW, "1 slice")
     left_out = set(appended(frames))
     groups = sorted(partition([frame for frame in frames if frame not in left_out]), key=first_taken)
+    older = {frame for group in groups for frame in superseded(group, slots_of(group))}
+    groups = [[frame for frame in group if frame not in older] for group in groups]
     parts = [(n, split(group)) for n, group in enumerate(groups, start=1)]
+    used = [frame for _, part in parts for _, found in part for frame in found]
     stacks = tuple(
         Stack(
             frames=tuple(found),
             affine=affine_of(found) if len(part) < LEAST_PHASES or len(found) > 1 else slice_affine(found[0]),
             dimensions={**_place(n, groups), **dimensions},
             left_out=len(left_out),
+            superseded=len(older),
+            missing=len(used) - len(set(used)),
         )
         for n, part in parts
         for dimensions, found in part
@@ -147,7 +164,7 @@ def decode(stacks: Sequence[Stack], voxels_max: int = VOXELS_MAX) -> Image:
         times_ms=stated[order],
         dimensions=tuple(stack.dimensions for stack in ordered),
         acquisition=acquisition_of(ordered[0].frames[0].attributes),
-        remark=f"{first.left_out} derived images left out" if first.left_out else "",
+        remark=first.remark,
     )
 
 
