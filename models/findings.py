@@ -118,7 +118,8 @@ class Findings:
     """What a method found.
 
     ``presence``: probability that each cause shows in the image; ``loss``: where the method can tell it; ``source``:
-    where a site can learn it; ``maps``: by file name, made when they are asked for; ``seconds``: of each stage.
+    where a site can learn it; ``maps``: by file name, made when they are asked for; ``seconds``: of each stage;
+    ``remarks``: what a reader of the verdict should know of the images that were used, in words.
 
     Raises:
         ValueError: a number is told twice.
@@ -132,6 +133,7 @@ class Findings:
     view: View | None = None
     maps: Mapping[str, MakeMap] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_told_once(self.signals, self.structures)

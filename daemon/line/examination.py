@@ -78,7 +78,7 @@ class Examiner:
         if isinstance(standard, Standard):
             findings = replace(findings, loss=told_by(standard.harm, findings))
         assessment = assess(findings, manifest, standard or of_manifest(manifest, coarsest_mm(image.affine)))
-        verdict = decide(assessment, manifest, image.remark)
+        verdict = decide(assessment, manifest, "; ".join(filter(None, (image.remark, *findings.remarks))))
         seconds = {stage: round(value, 4) for stage, value in findings.seconds.items()}
         seconds["assess"] = round(time.perf_counter() - began - sum(seconds.values()), 4)
         return Examination(findings=findings, assessment=assessment, verdict=verdict, seconds=seconds)

@@ -76,7 +76,7 @@ class CineMethod:
         seen = time.perf_counter()
         findings = self._findings(reading)
         seconds = {"preprocess": ready - began, "infer": seen - ready, "measure": time.perf_counter() - seen}
-        return replace(findings, seconds=seconds)
+        return replace(findings, seconds=seconds, remarks=tuple(_remarks(stack)))
 
     def read(self, cine: Cine, graphs: Mapping[str, Run]) -> Reading:
         """What the networks say of a stack in the fixed frame.
@@ -154,6 +154,13 @@ def stack_of(images: Sequence[Image]) -> Joined:
     if float(np.ptp(stack.frames)) == 0.0:
         raise NotThis(Lack.FLAT)
     return stack
+
+
+def _remarks(stack: Joined) -> Iterator[str]:
+    if stack.repeated:
+        yield f"{stack.repeated} slices were taken again: the later ones count"
+    if stack.left_out:
+        yield f"{len(stack.left_out)} more series left out: of other slices or pixels than this one"
 
 
 def _part(image: Image, number: int) -> Part:

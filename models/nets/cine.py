@@ -13,6 +13,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from models.nets.stochastic import StochasticHead
+
+#: Dimensions in which the logits of a slice vary together.
+RANK = 8
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CineConfig:
@@ -74,36 +79,14 @@ class CineNet(nn.Module):
         return CineOutputs(self.label(full), torch.tanh(self.distance(full)), full)
 
 
-class CineFactor(nn.Module):
-    """Evidence (B, fine, H, W) -> factor (B, rank, classes, H, W) and deviation (B, classes, H, W) of the logits.
-
-    As ``models/nets/stochastic.py`` has it for heads (paper 003), in two dimensions.
-    """
-
-    def __init__(self, config: CineConfig, rank: int = 8, width: int = 32) -> None:
-        super().__init__()
-        self.rank, self.classes = rank, config.classes
-        self.shared = nn.Sequential(nn.Conv2d(config.fine, width, 3, padding=1), nn.LeakyReLU(0.01))
-        self.direction = nn.Conv2d(width, rank * config.classes, 1)
-        self.log_scale = nn.Parameter(torch.full((rank, 1, 1, 1), -1.0))
-        self.log_variance = nn.Conv2d(width, config.classes, 1)
-        nn.init.constant_(self.log_variance.bias, -2.0)  # type: ignore[arg-type]
-
-    def forward(self, evidence: Tensor) -> tuple[Tensor, Tensor]:
-        """Factor and deviation."""
-        shared = self.shared(evidence)
-        direction = self.direction(shared).unflatten(1, (self.rank, self.classes))
-        log_variance = torch.clamp(self.log_variance(shared), -10.0, 6.0)
-        return direction * self.log_scale.exp(), torch.exp(0.5 * log_variance)
-
-
 class CineJudge(nn.Module):
     """The trained network with its factors: what a bundle's graphs are made from."""
 
     def __init__(self, config: CineConfig | None = None) -> None:
         super().__init__()
         self.cine = CineNet(config)
-        self.factor = CineFactor(self.cine.config)
+        config = self.cine.config
+        self.factor = StochasticHead(config.fine, config.classes, rank=RANK, dimensions=2)
 
     def forward(self, image: Tensor, keep: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Logits, distances and factor; ``keep`` (B, all channels): the dropout masks side by side, ones for none."""

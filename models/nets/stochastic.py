@@ -5,24 +5,31 @@ what moves together (a border that lies further out, a whole tissue more) and e 
 is factor factor' + diag(deviation^2) (equation 6).
 """
 
+from typing import Literal
+
 import torch
 from torch import Tensor, nn
 
+_CONVOLUTIONS: dict[int, type[nn.Conv2d | nn.Conv3d]] = {2: nn.Conv2d, 3: nn.Conv3d}
+
 
 class StochasticHead(nn.Module):
-    """Evidence (B, E, d, h, w) -> factor (B, rank, classes, d, h, w) and deviation (B, classes, d, h, w).
+    """Evidence (B, E, ...) -> factor (B, rank, classes, ...) and deviation (B, classes, ...), of 2 or 3 ``dimensions``.
 
     The factor carries a learnt scale for each rank: a product lets the covariance grow, where a plain layer stays
     small (`tests/unit/test_stochastic.py`). Both begin near zero: a run starts from the labels' mean as it is.
     """
 
-    def __init__(self, evidence: int, classes: int, rank: int = 10, width: int = 32) -> None:
+    def __init__(
+        self, evidence: int, classes: int, rank: int = 10, width: int = 32, dimensions: Literal[2, 3] = 3
+    ) -> None:
         super().__init__()
         self.rank, self.classes = rank, classes
-        self.shared = nn.Sequential(nn.Conv3d(evidence, width, 3, padding=1), nn.LeakyReLU(0.01))
-        self.direction = nn.Conv3d(width, rank * classes, 1)
-        self.log_scale = nn.Parameter(torch.full((rank, 1, 1, 1, 1), -1.0))
-        self.log_variance = nn.Conv3d(width, classes, 1)
+        convolution = _CONVOLUTIONS[dimensions]
+        self.shared = nn.Sequential(convolution(evidence, width, 3, padding=1), nn.LeakyReLU(0.01))
+        self.direction = convolution(width, rank * classes, 1)
+        self.log_scale = nn.Parameter(torch.full((rank, 1, *(1,) * dimensions), -1.0))
+        self.log_variance = convolution(width, classes, 1)
         nn.init.constant_(self.log_variance.bias, -2.0)  # type: ignore[arg-type]
 
     def forward(self, evidence: Tensor) -> tuple[Tensor, Tensor]:

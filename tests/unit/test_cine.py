@@ -1,53 +1,24 @@
 """Short-axis hearts: distances, folds, the heart's place, the network's masks, what is kept of a mask."""
 
-import nibabel as nib
 import numpy as np
 import pytest
 import torch
+from builders.stacks import heart, stack, write_stacks
 from scipy import ndimage
 
 from models.nets.cine import CineConfig, CineJudge, CineNet, drawn_masks, whole_masks
 from training.cine.examples import CROP, Slices, batches
 from training.cine.judge import judge_patient, torch_graphs
-from training.cine.stacks import FARTHEST_PX, STRUCTURES, Stack, folds, heart_centre, read_stacks, signed_distances
+from training.cine.stacks import FARTHEST_PX, STRUCTURES, folds, heart_centre, read_stacks, signed_distances
 from training.cine.stochastic import CineStochasticPlan, train_cine_stochastic
 from training.cine.train import CinePlan, objective, train_cine
 
 SMALL = CineConfig(channels=(4, 8), fine=4)
 
 
-def heart(side=64, slices=4, at=(30, 34), radius=9):
-    """A left ventricle in its ring, and a right one beside it."""
-    x, y = np.ogrid[:side, :side]
-    distance = np.hypot(x - at[0], y - at[1])
-    labels = np.zeros((side, side), np.uint8)
-    labels[(np.abs(x - at[0] - 14) < 5) & (np.abs(y - at[1]) < 6)] = 1
-    labels[distance < radius + 3] = 2
-    labels[distance < radius] = 3
-    return np.repeat(labels[..., None], slices, axis=2)
-
-
-def stack(phase="ED", radius=9, patient="sub-001"):
-    labels = heart(radius=radius)
-    image = 40.0 * labels + np.random.default_rng(0).uniform(0, 10, labels.shape)
-    return Stack(
-        patient=patient, phase=phase, image=image.astype(np.float32), labels=labels, spacing_mm=(1.5, 1.5, 10.0)
-    )
-
-
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    """Six patients of two groups, as ACDC's layout has them."""
-    folder = tmp_path_factory.mktemp("cardiac")
-    for number in (1, 2, 3, 21, 22, 23):
-        name = f"sub-{number:03d}"
-        (folder / name).mkdir()
-        for phase, radius in (("ED", 9), ("ES", 6)):
-            one = stack(phase, radius, name)
-            for kind, voxels in (("cine", one.image.astype(np.uint8)), ("dseg", one.labels)):
-                path = folder / name / f"{name}_phase-{phase}_{kind}.nii.gz"
-                nib.Nifti1Image(voxels, np.diag([1.5, 1.5, 10.0, 1.0])).to_filename(path)
-    return folder
+    return write_stacks(tmp_path_factory.mktemp("cardiac"))
 
 
 def test_distances_are_scipys_negative_inside_and_one_where_there_is_nothing():

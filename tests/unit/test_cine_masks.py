@@ -5,16 +5,21 @@ import json
 import numpy as np
 import pytest
 import torch
+from builders.beating import anatomy
+from builders.stacks import write_stacks
 
 from models.cine.crops import CROP
 from models.cine.plausibility import SIDE, SIDE_MM, likelihood, mask_shares, pseudo_scores, said_again
 from models.cine.rules import rule_scores
 from models.nets.masks import MaskConfig, MaskNet
-from tests.unit.test_cine import data as data  # noqa: PLC0414 - a fixture
-from tests.unit.test_cine_reading import anatomy
 from training.cine.judge import mask_run
 from training.cine.mask_autoencoder import MaskPlan, mask_batches, train_masks, true_masks
 from training.cine.mask_faults import MASK_FAULTS, Mask, mask_fault_table
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return write_stacks(tmp_path_factory.mktemp("cardiac"))
 
 
 def faithful(inputs):

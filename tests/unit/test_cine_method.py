@@ -1,10 +1,12 @@
 """The cine method on hearts that are known: what it tells, what it refuses, however the series lies."""
 
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from builders.beating import affine, beat, graphs
 from cattrs import Converter
 
 from models.bundle import Bundle, structured
@@ -19,7 +21,6 @@ from models.graphs import Tensor
 from models.manifest import Golden, GraphFile, Manifest, Reference, Thresholds, Training
 from models.methods.cine import GRAPHS, ROLE, CineMethod, stack_of
 from models.subject import Image, Subject
-from tests.unit.test_cine_reading import affine, beat, graphs
 from training.cine.faults import mistriggered
 
 EXPORT = Path(__file__).parents[2] / "export" / "cine.toml"
@@ -135,18 +136,35 @@ def test_a_series_a_slice_is_the_same_stack():
     np.testing.assert_allclose(whole.affine, joined.affine)
 
 
-def test_a_series_a_slice_has_the_volumes_of_the_stack_once_all_are_there(method, found):
-    frames, place = beat()[0], affine()
+def by_slice(frames, place):
+    """A series a slice of a stack."""
     slices = []
     for k in range(frames.shape[-1]):
         at = place.copy()
         at[:3, 3] += place[:3, 2] * k
         slices.append(image(np.ascontiguousarray(frames[..., k : k + 1]), at))
+    return slices
+
+
+def test_a_series_a_slice_has_the_volumes_of_the_stack_once_all_are_there(method, found):
+    slices = by_slice(beat()[0], affine())
     last = Subject(images={ROLE: slices[-1]}, further={ROLE: tuple(slices[:-1])})
     early = Subject(images={ROLE: slices[1]}, further={ROLE: tuple(slices[:1])})
 
     assert found.structures == method.examine(last, graphs()).structures
     assert () == method.examine(early, graphs()).structures
+
+
+def test_of_a_slice_that_was_taken_again_the_later_counts_and_it_is_said(method, found):
+    slices = by_slice(beat()[0], affine())
+    failed = replace(slices[3], voxels=np.roll(slices[3].voxels, 25, axis=1))
+    again = Subject(images={ROLE: slices[-1]}, further={ROLE: (failed, *slices[:-1])})
+    too_late = Subject(images={ROLE: failed}, further={ROLE: tuple(slices)})
+    told, worse = (method.examine(one, graphs()) for one in (again, too_late))
+
+    assert found.structures == told.structures != worse.structures
+    assert ("1 slices were taken again: the later ones count",) == told.remarks == worse.remarks
+    assert () == found.remarks
 
 
 def test_the_slice_that_leads_is_judged_whatever_the_others_are():

@@ -14,34 +14,30 @@ from torch import Tensor, nn
 from models.cine.crops import CROP
 from models.cine.plausibility import SIDE
 from models.nets.masks import MaskConfig, MaskNet
-from training.cine.stacks import STRUCTURES, folds, read_stacks
+from training.cine.stacks import STRUCTURES, FoldPlan, read_stacks
 from training.running.loop import train
-from training.running.run import Learner, RunPlan
+from training.running.run import Learner
 
 #: Share of the masks that are spoilt on the way in (denoising, Vincent et al. 2008).
 _SPOILT = 0.7
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MaskPlan(RunPlan):
-    """``data``: folder of the stacks; ``fold`` of so many ``folds`` is left out, none where it is their number."""
+class MaskPlan(FoldPlan):
+    """``fold`` of so many ``folds`` is left out, none where it is their number."""
 
-    data: Path
     steps: int = 800
     peak_rate: float = 2e-3
     warm_up: int = 50
     report_every: int = 100
     tail: float = 0.5
     batch: int = 32
-    fold: int = 0
-    folds: int = 5
 
 
 def train_masks(plan: MaskPlan) -> None:
     """Train, or resume where ``plan.run/checkpoint.pt`` left off."""
     torch.manual_seed(plan.seed)
-    parts = folds(plan.data, plan.folds)
-    masks = true_masks(plan.data, tuple(p for n, part in enumerate(parts) if n != plan.fold for p in part))
+    masks = true_masks(plan.data, plan.patients)
 
     def objective(network: nn.Module, batch: tuple[Tensor, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         given, wanted = batch

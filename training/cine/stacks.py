@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from training.running.run import RunPlan
+
 #: Classes in the order of ACDC's labels.
 STRUCTURES = ("background", "right ventricle", "myocardium", "left ventricle")
 PHASES = ("ED", "ES")
@@ -64,6 +66,28 @@ def folds(folder: Path, count: int = 5) -> list[tuple[str, ...]]:
     for number, patient in enumerate(patient for group in groups.values() for patient in group):
         parts[number % count].append(patient)
     return [tuple(part) for part in parts]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoldPlan(RunPlan):
+    """``data``: folder of the stacks; ``fold`` of so many ``folds`` is left out, none where it is their number."""
+
+    data: Path
+    fold: int = 0
+    folds: int = 5
+
+    @property
+    def patients(self) -> tuple[str, ...]:
+        """Those that the run learns from.
+
+        Raises:
+            ValueError: there is no such fold.
+        """
+        if not 0 <= self.fold <= self.folds:
+            raise ValueError(
+                f"there is no fold {self.fold} of {self.folds}: give 0 to {self.folds - 1}, or {self.folds}"
+            )
+        return tuple(p for n, part in enumerate(folds(self.data, self.folds)) if n != self.fold for p in part)
 
 
 def signed_distances(labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:

@@ -8,9 +8,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from models.nets.cine import CineFactor, CineJudge, whole_masks
-from training.cine.examples import Batch, batches
-from training.cine.train import CinePlan, slices_of
+from models.nets.cine import CineJudge, whole_masks
+from training.cine.examples import Batch, Slices, batches
+from training.cine.train import CinePlan
 from training.running.loop import train
 from training.running.run import Learner, load_weights
 
@@ -34,7 +34,7 @@ class _Covariance(nn.Module):
     def __init__(self, judge: CineJudge) -> None:
         super().__init__()
         self.cine = judge.cine.requires_grad_(requires_grad=False)
-        self.factor: CineFactor = judge.factor
+        self.factor = judge.factor
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Logits, factor and deviation."""
@@ -49,7 +49,7 @@ def train_cine_stochastic(plan: CineStochasticPlan) -> None:
     torch.manual_seed(plan.seed)
     judge = CineJudge()
     load_weights(plan.start, judge.cine)
-    slices = slices_of(plan)
+    slices = Slices.of(plan.data, plan.patients)
 
     def objective(network: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         terms = _losses(network(batch.image), batch, plan.samples)

@@ -7,7 +7,6 @@ weight on the squared gap between a structure's probability and the mask that it
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -15,29 +14,26 @@ from torch import Tensor, nn
 
 from models.nets.cine import CineConfig, CineNet, CineOutputs, drawn_masks
 from training.cine.examples import CLASSES, Batch, Slices, batches
-from training.cine.stacks import folds
+from training.cine.stacks import FoldPlan
 from training.running.loop import train
-from training.running.run import Learner, RunPlan
+from training.running.run import Learner
 
 #: Steepness of the mask that a distance map implies: 2 logits a pixel.
 STEEPNESS = 32.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CinePlan(RunPlan):
-    """``data``: folder of the stacks; ``fold`` of so many ``folds`` is left out, none where it is their number.
+class CinePlan(FoldPlan):
+    """``fold`` of so many ``folds`` is left out, none where it is their number.
 
     ``dropout``: share of the channels; ``consistency``: weight of the cross-task gap once it is ramped up.
     """
 
-    data: Path
     steps: int = 3000
     peak_rate: float = 2e-3
     warm_up: int = 100
     tail: float = 0.5
     batch: int = 12
-    fold: int = 0
-    folds: int = 5
     dropout: float = 0.1
     consistency: float = 0.3
 
@@ -47,7 +43,7 @@ def train_cine(plan: CinePlan) -> None:
     torch.manual_seed(plan.seed)
     config = CineConfig(classes=CLASSES)
     network = CineNet(config).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    slices = slices_of(plan)
+    slices = Slices.of(plan.data, plan.patients)
 
     def descended(network: nn.Module, item: tuple[int, Batch]) -> tuple[Tensor, dict[str, Tensor]]:
         step, batch = item
@@ -60,12 +56,6 @@ def train_cine(plan: CinePlan) -> None:
         return enumerate(batches(slices, plan.batch, plan.seed, first), start=first)
 
     train(Learner(network, plan), plan, items, descended)
-
-
-def slices_of(plan: CinePlan) -> Slices:
-    """The slices of the patients that a run does not leave out."""
-    parts = folds(plan.data, plan.folds)
-    return Slices.of(plan.data, tuple(p for n, part in enumerate(parts) if n != plan.fold for p in part))
 
 
 def objective(found: CineOutputs, batch: Batch) -> dict[str, Tensor]:
