@@ -30,7 +30,8 @@ def incoherence(frames: FloatArray) -> Values:
     if len(frames) < FEWEST_PHASES:
         return np.full(count, np.nan)
     slices = [np.ascontiguousarray(frames[..., k]) for k in range(count)]
-    disorder = np.array([[_disorder(one, axis) for axis in (1, 2)] for one in slices])
+    changes = (np.roll(one, -1, axis=0) - one for one in slices)
+    disorder = np.array([[_disorder(change, axis) for axis in (1, 2)] for change in changes])
     beside = np.array([disorder[_neighbours(k, count)].mean(axis=0) for k in range(count)])
     return np.asarray(np.abs(disorder[:, 0] - disorder[:, 1]) + (disorder - beside).max(axis=1))
 
@@ -39,20 +40,24 @@ def _neighbours(k: int, count: int) -> list[int]:
     return [j for j in (k - 1, k + 1) if 0 <= j < count] or [k]
 
 
-def _disorder(frames: FloatArray, axis: int) -> float:
-    """1 - mean correlation of the courses of lines across ``axis`` with their neighbours' and with the median."""
-    change = np.roll(frames, -1, axis=0) - frames
-    energy = (np.abs(fft.rfft(change, axis=axis)) ** 2).sum(axis=3 - axis)
-    beside, median = _courses(energy, _BESIDE_TO), _courses(energy, _MEDIAN_TO)
+def _disorder(change: FloatArray, axis: int) -> float:
+    """1 - mean correlation of the courses of lines across ``axis`` with their neighbours' and with the median.
+
+    ``change`` (T, x, y): from each frame to the next.
+    """
+    count = change.shape[axis] // 2 + 1
+    first = max(1, round(_FROM * count))
+    near, last = (max(3, round(share * count)) for share in (_BESIDE_TO, _MEDIAN_TO))
+    kept = fft.rfft(change if axis == 2 else change.swapaxes(1, 2), axis=2)[:, :, first:last]  # noqa: PLR2004
+    energy = sum(np.einsum("txl,txl->lt", part, part) for part in (kept.real, kept.imag))
+    beside, median = _courses(energy[: near - first]), _courses(energy)
     middle = np.median(median, axis=0)
     middle /= max(float(np.linalg.norm(middle)), 1e-9)
     return float(1 - ((beside[1:] * beside[:-1]).sum(axis=1).mean() + (median @ middle).mean()) / 2)
 
 
-def _courses(energy: FloatArray, upto: float) -> Values:
+def _courses(energy: FloatArray) -> Values:
     """Log energy of change of each line over the beat, (lines, T), without its mean, of length 1."""
-    count = energy.shape[1]
-    kept = energy[:, max(1, round(_FROM * count)) : max(3, round(upto * count))].T
-    courses = np.log(kept + 1e-9 * max(float(kept.max()), 1e-9)).astype(float)
+    courses = np.log(energy + 1e-9 * max(float(energy.max()), 1e-9)).astype(float)
     courses -= courses.mean(axis=1, keepdims=True)
     return np.asarray(courses / np.maximum(np.linalg.norm(courses, axis=1, keepdims=True), 1e-9))

@@ -24,9 +24,10 @@ _SHORT_AXIS = 0.55
 class Cine:
     """Frames in the fixed frame.
 
-    ``frames`` float32 (T, x, y, slice); ``pixel_mm`` of x and y, ``gap_mm`` from slice to slice; ``affine`` (4, 4)
-    (x, y, slice) to RAS mm; ``numbers``: of each slice, as the series counts them from 1; ``first``: which axis of the
-    series x was, 0 or 1; ``turned``: whether x, y and slice run the other way than in the series.
+    ``frames`` float32 (T, x, y, slice), the pixels of a slice together in memory; ``pixel_mm`` of x and y, ``gap_mm``
+    from slice to slice; ``affine`` (4, 4) (x, y, slice) to RAS mm; ``numbers``: of each slice, as the series counts
+    them from 1; ``first``: which axis of the series x was, 0 or 1; ``turned``: whether x, y and slice run the other way
+    than in the series.
     """
 
     frames: FloatArray
@@ -72,7 +73,7 @@ def in_frame(voxels: FloatArray, affine: npt.NDArray[np.float64]) -> Cine:
     spacing = np.linalg.norm(placed[:3, :3], axis=0)
     count = frames.shape[3]
     return Cine(
-        frames=np.ascontiguousarray(frames, np.float32),
+        frames=np.ascontiguousarray(frames.transpose(0, 3, 1, 2), np.float32).transpose(0, 2, 3, 1),
         pixel_mm=(float(spacing[0]), float(spacing[1])),
         gap_mm=float(spacing[2]),
         affine=placed,

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from scipy import ndimage
 from scipy.special import softmax
 
-from models.cine.beats import apart, phases, unlikeness
+from models.cine.beats import apart, phases, sampled_phases, smoothed, unlikeness
 from models.cine.cleanup import cleaned
 from models.cine.crops import Window, moving_centre, network_input, window
 from models.cine.frame import Cine
@@ -64,7 +64,7 @@ class Phase:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Reading:
-    """``crops`` (T, slice, CROP, CROP); ``curve`` (T,): mL of the left ventricle; ``ed`` and ``es``: the two phases.
+    """``crops`` (T, slice, CROP, CROP); ``curve`` (T,): mL of the left ventricle, smoothed; ``ed``, ``es``: its ends.
 
     ``image_es``: the phase that the image alone would call end-systole.
     """
@@ -84,11 +84,12 @@ class Reading:
 
 
 def read(cine: Cine, graphs: Mapping[str, Run], temperature: float, pixel_ml: float) -> Reading:
-    """The heart found, every phase segmented, the two phases known in detail; ``pixel_ml``: volume of one pixel."""
+    """The heart found, its curve over the beat, the two phases known in detail; ``pixel_ml``: volume of one pixel."""
     place = heart_window(cine, graphs)
     crops = place.crop(cine.frames.transpose(0, 3, 1, 2))
-    labels = [segment(frame, cine.gap_mm, graphs) for frame in crops]
-    curve = np.array([(cleaned(one) == LV).sum() * pixel_ml for one in labels])
+    asked = sampled_phases(len(crops))
+    volumes = [(cleaned(segment(crops[t], cine.gap_mm, graphs)) == LV).sum() * pixel_ml for t in asked]
+    curve = smoothed(volumes, asked, len(crops))
     ed, es = phases(curve)
     unlike = unlikeness(crops, ed)
     return Reading(
@@ -117,22 +118,30 @@ def heart_window(cine: Cine, graphs: Mapping[str, Run]) -> Window:
 
 def segment(crops: FloatArray, gap_mm: float, graphs: Mapping[str, Run]) -> Labels:
     """Slices (k, CROP, CROP) of one phase -> their classes (x, y, slice)."""
-    logits = graphs[SEGMENT_GRAPH]({"image": network_input(crops, gap_mm)})["logits"]
-    return np.asarray(np.moveaxis(logits.argmax(axis=1), 0, -1), np.uint8)
+    return called(graphs[SEGMENT_GRAPH]({"image": network_input(crops, gap_mm)})["logits"])
+
+
+def called(logits: FloatArray) -> Labels:
+    """The likeliest class of logits (k, classes, x, y) in each pixel, the first of equal ones, (x, y, slice)."""
+    best, labels = logits[:, 0].copy(), np.zeros(logits[:, 0].shape, np.uint8)
+    for number in range(1, logits.shape[1]):
+        better = logits[:, number] > best
+        labels[better] = number
+        np.maximum(best, logits[:, number], out=best)
+    return np.moveaxis(labels, 0, -1)
 
 
 def phase(number: int, crops: FloatArray, gap_mm: float, graphs: Mapping[str, Run], temperature: float) -> Phase:
     """All that the network knows of one phase."""
     found = graphs[DETAIL_GRAPH]({"image": network_input(crops, gap_mm)})
     detail = Detail(*(np.asarray(found[name], np.float32) for name in Detail._fields))
-    called = np.moveaxis(detail.logits.argmax(axis=1).astype(np.uint8), 0, -1)
-    labels = cleaned(called)
+    labels = cleaned(called(detail.logits))
     probabilities, gap = tempered(detail, temperature)
     return Phase(
         number=number,
         image=np.moveaxis(crops, 0, -1),
         probabilities=probabilities,
-        called=called,
+        called=called(detail.logits),
         labels=labels,
         gap=gap,
         detail=detail,
