@@ -1,7 +1,8 @@
 """python -m export: a bundle from checkpoints; refuses to write one that does not say what torch says.
 
-``python -m export brain --bids FOLDER --out BUNDLE`` makes one from people of your own, every step of it;
-``python -m export lesions`` makes the bundle of white-matter lesions, anything else the brain's.
+``python -m export brain --bids FOLDER --out BUNDLE`` makes one from people of your own, every step of it, and
+``python -m export cine --bids ...`` one of hearts; ``python -m export lesions`` makes the bundle of white-matter
+lesions, anything else the brain's.
 """
 
 import argparse
@@ -21,8 +22,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         from training.running.options import add_options
     except ModuleNotFoundError as error:
         sys.exit(answer_without(error, given, "python -m export", str(__doc__)))
-    if given[:1] == ["brain"]:
-        run(given[1:])
+    if given[:1] in (["brain"], ["cine"]):
+        run(given[0], given[1:])
         return
     lesions = given[:1] == ["lesions"]
     parser = argparse.ArgumentParser(prog="python -m export", description=__doc__)

@@ -34,10 +34,11 @@ from models.subject import Subject
 from models.words import copy_words
 from training.cine.calibration import Pixels, fitted_temperature
 from training.cine.causes import cause_limits, fitted_causes, spoilt_slices, told_by_others
-from training.cine.evaluate import CineEvaluationPlan, Fold, good_masks, judged_folds
+from training.cine.evaluate import GOOD_DICE, CineEvaluationPlan, Fold, good_masks, judged_folds
 from training.cine.judge import torch_graphs
 from training.cine.widths import fitted_margins
 from training.running.options import add_options
+from training.running.pipeline import PipelineError
 from training.running.run import load_weights
 
 FILES = {SEGMENT_GRAPH: "segment.onnx", DETAIL_GRAPH: "detail.onnx", MASK_GRAPH: "mask.onnx"}
@@ -53,6 +54,7 @@ _INCOHERENCE = 0.14
 #: Three times its limit, until references are of whole cines: a clean pig's last slice is beyond a cause's limit.
 _EVIDENT, _CERTAIN = 0.9, 0.97
 _TOLERANCE = 1e-3
+_ACDC = "35 ACDC patients (Bernard et al. 2018), short axes at end-diastole and end-systole"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +62,8 @@ class CineExportPlan:
     """``checkpoint``: of cine-stochastic, of all hearts, ``masks``: of cine-masks; ``runs``, ``mask_runs``: the folds'.
 
     ``{fold}`` stands for the number of one of the ``folds``. ``data``: folder of the hearts; ``golden``: NIfTI file of
-    a cine (4-D) that may ship with the bundle.
+    a cine (4-D) that may ship with the bundle. ``people`` and ``licence``: what the manifest says of them;
+    ``good_dice``: masks above it in every structure set the limits of the rules.
     """
 
     checkpoint: Path
@@ -72,6 +75,9 @@ class CineExportPlan:
     out: Path
     version: str
     folds: int = 5
+    people: str = _ACDC
+    licence: str = "research only: ACDC is CC BY-NC-SA"
+    good_dice: float = GOOD_DICE
 
 
 class _Segment(nn.Module):
@@ -181,7 +187,9 @@ def _calibrated(plan: CineExportPlan) -> _Calibrated:
     patients = [patient for fold in folds for patient in fold.patients]
     examples = spoilt_slices(plan.data, plan.folds)
     told = told_by_others(examples)
-    good = good_masks(folds)
+    good = good_masks(folds, plan.good_dice)
+    if not good:
+        raise PipelineError(f"no mask has a Dice above {plan.good_dice:g} in every structure: train for more steps")
     settings = CineSettings(
         classes=CLASSES,
         channels=sum(CineConfig().masks),
@@ -213,7 +221,7 @@ def _stack_scores(reading: Reading, settings: CineSettings) -> dict[str, float]:
 
 
 def _manifest(plan: CineExportPlan, calibrated: _Calibrated, parity: Parity, draft: Path) -> Manifest:
-    source = f"{calibrated.hearts} ACDC patients at two phases, each by a network that did not see them"
+    source = f"{plan.people}, each judged by a network that did not see them"
     channels = calibrated.settings.channels
     declared = tomllib.loads(Path(__file__).with_name("cine.toml").read_text())
     measured = {
@@ -240,8 +248,8 @@ def _manifest(plan: CineExportPlan, calibrated: _Calibrated, parity: Parity, dra
         "golden": Golden(images={ROLE: GOLDEN}, outputs=OUTPUTS, expected={}, tolerances=TOLERANCES),
         "parity": parity,
         "training": Training(
-            data=("35 ACDC patients (Bernard et al. 2018), short axes at end-diastole and end-systole: all weights",),
-            licence="research only: ACDC is CC BY-NC-SA",
+            data=(f"{plan.people}: all weights",),
+            licence=plan.licence,
             notice="The golden series is of a pig (WrightGroupSRI/ep-dataset, CC0).",
         ),
         "files": {},

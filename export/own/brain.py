@@ -7,11 +7,12 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from export.own.plan import read_plan
-from export.own.steps import OwnSteps
+from export.own.brain_steps import TABLES, BrainSteps
+from export.own.delivery import check_free
+from export.own.plan import people_of, read_plan
 from models.bundle import load_bundle
 from training.bids.finding import Wanted, find_scans
-from training.running.pipeline import Pipeline, PipelineError
+from training.running.pipeline import Pipeline
 from training.synthesis.own_people import part
 
 
@@ -50,14 +51,12 @@ def make_brain(plan: OwnBrainPlan) -> Path:
         PipelineError: ``out`` holds something else, or another command works in the run's folder.
         BundleError: the plan's file or the bundle to start from is none.
     """
-    sizes, run = read_plan(plan.plan), plan.folder
-    if plan.out.exists() and not (run / "stamps" / "deliver.begun").exists():
-        raise PipelineError(f"{plan.out} is there already: give another --out, or remove it")
+    sizes, run = read_plan(plan.plan, "brain", TABLES), plan.folder
+    check_free(plan.out, run)
     if plan.start is not None:
         load_bundle(plan.start)
-    leave_out = frozenset(f"sub-{who.removeprefix('sub-')}" for who in plan.leave_out.split(",") if who)
-    scans = find_scans(plan.bids, Wanted(desc=plan.desc), leave_out)
-    steps = OwnSteps(
+    scans = find_scans(plan.bids, Wanted(desc=plan.desc), people_of(plan.leave_out))
+    steps = BrainSteps(
         parted=part(scans, plan.held_out, plan.seed),
         sizes=sizes,
         run=run,

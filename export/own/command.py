@@ -1,24 +1,33 @@
-"""The command line of a user's own bundle."""
+"""The command lines of a user's own bundles."""
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
 
 from export.own.brain import OwnBrainPlan, make_brain
+from export.own.cine import OwnCinePlan, make_cine
 from models.bundle import BundleError
 from training.bids.faults import BidsError
 from training.running.options import add_options
 from training.running.pipeline import PipelineError
 
+_KINDS: Final[Mapping[str, tuple[type[Any], Callable[[Any], Path]]]] = {
+    "brain": (OwnBrainPlan, make_brain),
+    "cine": (OwnCinePlan, make_cine),
+}
 
-def run(given: Sequence[str]) -> None:
-    """Make the bundle; what is wrong with the folder ends it in a sentence a fault."""
-    about = f"A brain bundle from people of your own, in one command that resumes. {OwnBrainPlan.__doc__}"
-    parser = argparse.ArgumentParser(prog="python -m training brain", description=about)
-    add_options(parser, OwnBrainPlan)
-    plan = OwnBrainPlan(**vars(parser.parse_args(given)))
+
+def run(kind: str, given: Sequence[str]) -> None:
+    """Make a bundle of a ``kind``, brain or cine; what is wrong with the folder ends it in a sentence a fault."""
+    options, make = _KINDS[kind]
+    about = f"A {kind} bundle from people of your own, in one command that resumes. {options.__doc__}"
+    parser = argparse.ArgumentParser(prog=f"python -m training {kind}", description=about)
+    add_options(parser, options)
+    plan = options(**vars(parser.parse_args(given)))
     try:
-        out = make_brain(plan)
+        out = make(plan)
     except (BidsError, PipelineError, BundleError, OSError) as error:
         sys.exit(f"{type(error).__name__}: {error}")
     print(f"{out}: the bundle; how good it is on people held out: {plan.folder / 'report' / 'report.md'}")

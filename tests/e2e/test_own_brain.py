@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from builders.reader_table import DICOM
 
+from export.own.brain_steps import TABLES
 from export.own.plan import read_plan
 from models.bundle import load_bundle
 from training.running.pipeline import PipelineError
@@ -151,11 +152,11 @@ def test_another_bundle_is_not_overwritten(folder, tmp_path):
 def test_a_plan_that_means_nothing_is_refused(tmp_path, text, said):
     (tmp_path / "plan.toml").write_text(text)
     with pytest.raises(PipelineError, match=said):
-        read_plan(str(tmp_path / "plan.toml"))
+        read_plan(str(tmp_path / "plan.toml"), "brain", TABLES)
     with pytest.raises(PipelineError):
-        read_plan("not there")
+        read_plan("not there", "brain", TABLES)
 
 
 @pytest.mark.parametrize("name", ["full", "tiny"])
 def test_the_plans_that_ship_can_be_read(name):
-    assert {"bank", "locate", "task", "student", "export", "report"} <= set(read_plan(name))
+    assert {"bank", "locate", "task", "student", "export", "report"} <= set(read_plan(name, "brain", TABLES))

@@ -10,6 +10,11 @@ class Fault(StrEnum):
 
     NO_PEOPLE = "no image of that kind: files are sub-XX[/ses-YY]/anat/sub-XX[_ses-YY]_T1w.nii.gz"
     ONE_PERSON = "one person only: one trains and another is held out, so give two or more"
+    NO_HEART = "no short axis: files are sub-XX[/ses-YY][/anat]/sub-XX[...]_phase-ED_cine.nii.gz, and phase-ES"
+    FEW_PEOPLE = "fewer people than parts: each network leaves a part of them out, so give more, or fewer --folds"
+    SEVERAL_IMAGES = "several images of one phase: leave one of them in the folder"
+    NO_PHASE = "no image or no labels of a phase: give phase-ED and phase-ES, _cine and _dseg of each"
+    HEART_LABELS = "labels are 1 right ventricle, 2 myocardium, 3 left ventricle, each of them there, and 0"
     NO_LABELS = "no labels: put sub-XX_dseg.nii.gz below derivatives/<name>/sub-XX/anat, or beside the image"
     SEVERAL_LABELS = "several files of labels: say which with --desc"
     UNKNOWN_LABELS = "unknown labels: write what each value is beside them (the same name with .tsv: index, name)"

@@ -155,20 +155,20 @@ def fault_tables(judged: list[Fold], plan: CineEvaluationPlan, settings: CineSet
     yield from cause_table(examples, told)
 
 
-def good_masks(judged: list[Fold]) -> list[Mask]:
-    """The masks that are nearly right, each beside the autoencoder that did not see its patient."""
+def good_masks(judged: list[Fold], least: float = GOOD_DICE) -> list[Mask]:
+    """The masks of a Dice above ``least`` in every structure, each with the autoencoder that left its patient out."""
     return [
         Mask(labels=one.phase.labels, gap_mm=one.gap_mm, run=fold.graphs.get(MASK_GRAPH))
         for fold in judged
         for patient in fold.patients
         for one in patient.both
-        if is_good(one)
+        if _worst_dice(one) > least
     ]
 
 
-def is_good(one: Judged) -> bool:
-    """Whether every structure of a phase is nearly right."""
-    return min(one.dice(one.phase.labels, number) for number in range(1, len(CLASSES))) > GOOD_DICE
+def _worst_dice(one: Judged) -> float:
+    """Of the structures of a phase."""
+    return min(one.dice(one.phase.labels, number) for number in range(1, len(CLASSES)))
 
 
 def _passes(patients: list[Patient], graphs: list[dict[str, Run]], passes: int) -> Callable[[Judged], FloatArray]:

@@ -1,14 +1,14 @@
 """The steps of a brain bundle from a user's own people, and where each leaves its things."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from shutil import copytree, rmtree
-from typing import Any
+from typing import Any, Final
 
 from export.brain import ExportPlan, export_brain
-from export.own.plan import OwnPlan
+from export.own.delivery import delivery
+from export.own.plan import EXTENT, OwnPlan, Tables, fields_of
 from models.bundle import read_manifest
 from training.bids.finding import Scan
 from training.bids.reading import check_scans
@@ -27,14 +27,25 @@ from training.synthesis.anatomy import write_bank
 from training.synthesis.labelmaps import load_label_maps
 from training.synthesis.own_people import Parted, write_label_maps, write_people
 
+#: Table of the plan -> what its keys are fields of; the bank has a count alone.
+TABLES: Final[Tables] = {
+    "bank": None,
+    "locate": LocatePlan,
+    "task": TaskPlan,
+    "student": StudentPlan,
+    "stochastic": StochasticPlan,
+    "borders": OwnBordersPlan,
+    "cause": CausePlan,
+    "variances": VariancesPlan,
+    "export": ExportPlan,
+    "report": EvaluationPlan,
+}
 _CHECKPOINT = "checkpoint.pt"
-#: What a trainer's plan says of how far it goes; everything else decides what is trained.
-_EXTENT = ("steps", "images", "heads", "report_every", "save_every", "workers", "processes", "devices")
 _NOTICE = "Images were synthesised from the label maps of the people that were given; no other data trained a weight."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OwnSteps:
+class BrainSteps:
     """``parted``: who trains and who judges; ``sizes``: how much of each step; ``run``: where things lie.
 
     ``start``: a bundle that training goes on from, if any; ``out``: where the finished one goes.
@@ -123,8 +134,8 @@ class OwnSteps:
             run=partial(train, plan),
             reads=(*given.values(), *weights.values()),
             makes=(plan.run,),
-            settings=_of(plan, without=_EXTENT),
-            extent=_of(plan, only=_EXTENT),
+            settings=fields_of(plan, without=EXTENT),
+            extent=fields_of(plan, only=EXTENT),
             seconds=seconds * plan.steps,
             done=trained(plan.run, plan.steps),
         )
@@ -164,7 +175,7 @@ class OwnSteps:
             run=partial(fit_own_borders, plan),
             reads=(student, locator, people),
             makes=(plan.run,),
-            settings=_of(plan),
+            settings=fields_of(plan),
             seconds=4.0 * len(self.parted.train),
         )
 
@@ -193,7 +204,7 @@ class OwnSteps:
                 *(plan.bank, plan.label_maps, self.run / "people"),
             ),
             makes=(plan.out,),
-            settings=_of(plan),
+            settings=fields_of(plan),
             seconds=60.0 + 3.0 * heads,
         )
 
@@ -211,26 +222,12 @@ class OwnSteps:
             run=write,
             reads=(bundle, people),
             makes=(folder,),
-            settings=_of(plan),
+            settings=fields_of(plan),
             seconds=10.0 + 3.0 * heads,
         )
 
     def _deliver(self) -> Step:
-        bundle = self.run / "bundle"
-        return Step(
-            name="deliver", run=partial(_put, bundle, self.out), reads=(bundle, self.run / "report"), makes=(self.out,)
-        )
-
-
-def _put(bundle: Path, out: Path) -> None:
-    """A copy beside its place, then moved there."""
-    draft = out.with_name(f"{out.name}.part")
-    for path in (draft, out):
-        if path.exists():
-            rmtree(path)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    copytree(bundle, draft)
-    draft.rename(out)
+        return delivery(self.run / "bundle", self.out, after=(self.run / "report",))
 
 
 def _file_of(bundle: Path, graph: str) -> str:
@@ -239,12 +236,3 @@ def _file_of(bundle: Path, graph: str) -> str:
 
 def _names(scans: Sequence[Scan]) -> list[str]:
     return [scan.name for scan in scans]
-
-
-def _of(plan: Any, *, only: Sequence[str] = (), without: Sequence[str] = ()) -> dict[str, str]:  # noqa: ANN401 - any plan
-    """The fields of a plan but for paths, which are what a step reads."""
-    return {
-        f.name: str(value)
-        for f in fields(plan)
-        if not isinstance(value := getattr(plan, f.name), Path) and (f.name in only if only else f.name not in without)
-    }

@@ -1,0 +1,76 @@
+"""A user's folder of hearts to a bundle, by the one command, killed on the way."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from builders.reader_table import DICOM
+
+from export.own.cine_steps import TABLES
+from export.own.plan import read_plan
+from models.bundle import load_bundle
+
+ROOT = Path(__file__).parents[2]
+HEARTS = DICOM.parent / "cardiac"
+ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
+
+pytestmark = pytest.mark.skipif(not HEARTS.is_dir(), reason="no hearts: set SCANSIDE_DATA")
+
+
+def command(folder, out):
+    made = [sys.executable, "-m", "training", "cine", "--bids", folder, "--out", out, "--plan", "tiny", "--folds", "2"]
+    return [*made, "--licence", "ours"]
+
+
+def kill_in(step, folder, out):
+    """Run until ``step`` has begun, then kill -9."""
+    begun = out.with_name(f"{out.name}.run") / "stamps" / f"{step}.begun"
+    with subprocess.Popen(command(folder, out), cwd=ROOT, env=ENVIRONMENT, stdout=subprocess.DEVNULL) as process:
+        while not begun.exists() and process.poll() is None:
+            time.sleep(0.2)
+        assert process.poll() is None
+        process.send_signal(signal.SIGKILL)
+
+
+def test_a_folder_of_hearts_becomes_a_bundle_though_killed_on_the_way(tmp_path):
+    folder, out = tmp_path / "bids", tmp_path / "bundle"
+    for person in ("sub-001", "sub-007", "sub-024"):
+        shutil.copytree(HEARTS / person, folder / person / "anat")
+    kill_in("covariance-without-1", folder, out)
+    last = subprocess.run(command(folder, out), check=False, capture_output=True, text=True, cwd=ROOT, env=ENVIRONMENT)
+
+    assert 0 == last.returncode, last.stderr
+    assert [f"[{n}/13] {step}: done before" for n, step in enumerate(DONE, 1)] == [
+        line for line in last.stdout.splitlines() if line.endswith("done before")
+    ]
+    manifest = load_bundle(out).manifest
+    assert max(manifest.parity.values()) < 1e-3
+    assert "ours" == manifest.training.licence
+    assert "3 hearts" in manifest.training.data[0]
+    report = (out.with_name("bundle.run") / "report" / "report.md").read_text()
+    assert "3 patients of 2 folds" in report
+    assert list((out.with_name("bundle.run") / "report" / "figures").glob("*.png"))
+
+
+DONE = ("people", "labels-without-0", "covariance-without-0", "masks-without-0", "labels-without-1")
+
+
+def test_what_is_wrong_with_the_folder_is_said(tmp_path):
+    shutil.copytree(HEARTS / "sub-001", tmp_path / "bids" / "sub-001")
+    found = subprocess.run(
+        command(tmp_path / "bids", tmp_path / "out"), check=False, capture_output=True, text=True, cwd=ROOT
+    )
+
+    assert 1 == found.returncode
+    assert "BidsError" in found.stderr
+    assert "1 of 2" in found.stderr
+
+
+@pytest.mark.parametrize("name", ["full", "tiny"])
+def test_the_plans_that_ship_can_be_read(name):
+    assert read_plan(name, "cine", TABLES)["labels"]["steps"] > 0
