@@ -11,7 +11,7 @@ import models
 from export.own.cine_steps import TABLES, CineSteps
 from export.own.delivery import check_free
 from export.own.plan import people_of, read_plan
-from training.bids.hearts import find_hearts
+from training.cine.people import find_hearts
 from training.running.pipeline import Pipeline
 
 #: A pig's (CC0): no site has to ship a patient's heart.

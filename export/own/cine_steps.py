@@ -10,9 +10,9 @@ from typing import Any, Final
 from export.cine import CineExportPlan, export_cine
 from export.own.delivery import delivery
 from export.own.plan import EXTENT, OwnPlan, Tables, fields_of
-from training.bids.hearts import Heart, check_hearts, write_hearts
 from training.cine.evaluate import CineEvaluationPlan, evaluate_cine
 from training.cine.mask_autoencoder import MaskPlan, train_masks
+from training.cine.people import Heart, check_hearts, write_hearts
 from training.cine.stochastic import CineStochasticPlan, train_cine_stochastic
 from training.cine.train import CinePlan, train_cine
 from training.running.pipeline import Step

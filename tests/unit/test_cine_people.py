@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from training.bids.faults import BidsError, Fault
-from training.bids.hearts import check_hearts, find_hearts, write_hearts
+from training.cine.people import check_hearts, find_hearts, write_hearts
 from training.cine.stacks import folds, read_stacks
 
 
