@@ -14,7 +14,7 @@ from models.manifest import GraphFile, Manifest, Tolerance
 
 #: Files of a brain bundle beside its graphs.
 FAMILIARITY = "familiarity.npz"
-SERIES, OUTPUTS = "golden/head.nii.gz", "golden/outputs.npz"
+SERIES, SERIES_BESIDE, OUTPUTS = "golden/head.nii.gz", "golden/beside.nii.gz", "golden/outputs.npz"
 #: How far a host may be off in each precision; the measured distances are in docs/latency.md.
 TOLERANCES = {F32: Tolerance(numbers=0.02, outputs=0.002), BF16: Tolerance(numbers=0.05, outputs=0.05)}
 

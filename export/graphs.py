@@ -53,10 +53,11 @@ def export_judge(judge: Judge, path: Path) -> None:
 
 
 def export_lesions(network: ServedNet, box: tuple[int, int, int], path: Path) -> None:
-    """``images`` (1, 1, *box) and the dropout masks -> ``lesion`` and ``tissue``, probabilities."""
-    masks = tuple(torch.ones(1, channels) for channels in network.network.config.masks)
+    """``images`` (1, contrasts, *box) and the dropout masks -> ``lesion`` and ``tissue``, probabilities."""
+    config = network.network.config
+    masks = tuple(torch.ones(1, channels) for channels in config.masks)
     signature = _Signature(inputs=(IMAGES, *MASKS), outputs=OUTPUTS, shapes=None)
-    _export(network, (torch.zeros(1, 1, *box), *masks), signature, path)
+    _export(network, (torch.zeros(1, config.trunk.inputs, *box), *masks), signature, path)
 
 
 def _free_sides(multiple: int) -> dict[int, object]:

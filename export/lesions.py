@@ -7,9 +7,11 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+import numpy.typing as npt
 from cattrs import Converter
 
-from export.declared import OUTPUTS, SERIES, TOLERANCES, declare_graph, manifest_of
+from daemon.edge.files.nifti import read_nifti
+from export.declared import OUTPUTS, SERIES, SERIES_BESIDE, TOLERANCES, declare_graph, manifest_of
 from export.graphs import export_lesions
 from export.parity import Parity, ParityError
 from models.brain.prediction import LOCATOR_FILE, LOCATOR_GRAPH, NetworkGrid
@@ -19,10 +21,10 @@ from models.golden import Recorder, save_record
 from models.graphs import Graph, Run
 from models.lesions.prediction import FILE, GRAPH, IMAGES, LesionNetwork, drawn_masks, whole_masks
 from models.manifest import Golden, Manifest, Reference, Thresholds, Training
-from models.methods.lesions import ROLE, STRUCTURE, Lesions, LesionSettings
+from models.methods.lesions import ROLE, STRUCTURE, T1, Lesions, LesionSettings
 from models.nets.lesions import LesionConfig
 from models.nets.locator import LOCATOR_TRUNK
-from models.subject import Subject, still
+from models.subject import Subject
 from models.words import copy_words
 from training.lesions.anatomy import SPACING_MM, draw_anatomy
 from training.lesions.atlas import Atlas, load_atlas
@@ -33,6 +35,7 @@ from training.lesions.judged import Row, judge_person, judge_synthetic
 from training.lesions.load import draw_lesions
 from training.lesions.network import ServedNet, load_network, run_of
 from training.lesions.people import clean_and_spoilt, read_people
+from training.lesions.t1 import draw_t1
 from training.synthesis.generators import generators_of
 from training.synthesis.heads import CorruptionModel
 
@@ -47,6 +50,8 @@ _ALPHA = 0.05
 #: A predicted Dice below 0.6 is looked at: a FLAIR drowned in noise is told 0.54.
 _TOLERATED_LOSS = 0.4
 _LEVELS = 1000
+#: How far the header of the golden T1 is off, in mm.
+_OFF_MM = (4.0, -9.0, 6.0)
 _NOTICE = (
     "Images were synthesised from label maps and lesion masks; no person's image trained a weight. Lesion masks: "
     "Lesjak et al. 2018, CC BY. MNI152: Copyright (C) 1993-2004 Louis Collins, McConnell Brain Imaging Centre, "
@@ -91,7 +96,7 @@ def export_lesion_bundle(plan: LesionExportPlan) -> Bundle:
     shutil.copyfile(plan.locator, draft / LOCATOR_FILE)
     graphs = {name: _engine(draft, name, file) for name, file in ((LOCATOR_GRAPH, LOCATOR_FILE), (GRAPH, FILE))}
     parity = measure_parity(network, graphs[GRAPH], atlas)
-    write_golden_flair(atlas, draft / SERIES)
+    write_golden_heads(atlas, draft)
     write_manifest(draft, _calibrated(plan, draft, atlas, graphs, parity))
     copy_words(plan.out, draft)
     load_bundle(draft)
@@ -128,15 +133,23 @@ def measure_parity(network: ServedNet, run: Run, atlas: Atlas) -> Parity:
     return {"probability": largest, "variance over passes": spread}
 
 
-def write_golden_flair(atlas: Atlas, path: Path) -> None:
-    """A synthetic FLAIR of 2 mm with about 12 mL of lesions, 16-bit integers."""
+def write_golden_heads(atlas: Atlas, folder: Path) -> None:
+    """A synthetic FLAIR of 2 mm with about 12 mL of lesions and its T1, whose header is off."""
     generators = generators_of(_GOLDEN_SEED)
     anatomy = draw_anatomy(atlas, generators)
-    flair = draw_flair(anatomy, draw_lesions(anatomy, 12.0, generators), generators).numpy()
-    noisy = np.abs(flair + 0.03 * generators.host.standard_normal(flair.shape))
+    lesions = draw_lesions(anatomy, 12.0, generators)
+    flair = draw_flair(anatomy, lesions, generators).numpy()
+    _write_levels(flair + 0.03 * generators.host.standard_normal(flair.shape), np.zeros(3), folder / SERIES)
+    t1 = draw_t1(anatomy, lesions, CorruptionModel(probability=0.0), generators).numpy()
+    _write_levels(t1, np.asarray(_OFF_MM), folder / SERIES_BESIDE)
+
+
+def _write_levels(image: npt.NDArray[np.floating], off_mm: npt.NDArray[np.float64], path: Path) -> None:
+    """Magnitudes as 16-bit integers; the header puts their centre at ``off_mm``."""
+    noisy = np.abs(image)
     levels = np.rint(noisy * (_LEVELS / np.percentile(noisy, 99.5))).astype(np.int16)
     affine = np.diag([SPACING_MM, SPACING_MM, SPACING_MM, 1.0])
-    affine[:3, 3] = [-(n - 1) * SPACING_MM / 2 for n in flair.shape]
+    affine[:3, 3] = off_mm - (np.asarray(image.shape) - 1) * SPACING_MM / 2
     path.parent.mkdir(parents=True, exist_ok=True)
     nib.Nifti1Image(levels, affine).to_filename(path)
 
@@ -189,7 +202,7 @@ def _manifest(
     clean: Sequence[Row],
     parity: Parity,
 ) -> Manifest:
-    files = (LOCATOR_FILE, FILE, SERIES, *((OUTPUTS,) if (draft / OUTPUTS).exists() else ()))
+    files = (LOCATOR_FILE, FILE, SERIES, SERIES_BESIDE, *((OUTPUTS,) if (draft / OUTPUTS).exists() else ()))
     source = f"{len(clean)} clean synthetic heads with lesions of 0.3 to 60 mL, seed {_CLEAN_SEED}"
     measured = {
         "name": "brain-wmh",
@@ -211,7 +224,7 @@ def _manifest(
             evident=0.2,
             certain=0.9,
         ),
-        "golden": Golden(images={ROLE: SERIES}, outputs=OUTPUTS, expected={}, tolerances=TOLERANCES),
+        "golden": Golden(images={ROLE: SERIES, T1: SERIES_BESIDE}, outputs=OUTPUTS, expected={}, tolerances=TOLERANCES),
         "parity": parity,
         "training": Training(data=_data(plan), licence="Apache-2.0", notice=_NOTICE),
         "files": {name: file_digest(draft / name) for name in files},
@@ -232,9 +245,8 @@ def _data(plan: LesionExportPlan) -> tuple[str, ...]:
 
 def _with_golden(draft: Path, manifest: Manifest, graphs: Mapping[str, Run]) -> Manifest:
     """What the golden head must give; the graphs' outputs are written beside it."""
-    image = nib.Nifti1Image.from_filename(draft / SERIES)
     recorders = {name: Recorder(run) for name, run in graphs.items()}
-    subject = Subject(images={ROLE: still(np.asarray(image.dataobj, np.float32), np.asarray(image.affine, float))})
+    subject = Subject(images={role: read_nifti(draft / file) for role, file in manifest.golden.images.items()})
     findings = Lesions(Bundle(draft, manifest, "")).examine(subject, recorders)
     save_record(draft / OUTPUTS, {name: recorder.values for name, recorder in recorders.items()})
     # in bf16 a lesion of two voxels comes or goes
@@ -246,4 +258,4 @@ def _with_golden(draft: Path, manifest: Manifest, graphs: Mapping[str, Run]) -> 
 
 def _stream(atlas: Atlas, seed: int, *, spoilt: float) -> Stream:
     model = CorruptionModel(probability=spoilt, severity=(0.05, 0.8))
-    return Stream(atlas=atlas, seed=seed, corruption_model=model, uses=1, box=BOX)
+    return Stream(atlas=atlas, seed=seed, corruption_model=model, uses=1, box=BOX, t1=0.0)

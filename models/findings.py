@@ -119,7 +119,8 @@ class Findings:
 
     ``presence``: probability that each cause shows in the image; ``loss``: where the method can tell it; ``source``:
     where a site can learn it; ``maps``: by file name, made when they are asked for; ``seconds``: of each stage;
-    ``remarks``: what a reader of the verdict should know of the images that were used, in words.
+    ``remarks``: what a reader of the verdict should know of the images that were used, in words;
+    ``unused``: role -> why the series that plays it beside the leading one was left out.
 
     Raises:
         ValueError: a number is told twice.
@@ -134,6 +135,7 @@ class Findings:
     maps: Mapping[str, MakeMap] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
+    unused: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_told_once(self.signals, self.structures)

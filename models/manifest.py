@@ -43,12 +43,14 @@ class Input:
     """One role of the subject.
 
     ``routes``: which series may play it, and which may not, as a configuration says it; ``phases``: "one", a still
-    image, or "all", every volume but phase images, derived images and later echoes; ``every``: each that may does.
+    image, or "all", every volume but phase images, derived images and later echoes; ``every``: each that may does;
+    ``word``: what people call it, its name where there is none.
     """
 
     routes: tuple[Mapping[str, Any], ...]
     phases: Phases = "one"
     every: bool = False
+    word: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ The same lines serve the daemon, ``scanside assess`` and ``scanside batch``.
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib.metadata import version
@@ -167,20 +167,19 @@ class Appraiser:
         assert origin is not None  # noqa: S101
         joining = self._joining(appraisal.bundle, judge.examiner.bundle.manifest, company)
         try:
-            examination = judge.examiner.examine(
-                replace(image, remark=_together(image.remark, *joining.remarks)),
-                judge.choose_standard(origin),
-                beside=joining.beside,
-            )
+            examination = judge.examiner.examine(image, judge.choose_standard(origin), beside=joining.beside)
         except NotAssessable as error:
             if error.reason not in PASSED_ON:
                 raise
             remark = _together(image.remark, f"{judge.algorithm.bundle}: {error}")
             verdict = decline(error.reason, error.detail)
             return replace(appraisal, verdict=verdict, image=replace(image, remark=remark))
+        joining.leave_out(examination.findings.unused)
+        manifest = judge.examiner.bundle.manifest
+        reasons = (*examination.verdict.reasons, *_remarks(manifest, joining))
         return replace(
             appraisal,
-            verdict=examination.verdict,
+            verdict=replace(examination.verdict, reasons=reasons),
             examination=examination,
             joined=joining.joined,
             seconds=appraisal.seconds | examination.seconds,
@@ -195,12 +194,11 @@ class Appraiser:
             try:
                 image = self._read(bundle, manifest, companion)
             except (NotAssessable, SpoolError) as error:
-                joining.lacking[companion.role] = f"{companion.role} not used: {error}"
+                joining.lacking[companion.role] = str(error)
             else:
                 joining.beside.setdefault(companion.role, []).append(image)
                 joining.joined = (*joining.joined, companion)
-        joining.lacking |= {role: f"{role} not used: it asks for a rescan itself" for role in company.refused}
-        joining.remarks = tuple(_remarks(manifest, joining))
+        joining.lacking |= dict.fromkeys(company.refused, "it asks for a rescan itself")
         return joining
 
     def _read(self, bundle: str, manifest: Manifest, companion: Companion) -> Image:
@@ -218,19 +216,25 @@ class _Joining:
     beside: dict[str, list[Image]] = field(default_factory=dict)
     joined: tuple[Companion, ...] = ()
     lacking: dict[str, str] = field(default_factory=dict)
-    remarks: tuple[str, ...] = ()
+
+    def leave_out(self, unused: Mapping[str, str]) -> None:
+        """Those that the method did without: role -> why."""
+        self.joined = tuple(one for one in self.joined if one.role not in unused)
+        self.beside = {role: images for role, images in self.beside.items() if role not in unused}
+        self.lacking |= unused
 
 
 def _remarks(manifest: Manifest, joining: _Joining) -> Iterator[str]:
     """What the verdict shall say of who joined, and of roles that nobody plays."""
     for role, entry in manifest.inputs.items():
+        word = entry.word or role
         if role in joining.beside:
             more = f"{len(joining.beside[role])} more series of " if entry.every else ""
-            yield f"judged with {more}{role}"
+            yield f"judged with {more}{word}"
         elif role in joining.lacking:
-            yield joining.lacking[role]
+            yield f"{word} not used: {joining.lacking[role]}"
         elif role != manifest.lead:
-            yield f"judged without {role}: there is none in the study yet"
+            yield f"judged without {word}: there is none in the study yet"
 
 
 def _origin(candidate: Candidate, scanner: str, series: str) -> Origin:

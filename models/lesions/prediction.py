@@ -1,4 +1,4 @@
-"""From a FLAIR to a map of lesions: the box about the brain, the plain pass, and passes with dropped channels.
+"""From FLAIR to a map of lesions: the box about the brain, the plain pass, and passes with dropped channels.
 
 The channels that a pass drops are inputs of the graph (Gal and Ghahramani 2016): a runtime that optimises a graph
 removes dropout from it, and twenty passes give one and the same map.
@@ -10,12 +10,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from models.brain.prediction import Locate, NetworkGrid, cut_about_brain
+from models.brain.prediction import BrainBox
 from models.graphs import Run
 from models.lesions.border import level_of_border
 from models.preprocess import Affine, FloatArray, Grid
 
-#: The graph, and what it takes: the FLAIR (1, 1, D, H, W) and seven masks (1, channels).
+#: The graph, and what it takes: the FLAIR (1, 1, D, H, W), or with its T1 or zeros (1, 2, D, H, W), and seven masks
+#: (1, channels).
 GRAPH, FILE = "lesions", "lesions.onnx"
 IMAGES, MASKS = "images", tuple(f"mask{number}" for number in range(1, 8))
 #: What it gives: probability of lesion (1, 1, D, H, W), probabilities of tissues (1, 4, D, H, W).
@@ -32,14 +33,14 @@ CSF, GREY, WHITE = 1, 2, 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
-    """``images`` float32 (1, 1, D, H, W): the FLAIR, on ``grid``.
+    """``images`` float32 (1, C, D, H, W), on ``grid``: the FLAIR, and its T1 or zeros where the graph takes one.
 
-    ``brain_ml``: how much brain the locator found.
+    ``left_out``: why a T1 that was there is not used.
     """
 
     images: FloatArray
     grid: Grid
-    brain_ml: float
+    left_out: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,22 +82,18 @@ class Samples:
     masks: npt.NDArray[np.uint8]
 
 
-def prepare(voxels: npt.NDArray[np.floating], affine: Affine, network: NetworkGrid, locate: Locate) -> Prepared:
-    """Find the brain, cut the box about it, and scale it by the median of the brain without its fluid.
-
-    Lesions move a 95th percentile: theirs is 1.4 to 1.7 times the median.
-
-    Raises:
-        NoHeadFound: nothing but noise, or less brain than any head has.
-    """
-    box = cut_about_brain(voxels, affine, network, locate)
-    images = scaled(box.image, box.brain)[None, None]
-    brain_ml = int(box.brain.sum()) * float(np.prod(box.grid.spacing)) / 1000
-    return Prepared(images=images, grid=box.grid, brain_ml=brain_ml)
+def prepare(box: BrainBox, t1: FloatArray | None, contrasts: int) -> Prepared:
+    """The box about a FLAIR's brain as a graph of so many contrasts takes it: with ``t1`` (D, H, W), or with zeros."""
+    flair = scaled(box.image, box.brain)
+    beside = np.zeros_like(flair) if t1 is None else t1
+    return Prepared(images=np.stack((flair, beside)[:contrasts])[None], grid=box.grid)
 
 
 def scaled(image: FloatArray, brain: npt.NDArray[np.bool_]) -> FloatArray:
-    """The image over the median of its brain without the fluid, in [0, BRIGHTEST]."""
+    """The image over the median of its brain without the fluid, in [0, BRIGHTEST].
+
+    Lesions move a 95th percentile: theirs is 1.4 to 1.7 times the median.
+    """
     inside = image[brain]
     bright = inside[inside > DARKEST * np.percentile(inside, 95)] if inside.size else inside
     scale = float(np.median(bright)) if bright.size else 1.0
@@ -108,7 +105,7 @@ class LesionNetwork:
     """A graph and how it is asked: ``channels`` of each mask; lesion is called from a probability of ``threshold`` on.
 
     ``border``: share of the way from white matter to lesions that its intensity must have come. ``dropped``: share of
-    the channels that a sampled pass does without.
+    the channels that a sampled pass does without; ``contrasts``: how many images it takes.
     """
 
     run: Run
@@ -116,6 +113,7 @@ class LesionNetwork:
     threshold: float
     dropped: float
     border: float
+    contrasts: int = 2
 
     def predict(self, prepared: Prepared) -> Prediction:
         """The plain pass: nothing is dropped."""

@@ -1,17 +1,18 @@
-"""White-matter lesions in FLAIR: segmented, counted, and their Dice predicted from the segmentation's own doubt."""
+"""White-matter lesions in FLAIR, with its T1 where there is one: segmented, counted, and their Dice predicted."""
 
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
-from models.brain.prediction import LOCATOR_GRAPH, NetworkGrid, NoHeadFound, locate_by
+from models.brain.prediction import LOCATOR_GRAPH, NetworkGrid, NoHeadFound, cut_about_brain, locate_by
 from models.bundle import Bundle, structured
 from models.findings import Findings, Lack, Loss, NotThis, Signal, Structure, View
 from models.graphs import Run
+from models.lesions.beside import NotUsable, laid_beside
 from models.lesions.prediction import (
     CSF,
     GRAPH,
@@ -34,8 +35,8 @@ from models.preprocess import FloatArray, Grid, on_own_grid
 from models.statistics.harm import Harm
 from models.subject import Image, Subject
 
-#: The role of the FLAIR.
-ROLE = "flair"
+#: The role of the FLAIR, and that of the T1 of the same head, which may be lacking.
+ROLE, T1 = "flair", "t1"
 STRUCTURE = "white matter lesions"
 #: The numbers that are given, in the order in which reasons are told.
 SIGNALS = ("entropy", "predicted Dice", "least predicted Dice", "lesion count", "confidence", "contrast")
@@ -69,7 +70,7 @@ class LesionSettings:
 
 
 class Lesions:
-    """Examines one FLAIR of a head.
+    """Examines one FLAIR of a head, alone or with the T1 beside it.
 
     Raises:
         BundleError: the bundle's graphs or names are not those of this method.
@@ -87,26 +88,39 @@ class Lesions:
             NotThis: no signal, another contrast, or no head.
         """
         image, began = subject.images[ROLE], time.perf_counter()
-        prepared = self.prepare(image, graphs)
+        prepared = self.prepare(subject, graphs)
         ready = time.perf_counter()
         network, passes = self.network(graphs), self.settings.passes
         prediction = network.predict(prepared)
         samples = network.sample(prepared, prediction.level, passes) if passes else None
         seconds = {"preprocess": ready - began, "infer": time.perf_counter() - ready}
-        return self.findings_of(prediction, samples, image, seconds)
+        unused = {T1: prepared.left_out} if prepared.left_out else {}
+        return replace(self.findings_of(prediction, samples, image), seconds=seconds, unused=unused)
 
-    def prepare(self, image: Image, graphs: Mapping[str, Run]) -> Prepared:
-        """The network's box.
+    def prepare(self, subject: Subject, graphs: Mapping[str, Run]) -> Prepared:
+        """The network's box; a T1 that is none of this head is left out.
 
         Raises:
             NotThis: no signal, or no head.
         """
-        if float(np.ptp(image.still)) == 0.0:
+        image, grid, locate = subject.images[ROLE].still, self.settings.grid, locate_by(graphs)
+        if float(np.ptp(image)) == 0.0:
             raise NotThis(Lack.FLAT)
         try:
-            return prepare(image.still, image.affine, self.settings.grid, locate_by(graphs))
+            box = cut_about_brain(image, subject.images[ROLE].affine, grid, locate)
         except NoHeadFound as error:
             raise NotThis(Lack.NOT_FOUND, "no head") from error
+        if T1 not in subject.images:
+            return prepare(box, None, self.contrasts)
+        try:
+            return prepare(box, laid_beside(subject.images[T1], box, grid, locate), self.contrasts)
+        except NotUsable as error:
+            return replace(prepare(box, None, self.contrasts), left_out=str(error))
+
+    @property
+    def contrasts(self) -> int:
+        """How many the graph takes."""
+        return len(self._manifest.inputs)
 
     def network(self, graphs: Mapping[str, Run]) -> LesionNetwork:
         """The lesion graph, asked as the bundle says."""
@@ -117,11 +131,10 @@ class Lesions:
             threshold=settings.threshold,
             dropped=settings.dropped,
             border=settings.border,
+            contrasts=self.contrasts,
         )
 
-    def findings_of(
-        self, prediction: Prediction, samples: Samples | None, image: Image, seconds: Mapping[str, float] | None = None
-    ) -> Findings:
+    def findings_of(self, prediction: Prediction, samples: Samples | None, image: Image) -> Findings:
         """What a prediction of ``image`` says in the names of the manifest.
 
         Raises:
@@ -149,7 +162,6 @@ class Lesions:
                 "lesions": partial(_mask_on_own_grid, prediction, self.settings.threshold, image),
                 "entropy": partial(_on_own_grid, doubt, prediction, image),
             },
-            seconds=seconds or {},
         )
 
     def loss_of(self, numbers: Mapping[str, float]) -> Loss:
@@ -188,8 +200,10 @@ def _faults(manifest: Manifest, settings: LesionSettings) -> Iterator[str]:
         yield "this method names no causes"
     if set(manifest.signals) != {*SIGNALS, *(OF_PASSES if settings.passes else ())}:
         yield "signals are not this method's"
-    if tuple(manifest.inputs) != (ROLE,):
-        yield f"inputs are not {ROLE}"
+    if tuple(manifest.inputs) not in ((ROLE,), (ROLE, T1)):
+        yield f"inputs are not {ROLE}, or {ROLE} and {T1}"
+    elif GRAPH in manifest.graphs and manifest.graphs[GRAPH].inputs[0].dims[1] != len(manifest.inputs):
+        yield f"{IMAGES} of {GRAPH} are not of {len(manifest.inputs)} contrasts"
     if len(settings.channels) != len(MASKS):
         yield f"channels are not those of {len(MASKS)} masks"
     yield from graph_faults(manifest, GRAPHS)

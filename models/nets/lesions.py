@@ -6,6 +6,7 @@ runtimes remove dropout nodes without a word.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import NamedTuple, cast
 
 import torch
@@ -19,9 +20,9 @@ _RARE = -4.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LesionConfig:
-    """``tissues``: classes with background."""
+    """``tissues``: classes with background; the trunk sees FLAIR and T1."""
 
-    trunk: TrunkConfig = field(default_factory=TrunkConfig)
+    trunk: TrunkConfig = field(default_factory=partial(TrunkConfig, inputs=2))
     tissues: int = 4
 
     @property
@@ -39,7 +40,7 @@ class LesionOutputs(NamedTuple):
 
 
 class LesionNet(nn.Module):
-    """FLAIR (B, 1, D, H, W) and dropout masks, each (B, channels), 0 or 1 / (1 - p) -> logits.
+    """FLAIR, and T1 or zeros (B, 2, D, H, W) and dropout masks, each (B, channels), 0 or 1 / (1 - p) -> logits.
 
     ``trunk`` and ``logits`` are named as the brain network's: it may begin with their weights.
     """

@@ -87,11 +87,12 @@ class Toy:
                 heat={"stray": np.abs(image.voxels[int(strays.argmax())] - mean)},
             ),
             seconds={"infer": 0.001},
+            unused={STILL: "it is dark"} if STILL in subject.images and _is_dark(subject.images[STILL]) else {},
         )
 
     def _beside(self, subject, usual):
         """How bright the heart is while it moves, of what it is at rest; nothing where nobody has seen it at rest."""
-        if STILL in subject.images:
+        if STILL in subject.images and not _is_dark(subject.images[STILL]):
             yield self._manifest.signal("rest", usual / float(subject.images[STILL].still.mean()))
 
     @staticmethod
@@ -101,6 +102,10 @@ class Toy:
         shares = np.abs(levels - np.float32(usual)) / np.float32(usual)
         index = np.arange(len(shares), dtype=np.int64)
         return graphs["pick"]({"levels": shares, "index": index, "mask": shares > 1e-6})["picked"], usual
+
+
+def _is_dark(image):
+    return float(image.still.mean()) < 1
 
 
 def hook(folder):

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from dataclasses import replace
 
 import pytest
 from builders.daemon import SCANSIDE, running_daemon, write_files
@@ -38,9 +39,11 @@ class Sent:
 
     def __init__(self, folder, name):
         self.folder, study = folder / name, generate_uid()
+        dark = replace(resting(), voxels=0 * resting().voxels)
         self.files = {
             "run": series(beating(), f"{name} run", study),
             "still": series(resting(), f"{name} still", study),
+            "dark": series(dark, f"{name} dark", study),
         }
         self.uids = {part: str(files[0].SeriesInstanceUID) for part, files in self.files.items()}
 
@@ -82,7 +85,7 @@ def test_one_that_joins_later_makes_the_next_revision_that_cites_both(hearts):
     assert "judged with still" in both["reasons"]
     assert [{"role": "still", "series": sent.uids["still"], "revision": 1}] == both["joined"]
     evidence, previous = cited(both["sr"])
-    assert set(sent.uids.values()) == evidence
+    assert {sent.uids["run"], sent.uids["still"]} == evidence
     assert [str(dcmread(alone["sr"]).SOPInstanceUID)] == previous
     for record in (alone, both):
         check(record)
@@ -98,9 +101,22 @@ def test_one_that_came_first_is_there_at_once(hearts):
     both = daemon.done(sent.uids["run"])
 
     assert "judged with still" in both["reasons"]
-    assert (set(sent.uids.values()), []) == cited(both["sr"])
+    assert ({sent.uids["run"], sent.uids["still"]}, []) == cited(both["sr"])
     assert [] == daemon.done(sent.uids["still"])["joined"]
     check(both)
+
+
+def test_one_that_the_method_does_without_is_said_and_not_cited(hearts):
+    daemon, folder = hearts
+    sent = Sent(folder, "sixth")
+    sent.push(daemon, "run")
+    daemon.done(sent.uids["run"])
+    sent.push(daemon, "dark")
+    again = daemon.done(sent.uids["run"], revision=2)
+
+    assert "still not used: it is dark" in again["reasons"]
+    assert {sent.uids["run"]} == cited(again["sr"])[0]
+    check(again)
 
 
 def test_one_that_is_sent_twice_joins_once(hearts):

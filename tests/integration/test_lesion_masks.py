@@ -28,8 +28,8 @@ def bundle():
 @pytest.fixture(scope="module")
 def prepared(bundle):
     box = Lesions(bundle).settings.grid.box
-    images = np.random.default_rng(0).random((1, 1, *box), np.float32)
-    return Prepared(images=images, grid=Grid(box, np.diag([2.0, 2.0, 2.0, 1.0])), brain_ml=1300.0)
+    images = np.random.default_rng(0).random((1, Lesions(bundle).contrasts, *box), np.float32)
+    return Prepared(images=images, grid=Grid(box, np.diag([2.0, 2.0, 2.0, 1.0])))
 
 
 def variance(bundle, prepared, run):

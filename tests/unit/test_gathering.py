@@ -30,6 +30,13 @@ def test_the_last_whole_series_that_asks_for_no_rescan_plays_a_role():
     assert () == refused("lead", [LEAD, spoilt, first])
 
 
+def test_a_series_that_nobody_could_judge_stands_back_behind_one_that_was():
+    good, broken = offer("good", 2.0, partial=True), offer("unjudged", 3.0, state=State.NOT_ASSESSED)
+
+    assert [("t1", "good")] == joined([LEAD, good, broken])
+    assert [("t1", "unjudged")] == joined([LEAD, broken])
+
+
 def test_a_series_of_any_verdict_but_a_rescan_may_join():
     assert all(joined([LEAD, offer("one", 2.0, state=state)]) for state in State if state is not State.RESCAN)
 

@@ -23,7 +23,7 @@ from training.lesions.contrast import draw_flair
 from training.lesions.examples import BOX, BRIGHTEST, Stream
 from training.lesions.judged import THRESHOLDS, Row, outliers
 from training.lesions.load import draw_lesions, volume_ml
-from training.lesions.network import ServedNet, run_of
+from training.lesions.network import ServedNet, begin, run_of
 from training.lesions.people import clean_and_spoilt, read_people
 from training.lesions.ranking import aurc, auroc, best_nine_tenths, pearson, spearman
 from training.lesions.scans import draw_scanner
@@ -139,9 +139,35 @@ def test_the_same_number_is_the_same_example_and_each_is_seen_twice(atlas):
     seen = [next(examples) for _ in range(10)]
 
     assert torch.equal(first.images, again.images)
-    assert (1, 1, 64, 80, 64) == tuple(first.images.shape)
+    assert (1, 2, 64, 80, 64) == tuple(first.images.shape)
     assert any(torch.equal(seen[4].images, other.images) for other in seen[5:])
     assert not torch.equal(seen[4].images, seen[6].images)
+
+
+def test_a_t1_lies_beside_as_many_flair_as_asked_for_and_changes_none(atlas):
+    stream = Stream(atlas=atlas, seed=4, corruption_model=CALM, box=(64, 80, 64), t1=1.0)
+    alone = replace(stream, t1=0.0)
+    for number in range(3):
+        with_t1, without = stream.example(number), alone.example(number)
+        inside = with_t1.tissues[0] > 0.9
+        t1 = with_t1.images[0, 1]
+
+        assert torch.equal(with_t1.images[0, 0], without.images[0, 0])
+        assert 0 == without.images[0, 1].abs().max()
+        assert t1[inside[2]].median() < t1[inside[3]].median()
+
+
+def test_weights_of_one_contrast_begin_blind_to_the_other(tmp_path):
+    torch.manual_seed(1)
+    small = SMALL.trunk
+    network = LesionNet(SMALL).eval()
+    torch.save({"average": network.state_dict()}, tmp_path / "checkpoint.pt")
+    two = begin(tmp_path / "checkpoint.pt", LesionConfig(trunk=replace(small, inputs=2))).eval()
+    images, masks = torch.randn(1, 2, 32, 32, 32), whole_masks(SMALL)
+
+    torch.testing.assert_close(network(images[:, :1], masks).lesion, two(images, masks).lesion)
+    with pytest.raises(RuntimeError):
+        begin(tmp_path / "checkpoint.pt", LesionConfig())
 
 
 def test_white_matter_is_one_whatever_the_scanner_and_lesions(atlas):
@@ -183,7 +209,7 @@ def test_a_dropped_channel_changes_the_answer_and_whole_masks_do_not():
 
 def _prepared():
     images = np.random.default_rng(0).random((1, 1, 32, 32, 32), np.float32)
-    return Prepared(images=images, grid=Grid((32, 32, 32), np.diag([2.0, 2.0, 2.0, 1.0])), brain_ml=1000.0)
+    return Prepared(images=images, grid=Grid((32, 32, 32), np.diag([2.0, 2.0, 2.0, 1.0])))
 
 
 def _network():

@@ -15,6 +15,7 @@ from training.lesions.atlas import Atlas
 from training.lesions.contrast import draw_flair
 from training.lesions.load import draw_lesions, draw_load_ml
 from training.lesions.scans import draw_corruptions, draw_scanner
+from training.lesions.t1 import draw_t1
 from training.synthesis.generators import Shape, generators_of
 from training.synthesis.heads import CorruptionModel
 from training.synthesis.labelmaps import GREY
@@ -26,10 +27,12 @@ _SIDES = ((64, 64, 80), (80, 80, 96), (64, 64, 80))
 BRIGHTEST = 6.0
 #: The darkest voxel that tells how bright a brain is, as a share of its 95th percentile: no fluid.
 DARKEST = 0.3
+#: How many brains are extracted, and of these in both contrasts.
+_BARE, _BOTH_BARE = 0.25, 0.7
 
 
 class Example(NamedTuple):
-    """``images`` (1, 1, D, H, W): the FLAIR.
+    """``images`` (1, 2, D, H, W): the FLAIR, and its T1 or zeros.
 
     ``lesions`` (1, 1, ...) and ``tissues`` (1, 4, ...): shares of each voxel.
     """
@@ -44,7 +47,8 @@ class Stream:
     """Examples by number: the same number, the same example.
 
     ``heads``: images drawn of one deformed head; ``uses``: how often each image is seen, the second time ``apart``
-    steps later; ``corruption_model``: what goes wrong; ``box``: the sides of every box, None: drawn.
+    steps later; ``corruption_model``: what goes wrong; ``box``: the sides of every box, None: drawn; ``t1``: share of
+    the images that have a T1 beside them.
     """
 
     atlas: Atlas
@@ -54,6 +58,7 @@ class Stream:
     uses: int = 2
     apart: int = 40
     box: Shape | None = None
+    t1: float = 0.5
 
     def batches(self, first: int) -> Iterator[Example]:
         """The examples of step ``first``, ``first + 1`` ..."""
@@ -67,7 +72,7 @@ class Stream:
     def example(self, number: int) -> Example:
         """Example ``number``."""
         anatomy = _kept_anatomy(self.atlas_key, number // self.heads)
-        return draw_example(anatomy, self.corruption_model, self.box, self.seed, number)
+        return draw_example(anatomy, self, number)
 
     @property
     def atlas_key(self) -> "_Key":
@@ -94,25 +99,33 @@ def _kept_anatomy(key: _Key, number: int) -> Anatomy:
 
 
 @torch.no_grad()
-def draw_example(
-    anatomy: Anatomy, corruption_model: CorruptionModel, box: Shape | None, seed: int, number: int
-) -> Example:
-    """One image of a head."""
-    generators = generators_of(seed, 2, number)
+def draw_example(anatomy: Anatomy, stream: Stream, number: int) -> Example:
+    """One image of a head, and the T1 beside it or zeros."""
+    generators = generators_of(stream.seed, 2, number)
     rng = generators.host
     lesions = draw_lesions(anatomy, draw_load_ml(rng), generators)
     flair, scanner = draw_flair(anatomy, lesions, generators), draw_scanner(rng)
-    image = scanner.take(flair, draw_corruptions(corruption_model, rng), generators)
+    image = scanner.take(flair, draw_corruptions(stream.corruption_model, rng), generators)
     brain = anatomy.tissues[GREY:].sum(dim=0) > 0.5
-    if rng.random() < 0.25:
-        image = image * stripped(anatomy, rng)
-    image = scaled(image, brain) * float(rng.uniform(0.9, 1.1))
-    part = _cut(box or tuple(int(rng.choice(sides)) for sides in _SIDES), rng)
+    bare = stripped(anatomy, rng) if rng.random() < _BARE else None
+    image = _seen(image, bare, brain, rng)
+    part = _cut(stream.box or tuple(int(rng.choice(sides)) for sides in _SIDES), rng)
+    beside = generators_of(stream.seed, 3, number)
+    t1 = torch.zeros_like(image)
+    if beside.host.random() < stream.t1:
+        t1 = draw_t1(anatomy, lesions, stream.corruption_model, beside)
+        t1 = _seen(t1, bare if beside.host.random() < _BOTH_BARE else None, brain, beside.host)
     return Example(
-        images=image.clamp(0, BRIGHTEST)[part][None, None].contiguous(),
+        images=torch.stack([image[part], t1[part]])[None].contiguous(),
         lesions=scanner.share(lesions)[part][None, None].contiguous(),
         tissues=anatomy.tissues[:, *part][None].contiguous(),
     )
+
+
+def _seen(image: Tensor, bare: Tensor | None, brain: Tensor, rng: np.random.Generator) -> Tensor:
+    """An image in units of its brain, about right; ``bare``: what an extraction left of it."""
+    kept = image if bare is None else image * bare
+    return (scaled(kept, brain) * float(rng.uniform(0.9, 1.1))).clamp(0, BRIGHTEST)
 
 
 def stripped(anatomy: Anatomy, rng: np.random.Generator) -> Tensor:

@@ -13,9 +13,9 @@ from models.findings import NotThis
 from models.graphs import Run
 from models.lesions.prediction import LesionNetwork, Prediction, Prepared, Samples
 from models.lesions.scores import doubtful_ml, lesion_ml, several_passes, single_pass, volumes_of
-from models.methods.lesions import Lesions
+from models.methods.lesions import ROLE, T1, Lesions
 from models.preprocess import FloatArray, Grid, on_own_grid
-from models.subject import still
+from models.subject import Subject, still
 from training.lesions.anatomy import SPACING_MM
 from training.lesions.examples import Example, Stream
 from training.lesions.people import Person
@@ -57,11 +57,13 @@ def read_rows(path: Path) -> list[Row]:
     return [Row(**json.loads(line)) for line in path.read_text().splitlines()]
 
 
-def judge_person(person: Person, method: Lesions, graphs: Mapping[str, Run], passes: int = 0) -> Row | None:
-    """One person; None where the method cannot judge the series."""
-    image = still(person.voxels, person.affine)
+def judge_person(
+    person: Person, method: Lesions, graphs: Mapping[str, Run], passes: int = 0, *, beside: bool = False
+) -> Row | None:
+    """One person, with the T1 ``beside`` the FLAIR or without; None where the method cannot judge the series."""
+    images = {ROLE: still(person.voxels, person.affine), **({T1: person.t1} if person.t1 and beside else {})}
     try:
-        prepared = method.prepare(image, graphs)
+        prepared = method.prepare(Subject(images=images), graphs)
     except NotThis:
         return None
     network = method.network(graphs)
@@ -86,7 +88,7 @@ def judge_synthetic(stream: Stream, count: int, network: LesionNetwork, passes: 
     """The first heads of a stream."""
     for number in range(count):
         example = stream.example(number)
-        prepared = _prepared(example)
+        prepared = _prepared(example, network.contrasts)
         truth = example.lesions[0, 0].numpy() >= 0.5
         prediction = network.predict(prepared)
         samples = network.sample(prepared, prediction.level, passes) if passes else None
@@ -127,10 +129,10 @@ def outliers(prediction: Prediction, deviations: float = 3.0) -> tuple[npt.NDArr
     return found, lesion_ml(found, prediction)
 
 
-def _prepared(example: Example) -> Prepared:
-    images = example.images.numpy()
+def _prepared(example: Example, contrasts: int) -> Prepared:
+    images = example.images.numpy()[:, :contrasts]
     affine = np.diag([SPACING_MM, SPACING_MM, SPACING_MM, 1.0])
-    return Prepared(images=images, grid=Grid(images.shape[2:], affine), brain_ml=float("nan"))
+    return Prepared(images=images, grid=Grid(images.shape[2:], affine))
 
 
 def _on_grid_of(person: Person, values: FloatArray, prediction: Prediction) -> FloatArray:

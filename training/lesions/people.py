@@ -12,6 +12,7 @@ from models.physics.artefacts import ARTEFACTS
 from models.physics.kspace import corrupt
 from models.physics.severity import draw
 from models.preprocess import Affine, FloatArray, spacing_of
+from models.subject import Image, still
 
 #: Severities of what is done to people's images.
 _SEVERITY = (0.05, 0.85)
@@ -21,13 +22,17 @@ _SPOILT = 0.75
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
-    """``voxels`` of the FLAIR and ``mask`` bool, both (i, j, k) on one grid; ``spoilt``: artefact and severity."""
+    """``voxels`` of the FLAIR and ``mask`` bool, both (i, j, k) on one grid; ``spoilt``: artefact and severity.
+
+    ``t1``: of the same visit, on a grid of its own.
+    """
 
     name: str
     voxels: FloatArray
     affine: Affine
     mask: npt.NDArray[np.bool_]
     spoilt: str = ""
+    t1: Image | None = None
 
     @property
     def load_ml(self) -> float:
@@ -58,6 +63,7 @@ def read_people(folder: Path) -> Iterator[Person]:
             voxels=np.asarray(image.dataobj, np.float32),
             affine=np.asarray(image.affine, float),
             mask=np.asarray(mask.dataobj) > 0.5,
+            t1=_t1_of(flair),
         )
 
 
@@ -65,6 +71,15 @@ def _flair_of(mask: Path) -> Path:
     name = mask.name.split("_")[0]
     space = "" if mask.parent.name == "anat" else "_space-MNI"
     return mask.with_name(f"{name}{space}_FLAIR.nii.gz")
+
+
+def _t1_of(flair: Path) -> Image | None:
+    paths = [flair.with_name(flair.name.replace("_FLAIR", name)) for name in ("_T1w", "_T1")]
+    found = next((path for path in paths if path.exists()), None)
+    if found is None:
+        return None
+    image = nib.Nifti1Image.from_filename(found)
+    return still(np.asarray(image.dataobj, np.float32), np.asarray(image.affine, float))
 
 
 def clean_and_spoilt(person: Person, draws: int, seed: int) -> Iterator[Person]:

@@ -14,8 +14,9 @@ from torch.nn import functional as F
 from models.nets.lesions import LesionNet, LesionOutputs, drawn_masks
 from training.lesions.atlas import load_atlas
 from training.lesions.examples import Example, Stream
+from training.lesions.network import begin
 from training.running.loop import train
-from training.running.run import Learner, RunPlan, load_weights
+from training.running.run import Learner, RunPlan
 from training.synthesis.heads import CorruptionModel
 
 _CROSS_ENTROPY, _TISSUE = 8.0, 0.3
@@ -25,8 +26,9 @@ _CROSS_ENTROPY, _TISSUE = 8.0, 0.3
 class LesionPlan(RunPlan):
     """``data``: the folder with labelmaps/, lesions/ and templates/; ``dropout``: share of the channels.
 
-    ``start``: the judge of a brain bundle, whose trunk and tissues the network begins with. ``spoilt``: share of the
-    images in which something goes wrong. ``loss``: see above.
+    ``start``: the judge of a brain bundle, whose trunk and tissues the network begins with, or the graph of a lesion
+    bundle. ``spoilt``: share of the images in which something goes wrong; ``t1``: share that has a T1 beside it.
+    ``loss``: see above.
     """
 
     data: Path
@@ -36,19 +38,21 @@ class LesionPlan(RunPlan):
     warm_up: int = 100
     dropout: float = 0.2
     spoilt: float = 0.15
+    t1: float = 0.5
     loss: Literal["dice-ce", "two-class"] = "dice-ce"
 
 
 def train_lesions(plan: LesionPlan) -> None:
     """Train, or resume where ``plan.run/checkpoint.pt`` left off."""
     torch.manual_seed(plan.seed)
-    begun = LesionNet()
+    begun = LesionNet() if plan.start is None else begin(plan.start, lacking="lesion.")
     config = begun.config
-    if plan.start is not None:
-        load_weights(plan.start, begun, without="lesion.")
     atlas = load_atlas(plan.data, plan.run / "atlas")
     stream = Stream(
-        atlas=atlas, seed=plan.seed, corruption_model=CorruptionModel(probability=plan.spoilt, severity=(0.05, 0.8))
+        atlas=atlas,
+        seed=plan.seed,
+        corruption_model=CorruptionModel(probability=plan.spoilt, severity=(0.05, 0.8)),
+        t1=plan.t1,
     )
 
     def descended(network: nn.Module, example: Example) -> tuple[Tensor, dict[str, Tensor]]:

@@ -193,17 +193,25 @@ def load_weights(path: Path, network: nn.Module, part: str = "", *, without: str
         FileNotFoundError: there is no checkpoint.
         RuntimeError: the checkpoint is not of this network.
     """
-    if not path.exists():
-        raise FileNotFoundError(f"no checkpoint {path}: train it first (python -m training --help)")
     own = network.state_dict()
     kept = {name for name in own if without is not None and name.startswith(without)}
-    if path.suffix == ".onnx":
-        found = _graph_weights(path, tuple(name for name in own if name not in kept))
-    else:
-        weights = torch.load(path, map_location="cpu", weights_only=True)["average"]
-        found = {current_name(n).removeprefix(part): w for n, w in weights.items() if n.startswith(part)}
+    found = read_weights(path, tuple(name for name in own if name not in kept), part)
     network.load_state_dict({**found, **{name: own[name] for name in kept}})
     return network
+
+
+def read_weights(path: Path, names: tuple[str, ...], part: str = "") -> dict[str, Tensor]:
+    """The averaged weights of a checkpoint below the prefix ``part``; of an exported graph those of ``names``.
+
+    Raises:
+        FileNotFoundError: there is no checkpoint.
+    """
+    if not path.exists():
+        raise FileNotFoundError(f"no checkpoint {path}: train it first (python -m training --help)")
+    if path.suffix == ".onnx":
+        return _graph_weights(path, names)
+    weights = torch.load(path, map_location="cpu", weights_only=True)["average"]
+    return {current_name(name).removeprefix(part): weight for name, weight in weights.items() if name.startswith(part)}
 
 
 def _graph_weights(path: Path, names: tuple[str, ...]) -> dict[str, Tensor]:

@@ -52,8 +52,8 @@ class Member:
 def gather(lead: str, offers: Iterable[Offer]) -> tuple[Member, ...]:
     """The series that join the one whose UID is ``lead``; ``offers``: of its study and bundle.
 
-    Of those that may play a role one does: whole before partial, the last before earlier ones; none whose own images
-    ask for a rescan.
+    Of those that may play a role one does: judged before not assessed, whole before partial, the last before earlier
+    ones; none whose own images ask for a rescan.
     """
     by_role: dict[str, list[Offer]] = {}
     for offer in sorted(offers, key=lambda one: (one.closed_at, one.series_instance_uid)):
@@ -88,4 +88,4 @@ def _playing(offers: Sequence[Offer]) -> Sequence[Offer]:
     if offers[0].every:
         return offers
     fit = [one for one in offers if one.state is not State.RESCAN]
-    return sorted(fit, key=lambda one: not one.partial)[-1:]
+    return sorted(fit, key=lambda one: (one.state is not State.NOT_ASSESSED, not one.partial))[-1:]

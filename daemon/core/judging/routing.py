@@ -49,7 +49,7 @@ NUMBERS: Final = (
     "Volumes",
 )
 #: What operators type: it may hold anything, a patient's name too.
-FREE_TEXT: Final = ("SeriesDescription", "ProtocolName", "SequenceName")
+FREE_TEXT: Final = ("SeriesDescription", "ProtocolName", "SequenceName", "ContrastBolusAgent")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
