@@ -18,6 +18,9 @@ _SEED = 20202
 #: Pixels vary where background is less probable than this: the covariance is trained on hearts, and means nothing
 #: elsewhere.
 _BACKGROUND = 0.9
+#: Slices of a shorter border of the heart, in pixels over both phases, have no doubt of their own: its share of a few
+#: pixels is chance.
+LEAST_BORDER_PX = 30
 #: Density of myocardium, g/mL.
 DENSITY = 1.05
 #: Volumes that are told: name -> phase and class.
@@ -118,7 +121,7 @@ def stack_doubt(phases: Sequence[Phase]) -> tuple[float, int]:
     """Entropy for each pixel of the heart's border, over both phases; and the slice (index) where it is largest."""
     total = sum(slice_doubt(one).sum(axis=0) for one in phases)
     border = sum(perimeter(one.labels > 0) for one in phases)
-    worst = np.where(np.asarray(border) > 0, np.asarray(total) / np.maximum(np.asarray(border), 1), 0)
+    worst = np.where(np.asarray(border) >= LEAST_BORDER_PX, np.asarray(total) / np.maximum(np.asarray(border), 1), 0)
     return float(np.sum(total) / max(1, int(np.sum(border)))), int(worst.argmax())
 
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from models.cine.alignment import ends, shifts_mm
 from models.cine.coherence import incoherence
 from models.cine.masks import MaskLimits, mask_scores
-from models.cine.numbers import DENSITY, FRACTIONS, Number, entropy, perimeter, stack_doubt
+from models.cine.numbers import DENSITY, FRACTIONS, LEAST_BORDER_PX, Number, entropy, perimeter, stack_doubt
 from models.cine.plausibility import likelihood, pseudo_scores
 from models.cine.quality import CAUSES, MISTRIGGERING, CauseModel, still_scores
 from models.cine.reading import Phase, Reading
@@ -56,7 +56,7 @@ def slice_scores(reading: Reading, settings: CineSettings) -> dict[str, Values]:
     shifts[outside] = np.nan
     total = sum(entropy(phase.probabilities).sum(axis=(0, 1, 2)) for phase in phases)
     border = sum(perimeter(phase.labels > 0) for phase in phases)
-    doubt = np.where(border > 0, total / np.maximum(border, 1), np.nan)
+    doubt = np.where(border >= LEAST_BORDER_PX, total / np.maximum(border, 1), np.nan)
     return {
         **scores,
         "spoiling": _spoiling(scores, np.asarray(doubt / settings.doubt_limit)),

@@ -7,12 +7,15 @@ import highdicom
 import numpy as np
 import pytest
 from builders.daemon import SCANSIDE, running_daemon, write_files
-from builders.hearts import NAME, pig_datasets, positions, turned
+from builders.hearts import LAYOUTS, NAME, pig_datasets, positions, turned
 from PIL import Image
 from pydicom import dcmread
 from validators import dsrdump, unexpected_dciodvfy, without_dicomdir
 
-from daemon.config import optional_bundles
+from daemon.config import Settings, optional_bundles
+from daemon.dicom.reading.volumes import arrange
+from daemon.line.selection import consider
+from daemon.routes import all_routes
 
 pytestmark = pytest.mark.skipif(NAME not in optional_bundles(), reason="no bundle of hearts ships yet")
 
@@ -47,6 +50,45 @@ def study(tmp_path_factory):
             assert 0 == daemon.push(folder / str(number)).returncode
             records.append(daemon.done(uid))
         yield records
+
+
+@pytest.fixture(scope="module")
+def layouts(tmp_path_factory):
+    """What was said of a small cine in each layout that scanners have."""
+    folder = tmp_path_factory.mktemp("layouts")
+    bundles = f'shipped = false\nbundles = {{ {NAME} = "{optional_bundles()[NAME]}" }}'
+    with running_daemon(folder, extra=bundles) as daemon:
+        records = {}
+        for name, make in LAYOUTS.items():
+            datasets = make()
+            write_files(folder / name, datasets)
+            assert 0 == daemon.push(folder / name).returncode
+            records[name] = daemon.done(str(datasets[0].SeriesInstanceUID))
+        yield records
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_heart_is_judged_in_every_layout(layouts, layout):
+    record, plain = layouts[layout], layouts["one series"]
+    said = {
+        "frames missing": "2 images missing",
+        "frames repeated": "1 images left out",
+        "a slice again": "10 images left out",
+    }
+
+    assert record["verdict"] in {"ACCEPT", "REVIEW"}, record
+    assert said.get(layout, "") in "; ".join(record["reasons"])
+    assert numbers(plain["sr"]) == pytest.approx(numbers(record["sr"]), rel=0.05 if layout in said else 0.001)
+    assert [] == without_dicomdir(unexpected_dciodvfy(record["sr"]))
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_beside_every_bundle_that_ships_a_heart_goes_to_its_own_whatever_its_words_say(layout):
+    routes = all_routes(Settings(bundles={NAME: optional_bundles()[NAME]}))
+    outlook = consider(arrange(LAYOUTS[layout]()), routes)
+
+    assert outlook.refusal is None
+    assert NAME == outlook.route.bundle
 
 
 def test_each_position_is_answered_as_it_comes_and_the_last_one_has_the_stack(study):

@@ -14,7 +14,7 @@ from models.cine.frame import in_frame
 from models.cine.numbers import FRACTIONS, VOLUMES
 from models.cine.quality import CauseModel
 from models.cine.reading import CLASSES
-from models.cine.scores import CineSettings
+from models.cine.scores import CineSettings, slice_scores
 from models.cine.texture import texture_names
 from models.findings import NotThis
 from models.graphs import Tensor
@@ -212,6 +212,21 @@ def test_what_is_no_beating_short_axis_is_refused_by_name(method):
     ):
         with pytest.raises(NotThis, match=said):
             method.examine(Subject(images={ROLE: images}), graphs())
+
+
+def test_a_slice_with_a_few_pixels_of_heart_has_no_doubt_of_its_own(method):
+    reading = method.read(in_frame(beat()[0], affine()), graphs())
+    labels = np.zeros_like(reading.ed.labels)
+    labels[...] = reading.ed.labels
+    labels[:, :, 5] = 0
+    labels[60:63, 60:63, 5] = 3
+    probabilities = reading.ed.probabilities.copy()
+    probabilities[..., 5] = 0.25
+    ed, es = (replace(one, labels=labels, probabilities=probabilities) for one in (reading.ed, reading.es))
+    found = slice_scores(replace(reading, ed=ed, es=es), method.settings)
+
+    assert [5] == np.flatnonzero(np.isnan(found["slice doubt"])).tolist()
+    assert np.isnan(found["doubt"][5])
 
 
 def test_the_same_bytes_give_the_same_numbers(method, found):
