@@ -45,6 +45,22 @@ def test_the_page_says_since_when_the_daemon_is_gone_and_recovers_by_itself(chro
         chrome.get("about:blank")
 
 
+def test_an_open_page_answers_a_daemon_that_was_started_anew(chrome: Chrome) -> None:
+    """Its token is that of a daemon which is no more."""
+    board = MemoryBoard([card("one", verdict=RESCAN)])
+    server = start(board)
+    load(chrome, server)
+    server.stop()
+    wait(chrome, lambda: read(chrome, "#lost"))
+    with start(board, server.port):
+        wait(chrome, lambda: "Live" == read(chrome, "#state"))
+        for key in ("a", "4"):
+            chrome.switch_to.active_element.send_keys(key)
+        wait(chrome, lambda: read(chrome, ".given").startswith("Answered: Wrong call"))
+        assert not was_reloaded(chrome)
+        chrome.get("about:blank")
+
+
 def test_a_daemon_that_hangs_is_not_shown_as_live(chrome: Chrome) -> None:
     """The connection stays open and nothing comes: only the missing beat tells."""
     board, goes_on = MemoryBoard([card(verdict=ACCEPT)]), threading.Event()

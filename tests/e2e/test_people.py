@@ -42,8 +42,9 @@ def test_axe_finds_nothing_wrong_with_the_wall_a_scanner_an_exam_that_is_over_an
     assert {path: [] for path in found} == found
 
 
-def test_axe_finds_nothing_wrong_with_the_login(chrome):
-    shown = sources(MemoryBoard(mixture()), gate=gate(loopback=False))
+@pytest.mark.parametrize("language", list(Language))
+def test_axe_finds_nothing_wrong_with_the_login(chrome, language):
+    shown = sources(MemoryBoard(mixture()), gate=gate(loopback=False), language=language)
     with serve(shown, CollectorRegistry(), Address()) as server:
         chrome.get(f"http://127.0.0.1:{server.port}/")
         wait(chrome, lambda: chrome.find_elements(By.CSS_SELECTOR, "#login input"))

@@ -77,11 +77,12 @@ def test_by_keyboard_alone_another_measure_is_chosen_and_a_call_is_seen_to(chrom
         assert [] == violations(chrome)
 
 
-def test_it_speaks_german_and_fits_a_phone(chrome, rooms):
+def test_it_speaks_german_fits_a_phone_and_axe_finds_nothing_wrong(chrome, rooms):
     with start_rooms(rooms, language=Language.GERMAN) as server:
         chrome.set_window_size(500, 900)
         load(chrome, server)
         wide = chrome.execute_script("return document.documentElement.scrollWidth - innerWidth")
+        assert [] == violations(chrome)
         chrome.set_window_size(1280, 1000)
 
         assert "Service rufen" in read(chrome, ".call .words")

@@ -153,12 +153,15 @@ def test_an_open_series_is_completed_and_offers_nothing_else(chrome, world):
     assert ["complete 1.2.3.8"] == done.deeds
 
 
-def test_it_speaks_german_and_fits_a_phone(chrome, world):
+def test_it_speaks_german_fits_a_phone_and_axe_finds_nothing_wrong(chrome, world):
     rooms, _ = world
     with start_rooms(rooms, language=Language.GERMAN) as server:
         chrome.set_window_size(500, 900)
         load(chrome, server)
+        chrome.find_element(By.ID, "show-slices").click()
+        wait(chrome, lambda: chrome.find_element(By.ID, "overlay").is_displayed())
         wide = chrome.execute_script("return document.documentElement.scrollWidth - innerWidth")
+        assert [] == violations(chrome)
         chrome.set_window_size(1280, 1000)
 
         assert "Warum dieser Stand?" == read(chrome, "#timeline-title")

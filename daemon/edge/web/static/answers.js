@@ -44,14 +44,24 @@ function change(card_id) {
   find(".choices button", item).focus();
 }
 
+// A daemon that was started anew gives new tokens: the page asks for its own once more.
+async function send(address, body) {
+  const sent = () => fetch(address, {
+    method: "POST", headers: { "Content-Type": "application/json", "X-Scanside-Token": me.token }, body,
+  });
+  const answer = await sent();
+  if (answer.status !== 403) return answer;
+  await greet();
+  return sent();
+}
+
 async function give(card_id, choice) {
   const card = cards.find((one) => one.card_id === card_id);
   if (!card || !asks(card) || !may()) return;
   const input = find("input", item_of(card));
   const body = JSON.stringify({ choice, revision: card.revision, reason: input.value });
-  const headers = { "Content-Type": "application/json", "X-Scanside-Token": me.token };
   try {
-    const kept = await fetch(`/cards/${encodeURIComponent(card_id)}/answer`, { method: "POST", headers, body });
+    const kept = await send(`/cards/${encodeURIComponent(card_id)}/answer`, body);
     if (!kept.ok) throw new Error((await kept.text()).trim());
     changing = null;
     input.value = "";
@@ -122,7 +132,7 @@ addEventListener("DOMContentLoaded", () => {
   };
   find("#keys").onclick = () => { setting.flip("keys"); label(); };
   find("#leave").onclick = async () => {
-    await fetch("/logout", { method: "POST", headers: { "X-Scanside-Token": me.token } });
+    await send("/logout", "{}");
     location.reload();
   };
   label();

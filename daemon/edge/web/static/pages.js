@@ -41,8 +41,14 @@ async function ask(address) {
 }
 
 async function act(address, body = {}) {
-  const headers = { "Content-Type": "application/json", "X-Scanside-Token": me.token };
-  const answer = await fetch(address, { method: "POST", headers, body: JSON.stringify(body) });
+  const send = () => fetch(address, {
+    method: "POST", headers: { "Content-Type": "application/json", "X-Scanside-Token": me.token }, body: JSON.stringify(body),
+  });
+  let answer = await send();
+  if (answer.status === 403) { // a daemon that was started anew gives new tokens
+    me = await ask("/me");
+    answer = await send();
+  }
   if (!answer.ok) throw new Error((await answer.text()).trim());
   return answer;
 }
