@@ -18,7 +18,10 @@ import numpy as np
 import numpy.typing as npt
 
 from models.statistics.ranking import auroc
-from models.statistics.reference_set import Comparison, Kind, Worse, compare
+from models.statistics.reference_set import Kind, Worse, distances
+from models.statistics.uncertainty import conformal_p_value
+
+Numbers = npt.NDArray[np.float64]
 
 #: One measure a family: noise and ghosts in the air, noise and ghosts in the tissue, sharpness.
 KINDS = (
@@ -49,7 +52,6 @@ class Found:
     auroc: float
     false_alarms: tuple[float, ...]
     hits: tuple[float, ...]
-    family_alarms: tuple[float, ...]
 
 
 def main() -> None:
@@ -80,15 +82,15 @@ def scans_of(folder: Path) -> list[Scan]:
 def judge(scans: Sequence[Scan], kinds: Sequence[Kind], rng: np.random.Generator) -> Found:
     """Every scan compared with the other half of the people."""
     half = halves(scans, rng)
-    compared: dict[int, Comparison] = {}
+    distance, p_values = np.zeros(len(scans)), np.zeros(len(scans))
     for side in (half, ~half):
         good = [index for index in np.flatnonzero(side) if scans[index].score == GOOD]
         past = [scans[index].measures for index in rng.permutation(good)[:REFERENCES]]
-        for index in np.flatnonzero(~side):
-            found = compare(past, scans[index].measures, kinds)
-            assert isinstance(found, Comparison), found
-            compared[int(index)] = found
-    return found_of([compared[index] for index in range(len(scans))], scans)
+        others = np.flatnonzero(~side)
+        found = distances(past, [scans[index].measures for index in others], kinds)
+        distance[others] = found[:, -1]
+        p_values[others] = [conformal_p_value(row[:-1], row[-1]) for row in found]
+    return found_of(distance, p_values, scans)
 
 
 def halves(scans: Sequence[Scan], rng: np.random.Generator) -> npt.NDArray[np.bool_]:
@@ -102,15 +104,12 @@ def halves(scans: Sequence[Scan], rng: np.random.Generator) -> npt.NDArray[np.bo
             return half
 
 
-def found_of(compared: Sequence[Comparison], scans: Sequence[Scan]) -> Found:
-    p_values = np.array([one.p_value for one in compared])
-    by_family = np.array([min(one.families.values()) for one in compared])
+def found_of(distance: Numbers, p_values: Numbers, scans: Sequence[Scan]) -> Found:
     good, bad = (np.array([scan.score == wanted for scan in scans]) for wanted in (GOOD, BAD))
     return Found(
-        auroc=auroc([one.distance for one in compared], bad_of(scans)),
+        auroc=auroc(distance, bad_of(scans)),
         false_alarms=tuple(float((p_values[good] <= rate).mean()) for rate in RATES),
         hits=tuple(float((p_values[bad] <= rate).mean()) for rate in RATES),
-        family_alarms=tuple(float((by_family[good] <= rate).mean()) for rate in RATES),
     )
 
 
@@ -125,11 +124,8 @@ def print_found(kinds: Sequence[Kind], found: Sequence[Found]) -> None:
     print(" + ".join(kind.name for kind in kinds))
     print(f"  AUROC of score 3 {areas.mean():.4f} (95 % of splits {low:.4f} to {high:.4f})")
     for column, rate in enumerate(RATES):
-        false, hit, family = (
-            100 * np.mean([getattr(one, name)[column] for one in found])
-            for name in ("false_alarms", "hits", "family_alarms")
-        )
-        print(f"  at {rate:.0%}: alarms on score 1 {false:.1f} % (by families {family:.1f} %), on score 3 {hit:.1f} %")
+        false, hit = (100 * np.mean([getattr(one, name)[column] for one in found]) for name in ("false_alarms", "hits"))
+        print(f"  at {rate:.0%}: alarms on score 1 {false:.1f} %, on score 3 {hit:.1f} %", flush=True)
 
 
 def _rows(path: Path) -> Iterator[dict[str, str]]:

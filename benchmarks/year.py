@@ -1,13 +1,14 @@
 """A year of one scanner at the level of measures: false alarms a day, spoilt series found, drift told, references anew.
 
 Thirty protocols in eight kinds of exams, forty exams on each of five days a week; every series through the daemon's own
-reference (``core/own_past``, ``core/assessment``, ``core/verdict``), whose past holds whatever was judged before, and
-the scanner's signal-to-noise ratio through its drift test (``core/drift``) after each week. One series in fifty is
-spoilt, by motion or noise. From month 8 on one of two coils loses 2 % of its signal a week until it is repaired when
-month 10 begins, together with an update of the software that makes images a little sharper. Run it from the repository
-root::
+reference (``core/own_past``, ``core/assessment``, ``core/verdict``), whose past holds whatever came before, and the
+scanner's signal-to-noise ratio through its drift test (``core/drift``) after each week. Of the exams every so many-th
+(``--judged``) is compared with the past; the others become part of it, as they would whatever their verdict is. One
+series in fifty is spoilt, by motion or noise. From month 8 on one of two coils loses 2 % of its signal a week until it
+is repaired when month 10 begins, together with an update of the software that makes images a little sharper. Run it
+from the repository root::
 
-    PYTHONPATH=. python benchmarks/year.py --exams 40
+    PYTHONPATH=. python benchmarks/year.py --exams 40 --judged 8
 """
 
 import argparse
@@ -19,7 +20,7 @@ import numpy as np
 
 from daemon.config import shipped_bundles
 from daemon.core.judging.assessment import assess
-from daemon.core.judging.own_past import Member, member_of, past_of
+from daemon.core.judging.own_past import Member, past_of
 from daemon.core.judging.verdict import decide
 from daemon.core.trends.drift import Sample, Shift, find_shift, threshold
 from daemon.core.values import State
@@ -68,11 +69,20 @@ class Acquired:
         """Whether the new software made it."""
         return self.day >= UPDATED * MONTH_DAYS
 
+    @property
+    def parameters(self) -> dict[str, tuple[str, ...]]:
+        """What it was acquired with."""
+        return {"SoftwareVersions": ("XA31" if self.updated else "XA30",), "ReceiveCoilName": (self.protocol.coil,)}
+
 
 @dataclass(kw_only=True)
 class Year:
-    """What was counted: verdicts by month and by what the series were, samples of the charts, series until learnt."""
+    """What was counted: verdicts by month and by what the series were, samples of the charts, series until learnt.
 
+    ``series``: how many there were, judged or not.
+    """
+
+    series: int = 0
     told: Counter[tuple[int, str, State | str]] = field(default_factory=Counter)
     samples: dict[str, list[Sample]] = field(default_factory=lambda: defaultdict(list))
     relearnt: dict[str, float] = field(default_factory=dict)
@@ -81,16 +91,17 @@ class Year:
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--exams", type=int, default=40)
+    options.add_argument("--judged", type=int, default=1, help="every so many-th exam")
     options.add_argument("--seed", type=int, default=0)
     chosen = options.parse_args()
-    year = simulate(chosen.exams, np.random.default_rng(chosen.seed))
-    print_months(year, chosen.exams)
+    year = simulate(chosen.exams, chosen.judged, np.random.default_rng(chosen.seed))
+    print_months(year, chosen.exams, chosen.judged)
     print_anew(year)
     print_drift(year)
 
 
-def simulate(exams: int, rng: np.random.Generator) -> Year:
-    """Every series of the year, judged in its turn."""
+def simulate(exams: int, judged: int, rng: np.random.Generator) -> Year:
+    """Every series of the year in its turn; of the exams every ``judged``-th is judged."""
     protocols = [protocol_of(number, rng) for number in range(PROTOCOLS)]
     lists = [rng.permutation(PROTOCOLS)[: rng.integers(3, 7)] for _ in range(KINDS)]
     popular = 1 / np.arange(1, KINDS + 1)
@@ -102,7 +113,10 @@ def simulate(exams: int, rng: np.random.Generator) -> Year:
             for number in lists[rng.choice(KINDS, p=popular / popular.sum())]:
                 protocol, spoilt = protocols[number], bool(rng.random() < SPOILT)
                 series = Acquired(protocol=protocol, day=day + exam / exams, person=person, spoilt=spoilt)
-                judge(year, pasts[protocol.name], series, drawn(series, rng))
+                measures = drawn(series, rng)
+                if exam % judged == 0:
+                    judge(year, pasts[protocol.name], series, measures)
+                remember(year, pasts[protocol.name], series, measures)
     return year
 
 
@@ -112,22 +126,27 @@ def protocol_of(number: int, rng: np.random.Generator) -> Protocol:
 
 
 def judge(year: Year, past: deque[Member], series: Acquired, measures: Mapping[str, float]) -> None:
-    """Compare with the protocol's past, count the verdict, and become part of that past."""
-    protocol, software = series.protocol, "XA31" if series.updated else "XA30"
-    parameters = {"SoftwareVersions": (software,), "ReceiveCoilName": (protocol.coil,)}
+    """Compare with the protocol's past, and count the verdict."""
     signals = tuple(MANIFEST.signal(name, value) for name, value in measures.items())
-    reference = past_of(past, parameters, protocol.name, MANIFEST.thresholds.alpha)
+    reference = past_of(past, series.parameters, series.protocol.name, MANIFEST.thresholds.alpha)
     assessment = assess(Findings(signals=signals), MANIFEST, reference)
     what = "spoilt" if series.spoilt else "fading" if series.weeks_faded else "good"
     told = "learning" if assessment.learning else decide(assessment, MANIFEST).state
     year.told[(int(series.day / MONTH_DAYS), what, told)] += 1
     if series.updated and not assessment.learning:
-        year.relearnt.setdefault(protocol.name, series.day - UPDATED * MONTH_DAYS)
-    if MANIFEST.past is not None:
-        past.appendleft(member_of(assessment.measures, MANIFEST.past, parameters))
+        year.relearnt.setdefault(series.protocol.name, series.day - UPDATED * MONTH_DAYS)
+
+
+def remember(year: Year, past: deque[Member], series: Acquired, measures: Mapping[str, float]) -> None:
+    """The series becomes part of its protocol's past, and of the charts of its scanner."""
+    past.appendleft(Member(parameters=series.parameters, measures=measures))
+    year.series += 1
     for name in CHARTED:
         sample = Sample(
-            at=series.day * DAY_S, exam=f"{series.day:.6f}", stratum=(protocol.name, software), value=measures[name]
+            at=series.day * DAY_S,
+            exam=f"{series.day:.6f}",
+            stratum=(series.protocol.coil, series.protocol.name),
+            value=measures[name],
         )
         year.samples[name].append(sample)
 
@@ -147,17 +166,15 @@ def drawn(series: Acquired, rng: np.random.Generator) -> dict[str, float]:
     return found
 
 
-def print_months(year: Year, exams: int) -> None:
+def print_months(year: Year, exams: int, judged: int) -> None:
     """A line a month, and of the whole year the shares of the good and the spoilt that were called."""
     days = [sum(int(day / MONTH_DAYS) == month and day % 7 < 5 for day in range(DAYS)) for month in range(12)]
-    total = sum(year.told.values())
-    print(
-        f"{total} series of {exams} exams a day\n\n| month | good series called a day | of the fading coil | learning |"
-    )
+    print(f"{year.series} series of {exams} exams a day, {sum(year.told.values())} judged; a day: times {judged}\n")
+    print("| month | good series called a day | of the fading coil | learning |")
     print("| --- | ---: | ---: | ---: |")
     for month, count in enumerate(days):
-        good, fading = (year.told[(month, what, State.REVIEW)] / count for what in ("good", "fading"))
-        learning = sum(year.told[(month, what, "learning")] for what in ("good", "fading", "spoilt"))
+        good, fading = (judged * year.told[(month, what, State.REVIEW)] / count for what in ("good", "fading"))
+        learning = judged * sum(year.told[(month, what, "learning")] for what in ("good", "fading", "spoilt"))
         print(f"| {month + 1} | {good:.1f} | {fading:.1f} | {learning} |")
     for what in ("good", "spoilt", "fading"):
         called, passed = (sum(year.told[(m, what, state)] for m in range(12)) for state in (State.REVIEW, State.ACCEPT))
@@ -173,14 +190,17 @@ def print_anew(year: Year) -> None:
 def print_drift(year: Year) -> None:
     """When each chart was told to have changed, asked at the end of every week with the samples so far."""
     limit = threshold(len(CHARTED))
-    for name in CHARTED:
-        for told in changes(year.samples[name], limit):
-            print(
-                f"{name} changed in week {told.since / DAY_S / 7:.0f}, told in week {told.told / DAY_S / 7:.0f}", end=""
-            )
-            print(f": {told.before:.3g} to {told.after:.3g}")
+    for coil in ("AB", "A", "B"):
+        for name in CHARTED:
+            told = list(changes([one for one in year.samples[name] if one.stratum[0] in coil], limit))
+            print(f"coil {' and '.join(coil)}, {name}:", *map(in_weeks, told) if told else ("no change told",))
     for name, month in (("the coil fades from", FADES), ("it is repaired and the software updated in", UPDATED)):
         print(f"{name} week {month * MONTH_DAYS / 7:.0f}")
+
+
+def in_weeks(found: Shift) -> str:
+    weeks = (f"{at / DAY_S / 7:.0f}" for at in (found.since, found.told))
+    return f"changed in week {next(weeks)}, told in week {next(weeks)}, {found.before:.3g} to {found.after:.3g};"
 
 
 def changes(samples: list[Sample], limit: float) -> Iterator[Shift]:

@@ -15,7 +15,7 @@ normal.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from math import isfinite, log, nan
+from math import nan
 
 import numpy as np
 import numpy.typing as npt
@@ -122,12 +122,22 @@ def compare(past: Sequence[Measures], new: Measures, kinds: Sequence[Kind]) -> C
         raise ValueError("a measure is named twice")
     if len(past) < FEWEST:
         return Learning(len(past))
-    rows = np.array([[_number(series, kind) for kind in kinds] for series in (*past, new)])
+    rows = _numbers((*past, new), kinds)
     known = 2 * np.isfinite(rows[:-1]).sum(axis=0) > len(past)
     if not known.any():
         return Learning(0)
     held = [kind for kind, is_known in zip(kinds, known, strict=True) if is_known]
     return _comparison(rows[:, known], held, tuple(kind.name for kind in kinds if kind not in held))
+
+
+def distances(past: Sequence[Measures], news: Sequence[Measures], kinds: Sequence[Kind]) -> FloatArray:
+    """How far series lie from the past and each of ``news``, (news, past + 1), the new one last; as ``compare`` has it.
+
+    Of measures that every series has; one pass for many new ones.
+    """
+    before, added = _numbers(past, kinds), _numbers(news, kinds)
+    rows = np.concatenate([np.broadcast_to(before, (len(added), *before.shape)), added[:, None]], axis=1)
+    return _distances(_scores(rows, *_usual(rows), kinds), kinds)
 
 
 def _comparison(rows: FloatArray, held: Sequence[Kind], unmeasured: tuple[str, ...]) -> Comparison:
@@ -151,20 +161,20 @@ def _comparison(rows: FloatArray, held: Sequence[Kind], unmeasured: tuple[str, .
 
 
 def _families(scores: FloatArray, kinds: Sequence[Kind]) -> dict[str, FloatArray]:
-    """The mean score (series,) of each family of ``scores`` (series, kinds)."""
+    """The mean score (..., series) of each family of ``scores`` (..., series, kinds)."""
     names = dict.fromkeys(kind.family for kind in kinds)
-    return {name: scores[:, [kind.family == name for kind in kinds]].mean(axis=1) for name in names}
+    return {name: scores[..., [kind.family == name for kind in kinds]].mean(axis=-1) for name in names}
 
 
 def _distances(scores: FloatArray, kinds: Sequence[Kind]) -> FloatArray:
-    """How far each series lies from the others, (series,)."""
+    """How far each series lies from the others, (..., series)."""
     joint = [place for place, kind in enumerate(kinds) if kind.joint]
     apart = [place for place, kind in enumerate(kinds) if not kind.joint]
     counted = [kinds[place] for place in joint]
     floors = [-np.inf if kind.offsets else 0.0 for kind in counted]
-    families = [*_families(np.maximum(scores[:, joint], floors), counted).values()]
-    mean = np.mean(families, axis=0) if families else np.zeros(len(scores))
-    beyond = np.maximum(scores[:, apart] - far(len(scores)), 0).max(axis=1, initial=0.0)
+    families = [*_families(np.maximum(scores[..., joint], floors), counted).values()]
+    mean = np.mean(families, axis=0) if families else np.zeros(scores.shape[:-1])
+    beyond = np.maximum(scores[..., apart] - far(scores.shape[-2]), 0).max(axis=-1, initial=0.0)
     summed: FloatArray = mean + beyond
     return summed
 
@@ -211,27 +221,36 @@ def _deviations(rows: FloatArray, scores: FloatArray, held: Sequence[Kind]) -> t
 
 
 def _usual(rows: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Location and scale (kinds,) of ``rows`` (series, kinds); 0 where all are the same."""
-    centre = np.nanmedian(rows, axis=0)
-    spread = np.abs(rows - centre)
-    scale = _OF_MEDIAN * np.nanmedian(spread, axis=0)
-    return centre, np.where(scale > 0, scale, _OF_MEAN * np.nanmean(spread, axis=0))  # most of the series are the same
+    """Location and scale (..., kinds) of ``rows`` (..., series, kinds); 0 where all are the same."""
+    centre = _median(rows)
+    spread = np.abs(rows - centre[..., None, :])
+    scale = _OF_MEDIAN * _median(spread)
+    if (scale > 0).all():
+        return centre, scale
+    return centre, np.where(scale > 0, scale, _OF_MEAN * np.nanmean(spread, axis=-2))  # most of the series are the same
 
 
 def _scores(rows: FloatArray, centre: FloatArray, scale: FloatArray, kinds: Sequence[Kind]) -> FloatArray:
-    """Each number of (series, kinds) in robust standard deviations of its column: > 0 is worse, none infinitely so."""
-    scored = (rows - centre) / np.where(scale > 0, scale, 1.0)
+    """Each number of (..., series, kinds) in robust standard deviations: > 0 is worse, what is none infinitely so."""
+    scored = (rows - centre[..., None, :]) / np.where(scale > 0, scale, 1.0)[..., None, :]
     for column, kind in enumerate(kinds):
         if kind.worse is Worse.LOWER:
-            scored[:, column] *= -1
+            scored[..., column] *= -1
         elif kind.worse is Worse.EITHER:
-            scored[:, column] = np.abs(scored[:, column])
+            scored[..., column] = np.abs(scored[..., column])
     return np.where(np.isnan(scored), np.inf, scored)
 
 
-def _number(series: Measures, kind: Kind) -> float:
-    """What is compared; NaN where the series has no such number."""
-    value = series.get(kind.name, nan)
-    if not isfinite(value) or (kind.ratio and value <= 0):
-        return nan
-    return log(value) if kind.ratio else value
+def _numbers(series: Sequence[Measures], kinds: Sequence[Kind]) -> FloatArray:
+    """What is compared of ``series``, (series, kinds); NaN where one has no such number."""
+    values = np.array([[one.get(kind.name, nan) for kind in kinds] for one in series], float)
+    ratio = np.array([kind.ratio for kind in kinds])
+    numbers: FloatArray = np.where(np.isfinite(values) & ~(ratio & (values <= 0)), values, nan)
+    numbers[:, ratio] = np.log(numbers[:, ratio])
+    return numbers
+
+
+def _median(rows: FloatArray) -> FloatArray:
+    """Of each kind of (..., series, kinds), of what is a number in it."""
+    found: FloatArray = (np.nanmedian if np.isnan(rows).any() else np.median)(rows, axis=-2)
+    return found

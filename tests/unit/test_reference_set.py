@@ -6,7 +6,7 @@ import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.statistics.reference_set import FAR, FEWEST, Comparison, Kind, Learning, Worse, compare, far
+from models.statistics.reference_set import FAR, FEWEST, Comparison, Kind, Learning, Worse, compare, distances, far
 
 KINDS = (
     Kind(name="noise", family="background"),
@@ -105,6 +105,15 @@ def test_the_unit_of_a_ratio_does_not_matter(factor):
     assert compared(PAST, new).distance == pytest.approx(
         compared(scaled, {**new, "noise": factor * new["noise"]}).distance, rel=1e-6
     )
+
+
+def test_many_new_series_lie_as_far_in_one_pass_as_one_by_one():
+    news = series(np.random.default_rng(3), 9)
+    found = distances(PAST, news, KINDS)
+
+    assert (9, 41) == found.shape
+    assert [compared(PAST, one).distance for one in news] == pytest.approx(found[:, -1].tolist())
+    assert [compared(PAST, one).p_value for one in news] == [(1 + (row[:-1] >= row[-1]).sum()) / 41 for row in found]
 
 
 def test_one_odd_series_of_the_past_moves_nothing_much():
