@@ -116,6 +116,16 @@ def test_a_coil_that_loses_two_percent_a_week_is_told_within_eight_weeks_among_a
     assert max(weeks) < 26 + 8
 
 
+def test_a_coil_that_the_commonest_protocol_does_not_use_is_told_too():
+    rng = np.random.default_rng(6)
+    sound = heads(40, rng)
+    faded = [
+        Sample(at=one.at, exam=one.exam, stratum=("b", "rarer"), value=one.value) for one in heads(40, rng, sound=26)
+    ]
+
+    assert find_shift([*sound, *faded[1:]], threshold(44)) is not None
+
+
 def test_what_was_found_says_since_when_and_how_far():
     shift = find_shift(heads(40, np.random.default_rng(5), sound=26, loss=0.03), threshold(44))
 

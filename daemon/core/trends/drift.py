@@ -6,7 +6,8 @@ weeks before it (sequential ranks are independent: Barndorff-Nielsen, Advances i
 Naval Research Logistics 1990). Their cumulated sums (Page, Biometrika 1954) exceed a threshold once in so many weeks:
 Siegmund, Sequential Analysis 1985, eq. 10.17. One odd patient moves a rank, not a mean.
 
-Of each exam one series counts: those of one patient are alike, and would count for more than they say.
+Of each exam one series counts: those of one patient are alike, and would count for more than they say. It is drawn by
+lot, so that every protocol counts, whichever coil it is acquired with.
 """
 
 from collections import Counter, defaultdict
@@ -16,6 +17,7 @@ from functools import lru_cache
 from itertools import groupby
 from math import exp, isfinite, sqrt
 from typing import Final
+from zlib import crc32
 
 import numpy as np
 
@@ -130,7 +132,7 @@ def _rank_sum(past: Sequence[float], new: Sequence[float]) -> tuple[float, float
 
 
 def _one_an_exam(samples: Iterable[Sample]) -> Iterator[Sample]:
-    """Of each exam and week the sample of the stratum that is commonest so far, the first of it."""
+    """Of each exam and week one sample, drawn among those of strata that have a past; the same at every run."""
     seen: Counter[tuple[str, ...]] = Counter()
     for _, ones in groupby(sorted(samples, key=lambda one: (one.at, one.stratum)), lambda one: week_of(one.at)):
         of_week = list(ones)
@@ -139,7 +141,13 @@ def _one_an_exam(samples: Iterable[Sample]) -> Iterator[Sample]:
         for one in of_week:
             exams[one.exam].append(one)
         for alike in exams.values():
-            yield max(alike, key=lambda one: (seen[one.stratum], one.stratum))
+            known = [one for one in alike if seen[one.stratum] >= _PAST_LEAST] or alike
+            yield min(known, key=_lot)
+
+
+def _lot(sample: Sample) -> int:
+    """A number that says nothing of the value."""
+    return crc32("\n".join((sample.exam, *sample.stratum)).encode())
 
 
 def _shift(samples: Collection[Sample], since: float, told: float) -> Shift:
