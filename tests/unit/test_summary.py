@@ -11,14 +11,17 @@ from builders.report import make_assessment, make_header, make_judgement, make_s
 from builders.values import manifest, measure
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image, ImageDraw
 from pydicom import dcmread
 from pydicom.uid import SecondaryCaptureImageStorage
 
 from daemon.core.measures import Assessment
 from daemon.core.values import ReportKind, State
 from daemon.dicom.report.evidence import gather_evidence
+from daemon.dicom.report.picture import charts
 from daemon.dicom.report.picture.charts import bars_of, ratio
 from daemon.dicom.report.picture.heat import dominant
+from daemon.dicom.report.picture.lettering import width_of
 from daemon.dicom.report.picture.palette import BANDS, OUTLINE
 from daemon.dicom.report.picture.slices import AXIAL, CORONAL, SAGITTAL, compose_slices, draw_anatomy, draw_heat
 from daemon.dicom.report.sr import build_sr
@@ -262,6 +265,27 @@ def test_a_bar_is_the_volume_nearest_to_its_limit_and_says_which():
     assert 0.9 == causes["Motion, volume 2"].value
     assert 0.9 == alone["snr, volume 2"].value
     assert len(alone) <= 7
+
+
+@pytest.mark.parametrize("word", ["Motion", "Mistriggering", "Artefact of a very long name indeed"])
+def test_a_measures_name_and_its_value_never_meet(word, monkeypatch):
+    written = []
+    monkeypatch.setattr(charts, "write", lambda _, place, text, style: written.append((place, text, style)))
+    whole, known = make_assessment(), manifest()
+    unlimited = [replace(measure("motion", 0.95), cause="motion", at=(6,), limit=None)]
+    causes = {"motion": replace(known.causes["motion"], word=word)}
+    frame = charts.Frame(0, 0, 280, 300)
+    charts.draw_bars(
+        ImageDraw.Draw(Image.new("RGB", (300, 300))),
+        frame,
+        replace(whole, primary="motion", measures=tuple(unlimited)),
+        replace(known, causes=causes),
+    )
+    (_, name, style), (_, value, _) = written[1:3]
+
+    assert width_of(name, style.size) + width_of(value, style.size) < frame.width
+    assert value.startswith("0.95")
+    assert name.startswith(word[:6])
 
 
 @pytest.mark.parametrize("found", [False, True])

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from daemon.core.measures import Assessment, Measure, nearness, ratio
-from daemon.dicom.report.picture.lettering import Style, fit, write
+from daemon.dicom.report.picture.lettering import Style, fit, width_of, write
 from daemon.dicom.report.picture.palette import ABOVE, BACKGROUND, PANEL, QUIET_TEXT, TEXT, WITHIN, heat
 from daemon.dicom.report.picture.slices import heat_opacity
 from daemon.dicom.text import plain
@@ -78,8 +78,9 @@ def _draw_bar(pen: ImageDraw.ImageDraw, frame: Frame, name: str, measure: Measur
     above = measure is not None and measure.abnormal
     multiple = ratio(measure)
     right, top, baseline = frame.left + frame.width, frame.top + 34, frame.top + 25
+    name, value = _in_line(name, _multiple_text(measure, multiple), frame.width)
     write(pen, (frame.left, baseline), name, _ALARM if above else _LABEL)
-    write(pen, (right, baseline), _multiple_text(measure, multiple), replace(_ALARM, anchor="rs") if above else _VALUE)
+    write(pen, (right, baseline), value, replace(_ALARM, anchor="rs") if above else _VALUE)
     pen.rectangle((frame.left, top, right, top + _BAR), fill=PANEL)
     share = max(multiple or 0.0, 0.0) * _LIMIT_AT
     if share > 0:
@@ -88,6 +89,19 @@ def _draw_bar(pen: ImageDraw.ImageDraw, frame: Frame, name: str, measure: Measur
     if share > 1:  # longer than there is room: broken near its end
         cut = right - 36
         pen.polygon([(cut, top + _BAR), (cut + 8, top), (cut + 14, top), (cut + 6, top + _BAR)], fill=BACKGROUND)
+
+
+_UNLIMITED: Final = ", no limit"
+#: Pixels between a name and its value.
+_GAP: Final = 10
+
+
+def _in_line(name: str, value: str, width: float) -> tuple[str, str]:
+    """Both so that they do not meet: that there is no limit is left out first, then the end of the name."""
+    size = _LABEL.size
+    if width_of(name, size) + _GAP + width_of(value, size) > width:
+        value = value.removesuffix(_UNLIMITED)
+    return fit(name, size, width - _GAP - width_of(value, size)), value
 
 
 #: From here on the power of ten says enough.
@@ -99,7 +113,7 @@ def _multiple_text(measure: Measure | None, multiple: float | None) -> str:
         return f"{multiple:.1f}x" if abs(multiple) < _MANY else f"{multiple:+.0e}x"
     if measure is None or not isfinite(measure.value):
         return "no value"
-    return f"{measure.value:.2g}, no limit"
+    return f"{measure.value:.2g}{_UNLIMITED}"
 
 
 def draw_volumes(pen: ImageDraw.ImageDraw, frame: Frame, assessment: Assessment) -> None:
