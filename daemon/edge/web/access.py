@@ -6,7 +6,6 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.resources import files
 from typing import Any, Final
 
 from limits import RateLimitItemPerMinute
@@ -22,6 +21,7 @@ from daemon.edge.access.sessions import Sessions
 from daemon.edge.access.users import Users
 from daemon.edge.database.patience import unless_gone
 from daemon.edge.web.guards import is_same_site
+from daemon.edge.web.shipped import read_file
 
 #: The header in which a page of ours says the token that only our own pages can read.
 CSRF_HEADER: Final = "x-scanside-token"
@@ -65,7 +65,7 @@ class Access:
     def __init__(self, app: ASGIApp, gate: Gate) -> None:
         self.app = app
         self._gate = gate
-        self._page = files("daemon.edge.web").joinpath("static", "login.html").read_bytes()
+        self._page = read_file("login.html")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hand the request on with its visitor, or refuse it."""

@@ -9,7 +9,6 @@ import hashlib
 import json
 import threading
 from collections.abc import Awaitable, Callable, Sequence
-from importlib.resources import files
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
@@ -28,6 +27,7 @@ from daemon.edge.web.access import Access, Gate, Login
 from daemon.edge.web.answering import Answering
 from daemon.edge.web.pages.quality import QualityPage
 from daemon.edge.web.pages.series import SeriesPage
+from daemon.edge.web.shipped import read_file
 from daemon.edge.web.sources import Sources
 from daemon.edge.web.status import status_route
 from daemon.edge.web.stream import Streams
@@ -178,12 +178,8 @@ def _words(sources: Sources) -> Callable[[Request], Awaitable[Response]]:
     return send_words
 
 
-def _read(name: str) -> bytes:
-    return files("daemon.edge.web").joinpath("static", name).read_bytes()
-
-
 def _static(name: str, media_type: str) -> Callable[[Request], Awaitable[Response]]:
-    content = _read(name)
+    content = read_file(name)
 
     async def send_file(_request: Request) -> Response:
         return Response(content, media_type=media_type)
@@ -193,4 +189,4 @@ def _static(name: str, media_type: str) -> Callable[[Request], Awaitable[Respons
 
 def _token() -> str:
     names: Sequence[str] = ["index.html", *(name for name, _ in _FILES.values())]
-    return hashlib.sha256(b"".join(map(_read, names))).hexdigest()[:12]
+    return hashlib.sha256(b"".join(map(read_file, names))).hexdigest()[:12]
