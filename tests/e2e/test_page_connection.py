@@ -1,6 +1,7 @@
 """What the page shows when the daemon goes, hangs, comes back or is upgraded."""
 
 import threading
+import urllib.request
 from collections.abc import Iterator
 
 import pytest
@@ -58,6 +59,36 @@ def test_an_open_page_answers_a_daemon_that_was_started_anew(chrome: Chrome) -> 
             chrome.switch_to.active_element.send_keys(key)
         wait(chrome, lambda: read(chrome, ".given").startswith("Answered: Wrong call"))
         assert not was_reloaded(chrome)
+        chrome.get("about:blank")
+
+
+def test_of_snapshots_that_come_faster_than_they_are_drawn_the_newest_is(chrome: Chrome) -> None:
+    """A slow console would fall behind by minutes otherwise, and show a verdict when the patient has gone."""
+    burst = """
+        const [newest, ended] = [arguments[0], arguments[arguments.length - 1]];
+        const shown = show;
+        let drawn = 0;
+        show = (snapshot) => { drawn += 1; shown(snapshot); };
+        source.onmessage = null;  // nothing else comes
+        fetch("/cards").then((answer) => answer.json()).then((older) => {
+          setTimeout(() => {
+            for (let n = 0; n < 200; n += 1) receive({ data: JSON.stringify(older) });
+            receive({ data: newest });
+            drawn = 0;
+            setTimeout(() => ended(drawn), 1000);
+          }, 200);
+        });
+    """
+    board = MemoryBoard([card(verdict=ACCEPT)])
+    with start(board) as server:
+        load(chrome, server)
+        board.put(card("new", age_s=1, verdict=RESCAN, description="t2"))
+        with urllib.request.urlopen(f"http://127.0.0.1:{server.port}/cards") as answer:
+            newest = answer.read().decode()
+        board.put(card("new", age_s=1, verdict=ACCEPT, description="t2"))
+
+        assert 1 == chrome.execute_async_script(burst, newest)
+        assert ["RESCAN", "ACCEPT"] == words(chrome)
         chrome.get("about:blank")
 
 

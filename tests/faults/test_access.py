@@ -15,7 +15,18 @@ from daemon.core.people.access import Deed, LocalRole, Refusal, Role
 from daemon.edge.web.server import Address, serve
 
 PASSWORD = "correct horse battery"
-CLOSED = ["/", "/cards", "/events", "/me", "/pictures/one.png", "/exams/x", "/scanners/MR 1", "/answers.js", "/page.js"]
+CLOSED = [
+    "/",
+    "/cards",
+    "/events",
+    "/me",
+    "/pictures/one.png",
+    "/exams/x",
+    "/scanners/MR 1",
+    "/answers.js",
+    "/connection.js",
+    "/page.js",
+]
 OPEN = ["/livez", "/readyz", "/metrics", "/page.css", "/login.js", "/words.js"]
 
 

@@ -20,6 +20,7 @@ ROUTES = [
     "/page.js",
     "/icon.svg",
     "/answers.js",
+    "/connection.js",
     "/words.js",
     "/rescan.wav",
     "/scanners/MR 1",

@@ -56,7 +56,8 @@ def test_every_text_is_there_in_every_language_with_the_same_places():
 
 def test_the_page_asks_for_no_text_that_is_not_there():
     source = "".join(
-        (STATIC / name).read_text() for name in ("page.js", "answers.js", "login.js", "index.html", "login.html")
+        (STATIC / name).read_text()
+        for name in ("page.js", "connection.js", "answers.js", "login.js", "index.html", "login.html")
     )
     asked = {*re.findall(r'say\(\s*"([a-z_]+)"', source), *re.findall(r'data-say="([a-z_]+)"', source)}
 

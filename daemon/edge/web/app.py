@@ -49,6 +49,7 @@ register_url_convertor("card", _CardId())
 _FILES = {
     "/page.css": ("page.css", "text/css"),
     "/page.js": ("page.js", "text/javascript"),
+    "/connection.js": ("connection.js", "text/javascript"),
     "/answers.js": ("answers.js", "text/javascript"),
     "/login.js": ("login.js", "text/javascript"),
     "/pages.css": ("pages.css", "text/css"),

@@ -1,7 +1,6 @@
 "use strict";
 // Shows what /events says, and says so when it has nothing to say. Text from outside is only ever set as text.
 
-const LOST_AFTER_MS = 12000;
 const STAGES = ["RECEIVING", "WAITING", "ASSESSING", "DELIVERING"];
 
 const find = (selector, parent = document) => parent.querySelector(selector);
@@ -15,9 +14,8 @@ const say = (key, ...values) => values.reduce((said, value) => said.replace("{}"
 const clock = (ms) => new Date(ms).toLocaleTimeString(WORDS.language, { hour12: false });
 const short = (seconds) => clock(seconds * 1000 - lag).slice(0, 5);
 
-let source, page, me, enlarged; // enlarged: the card whose picture is open
-const started = Date.now();
-let tried = 0, heard = 0, lag = 0; // milliseconds of this machine's clock; lag: how far the daemon's is ahead
+let page, me, enlarged; // enlarged: the card whose picture is open
+let lag = 0; // milliseconds that the daemon's clock is ahead of this machine's
 let cards = [], shadow = false;
 let told = null; // the rescans that were announced; null until the first snapshot
 
@@ -234,49 +232,6 @@ function summary(exam) {
   const counts = states.filter(([, count]) => count).map(([state, count]) => `${count} ${say(state)}`);
   const open = exam.unanswered ? [say("unanswered", exam.unanswered)] : [];
   return [`${day} ${short(exam.began_at)}`, exam.hint, say("series_count", exam.series), ...counts, ...open].filter(Boolean).join(" · ");
-}
-
-function live() {
-  if (!heard) follow();
-  heard = Date.now();
-  document.body.className = "live";
-  text("#lost", "");
-  text("#state", say("live"));
-}
-
-function lose() {
-  if (document.body.className === "lost") return;
-  document.body.className = "lost";
-  text("#lost", heard ? say("lost_since", clock(heard)) : say("no_connection"));
-  text("#state", say("not_live"));
-  find("#closer").close();
-  document.title = `${say("lost_title")} | Scanside`;
-}
-
-// Who looks at this page; without a session any more, the page asks for a new one.
-async function greet() {
-  const answer = await fetch("/me");
-  if (answer.status === 401) return location.reload();
-  me = await answer.json();
-  text("#leave", me.session ? say("log_out", me.name) : "");
-  cards.forEach((card) => { if (item_of(card)) fill_answer(item_of(card), card); });
-}
-
-function connect() {
-  greet().catch(() => {});
-  if (source) source.close();
-  tried = Date.now();
-  source = new EventSource(`/events${asked}`);
-  source.onmessage = (event) => { show(JSON.parse(event.data)); live(); };
-  source.onerror = lose;
-}
-
-function tick() {
-  const now = Date.now();
-  if (now - (heard || started) > LOST_AFTER_MS) lose();
-  // The browser tries again by itself, but not after an answer other than 200, and not while the line is silent.
-  if (source.readyState === EventSource.CLOSED || now - Math.max(heard, tried) > LOST_AFTER_MS) connect();
-  cards.forEach((card) => text(".age", age(card), item_of(card)));
 }
 
 // An alert links to #card-<id>.
