@@ -1,8 +1,10 @@
 """The page of a running server, opened in a browser and read as a person would."""
 
 from collections.abc import Callable
+from contextlib import suppress
 
 from prometheus_client import CollectorRegistry
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
@@ -11,6 +13,10 @@ from builders.board import MemoryBoard, sources
 from daemon.edge.web.server import Address, WebServer, serve
 
 PATIENCE_S = 30
+
+
+#: The page drew an element anew between finding and reading it.
+_DRAWN_ANEW = (StaleElementReferenceException,)
 
 
 def start(board: MemoryBoard, port: int = 0, obstacles: tuple[str, ...] = ()) -> WebServer:
@@ -24,13 +30,15 @@ def load(chrome: Chrome, server: WebServer, fragment: str = "", live: str = "Liv
 
 
 def wait(chrome: Chrome, holds: Callable[[], object]) -> None:
-    WebDriverWait(chrome, PATIENCE_S, 0.05).until(lambda _: holds())
+    WebDriverWait(chrome, PATIENCE_S, 0.05, _DRAWN_ANEW).until(lambda _: holds())
 
 
 def read(chrome: Chrome, selector: str) -> str:
     """The visible text."""
-    found = chrome.find_elements(By.CSS_SELECTOR, selector)
-    return found[0].text if found else ""
+    while True:
+        found = chrome.find_elements(By.CSS_SELECTOR, selector)
+        with suppress(*_DRAWN_ANEW):
+            return found[0].text if found else ""
 
 
 def words(chrome: Chrome) -> list[str]:
