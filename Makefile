@@ -6,7 +6,7 @@ COMPILE := .venv/tools/bin/uv pip compile --quiet --universal --python-version 3
 	--no-emit-index-url --no-header --no-annotate
 UPGRADE ?=
 PYTEST := OMP_NUM_THREADS=1 .venv/bin/python -m pytest
-# In a process of their own: OpenVINO behind torch's exporter ends the process (docs/log.md).
+# In a process of their own, beside the others: OpenVINO behind torch's exporter ends the process (docs/log.md).
 EXPORTING := tests/integration/test_training.py tests/integration/test_lesion_export.py
 PIP := .venv/bin/pip --disable-pip-version-check --quiet
 

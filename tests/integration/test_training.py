@@ -1,6 +1,5 @@
-"""Tiny trainings of every part, and the export of what they gave: the loops run, resume, and lead to a bundle."""
+"""Tiny trainings of every part: the loops run and resume. Their export: tests/e2e/test_own_brain.py."""
 
-import json
 from dataclasses import replace
 
 import numpy as np
@@ -8,12 +7,8 @@ import pytest
 import torch
 from builders.reader_table import DICOM
 
-from daemon.edge.engines import OnnxRuntimeSettings, engine_maker
-from daemon.line.examination import check_golden, load_examiner
-from export.brain import ExportPlan, export_brain
 from export.parity import ParityError, check_parity, measure_parity
 from models.brain.prediction import Prepared
-from models.bundle import BundleError
 from models.nets.brain import BrainConfig, BrainNet
 from models.nets.judge import Borders, Judge
 from models.physics.artefacts import ARTEFACTS, Artefact
@@ -232,41 +227,8 @@ def test_the_same_number_is_the_same_head_whenever_it_is_drawn(bank):
     assert first.severity.any()
 
 
-def test_a_bundle_comes_out_that_the_daemon_takes_and_training_goes_on_from(runs, bank, tmp_path):
-    parts = {part: runs / run / "checkpoint.pt" for part, run in PARTS.items()}
-    locator = weak_locator_that_finds_everything(runs, tmp_path)
-    plan = ExportPlan(
-        **(parts | {"locator": locator}),
-        bank=bank,
-        label_maps=LABEL_MAPS,
-        out=tmp_path / "bundle",
-        version="0.0.1",
-        references=2,
-        corrupted=2,
-        most_tissue_ml=1e9,  # two steps call everything tissue,
-        bright_grey=1e9,  # and any of it grey matter
-    )
-    bundle = export_brain(plan)
-    # OpenVINO in the process in which torch has exported a graph ends it by a segmentation fault some time later
-    make = engine_maker(OnnxRuntimeSettings(), tmp_path)
-    examiner = load_examiner(bundle.folder, make)
-    check_golden(examiner)
-    again = tmp_path / "again"
-    train_student(
-        StudentPlan(run=again, start=bundle.file("judge.onnx"), bank=bank, label_maps=LABEL_MAPS, steps=1, save_every=1)
-    )
-
-    assert (again / "checkpoint.pt").exists()
-    manifest = json.loads((bundle.folder / "manifest.json").read_text())
-    assert manifest["parity"]["labels_equal"] > 0.999
-    manifest["golden"]["expected"]["task"] *= 1.5
-    (bundle.folder / "manifest.json").write_text(json.dumps(manifest))
-    with pytest.raises(BundleError, match="golden test failed"):
-        check_golden(load_examiner(bundle.folder, make))
-
-
 def weak_locator_that_finds_everything(runs, folder):
-    """Forty steps do not find a brain: a bias makes the net call everything brain, which the export must cope with."""
+    """Forty steps do not find a brain: a bias makes the network call everything brain."""
     state = torch.load(runs / "locate" / "checkpoint.pt", weights_only=True)
     state["average"]["brain.bias"] += 30
     torch.save(state, folder / "locator.pt")
