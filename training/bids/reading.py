@@ -35,6 +35,8 @@ _UNREADABLE: Final = (
 )
 
 Codes = npt.NDArray[np.int32]
+#: Voxels float32 (i, j, k) and their affine.
+Volume = tuple[FloatArray, Affine]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,14 +67,14 @@ def read_scan(scan: Scan) -> Labelled:
         BidsError: one of them cannot be used.
     """
     image, labels = _read(scan, scan.image), _read(scan, scan.labels)
-    if not _on_one_grid(image, labels):
-        raise _error(scan, Fault.AFFINES_DIFFER, scan.labels, f"{labels[0].shape}, the image {image[0].shape}")
+    if not on_one_grid(image, labels):
+        raise _error(scan.person, Fault.AFFINES_DIFFER, scan.labels, f"{labels[0].shape}, the image {image[0].shape}")
     values = np.rint(labels[0]).astype(np.int32)
     voxels = np.nan_to_num(image[0], nan=0.0, posinf=0.0, neginf=0.0)
     try:
         table = codes_of(values, voxels, read_lookup(scan.lookup))
     except UnknownLabelsError as error:
-        raise _error(scan, Fault.UNKNOWN_LABELS, scan.labels, str(error)) from error
+        raise _error(scan.person, Fault.UNKNOWN_LABELS, scan.labels, str(error)) from error
     codes = np.zeros(values.shape, np.int32)
     for value, code in table.items():
         codes[values == value] = code
@@ -87,35 +89,45 @@ def _findings(scan: Scan) -> Iterator[Finding]:
         yield from error.findings
 
 
-def _read(scan: Scan, path: Path) -> tuple[FloatArray, Affine]:
-    """A volume; a last axis of length one is none."""
+def _read(scan: Scan, path: Path) -> Volume:
+    voxels, affine = read_volume(path, scan.person)
+    finite = voxels[np.isfinite(voxels)]
+    if finite.size == 0 or float(np.ptp(finite)) == 0.0:
+        raise _error(scan.person, Fault.EMPTY, path)
+    return voxels, affine
+
+
+def read_volume(path: Path, person: str) -> Volume:
+    """The voxels (i, j, k) of a file of a ``person``, and its affine; a last axis of length one is none.
+
+    Raises:
+        BidsError: it cannot be read, is no volume, or is too large.
+    """
     try:
         image = nib.Nifti1Image.from_filename(path)
         shape, affine = tuple(int(n) for n in image.shape), np.asarray(image.affine, float)
     except _UNREADABLE as error:
-        raise _error(scan, Fault.BROKEN, path, type(error).__name__) from error
+        raise _error(person, Fault.BROKEN, path, type(error).__name__) from error
     if len(shape) < 3 or any(n != 1 for n in shape[3:]) or min(shape[:3], default=0) < 2:
-        raise _error(scan, Fault.NOT_3D, path, " x ".join(map(str, shape)))
+        raise _error(person, Fault.NOT_3D, path, " x ".join(map(str, shape)))
     if float(np.prod([float(n) for n in shape])) > _MOST_VOXELS:
-        raise _error(scan, Fault.TOO_LARGE, path, " x ".join(map(str, shape)))
+        raise _error(person, Fault.TOO_LARGE, path, " x ".join(map(str, shape)))
     try:
         voxels = np.asarray(image.dataobj, np.float32).reshape(shape[:3])
     except _UNREADABLE as error:
-        raise _error(scan, Fault.BROKEN, path, type(error).__name__) from error
+        raise _error(person, Fault.BROKEN, path, type(error).__name__) from error
     if not np.isfinite(affine).all() or abs(float(np.linalg.det(affine[:3, :3]))) < np.finfo(np.float32).tiny:
-        raise _error(scan, Fault.BROKEN, path, "its affine is none")
-    finite = voxels[np.isfinite(voxels)]
-    if finite.size == 0 or float(np.ptp(finite)) == 0.0:
-        raise _error(scan, Fault.EMPTY, path)
+        raise _error(person, Fault.BROKEN, path, "its affine is none")
     return voxels, affine
 
 
-def _on_one_grid(image: tuple[FloatArray, Affine], labels: tuple[FloatArray, Affine]) -> bool:
+def on_one_grid(image: Volume, labels: Volume) -> bool:
+    """Whether both have the same voxels in the same places, but for the rounding of a header."""
     if image[0].shape != labels[0].shape:
         return False
     corners = np.array(np.meshgrid(*((0, n - 1) for n in image[0].shape), 1)).reshape(4, -1)
     return bool(np.abs((image[1] - labels[1]) @ corners).max() <= _CLOSE_MM)
 
 
-def _error(scan: Scan, fault: Fault, path: Path, found: str = "") -> BidsError:
-    return BidsError([Finding(fault=fault, where=path.name, person=scan.person, found=found)])
+def _error(person: str, fault: Fault, path: Path, found: str = "") -> BidsError:
+    return BidsError([Finding(fault=fault, where=path.name, person=person, found=found)])

@@ -7,16 +7,15 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
-import numpy.typing as npt
 
 from training.bids.faults import BidsError, Fault, Finding
 from training.bids.finding import entities_of
+from training.bids.reading import on_one_grid, read_volume
 from training.cine.stacks import PHASES, STRUCTURES
 
 #: Suffixes of an image and of its labels, which may lie below ``derivatives/<name>/``.
 _IMAGE, _LABELS = "cine", "dseg"
 _BELOW = ("sub-*/*", "sub-*/*/*", "sub-*/ses-*/*/*")
-_VOXELS_MAX = 2**29
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,23 +106,15 @@ def _faults(person: str, files: Mapping[tuple[str, str], Sequence[Path]]) -> Ite
 
 def _check(person: str, image: Path, labels: Path) -> Iterator[Finding]:
     try:
-        voxels, codes = (_voxels(path) for path in (image, labels))
-    except (OSError, ValueError, EOFError) as error:
-        yield Finding(fault=Fault.BROKEN, where=image.name, person=person, found=type(error).__name__)
+        seen, named = read_volume(image, person), read_volume(labels, person)
+    except BidsError as error:
+        yield from error.findings
         return
-    if voxels.ndim != 3:
-        yield Finding(fault=Fault.NOT_3D, where=image.name, person=person, found=str(voxels.shape))
-    elif voxels.shape != codes.shape:
+    (voxels, _), (codes, _) = seen, named
+    if not on_one_grid(seen, named):
         yield Finding(fault=Fault.AFFINES_DIFFER, where=labels.name, person=person, found=str(codes.shape))
     elif not np.isfinite(voxels).all() or voxels.min() == voxels.max():
         yield Finding(fault=Fault.EMPTY, where=image.name, person=person)
     elif set(np.unique(codes).tolist()) != set(range(len(STRUCTURES))):
         values = ", ".join(f"{value:g}" for value in np.unique(codes)[:8])
         yield Finding(fault=Fault.HEART_LABELS, where=labels.name, person=person, found=values)
-
-
-def _voxels(path: Path) -> npt.NDArray[np.float32]:
-    image = nib.Nifti1Image.from_filename(path)
-    if np.prod(image.shape, dtype=float) > _VOXELS_MAX:
-        raise ValueError("too large")
-    return np.asarray(image.dataobj, np.float32)
