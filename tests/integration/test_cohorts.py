@@ -82,12 +82,12 @@ def test_a_series_that_took_three_workers_down_is_answered_unseen(tmp_path):
     engine = open_database(f"sqlite:///{tmp_path}/cohort.sqlite")
     cohort, seen = Cohort(engine, "one"), []
 
-    def appraise(files):
+    def appraise(_series, _study, files):
         seen.append(files)
         raise SystemExit  # as abrupt as a test may be
 
     cohort.add(FOUND[:1])
-    line = CohortLine(cohort, tmp_path, lambda *_: appraise, Supervisor(threading.Event()))
+    line = CohortLine(cohort, tmp_path, appraise, Supervisor(threading.Event()))
     for _ in range(3):
         with pytest.raises(SystemExit):
             line._judge("1.2.0", 1)  # noqa: SLF001 - a step outside of its workflow
@@ -103,14 +103,14 @@ def test_a_series_that_took_three_workers_down_is_answered_unseen(tmp_path):
 
 
 def test_a_fault_of_ours_in_one_series_is_its_answer(tmp_path):
-    def appraise(_files):
+    def appraise(*_):
         raise ZeroDivisionError
 
     engine = open_database(f"sqlite:///{tmp_path}/cohort.sqlite")
     cohort = Cohort(engine, "one")
     cohort.add(FOUND[:1])
     DBOS.destroy(destroy_registry=True)
-    CohortLine(cohort, tmp_path, lambda *_: appraise, Supervisor(threading.Event()))._judge("1.2.0", 1)  # noqa: SLF001 - the step
+    CohortLine(cohort, tmp_path, appraise, Supervisor(threading.Event()))._judge("1.2.0", 1)  # noqa: SLF001 - the step
     (row,) = cohort.rows()
 
     assert ("NOT_ASSESSED", True) == (row["verdict"], "failed" in row["action"])

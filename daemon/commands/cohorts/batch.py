@@ -23,7 +23,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 
 from daemon.commands.assess import FileAppraiser
-from daemon.commands.cohorts.cohort import Appraise, CohortLine
+from daemon.commands.cohorts.cohort import CohortLine
 from daemon.commands.cohorts.figures import draw_figure
 from daemon.commands.cohorts.studies import Gathering, Study
 from daemon.commands.finding import Finds, find_series
@@ -229,15 +229,12 @@ def _line(
     """What judges the cohort; for a derivative it measures and draws each series too."""
     gathering = _gathering(settings, options.scanner)
 
-    def among(series: str, study: Study) -> Appraise:
-        def appraise(files: Sequence[Path]) -> Appraisal:
-            found = appraiser.appraise(files, options.scanner, partial(gathering.company, series, study))
-            return appraiser.measure(found) if options.bids else found
-
-        return appraise
+    def appraise(series: str, study: Study, files: Sequence[Path]) -> Appraisal:
+        found = appraiser.appraise(files, options.scanner, partial(gathering.company, series, study))
+        return appraiser.measure(found) if options.bids else found
 
     show = partial(draw_figure, out=options.out / FOLDER) if options.bids else lambda *_: None
-    return CohortLine(cohort, options.folder, among, supervisor, show)
+    return CohortLine(cohort, options.folder, appraise, supervisor, show)
 
 
 def _gathering(settings: Settings, scanner: str) -> Gathering:

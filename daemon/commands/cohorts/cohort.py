@@ -31,8 +31,8 @@ _OPEN: Final = ["ENQUEUED", "PENDING"]
 
 #: Judges the files of one series.
 Appraise = Callable[[Sequence[Path]], Appraisal]
-#: What judges a series, by its UID, among the other series of its study.
-Among = Callable[[str, Study], Appraise]
+#: Judges a series, by its UID, among the other series of its study; the files are its own.
+AppraiseAmong = Callable[[str, Study, Sequence[Path]], Appraisal]
 #: Makes what people see of a series and its answer.
 Show = Callable[[str, Appraisal], None]
 
@@ -43,7 +43,7 @@ _log = structlog.get_logger()
 class CohortLine(DBOSConfiguredInstance):
     """The durable line of one cohort, whose files lie below ``root``.
 
-    ``among``: what judges a series among the others of its study. A fault of ours in one series does not end a night's
+    ``appraise`` judges a series among the others of its study. A fault of ours in one series does not end a night's
     work: the supervisor has it answered unseen. ``show``: what else is made of each answer.
 
     Attributes:
@@ -52,13 +52,13 @@ class CohortLine(DBOSConfiguredInstance):
     """
 
     def __init__(
-        self, cohort: Cohort, root: Path, among: Among, supervisor: Supervisor, show: Show = lambda *_: None
+        self, cohort: Cohort, root: Path, appraise: AppraiseAmong, supervisor: Supervisor, show: Show = lambda *_: None
     ) -> None:
         self.queue = f"cohort.{_token(cohort.name)}"
         self.judging: Effort | None = None
         self._cohort = cohort
         self._root = root
-        self._among = among
+        self._appraise = appraise
         self._show = show
         self._supervisor = supervisor
         super().__init__("cohort")
@@ -92,7 +92,7 @@ class CohortLine(DBOSConfiguredInstance):
         study = {other: paths_of(files, self._root) for other, files in self._cohort.others(series).items()}
         self.judging = Effort()
         try:
-            judge = partial(answer, found, self._root, self._among(series, study), self._show)
+            judge = partial(answer, found, self._root, partial(self._appraise, series, study), self._show)
             row, passing = self._supervisor.item(
                 Loop.COHORT, lambda: judge(give_up=begun.attempts > MOST_ATTEMPTS), lambda _: judge(give_up=True)
             )
