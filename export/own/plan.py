@@ -4,7 +4,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 from training.running.pipeline import PipelineError
 
@@ -36,15 +36,27 @@ def read_plan(name: str, bundle: str, tables: Tables) -> OwnPlan:
 def _check(file: str, table: str, values: object, tables: Tables) -> None:
     if table not in tables or not isinstance(values, dict):
         raise PipelineError(f"{file}: no step is called {table}: {', '.join(tables)}")
-    kind = tables[table]
-    known = {"count": int} if kind is None else {f.name: f.type for f in fields(kind) if f.type in (int, float, str)}
+    known = _settable(tables[table])
     for key, value in values.items():
-        wanted = known.get(key)
-        if wanted is None:
+        if key not in known:
             raise PipelineError(f"{file}: [{table}] has no {key}: {', '.join(known)}")
-        right = isinstance(value, (int, float)) if wanted is float else isinstance(value, wanted)
-        if not right or isinstance(value, bool):
-            raise PipelineError(f"{file}: [{table}] {key} is no {wanted.__name__}")
+        if wrong := _unlike(value, known[key]):
+            raise PipelineError(f"{file}: [{table}] {key} is {wrong}")
+
+
+def _settable(kind: type[Any] | None) -> dict[str, Any]:
+    """The fields of a step's plan that a file may set: numbers, texts, and a choice of texts (``Literal``)."""
+    if kind is None:
+        return {"count": int}
+    return {f.name: f.type for f in fields(kind) if f.type in (int, float, str) or get_origin(f.type) is Literal}
+
+
+def _unlike(value: object, wanted: Any) -> str:  # noqa: ANN401 - any type of a field
+    """What is wrong with a field's ``value``; empty if nothing is."""
+    if choices := get_args(wanted):
+        return "" if value in choices else f"none of {', '.join(choices)}"
+    right = isinstance(value, (int, float)) if wanted is float else isinstance(value, wanted)
+    return "" if right and not isinstance(value, bool) else f"no {wanted.__name__}"
 
 
 def people_of(names: str) -> frozenset[str]:

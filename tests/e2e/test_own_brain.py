@@ -146,6 +146,7 @@ def test_another_bundle_is_not_overwritten(folder, tmp_path):
         ("[tusk]\nsteps = 1\n", "no step is called tusk"),
         ("[task]\nstep = 1\n", r"\[task\] has no step:"),
         ('[task]\nsteps = "many"\n', "steps is no int"),
+        ('[task]\nprecision = "float16"\n', "precision is none of 32-true, bf16-mixed"),
         ("[task", "give full, tiny or a TOML file"),
     ],
 )

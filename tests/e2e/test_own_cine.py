@@ -74,3 +74,8 @@ def test_what_is_wrong_with_the_folder_is_said(tmp_path):
 @pytest.mark.parametrize("name", ["full", "tiny"])
 def test_the_plans_that_ship_can_be_read(name):
     assert read_plan(name, "cine", TABLES)["labels"]["steps"] > 0
+
+
+def test_a_plan_says_how_precisely_its_networks_are_trained(tmp_path):
+    (tmp_path / "plan.toml").write_text('[labels]\nprecision = "bf16-mixed"\n')
+    assert read_plan(str(tmp_path / "plan.toml"), "cine", TABLES)["labels"]["precision"] == "bf16-mixed"
