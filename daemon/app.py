@@ -47,7 +47,7 @@ from daemon.line.workflow import Line, Parts
 from daemon.page import address, rooms_of, sources_of
 from daemon.reloading import Reloading, become_anew
 from daemon.retention import Pruner, make_pruner
-from daemon.routes import all_roles, all_routes
+from daemon.routes import all_roles, all_routes, own_past_bundle
 from daemon.sending.feedback import feedback_turn
 from daemon.sending.servicing import service_desk, service_turns
 from daemon.worker import Stores, answered_to, at_work, prepared, repeated, stored, supervising, watched
@@ -274,7 +274,10 @@ def _parts(settings: Settings, stores: Stores, examiners: Examiners, metrics: Me
 
     @cache
     def judge() -> SeriesJudge:
-        appraiser = Appraiser(find_judge, software(settings.digest), all_routes(settings), all_roles(settings))
+        own_past = own_past_bundle(settings)
+        appraiser = Appraiser(
+            find_judge, software(settings.digest), all_routes(settings), all_roles(settings), own_past
+        )
         return SeriesJudge(appraiser, spool.dataset, settings.station)
 
     shadow = settings.mode is Mode.SHADOW

@@ -12,10 +12,10 @@ from urllib.parse import urlsplit
 
 import tomli
 
-from daemon.core.bounds import AeTitle, Name, NotEmpty, OneOf, PlainName, Range, Url
+from daemon.core.bounds import AeTitle, Name, OneOf, PlainName, Range, Url
 from daemon.core.errors import ConfigError
 from daemon.core.judging.routing import Route, faults
-from daemon.core.judging.rule import Rule
+from daemon.core.judging.rule import JudgementSettings
 from daemon.core.mode import Mode
 from daemon.core.people.access import AccessSettings
 from daemon.core.people.exams import PatientHint
@@ -56,7 +56,7 @@ def shipped_bundles() -> dict[str, Path]:
 
 
 def optional_bundles() -> dict[str, Path]:
-    """Those that come with it and judge only where a site names them: their licence does not let everybody use them."""
+    """Those that come with it and judge only where a site names them."""
     return _bundles("research")
 
 
@@ -85,14 +85,6 @@ class SpoolLimits:
     memory_bytes: Annotated[int, Range(1000, 1 << 36)] = 4 << 20
     free_bytes_min: Annotated[int, Range(0, 1 << 50)] = 5 * 10**9
     used_fraction_max: Annotated[float, Range(0.01, 1, "a share of the disk")] = 0.95
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JudgementSettings:
-    """The ``rule`` of what is abnormal; ``rescans``: protocols (* and ?) to be repeated when far from their past."""
-
-    rule: Rule = Rule.CONFORMAL
-    rescans: tuple[Annotated[str, NotEmpty()], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -42,6 +42,17 @@ def all_roles(settings: Settings) -> tuple[Role, ...]:
     )
 
 
+def own_past_bundle(settings: Settings) -> str:
+    """The bundle that compares with its protocol's past what others judged; empty where there is none, or none wanted.
+
+    Raises:
+        BundleError: a bundle has no manifest of this format.
+    """
+    manifests = {name: read_manifest(folder) for name, folder in settings.bundle_folders.items()}
+    fit = (name for name, manifest in manifests.items() if manifest.past and manifest.fallback)
+    return next(fit, "") if settings.judgement.own_past else ""
+
+
 def _of_site(route: Route, manifests: Mapping[str, Manifest]) -> Route:
     """A route of the site, with what the bundle that it names asks for."""
     if not route.judges:

@@ -55,7 +55,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _rows(recorded: list[Recorded], options: argparse.Namespace) -> Iterator[tuple[Any, ...]]:
-    scores = sorted({m.name for one in recorded if one.assessment for m in one.assessment.measures if not m.at})
+    scores = sorted({m.name for one in recorded if one.assessment for m in one.assessment.all_measures if not m.at})
     yield (*_COLUMNS, *(["reason"] if options.reasons else []), *scores)
     for one in recorded:
         if one.answer or not options.answered:
@@ -64,7 +64,7 @@ def _rows(recorded: list[Recorded], options: argparse.Namespace) -> Iterator[tup
 
 def _row(one: Recorded, scores: list[str], *, reasons: bool) -> tuple[Any, ...]:
     answer = one.answer
-    found = {m.name: m.value for m in one.assessment.measures if not m.at} if one.assessment else {}
+    found = {m.name: m.value for m in one.assessment.all_measures if not m.at} if one.assessment else {}
     return (
         one.card_id,
         one.scanner,

@@ -69,9 +69,9 @@ def manifests_of(settings: Settings) -> dict[str, Manifest]:
 def _replayed(
     recorded: list[Recorded], manifests: Mapping[str, Manifest], changes: Mapping[str, float]
 ) -> Iterator[Replayed]:
-    """What can be replayed: judged by a bundle that is still configured."""
+    """What can be replayed: judged by bundles that are still configured."""
     for one in recorded:
-        if (manifest := manifests.get(one.digest)) and (found := replay(one, manifest, changes)):
+        if found := replay(one, manifests, changes):
             yield found
 
 

@@ -1,6 +1,6 @@
 """Findings beside their references: what the verdict is decided on, and reports tell."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from math import inf, isnan
 
@@ -66,7 +66,8 @@ class Assessment:
     ``primary`` names the measure that series are ranked by; ``presence``: probability that each cause shows;
     ``reference``: what they were compared with, how many series (it names the protocol, free text: never log it);
     ``learning``: how far the past is that they will be compared with, empty where it is long enough; ``remarks``: what
-    else sets the series apart; ``rescans``: the site lets what is far from its own past ask for a rescan.
+    else sets the series apart; ``rescans``: the site lets what is far from its own past ask for a rescan;
+    ``own_past``: the same image beside its protocol's past, where another bundle than this one compared it.
 
     Raises:
         ValueError: a number is told twice, or there is no primary one.
@@ -81,6 +82,7 @@ class Assessment:
     learning: str = ""
     remarks: tuple[str, ...] = ()
     rescans: bool = False
+    own_past: "BesideOwnPast | None" = None
 
     def __post_init__(self) -> None:
         check_told_once(self.measures, self.structures)
@@ -97,3 +99,19 @@ class Assessment:
     def rank(self) -> Measure:
         """The primary measure: higher is worse."""
         return self.measure(self.primary)
+
+    @property
+    def all_measures(self) -> Iterator[Measure]:
+        """The measures, then those beside the own past; of one name those that the task's bundle measured."""
+        yield from self.measures
+        names = {measure.name for measure in self.measures}
+        beside = self.own_past.assessment.measures if self.own_past else ()
+        yield from (measure for measure in beside if measure.name not in names)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BesideOwnPast:
+    """What the bundle of this digest measured of an image that another one judged, beside its own protocol's past."""
+
+    bundle: str
+    assessment: Assessment

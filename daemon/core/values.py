@@ -5,6 +5,7 @@
 Times are UTC seconds since the epoch.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -12,7 +13,7 @@ from daemon.core.errors import Reason
 from daemon.core.measures import Assessment
 from daemon.core.phrases import Wording
 from daemon.core.steps import StepArrival
-from models.manifest import Manifest
+from models.manifest import CauseEntry, Manifest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,6 +152,14 @@ class Algorithm:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Author:
+    """Whose numbers these are: a bundle, as reports name it, and its manifest."""
+
+    algorithm: Algorithm
+    manifest: Manifest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReportReference:
     """A report object sent before, in the same study."""
 
@@ -181,7 +190,8 @@ class ReportContext:
 class Judgement:
     """All that a report says of a series; ``assessment`` is None where there was none to make.
 
-    ``manifest``: of the bundle that judged, whose names and codes these are; None where none did.
+    ``manifest``: of the bundle that judged, whose names and codes these are; None where none did. ``own_past``: who
+    measured what the assessment holds beside the own past.
     """
 
     verdict: Verdict
@@ -189,6 +199,14 @@ class Judgement:
     algorithm: Algorithm
     context: ReportContext
     manifest: Manifest | None = None
+    own_past: Author | None = None
+
+    @property
+    def causes(self) -> Mapping[str, CauseEntry]:
+        """What images may be spoilt by, by its name in the bundles that judged."""
+        task = self.manifest.causes if self.manifest else {}
+        beside = self.own_past.manifest.causes if self.own_past else {}
+        return {**task, **beside, **task}
 
 
 class ReportKind(StrEnum):

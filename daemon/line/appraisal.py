@@ -14,7 +14,8 @@ from daemon.core.judging.gathering import Member, Role
 from daemon.core.judging.own_past import OwnPast
 from daemon.core.judging.reference import Origin, Standard
 from daemon.core.judging.routing import Route
-from daemon.core.judging.verdict import decline
+from daemon.core.judging.unusual import beside_own_past
+from daemon.core.judging.verdict import decide, decline
 from daemon.core.measures import Assessment
 from daemon.core.values import Algorithm, Verdict
 from daemon.dicom.reading.volumes import Object, arrange
@@ -79,7 +80,8 @@ class Appraisal:
     ``image`` and ``origin``: once it was read; ``bundle``: the configured name of the one that was asked;
     ``examination``: where it was judged. ``roles``: what it may be beside others; ``joined``: who was used beside it;
     ``seconds``: duration of each stage; ``lost``: why its objects could not be read any more; ``measured``: what the
-    bundle that takes any image measured of it, where that was asked for.
+    bundle that takes any image measured of it, where that was asked for. ``own_past``: who compared the image with its
+    protocol's past beside the bundle that judged it, and what that gave.
     """
 
     verdict: Verdict
@@ -94,21 +96,29 @@ class Appraisal:
     seconds: dict[str, float] = field(default_factory=dict)
     lost: SpoolError | None = None
     measured: Assessment | None = None
+    own_past: tuple[Judge, Assessment] | None = None
 
 
 class Appraiser:
     """Appraises series by the installation's routes; whatever they are, there is an answer.
 
-    ``software`` signs where no bundle judges; ``roles``: what series may be beside others.
+    ``software`` signs where no bundle judges; ``roles``: what series may be beside others. ``own_past``: name of the
+    bundle that compares with its protocol's past what another one judged, empty for none.
     """
 
     def __init__(
-        self, find_judge: FindJudge, software: Algorithm, routes: Sequence[Route], roles: Sequence[Role] = ()
+        self,
+        find_judge: FindJudge,
+        software: Algorithm,
+        routes: Sequence[Route],
+        roles: Sequence[Role] = (),
+        own_past: str = "",
     ) -> None:
         self._find_judge = find_judge
         self._software = software
         self._routes = routes
         self._roles = roles
+        self._own_past = own_past
 
     def appraise(
         self, objects: Iterable[Object], scanner: str, series: str = "", company: FindCompany = lambda _: Company()
@@ -153,7 +163,7 @@ class Appraiser:
                 appraisal = replace(appraisal, algorithm=judge.algorithm, bundle=bundle, manifest=manifest)
                 appraisal = self._examined(appraisal, judge, company(bundle) if manifest.is_gathered else Company())
                 if appraisal.examination is not None:
-                    break
+                    return self._beside_own_past(appraisal)
         except NotAssessable as error:
             return replace(appraisal, verdict=decline(error.reason, error.detail))
         except SpoolError as error:  # retention removed it before a late image re-opened the series, or bad sectors
@@ -183,6 +193,23 @@ class Appraiser:
             examination=examination,
             joined=joining.joined,
             seconds=appraisal.seconds | examination.seconds,
+        )
+
+    def _beside_own_past(self, appraisal: Appraisal) -> Appraisal:
+        """What a task's bundle judged beside its protocol's past, too; as it was where that cannot be."""
+        if self._own_past in ("", appraisal.bundle) or appraisal.image is None or appraisal.origin is None:
+            return appraisal
+        judge, began = self._find_judge(self._own_past), time.perf_counter()
+        try:
+            found = judge.examiner.examine(appraisal.image, judge.choose_standard(appraisal.origin)).assessment
+        except NotAssessable:
+            return appraisal
+        said = decide(found, judge.examiner.bundle.manifest)
+        return replace(
+            appraisal,
+            verdict=beside_own_past(appraisal.verdict, said, found.learning),
+            own_past=(judge, found),
+            seconds=appraisal.seconds | {"own past": round(time.perf_counter() - began, 4)},
         )
 
     def _joining(self, bundle: str, manifest: Manifest, company: Company) -> "_Joining":

@@ -16,11 +16,12 @@ from daemon.core.errors import NotAssessable, Reason, SpoolError
 from daemon.core.judging.gathering import Member, Offer
 from daemon.core.judging.own_past import Entry, member_of
 from daemon.core.judging.verdict import decline
-from daemon.core.measures import Assessment
+from daemon.core.measures import Assessment, BesideOwnPast
 from daemon.core.people.calibration import ACCEPTED
 from daemon.core.ports import Content
 from daemon.core.values import (
     Arrival,
+    Author,
     Judgement,
     ReportContext,
     ReportObject,
@@ -38,7 +39,7 @@ from daemon.dicom.report.picture.overlay import overlay_of, pack
 from daemon.dicom.report.picture.slices import Picture
 from daemon.dicom.report.sr import build_sr
 from daemon.dicom.report.summary import build_summary, render_summary
-from daemon.line.appraisal import Appraisal, Appraiser, Companion, Company
+from daemon.line.appraisal import Appraisal, Appraiser, Companion, Company, Judge
 from daemon.line.selection import check_size
 
 _log = structlog.get_logger()
@@ -119,9 +120,10 @@ class SeriesJudge:
         }
         judgement = Judgement(
             verdict=verdict,
-            assessment=examination.assessment if examination else None,
+            assessment=_assessment(answer),
             algorithm=answer.algorithm,
             manifest=answer.manifest,
+            own_past=_author(answer.own_past[0]) if answer.own_past else None,
             context=ReportContext(
                 revision=series.revision,
                 closed_by=series.closed_by,
@@ -221,14 +223,34 @@ def _offers(series: Series, answer: Appraisal) -> Iterator[Offer]:
         yield offer(bundle=role.bundle, role=role.name, leads=False, every=role.every)
 
 
+def _assessment(answer: Appraisal) -> Assessment | None:
+    """All that was measured of a series."""
+    if answer.examination is None or answer.own_past is None:
+        return answer.examination.assessment if answer.examination else None
+    judge, found = answer.own_past
+    beside = BesideOwnPast(bundle=judge.algorithm.bundle_digest, assessment=found)
+    return replace(answer.examination.assessment, own_past=beside)
+
+
+def _author(judge: Judge) -> Author:
+    return Author(algorithm=judge.algorithm, manifest=judge.examiner.bundle.manifest)
+
+
 def _entry(answer: Appraisal) -> Entry | None:
-    """What a judged series adds to the past of its protocol, if its bundle compares series with it."""
-    past = answer.manifest.past if answer.manifest else None
-    if past is None or answer.examination is None or answer.origin is None or answer.verdict.state not in ACCEPTED:
+    """What a judged series adds to the past of its protocol, if a bundle compared it with that."""
+    if answer.examination is None or answer.origin is None or answer.verdict.state not in ACCEPTED:
         return None
-    origin, measures = answer.origin, answer.examination.assessment.measures
-    member = member_of(measures, past, origin.parameters)
-    return Entry(scanner=origin.scanner, protocol=origin.protocol, member=member, most=past.most)
+    digest, manifest, found = answer.algorithm.bundle_digest, answer.manifest, answer.examination.assessment
+    if answer.own_past is not None:
+        judge, found = answer.own_past
+        digest, manifest = judge.algorithm.bundle_digest, judge.examiner.bundle.manifest
+    if manifest is None or manifest.past is None:
+        return None
+    origin = answer.origin
+    member = member_of(found.measures, manifest.past, origin.parameters)
+    return Entry(
+        bundle=digest, scanner=origin.scanner, protocol=origin.protocol, member=member, most=manifest.past.most
+    )
 
 
 def _png(picture: Picture) -> bytes:

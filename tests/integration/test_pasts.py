@@ -1,13 +1,12 @@
 """The past of each protocol in the database: kept with the verdict, once, bounded, and gone with what it came from."""
 
 import pytest
-from builders.values import instance
+from builders.database import closed
 
 from daemon.core.judging.own_past import Entry, Member
 from daemon.core.people.card import Answer, Choice, is_rejection
-from daemon.core.values import ClosedBy, Series, State, Verdict
+from daemon.core.values import State, Verdict
 from daemon.edge.database.answers import Answers
-from daemon.edge.database.index import Index
 from daemon.edge.database.migrations import open_database
 from daemon.edge.database.pasts import Pasts
 from daemon.edge.database.results import Published, Results
@@ -22,27 +21,9 @@ def opened(url):
     engine.dispose()
 
 
-def closed(engine, name, revision=1):
-    """A series of one image that is closed and has no verdict yet."""
-    index = Index(engine, b"key")
-    index.record([instance(revision, series=name)], [], "1:1")
-    held, _ = index.unclosed()
-    series = Series(
-        series_instance_uid=held[0].series_instance_uid,
-        study_instance_uid="1.2",
-        revision=revision,
-        instances=tuple(held),
-        closed_by=ClosedBy.RELEASE,
-        closed_at=1.0,
-        partial=False,
-    )
-    index.close_series(series)
-    return series.series_instance_uid
-
-
 def publish(engine, uid, snr, *, revision=1, at=10.0, most=300):  # noqa: PLR0913 - what a row has
     member = Member(parameters={"EchoTime": (90.0,), "ImageType": ("M",)}, measures={"snr": snr}) if snr else None
-    entry = Entry(scanner="MR1", protocol="t2", member=member, most=most) if member else None
+    entry = Entry(bundle="b", scanner="MR1", protocol="t2", member=member, most=most) if member else None
     published = Published(
         verdict=ACCEPT, assessment=None, description="t2", seconds={}, objects={}, bundle="b", at=at, past=entry
     )

@@ -48,15 +48,15 @@ def test_at_the_old_thresholds_a_verdict_is_the_recorded_one_bit_for_bit(levels,
     for found in (assessment(levels, entropy, distance=distance), with_p(assessment(levels, entropy), p)):
         one = recorded(found, remark)
 
-        assert one.verdict == replay(one, manifest(), {}).verdict
-        assert repr(one.verdict) == repr(replay(one, manifest(), {}).verdict)
+        assert one.verdict == replay(one, {"d": manifest()}, {}).verdict
+        assert repr(one.verdict) == repr(replay(one, {"d": manifest()}, {}).verdict)
 
 
 @pytest.mark.parametrize(("alpha", "state"), [(0.5, False), (20.0, True)], ids=["stricter", "looser"])
 def test_another_alpha_moves_the_levels_of_p_values(alpha, state):
     one = recorded(with_p(assessment({Artefact.MOTION: 0.5}), 0.015))
     base = manifest().thresholds.alpha
-    found = replay(one, manifest(), {"alpha": base * alpha})
+    found = replay(one, {"d": manifest()}, {"alpha": base * alpha})
 
     assert State.ACCEPT is one.verdict.state
     assert state is (found.verdict.state is not State.ACCEPT)
@@ -65,10 +65,10 @@ def test_another_alpha_moves_the_levels_of_p_values(alpha, state):
 def test_what_was_not_assessed_is_not_replayed():
     one = replace(recorded(assessment()), assessment=None)
 
-    assert replay(one, manifest(), {}) is None
+    assert replay(one, {"d": manifest()}, {}) is None
 
 
 def test_every_threshold_may_be_asked_for():
     one = recorded(assessment({Artefact.NOISE: 0.5}))
     for field in fields(Thresholds):
-        assert replay(one, manifest(), {field.name: getattr(manifest().thresholds, field.name)})
+        assert replay(one, {"d": manifest()}, {field.name: getattr(manifest().thresholds, field.name)})

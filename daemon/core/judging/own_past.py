@@ -122,8 +122,12 @@ def _alike(one: Parameters, other: Parameters) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """What one judged series adds to the past of its protocol; ``most``: so many are kept."""
+    """What one judged series adds to the past of its protocol, as the bundle of this digest measured it.
 
+    ``most``: so many are kept.
+    """
+
+    bundle: str
     scanner: str
     protocol: str
     member: Member

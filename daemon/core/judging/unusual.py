@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from math import inf, isnan
 
 from daemon.core.measures import Assessment, Measure
@@ -11,6 +12,8 @@ from models.manifest import Manifest
 from models.past import Compared, Past
 from models.statistics.reference_set import USUAL
 
+#: From the mildest answer about an image on.
+_STRICTNESS = (State.ACCEPT, State.REVIEW, State.RESCAN)
 _LOOK = "Look at the images before the patient leaves."
 _LEARNS = "Carry on: {} what is usual of this protocol, nothing to compare with yet."
 _TOGETHER = "unlike its own past in all measures together"
@@ -47,6 +50,19 @@ def decide_by_past(assessment: Assessment, manifest: Manifest, past: Past, remar
         cause_word=manifest.causes[cause].word if cause else "",
         wording=wording(action, *said),
     )
+
+
+def beside_own_past(task: Verdict, own_past: Verdict, learning: str = "") -> Verdict:
+    """The stricter of what a task's bundle says of an image and what is said of it beside its protocol's past.
+
+    Where they are equally strict the task's action and cause stand. Both tell their reasons; that the past is still
+    ``learning`` is none.
+    """
+    reasons = tuple(one for one in own_past.reasons if one != learning and one not in task.reasons)
+    wording = (*task.wording, *(one for one in own_past.wording if one not in task.wording))
+    if _STRICTNESS.index(own_past.state) <= _STRICTNESS.index(task.state):
+        return replace(task, reasons=(*task.reasons, *reasons), wording=wording)
+    return replace(own_past, reasons=(*reasons, *task.reasons), rating=task.rating, wording=wording)
 
 
 def _accepted(action: Phrase | str, reasons: tuple[str, ...]) -> Verdict:
@@ -99,7 +115,8 @@ def _how_far(measure: Measure, median: float, compared: Compared) -> Phrase | st
     if isnan(measure.value):
         return "cannot be measured, unlike in its past"
     if compared.ratio and median > 0:
-        return Phrase("{} times its usual", (f"{measure.value / median:.2g}",))
+        times = measure.value / median
+        return Phrase("{} times its usual", (f"{times:.3g}" if 0.9 < times < 1.1 else f"{times:.2g}",))  # noqa: PLR2004
     return Phrase("{}, usually {}", (f"{measure.value:.2g}", f"{median:.2g}"))
 
 

@@ -73,7 +73,7 @@ class History:
 
 def numbers_of(assessment: Assessment | None) -> list[dict[str, Any]]:
     """Each measure beside its reference, as plain values; what is no number is null."""
-    return [_number(one) for one in assessment.measures] if assessment else []
+    return [_number(one) for one in assessment.all_measures] if assessment else []
 
 
 def case_of(history: History, software: str) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from daemon.core.judging.unusual import beside_own_past
 from daemon.core.judging.verdict import decide
 from daemon.core.measures import Assessment, Measure
 from daemon.core.people.card import Answer, Choice
@@ -37,22 +38,22 @@ class Replayed:
     verdict: Verdict
 
 
-def replay(recorded: Recorded, manifest: Manifest, changes: Mapping[str, float]) -> Replayed | None:
-    """The verdict under changed thresholds of the manifest (by the names of ``Thresholds``); None where none was made.
+def replay(recorded: Recorded, manifests: Mapping[str, Manifest], changes: Mapping[str, float]) -> Replayed | None:
+    """The verdict under changed thresholds (by the names of ``Thresholds``); None where none can be given.
 
-    Without changes it is the recorded one, bit for bit. The levels of p-values change as alpha does; the limits that
-    are told with them, and what a series was compared with, stay as they were.
+    ``manifests``: by digest. Without changes it is the recorded one, bit for bit. The levels of p-values change as
+    alpha does; the limits that are told with them, and what a series was compared with, stay as they were.
     """
-    if recorded.assessment is None:
+    assessment = recorded.assessment
+    judged = {recorded.digest, *([assessment.own_past.bundle] if assessment and assessment.own_past else [])}
+    if assessment is None or not judged <= set(manifests):
         return None
-    limits = replace(manifest.thresholds, **changes)
-    old = manifest.thresholds
-    shares = {False: _share(limits.alpha, old.alpha), True: _share(limits.unfamiliar, old.unfamiliar)}
-    measures = [_levelled(one, shares[one.evidence is Evidence.FAMILIARITY]) for one in recorded.assessment.measures]
-    assessment = replace(recorded.assessment, measures=tuple(measures))
-    remark = _remark(recorded, manifest)
-    verdict = decide(assessment, replace(manifest, thresholds=limits), remark)
-    return Replayed(recorded=recorded, verdict=verdict)
+    then, now = (_decided(recorded, assessment, manifests, what) for what in ({}, changes))
+    told = recorded.verdict.reasons
+    if now == then and set(then.reasons) <= set(told):
+        return Replayed(recorded=recorded, verdict=replace(then, reasons=told))
+    further = tuple(reason for reason in told if reason not in then.reasons)
+    return Replayed(recorded=recorded, verdict=replace(now, reasons=(*now.reasons, *further)))
 
 
 def tally(replayed: Iterable[Replayed]) -> Counter[tuple[State, State, str]]:
@@ -63,6 +64,25 @@ def tally(replayed: Iterable[Replayed]) -> Counter[tuple[State, State, str]]:
     )
 
 
+def _decided(
+    recorded: Recorded, assessment: Assessment, manifests: Mapping[str, Manifest], changes: Mapping[str, float]
+) -> Verdict:
+    """What is said of the numbers alone, without what was told of how the images were read."""
+    verdict = _changed(assessment, manifests[recorded.digest], changes)
+    if (beside := assessment.own_past) is None:
+        return verdict
+    own_past = _changed(beside.assessment, manifests[beside.bundle], changes)
+    return beside_own_past(verdict, own_past, beside.assessment.learning)
+
+
+def _changed(assessment: Assessment, manifest: Manifest, changes: Mapping[str, float]) -> Verdict:
+    old = manifest.thresholds
+    limits = replace(old, **changes)
+    shares = {False: _share(limits.alpha, old.alpha), True: _share(limits.unfamiliar, old.unfamiliar)}
+    measures = [_levelled(one, shares[one.evidence is Evidence.FAMILIARITY]) for one in assessment.measures]
+    return decide(replace(assessment, measures=tuple(measures)), replace(manifest, thresholds=limits))
+
+
 def _levelled(measure: Measure, share: float) -> Measure:
     if measure.level is None or share == 1.0:
         return measure
@@ -71,11 +91,3 @@ def _levelled(measure: Measure, share: float) -> Measure:
 
 def _share(new: float, old: float) -> float:
     return new / old if new != old else 1.0
-
-
-def _remark(recorded: Recorded, manifest: Manifest) -> str:
-    """What was told of how the images were read: the reason that the thresholds do not explain."""
-    assert recorded.assessment is not None  # noqa: S101 - replay looked
-    explained = decide(recorded.assessment, manifest).reasons
-    told = recorded.verdict.reasons
-    return told[-1] if len(told) == len(explained) + 1 and told[:-1] == explained else ""

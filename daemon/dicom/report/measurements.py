@@ -4,7 +4,7 @@ A decimal string cannot hold NaN or infinity: such a number is left out, and ``u
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from math import inf, isfinite
 from typing import Final
@@ -21,7 +21,7 @@ from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 
 from daemon.core.measures import Assessment, Measure, nearness
-from daemon.core.values import Algorithm, Judgement, Verdict
+from daemon.core.values import Algorithm, Author, Judgement
 from daemon.dicom.report.codes import (
     ARTIFICIAL_INTELLIGENCE,
     DECISION_THRESHOLDS,
@@ -46,27 +46,38 @@ _RATINGS: Final = range(101)
 
 def measurement_groups(judgement: Judgement, key: tuple[str, ...]) -> list[MeasurementsAndQualitativeEvaluations]:
     """All groups of ``judgement``, the verdict's first; ``key`` tells this report's tracking UIDs from any other's."""
-    assessment, manifest, authority = judgement.assessment, judgement.manifest, _authority(judgement)
+    assessment, manifest = judgement.assessment, judgement.manifest
+    authority = _authority(judgement.algorithm, assessment)
     groups = [_verdict_group(judgement, authority)]
     if assessment is not None and manifest is not None:
         groups += _cause_groups(assessment, manifest, authority)
         groups += _measure_groups(assessment, manifest, authority)
         groups += _structure_groups(assessment, manifest)
-    return [_encode(group, judgement.algorithm, key) for group in groups]
+    told = [_encode(group, judgement.algorithm, key) for group in groups]
+    if (author := judgement.own_past) is None:
+        return told
+    return [*told, *(_encode(group, author.algorithm, key) for group in _own_past_groups(judgement, author))]
 
 
 def unreportable(judgement: Judgement) -> tuple[str, ...]:
     """The names of the numbers that a report cannot hold, in order."""
     rating = judgement.verdict.rating
     names = ["rating"] if rating is not None and rating not in _RATINGS else []
-    numbers = () if judgement.assessment is None else _numbers(judgement.assessment)
+    numbers = (number for assessment in _assessments(judgement) for number in _numbers(assessment))
     return (*names, *(name for name, value in numbers if not isfinite(value)))
 
 
 def places_left_out(judgement: Judgement) -> int:
     """Of how many places, such as volumes, the report does not tell the numbers: those furthest below their limits."""
-    measures = () if judgement.assessment is None else judgement.assessment.measures
-    return len(measures) - len(_told(measures))
+    return sum(len(one.measures) - len(_told(one.measures)) for one in _assessments(judgement))
+
+
+def _assessments(judgement: Judgement) -> Iterator[Assessment]:
+    """What was measured for the task, then what was measured beside the own past."""
+    if judgement.assessment is not None:
+        yield judgement.assessment
+        if judgement.assessment.own_past is not None:
+            yield judgement.assessment.own_past.assessment
 
 
 #: Numbers of single places that one signal has in a report: those nearest to their limits.
@@ -134,10 +145,10 @@ def _algorithm(algorithm: Algorithm) -> AlgorithmIdentification:
 _AUTHORITY_LENGTH: Final = 256
 
 
-def _authority(judgement: Judgement) -> str:
+def _authority(algorithm: Algorithm, assessment: Assessment | None) -> str:
     """Where the limits come from: the configuration, and the series that this one was compared with."""
-    reference = judgement.assessment.reference if judgement.assessment else ""
-    settings = f"scanside thresholds {judgement.algorithm.config_digest}"
+    reference = assessment.reference if assessment else ""
+    settings = f"scanside thresholds {algorithm.config_digest}"
     return plain(f"{settings}; {reference}" if reference else settings, _AUTHORITY_LENGTH)
 
 
@@ -153,22 +164,20 @@ def _verdict_group(judgement: Judgement, authority: str) -> _Group:
         name="series-quality",
         finding=codes.DCM.ImageQuality,
         measurements=tuple(measurements),
-        evaluations=tuple(_evaluations(verdict, assessment, manifest)),
+        evaluations=tuple(_evaluations(judgement)),
     )
 
 
-def _evaluations(
-    verdict: Verdict, assessment: Assessment | None, manifest: Manifest | None
-) -> Iterator[QualitativeEvaluation]:
+def _evaluations(judgement: Judgement) -> Iterator[QualitativeEvaluation]:
+    verdict = judgement.verdict
     yield QualitativeEvaluation(VERDICT, VERDICTS[verdict.state])
     if verdict.state in QUALITY_ASSESSMENTS:
         yield QualitativeEvaluation(codes.DCM.QualityAssessment, QUALITY_ASSESSMENTS[verdict.state])
         yield QualitativeEvaluation(codes.DCM.QualityControlStandard, DECISION_THRESHOLDS)
-    measures = () if assessment is None else assessment.measures
-    abnormal = {measure.cause for measure in measures if measure.abnormal}
-    for name, cause in () if manifest is None else manifest.causes.items():
-        if name in {verdict.cause, *abnormal}:
-            yield QualitativeEvaluation(codes.DCM.QualityFinding, coded(cause.code))
+    measures = (measure for assessment in _assessments(judgement) for measure in assessment.measures)
+    named = {verdict.cause, *(measure.cause for measure in measures if measure.abnormal)}
+    found = (entry.code for name, entry in judgement.causes.items() if name in named)
+    yield from (QualitativeEvaluation(codes.DCM.QualityFinding, coded(code)) for code in dict.fromkeys(found))
 
 
 def _cause_groups(assessment: Assessment, manifest: Manifest, authority: str) -> Iterator[_Group]:
@@ -203,6 +212,23 @@ def _measure_groups(assessment: Assessment, manifest: Manifest, authority: str) 
                     measurements=tuple(measurements),
                     site=_site_of(measures[0], manifest),
                 )
+
+
+def _own_past_groups(judgement: Judgement, author: Author) -> Iterator[_Group]:
+    """How far off its own past the series is, and the measures of that; named apart from the task's."""
+    _, assessment = _assessments(judgement)
+    manifest, authority = author.manifest, _authority(author.algorithm, assessment)
+    distance = _Group(
+        name="distance",
+        finding=codes.DCM.ImageQuality,
+        measurements=tuple(coded_measurement(assessment.rank, manifest, authority)),
+    )
+    groups = (
+        distance,
+        *_cause_groups(assessment, manifest, authority),
+        *_measure_groups(assessment, manifest, authority),
+    )
+    yield from (replace(group, name=f"own-past-{group.name}") for group in groups if group.measurements)
 
 
 def _grouped(assessment: Assessment) -> list[Measure]:

@@ -165,8 +165,8 @@ _ADVICE: Final = 36
 
 def _advice(judgement: Judgement) -> list[str]:
     """Cause and action in plain words: a line each where both fit, else two lines for both."""
-    verdict, manifest = judgement.verdict, judgement.manifest
-    cause = manifest.causes[verdict.cause].sentence if manifest and verdict.cause else ""
+    verdict = judgement.verdict
+    cause = judgement.causes[verdict.cause].sentence if verdict.cause else ""
     action = plain(verdict.action, 400)
     room = WIDTH - _WORDS_LEFT - _MARGIN
     if cause and width_of(action, _ADVICE) <= room:

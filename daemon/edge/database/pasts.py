@@ -46,7 +46,7 @@ class Pasts:
             return connection.execute(sa.delete(schema.pasts).where(rejected)).rowcount
 
 
-def remember(connection: sa.Connection, series_instance_uid: str, bundle: str, entry: Entry | None, at: float) -> None:
+def remember(connection: sa.Connection, series_instance_uid: str, entry: Entry | None, at: float) -> None:
     """Put what a series adds to its protocol's past in the place of what it added before; nothing takes it out."""
     table = schema.pasts
     connection.execute(sa.delete(table).where(table.c.series_instance_uid == series_instance_uid))
@@ -55,7 +55,7 @@ def remember(connection: sa.Connection, series_instance_uid: str, bundle: str, e
     member = entry.member
     body = json.dumps({"parameters": dict(member.parameters), "measures": dict(member.measures)})
     key = {"scanner": entry.scanner, "protocol": entry.protocol}
-    row = {"series_instance_uid": series_instance_uid, "bundle": bundle, "judged_at": at, "body": body, **key}
+    row = {"series_instance_uid": series_instance_uid, "bundle": entry.bundle, "judged_at": at, "body": body, **key}
     connection.execute(sa.insert(table), row)
     of_protocol = tuple(table.c[name] == value for name, value in key.items())
     newest = sa.select(table.c.judged_at).where(*of_protocol).order_by(table.c.judged_at.desc())

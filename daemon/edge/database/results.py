@@ -151,7 +151,7 @@ class Results:
             key = (series_instance_uid, revision)
             if not _is_overtaken(connection, series_instance_uid, revision):
                 settle(connection, key, published.offers, published.members, published.at)
-                remember(connection, series_instance_uid, published.bundle, published.past, published.at)
+                remember(connection, series_instance_uid, published.past, published.at)
             rescan = published.verdict.state is State.RESCAN
             owe_alerts(connection, key, published.alerted, rescan=rescan, at=published.at)
             write()

@@ -85,9 +85,11 @@ class Quality:
 
     def _scores(self, text: str | None) -> dict[str, float]:
         """The measures of the whole series; those of a slice or a volume are not compared."""
-        measures: Any = (json.loads(text or "null") or {}).get("measures", ())
+        assessment: Any = json.loads(text or "null") or {}
+        measures = assessment.get("measures", ())
         if isinstance(measures, dict):  # as 0.1 recorded them
             return {name: measure["value"] for name, measure in measures.items()}
-        whole = [one for one in measures if not one.get("at")]
+        beside = (assessment.get("own_past") or {"assessment": {"measures": ()}})["assessment"]["measures"]
+        whole = [one for one in (*beside, *measures) if not one.get("at")]  # of one name the task's
         self.units |= {one["name"]: one.get("unit", "1") for one in whole}
         return {one["name"]: float(one["value"]) for one in whole}

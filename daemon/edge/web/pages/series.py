@@ -158,6 +158,8 @@ class SeriesPage:
 
 def _step(step: Step, translation: Translation) -> dict[str, Any]:
     verdict, found = step.verdict, step.assessment
+    beside = found.own_past.assessment if found and found.own_past else None
+    compared = [one for one in (found, beside) if one is not None]
     return {
         "revision": step.revision,
         "images": step.images,
@@ -167,8 +169,8 @@ def _step(step: Step, translation: Translation) -> dict[str, Any]:
         "verdict": asdict(translation.verdict(verdict)) if verdict else None,
         "bundle": step.bundle[:8],
         "software": step.software,
-        "reference": found.reference if found else "",
-        "learning": found.learning if found else "",
-        "remarks": list(found.remarks) if found else [],
+        "reference": "; ".join(one.reference for one in compared),
+        "learning": "; ".join(one.learning for one in compared if one.learning),
+        "remarks": [remark for one in compared for remark in one.remarks],
         "numbers": numbers_of(found),
     }
