@@ -23,7 +23,7 @@ from daemon.dicom.report.picture.charts import bars_of, ratio
 from daemon.dicom.report.picture.heat import dominant
 from daemon.dicom.report.picture.lettering import width_of
 from daemon.dicom.report.picture.palette import BANDS, OUTLINE
-from daemon.dicom.report.picture.slices import AXIAL, CORONAL, SAGITTAL, compose_slices, draw_anatomy, draw_heat
+from daemon.dicom.report.picture.slices import AXIAL, CORONAL, SAGITTAL, Panel, compose_slices
 from daemon.dicom.report.sr import build_sr
 from daemon.dicom.report.summary import HEIGHT, WIDTH, build_summary, render_summary
 from models.findings import Structure
@@ -113,7 +113,7 @@ def test_slices_are_shown_as_their_letters_say(place, plane, row, column, flips)
     turned = affine @ np.diag([*flips, 1.0])
     turned[:3, 3] = [118.0 if flip < 0 else 0.0 for flip in flips]
     slices = {cut.plane: cut for cut in compose_slices(stored, turned[:, [1, 2, 0, 3]])}
-    panel = draw_anatomy(slices[plane], 120)
+    panel = Panel(slices[plane], 120).anatomy()
 
     assert (row, column) == pytest.approx(brightest(panel), abs=0.06)
     assert {"AXIAL": "RLAP", "CORONAL": "RLSI", "SAGITTAL": "APSI"}[
@@ -130,7 +130,7 @@ def test_voxels_of_any_shape_show_a_ball_as_a_ball():
 
     assert 3 == len(slices)
     for cut in slices:
-        rows, columns = np.nonzero(draw_anatomy(cut, 128)[..., 0] > 128)
+        rows, columns = np.nonzero(Panel(cut, 128).anatomy()[..., 0] > 128)
         assert 80 == pytest.approx(np.ptp(rows), abs=5)
         assert 80 == pytest.approx(np.ptp(columns), abs=5)
 
@@ -138,8 +138,8 @@ def test_voxels_of_any_shape_show_a_ball_as_a_ball():
 def test_the_outline_follows_the_structure_and_leaves_the_anatomy_visible():
     view = make_view()
     cut = compose_slices(view.image, view.affine, region=view.region, outlined=view.outlined)[0]
-    panel = draw_anatomy(cut, 288).astype(int)
-    plain = draw_anatomy(replace(cut, outlined=np.zeros_like(cut.outlined)), 288).astype(int)
+    panel = Panel(cut, 288).anatomy().astype(int)
+    plain = Panel(replace(cut, outlined=np.zeros_like(cut.outlined)), 288).anatomy().astype(int)
     touched = np.abs(panel - plain).max(-1) > 0
     line = (np.abs(panel - OUTLINE) < 60).all(-1)
 
@@ -151,8 +151,8 @@ def test_the_outline_follows_the_structure_and_leaves_the_anatomy_visible():
 def test_heat_lies_where_the_variance_is():
     view = make_view()
     cut = compose_slices(view.image, view.affine, region=view.region, warmth=view.heat["motion"])[0]
-    panel = draw_heat(cut, 288).astype(int)
-    cold = draw_heat(replace(cut, warmth=np.zeros_like(cut.warmth)), 288).astype(int)
+    panel = Panel(cut, 288).heat().astype(int)
+    cold = Panel(replace(cut, warmth=np.zeros_like(cut.warmth)), 288).heat().astype(int)
     change = np.abs(panel - cold).sum(-1)
 
     assert change[:, 150:].sum() > 1.3 * change[:, :138].sum()  # hot on the patient's left: the picture's right

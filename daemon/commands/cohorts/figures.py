@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from daemon.core.bids import token
-from daemon.dicom.report.picture.slices import Slice, compose_slices, draw_anatomy
+from daemon.dicom.report.picture.slices import Panel, Slice, compose_slices
 from daemon.edge.durable import write_whole
 from daemon.edge.files.derivative import FIGURES
 from daemon.line.appraisal import Appraisal
@@ -25,7 +25,7 @@ def draw_figure(series: str, appraisal: Appraisal, out: Path) -> None:
         return
     view = appraisal.examination.findings.view if appraisal.examination else None
     cuts = compose_slices(appraisal.image.voxels[0], appraisal.image.affine) if view is None else _cuts(view)
-    picture = np.concatenate([draw_anatomy(cut, _SIDE) for cut in cuts], axis=1)
+    picture = np.concatenate([Panel(cut, _SIDE).anatomy() for cut in cuts], axis=1)
     stream = BytesIO()
     Image.fromarray(picture).save(stream, "JPEG", quality=_QUALITY)
     folder = out / FIGURES

@@ -14,21 +14,20 @@ from pydicom import config
 from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.filebase import DicomBytesIO
-from pydicom.filewriter import write_data_element, write_file_meta_info
+from pydicom.filewriter import write_file_meta_info
 from pydicom.sr.codedict import codes
 from pydicom.tag import BaseTag
 from pydicom.uid import UID
 
 from daemon.core.values import Algorithm, Judgement, ReportContext, ReportKind, ReportObject
 from daemon.dicom.own import MANUFACTURER, MODEL_NAME
+from daemon.dicom.report.encoding import ENCODING, encoded
 from daemon.dicom.report.evidence import Evidence
 from daemon.dicom.text import plain
 from daemon.dicom.uids import IMPLEMENTATION_CLASS_UID, derive_uid, series_number
 
 #: Stand-in for what is only known once the document is complete.
 UNSEALED: Final = "2.25.0"
-
-_ENCODING: Final = "iso8859"  # one byte a character, both ways: our text is ASCII, the source's stays as it is
 
 
 def report_key(evidence: Evidence, algorithm: Algorithm) -> tuple[str, ...]:
@@ -119,7 +118,7 @@ def _scanner(evidence: Evidence) -> list[Dataset]:
         return []
     item = Dataset()
     for element in evidence.scanner:
-        text = element.value.decode(_ENCODING) if element.value else ""
+        text = element.value.decode(ENCODING) if element.value else ""
         item[element.tag] = DataElement(element.tag, element.VR or "LO", text, validation_mode=config.IGNORE)
     item.PurposeOfReferenceCodeSequence = [CodedConcept.from_code(codes.DCM.AcquisitionEquipment)]
     item.ContributionDescription = "Acquisition equipment of the source images"
@@ -143,14 +142,8 @@ def _file_head(document: Dataset) -> bytes:
 
 
 def _encode(elements: Iterable[DataElement | RawDataElement]) -> dict[BaseTag, bytes]:
-    """Each element in Explicit VR Little Endian, undecoded ones as they are; of two with one tag the later one."""
-    encoded: dict[BaseTag, bytes] = {}
-    for element in elements:
-        buffer = DicomBytesIO()
-        buffer.is_little_endian, buffer.is_implicit_VR = True, False
-        write_data_element(buffer, element, _ENCODING)
-        encoded[element.tag] = buffer.getvalue()
-    return encoded
+    """Each element by its tag; of two with one tag the later one."""
+    return {element.tag: encoded(element) for element in elements}
 
 
 def _joined(elements: Mapping[BaseTag, bytes]) -> bytes:

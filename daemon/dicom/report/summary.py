@@ -3,7 +3,7 @@
 The picture holds no identity text; the object around it is a Secondary Capture (PS3.3, A.8.1).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
@@ -24,7 +24,7 @@ from daemon.dicom.report.picture.charts import Frame, draw_legend, draw_volumes
 from daemon.dicom.report.picture.heat import dominant, heat_caption, heat_top
 from daemon.dicom.report.picture.lettering import Style, fit, width_of, wrap, write, write_over
 from daemon.dicom.report.picture.palette import BACKGROUND, BANDS, QUIET_TEXT
-from daemon.dicom.report.picture.slices import Picture, Plane, Slice, compose_slices, draw_anatomy, draw_heat
+from daemon.dicom.report.picture.slices import Panel, Picture, Plane, Slice, compose_slices
 from daemon.dicom.report.picture.symbols import draw_symbol
 from daemon.dicom.report.picture.usual import draw_measures
 from daemon.dicom.text import plain
@@ -195,9 +195,10 @@ def _draw_view(picture: Image.Image, judgement: Judgement, view: View) -> None:
         outlined=view.outlined,
         warmth=None if shown is None else view.heat[shown.name] / np.float32(top),
     )
-    _draw_row(picture, slices, _FIRST_ROW, _caption(judgement.manifest, slices), heated=False)
+    panels = [Panel(cut, _PANEL) for cut in slices]
+    _draw_row(picture, panels, _FIRST_ROW, _caption(judgement.manifest, slices), Panel.anatomy)
     if shown is not None:
-        _draw_row(picture, slices, _SECOND_ROW, heat_caption(shown, judgement.manifest), heated=True)
+        _draw_row(picture, panels, _SECOND_ROW, heat_caption(shown, judgement.manifest), Panel.heat)
         draw_legend(picture, Frame(_MARGIN + 3 * _PANEL - 250, _SECOND_ROW + 9, 200, 14), top)
     if judgement.assessment is not None and judgement.manifest is not None:
         pen = ImageDraw.Draw(picture)
@@ -214,12 +215,13 @@ def _caption(manifest: Manifest | None, slices: tuple[Slice, ...]) -> str:
     return f"{name[:1].upper()}{name[1:]} outlined" if any(cut.outlined.any() for cut in slices) else f"No {name} found"
 
 
-def _draw_row(picture: Image.Image, slices: tuple[Slice, ...], top: int, caption: str, *, heated: bool) -> None:
+def _draw_row(
+    picture: Image.Image, panels: Sequence[Panel], top: int, caption: str, draw: Callable[[Panel], Picture]
+) -> None:
     write(ImageDraw.Draw(picture), (_MARGIN, top + 24), caption, Style(size=24))
-    draw = draw_heat if heated else draw_anatomy
-    for column, cut in enumerate(slices):
+    for column, panel in enumerate(panels):
         left = _MARGIN + column * (_PANEL + _GAP)
-        _place(picture, draw(cut, _PANEL), cut.plane, (left, top + _CAPTION))
+        _place(picture, draw(panel), panel.plane, (left, top + _CAPTION))
 
 
 _LARGE_PANEL: Final = (WIDTH - 2 * _MARGIN - 2 * _GAP) // 3
@@ -228,7 +230,7 @@ _LARGE_PANEL: Final = (WIDTH - 2 * _MARGIN - 2 * _GAP) // 3
 def _draw_image(picture: Image.Image, image: Examined) -> None:
     for column, cut in enumerate(compose_slices(image.voxels[0], image.affine)):
         left = _MARGIN + column * (_LARGE_PANEL + _GAP)
-        _place(picture, draw_anatomy(cut, _LARGE_PANEL), cut.plane, (left, _BAND_HEIGHT + 120))
+        _place(picture, Panel(cut, _LARGE_PANEL).anatomy(), cut.plane, (left, _BAND_HEIGHT + 120))
 
 
 def _draw_nothing(picture: Image.Image) -> None:

@@ -8,9 +8,9 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 from scipy.ndimage import binary_erosion, gaussian_filter
 
+from daemon.dicom.report.picture.bicubic import Axis, magnify
 from daemon.dicom.report.picture.palette import OUTLINE, heat
 from models.preprocess import canonical, spacing_of
 
@@ -174,20 +174,32 @@ def _between(values: npt.NDArray[Any], black: float, white: float) -> Map:
     return scaled
 
 
-def draw_anatomy(cut: Slice, side: int) -> Picture:
-    """The slice in grey with the structure's border, uint8 (side, side, 3)."""
-    grey = np.repeat(_magnify(cut, cut.grey, side)[..., None], 3, axis=2)
-    border = _border(_magnify(cut, cut.outlined, side) > _HALF)
-    return _finish(np.where(border[..., None], _mix(grey, np.asarray(OUTLINE) / 255, _OUTLINE_OPACITY), grey))
+class Panel:
+    """One slice as it is drawn: a square of ``side`` pixels."""
 
+    def __init__(self, cut: Slice, side: int) -> None:
+        self.plane, self._cut, self._side = cut.plane, cut, side
+        self._grey = self._magnified(cut.grey)
 
-def draw_heat(cut: Slice, side: int) -> Picture:
-    """The slice in grey under the map of heat, uint8 (side, side, 3)."""
-    grey = np.repeat(_magnify(cut, cut.grey, side)[..., None], 3, axis=2)
-    warmth = _magnify(cut, cut.warmth, side)
-    inside = _magnify(cut, cut.region, side) > _HALF
-    opacity = np.where(inside, heat_opacity(warmth), 0.0)[..., None]
-    return _finish(_mix(grey, heat(warmth).astype(np.float32) / 255, opacity))
+    def anatomy(self) -> Picture:
+        """The slice in grey with the structure's border, uint8 (side, side, 3)."""
+        border = _border(self._magnified(self._cut.outlined) > _HALF)
+        return _painted(self._grey, border, np.asarray(OUTLINE) / 255, np.asarray(_OUTLINE_OPACITY))
+
+    def heat(self) -> Picture:
+        """The slice in grey under the map of heat, uint8 (side, side, 3)."""
+        inside = self._magnified(self._cut.region) > _HALF
+        warmth = self._magnified(self._cut.warmth)[inside]
+        return _painted(self._grey, inside, heat(warmth).astype(np.float32) / 255, heat_opacity(warmth)[:, None])
+
+    def _magnified(self, values: npt.NDArray[Any]) -> Map:
+        """The square of the slice that is shown, float32 (side, side) times the oversampling, zero outside."""
+        cut, size = self._cut, self._side * _OVERSAMPLING
+        steps = [cut.field_mm / size / spacing for spacing in cut.spacing]
+        across, down = (
+            Axis(middle + 0.5 - step * size / 2, step, size) for middle, step in zip(cut.middle, steps, strict=True)
+        )
+        return magnify(values, down, across)
 
 
 def heat_opacity(warmth: Map) -> Map:
@@ -202,17 +214,7 @@ _HEAT_OPACITY: Final = np.float32(0.65)
 _FULL_OPACITY_AT: Final = np.float32(0.3)
 #: Slices are drawn larger and then reduced, for smooth lines.
 _OVERSAMPLING: Final = 2
-
-
-def _magnify(cut: Slice, values: npt.NDArray[Any], side: int) -> Map:
-    """The square of the slice that is shown, float32 (side, side) times the oversampling, zero outside the volume."""
-    size = side * _OVERSAMPLING
-    steps = [cut.field_mm / size / spacing for spacing in cut.spacing]
-    starts = [middle + 0.5 - step * size / 2 for middle, step in zip(cut.middle, steps, strict=True)]
-    coefficients = (steps[0], 0, starts[0], 0, steps[1], starts[1])
-    picture = Image.fromarray(np.ascontiguousarray(values, np.float32))
-    shown = picture.transform((size, size), Image.Transform.AFFINE, coefficients, Image.Resampling.BICUBIC)
-    return np.asarray(shown, np.float32)
+_BLOCK: Final = (_OVERSAMPLING, _OVERSAMPLING)
 
 
 def _border(mask: Mask) -> Mask:
@@ -220,14 +222,16 @@ def _border(mask: Mask) -> Mask:
     return mask & ~inner
 
 
-def _mix(ground: Map, colour: npt.ArrayLike, opacity: npt.ArrayLike) -> Map:
-    mixed: Map = np.asarray(ground * (1 - np.asarray(opacity)) + np.asarray(colour) * np.asarray(opacity), np.float32)
-    return mixed
+def _painted(grey: Map, where: Mask, colours: npt.NDArray[Any], opacity: npt.NDArray[Any]) -> Picture:
+    """The oversampled ``grey`` (0 to 1) under ``colours`` (pixels, 3) at the pixels ``where``, reduced."""
+    mixed = grey[where][:, None] * (1 - opacity) + colours * opacity
+    return np.stack([_reduced(grey, where, channel) for channel in mixed.T], axis=-1)
 
 
-def _finish(colours: Map) -> Picture:
-    """Reduce the oversampled colours (0 to 1) to the picture."""
-    side = colours.shape[0] // _OVERSAMPLING
-    blocks = colours.reshape(side, _OVERSAMPLING, side, _OVERSAMPLING, 3).mean(axis=(1, 3))
-    picture: Picture = np.rint(np.clip(blocks, 0, 1) * 255).astype(np.uint8)
+def _reduced(grey: Map, where: Mask, colour: npt.NDArray[Any]) -> Picture:
+    """One channel of the picture: means of blocks."""
+    channel = grey.copy()
+    channel[where] = colour
+    blocks = sum(channel[row::_OVERSAMPLING, column::_OVERSAMPLING] for row, column in np.ndindex(_BLOCK))
+    picture: Picture = np.rint(np.clip(blocks / np.float32(_OVERSAMPLING**2), 0, 1) * 255).astype(np.uint8)
     return picture
