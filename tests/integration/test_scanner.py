@@ -12,7 +12,8 @@ from builders.receiver import Receiver, encoded, mr_dataset
 from pydicom import dcmread
 from pydicom.uid import JPEG2000
 
-from daemon.commands.scanner.push import send_plainly
+from daemon.commands.scanner.push import golden_head, send_plainly
+from daemon.config import shipped_bundles
 from daemon.core.errors import DeliveryFailed
 from daemon.core.reception.transmission import Deal, SendingOptions, plan
 from daemon.dicom.protocol.outgoing import encode_outgoing, read_outgoing
@@ -136,6 +137,16 @@ def test_a_folder_goes_byte_for_byte_and_says_no_more_than_numbers(receiver, tmp
         sent = dcmread(tmp_path / "own" / f"{number}.dcm")
         assert encoded(sent) == stored[f"1.2.3.{number}"]
         assert str(sent.SOPInstanceUID) not in finished.stdout
+
+
+def test_without_a_folder_the_golden_head_of_a_bundle_with_a_task_goes(tmp_path):
+    with Receiver(tmp_path / "spool") as receiver:
+        sent = command(receiver, "--seed", 7)
+        stored = receiver.contents()
+    head = golden_head(shipped_bundles()["brain-t1"], "push 7")
+
+    assert 0 == sent.returncode
+    assert {str(one.SOPInstanceUID) for one in head} == set(stored)
 
 
 def test_new_uids_make_a_new_series_the_same_for_the_same_seed(tmp_path):

@@ -27,7 +27,7 @@ from daemon.edge.delivery.dicom import Peer
 from daemon.edge.delivery.scanner import Pushed, create_step, push, push_late, set_step
 from daemon.edge.files.nifti import read_nifti
 from daemon.edge.tls import TlsSettings
-from models.bundle import load_bundle
+from models.bundle import load_bundle, read_manifest
 from models.physics.artefacts import Artefact
 from models.physics.damage import Damage, damage_of, expected_loss
 from models.physics.kspace import corrupt
@@ -164,10 +164,17 @@ def _tls(options: argparse.Namespace) -> TlsSettings | None:
     return TlsSettings(ca_file=options.tls_ca, certificate_file=options.tls_certificate, key_file=options.tls_key)
 
 
+def _bundle(settings: Settings) -> Path:
+    """The first bundle with a task of its own; where there is none, the one that takes any image."""
+    if not settings.bundle_folders:
+        raise ConfigError("no bundle is configured, so there is no golden head: name what to send")
+    return min(settings.bundle_folders.values(), key=lambda folder: read_manifest(folder).fallback)
+
+
 def _series(options: argparse.Namespace, settings: Settings, seed: int) -> list[Series]:
     """The series to send, each by instance number."""
     if not options.paths:
-        datasets = golden_head(next(iter(settings.bundle_folders.values())), f"push {seed}")
+        datasets = golden_head(_bundle(settings), f"push {seed}")
         spoil = partial(spoilt, artefact=options.artefact, severity=options.severity, seed=seed, tell=print)
         return [[encode_outgoing(dataset) for dataset in (spoil(datasets) if options.artefact else datasets)]]
     files = _files(options.paths, str(seed) if options.new_uids else None)
