@@ -4,13 +4,14 @@ Slices are shown as radiologists see them: the patient's right on the left, ante
 """
 
 from dataclasses import dataclass
+from math import ceil
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 from scipy.ndimage import binary_erosion, gaussian_filter
 
-from daemon.dicom.report.picture.bicubic import Axis, magnify
 from daemon.dicom.report.picture.palette import OUTLINE, heat
 from models.preprocess import canonical, spacing_of
 
@@ -195,11 +196,12 @@ class Panel:
     def _magnified(self, values: npt.NDArray[Any]) -> Map:
         """The square of the slice that is shown, float32 (side, side) times the oversampling, zero outside."""
         cut, size = self._cut, self._side * _OVERSAMPLING
-        steps = [cut.field_mm / size / spacing for spacing in cut.spacing]
-        across, down = (
-            Axis(middle + 0.5 - step * size / 2, step, size) for middle, step in zip(cut.middle, steps, strict=True)
-        )
-        return magnify(values, down, across)
+        width, height = (cut.field_mm / spacing for spacing in cut.spacing)
+        left, top = (middle + 0.5 - extent / 2 for middle, extent in zip(cut.middle, (width, height), strict=True))
+        margin = ceil(max(0.0, -left, -top, left + width - values.shape[1], top + height - values.shape[0]))
+        around = Image.fromarray(np.pad(np.asarray(values, np.float32), margin))
+        box = (left + margin, top + margin, left + margin + width, top + margin + height)
+        return np.asarray(around.resize((size, size), Image.Resampling.BICUBIC, box), np.float32)
 
 
 def heat_opacity(warmth: Map) -> Map:
