@@ -21,9 +21,13 @@ class Site:
         self.answers = Answers(engine)
         self.incoming = []
         self.reports = Reports(folder)
-        kept = Kept(exams=self.exams, results=self.results, answers=self.answers, reports=self.reports)
-        self.board = ExamBoard(kept, lambda: (len(self.incoming), self.incoming), self.index.card_id)
+        self.board = self.new_board()
         self._closed = 0
+
+    def new_board(self):
+        """Another board over the same, which has seen nothing yet."""
+        kept = Kept(exams=self.exams, results=self.results, answers=self.answers, reports=self.reports)
+        return ExamBoard(kept, lambda: (len(self.incoming), self.incoming), self.index.card_id)
 
     def view(self):
         (view,) = self.board.current()
@@ -50,7 +54,7 @@ class Site:
         if verdict is not None:
             self.publish(uid, verdict, description=description, revision=revision)
 
-    def publish(self, uid, verdict, *, description="dynamic", revision=1):
+    def publish(self, uid, verdict, *, description="dynamic", revision=1, owed=()):
         """Record the verdict of a closed series."""
         published = Published(
             verdict=verdict,
@@ -61,4 +65,4 @@ class Site:
             bundle="b",
             at=200.0,
         )
-        self.results.publish(uid, revision, published, (), lambda: None)
+        self.results.publish(uid, revision, published, owed, lambda: None)

@@ -1,14 +1,18 @@
 """What becomes of stored results on the page's board, on a real SQLite file."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
+import sqlalchemy as sa
 from builders.site import Site
 
 from daemon.core.errors import Reason
 from daemon.core.judging.verdict import decline
 from daemon.core.people.card import Answer, Choice
+from daemon.core.people.exams import Whose
 from daemon.core.values import Incoming, State
+from daemon.edge.database.outbox import Outbox
 
 
 @pytest.fixture
@@ -94,3 +98,53 @@ def test_an_exam_is_shown_beside_the_usual_list_of_its_like(site):
     assert ("dwi",) == site.view().listed.missing
     first = site.board.earlier("MR 1", 20)[-1]
     assert ((), ()) == (first.listed.missing, first.listed.extra)
+
+
+def test_whatever_changes_is_shown_as_by_a_board_that_has_seen_nothing_yet(site, engine):
+    card, given = site.index.card_id("1.2.9"), Answer(choice=Choice.WRONG, state=State.RESCAN, reason="", by="", at=5.0)
+    arriving = Incoming(series_instance_uid="1.2.9", calling_ae="A", revision=3, images=3, last_received_at=5.0)
+    outbox = Outbox(engine)
+
+    def arrive(images):
+        site.incoming = [replace(arriving, images=images)] if images else []
+
+    changes = [
+        lambda: site.answer("1.2.9", None),
+        lambda: site.results.begin("1.2.9", 1),
+        lambda: site.publish("1.2.9", RESCAN, owed=[("SR", "1.9", "archive")]),
+        lambda: outbox.park(outbox.of_series(["1.2.9"])[0], "full"),
+        lambda: outbox.requeue(9.0),
+        lambda: site.answers.give(card, 1, given),
+        lambda: site.answers.take_back(card, 1, given),
+        lambda: site.answer("1.2.10", SMALL),
+        lambda: site.answer("1.2.9", ACCEPTED, revision=2),
+        lambda: arrive(3),
+        lambda: arrive(4),
+        lambda: site.answer("1.5.1", ACCEPTED, study="1.5"),
+        lambda: site.exams.enter("MR 1", Whose(study_instance_uid="1.5", protocol="t2"), 900.0, "1.5.2"),
+        lambda: site.answer("1.2.11", ACCEPTED),
+        lambda: arrive(0),
+    ]
+    shown = []
+    for change in changes:
+        change()
+        fresh = site.new_board()
+        shown.append((site.view(), site.board.earlier("MR 1", 20)))
+
+        assert (fresh.current(), fresh.earlier("MR 1", 20)) == ([shown[-1][0]], shown[-1][1])
+    assert len(changes) - 2 <= sum(one != other for one, other in pairwise(shown))
+
+
+def test_an_exam_of_which_nothing_has_changed_is_not_read_again(site, engine):
+    for number in range(5):
+        site.answer(f"1.{number}.1", ACCEPTED, study=f"1.{number}")
+    asked = []
+    sa.event.listen(engine, "before_cursor_execute", lambda *told: asked.append(told[2]))
+    looks = []
+    for _ in range(2):
+        site.board.earlier("MR 1", 20)
+        looks.append(len(asked))
+        asked.clear()
+
+    assert looks[0] > 4 * 4
+    assert 3 == looks[1]  # which exams there are, what comes in, what has changed

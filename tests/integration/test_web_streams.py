@@ -87,6 +87,28 @@ def test_a_stream_without_changes_still_beats(server: WebServer, monkeypatch: py
     assert first["now"] < second["now"]
 
 
+def test_pages_share_each_look_at_the_board(board: MemoryBoard, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each page tells what every look found; it would be five times as many looks if each looked for itself."""
+    looks, version = [], board.version
+
+    def counted() -> int:
+        looks.append(version())
+        return looks[-1]
+
+    monkeypatch.setattr(board, "version", counted)
+    monkeypatch.setattr(web_stream, "BEAT_S", 0.0)
+    monkeypatch.setattr(web_stream, "TICK_S", 0.05)
+    server = serve(sources(board), CollectorRegistry(), Address())
+    with ExitStack() as pages:
+        opened = [pages.enter_context(stream(server.port)) for _ in range(5)]
+        told = [[next(snapshots) for _ in range(10)] for snapshots in opened]
+        server.stop()
+        told = [[*first, *snapshots] for first, snapshots in zip(told, opened, strict=True)]
+
+    assert 10 < max(map(len, told))
+    assert len(looks) <= max(map(len, told)) + len(told)  # each looks once by itself, as it is opened
+
+
 def test_two_hundred_pages_come_and_go_and_nothing_of_them_stays(server: WebServer, client: httpx.Client) -> None:
     client.get("/cards")
     descriptors_before, threads_before = descriptors(), threading.active_count()

@@ -98,9 +98,11 @@ class Answers:
             "answered_by": answer.by,
             "answered_at": answer.at,
         }
+        of_card = schema.series.c.card_id == card_id
         with self._engine.begin() as connection:
-            schema.next_version(connection)
+            version = schema.next_version(connection)
             connection.execute(sa.insert(_TABLE), row)
+            connection.execute(sa.update(schema.series).where(of_card).values(version=version))
 
 
 def _answer(row: sa.RowMapping) -> Answer:

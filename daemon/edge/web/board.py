@@ -61,6 +61,8 @@ class SupervisedBoard:
 
 
 _REMEMBERED = 64
+#: Exams whose view is kept: of a dozen scanners those of a day.
+_VIEWS = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +73,24 @@ class Kept:
     results: Results
     answers: Answers
     reports: Reports
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Known:
+    """All that the view of an exam follows from: its series as ``Exams.changes`` tells them, and those still open."""
+
+    exam: Exam
+    changes: tuple[int, int] | None
+    opened: tuple[tuple[Incoming, Entry], ...]
+
+    @classmethod
+    def of(
+        cls, exam: Exam, changes: tuple[int, int] | None, incoming: Sequence[Incoming], entries: Mapping[str, Entry]
+    ) -> "_Known":
+        """What is known of one exam."""
+        pairs = [(one, entry) for one in incoming if (entry := entries.get(one.series_instance_uid))]
+        opened = tuple((one, entry) for one, entry in pairs if entry.exam_id == exam.exam_id)
+        return cls(exam=exam, changes=changes, opened=opened)
 
 
 class ExamBoard:
@@ -92,6 +112,7 @@ class ExamBoard:
         self._version = 0
         self._current: Sequence[ExamView] = ()
         self._earlier: Mapping[str, Sequence[Sequence[str]]] = {}
+        self._views: Mapping[str, tuple[_Known, ExamView]] = {}
 
     def version(self) -> int:
         """Grows with every change of anything shown; stands still while the database does not answer."""
@@ -101,28 +122,28 @@ class ExamBoard:
 
     def current(self) -> Sequence[ExamView]:
         """The exam that each scanner is at; while the database does not answer, what was given last."""
-        self._current = _unless_gone(lambda: [self._view(exam) for exam in self._exams.current()], self._current)
+        self._current = _unless_gone(lambda: self._viewed(self._exams.current()), self._current)
         return self._current
 
     def scanner(self, name: str) -> ExamView | None:
         """The exam that one scanner is at; None where it is unknown."""
         last = [view for view in self._current if view.exam.scanner == name]
         of_scanner = _unless_gone(
-            lambda: [self._view(exam) for exam in self._exams.current() if exam.scanner == name], last
+            lambda: self._viewed([exam for exam in self._exams.current() if exam.scanner == name]), last
         )
         return next(iter(of_scanner), None)
 
     def exam(self, exam_id: str) -> ExamView | None:
         """One exam, over or not; None where it is unknown, or the database does not answer."""
         exam = _unless_gone(lambda: self._exams.exam(exam_id), None)
-        return _unless_gone(lambda: self._view(exam), None) if exam else None
+        return _unless_gone(lambda: self._viewed([exam])[0], None) if exam else None
 
     def earlier(self, scanner: str, limit: int) -> Sequence[ExamView]:
         """The newest exams of a scanner that are over, newest first."""
         none: list[Exam] = []
         exams = _unless_gone(lambda: self._exams.of_scanner(scanner, limit + 1), none)
         over = [exam for exam in exams if exam.over_at is not None][:limit]
-        return _unless_gone(lambda: [self._view(exam) for exam in over], [])
+        return _unless_gone(lambda: self._viewed(over), [])
 
     def picture(self, card_id: str) -> bytes | None:
         """The summary picture of a card as PNG; None while there is none."""
@@ -134,17 +155,27 @@ class ExamBoard:
         path = self._reports.picture(card_id, record.revision)
         return path.read_bytes() if path.exists() else None
 
-    def _view(self, exam: Exam) -> ExamView:
-        records = self._results.of_exam(exam.exam_id)
+    def _viewed(self, exams: Sequence[Exam]) -> list[ExamView]:
+        """The exams with their cards; those of which nothing has changed since are not read again."""
         incoming = self._incoming()[1]
-        uids = [*(record.series_instance_uid for record in records), *(one.series_instance_uid for one in incoming)]
-        entries = self._exams.entries(uids)
+        entries = self._exams.entries(one.series_instance_uid for one in incoming)
+        changes = self._exams.changes([exam.exam_id for exam in exams])
+        return [self._view(_Known.of(exam, changes.get(exam.exam_id), incoming, entries)) for exam in exams]
+
+    def _view(self, known: "_Known") -> ExamView:
+        exam_id = known.exam.exam_id
+        last, view = self._views.get(exam_id, (None, None))
+        if view is None or last != known:
+            view = self._read(known)
+            self._views = {**(self._views if len(self._views) < _VIEWS else {}), exam_id: (known, view)}
+        return view
+
+    def _read(self, known: "_Known") -> ExamView:
+        exam = known.exam
+        records = self._results.of_exam(exam.exam_id)
+        entries = self._exams.entries(record.series_instance_uid for record in records)
         answers = self._answers.of(record.card_id for record in records)
-        opened = [
-            _open_card(one, entry, exam, self._card_id(one.series_instance_uid))
-            for one in incoming
-            if (entry := entries.get(one.series_instance_uid)) and entry.exam_id == exam.exam_id
-        ]
+        opened = [_open_card(one, entry, exam, self._card_id(one.series_instance_uid)) for one, entry in known.opened]
         closed = [_card(record, entries, exam, answers) for record in records]
         return replace(arrange(exam, _newest([*opened, *closed])), listed=self._listed(exam))
 

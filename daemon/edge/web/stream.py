@@ -32,7 +32,7 @@ class _Snapshot(NamedTuple):
 
 
 class Streams:
-    """Snapshots and streams of them; pages that show the same share one snapshot.
+    """Snapshots and streams of them; pages that show the same share one snapshot, and all share each look at the board.
 
     ``told``: what is told with each besides.
     """
@@ -46,6 +46,7 @@ class Streams:
         self._told = told
         self._translation = sources.translation
         self._streams = 0
+        self._look: asyncio.Future[int] | None = None
         self._kept: dict[Scope, _Snapshot] = {}
         self._lock = threading.Lock()
 
@@ -65,15 +66,27 @@ class Streams:
     async def _messages(self, scope: Scope) -> AsyncIterator[str]:
         self._streams += 1
         try:
-            shown, due = -1, 0.0
+            version, shown, due = await self._version(), -1, 0.0
             while not self._stopping.is_set():
-                version = await asyncio.to_thread(self._board.version)  # a database may be slow to answer, or gone
                 if version != shown or time.monotonic() >= due:
                     yield f"retry: 2000\ndata: {await asyncio.to_thread(self._render, scope, version)}\n\n"
                     shown, due = version, time.monotonic() + BEAT_S
-                await asyncio.sleep(TICK_S)
+                version = await self._next_version()
         finally:
             self._streams -= 1
+
+    async def _next_version(self) -> int:
+        """The board's version at the next look; every stream waits for the same."""
+        if self._look is None or self._look.done():
+            self._look = asyncio.ensure_future(self._looked())
+        return await asyncio.shield(self._look)
+
+    async def _looked(self) -> int:
+        await asyncio.sleep(TICK_S)
+        return await self._version()
+
+    async def _version(self) -> int:
+        return await asyncio.to_thread(self._board.version)  # a database may be slow to answer, or gone
 
     async def _note(self, request: Request) -> None:
         scope = _scope(request)

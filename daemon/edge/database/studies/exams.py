@@ -1,6 +1,6 @@
 """Exams in SQL: whose the series of a scanner are, and which exam it is at now."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
@@ -113,6 +113,15 @@ class Exams:
         entry = self.entries([series_instance_uid]).get(series_instance_uid)
         exam = self.exam(entry.exam_id) if entry else None
         return exam.hint if exam else ""
+
+    def changes(self, exam_ids: Collection[str]) -> dict[str, tuple[int, int]]:
+        """Of each exam how many series and revisions it has, and the newest change of any: equal if nothing changed."""
+        table = schema.series
+        query = sa.select(_SERIES.c.exam_id, sa.func.count(), sa.func.coalesce(sa.func.max(table.c.version), 0))
+        query = query.outerjoin(table, table.c.series_instance_uid == _SERIES.c.series_instance_uid)
+        query = query.where(_SERIES.c.exam_id.in_(exam_ids)).group_by(_SERIES.c.exam_id)
+        with self._engine.connect() as connection:
+            return {exam_id: (count, newest) for exam_id, count, newest in connection.execute(query)}
 
     def protocols(self, exam_id: str) -> list[str]:
         """The protocols of an exam's series so far, in their order."""
