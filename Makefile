@@ -7,7 +7,7 @@ COMPILE := .venv/tools/bin/uv pip compile --quiet --universal --python-version 3
 UPGRADE ?=
 PYTEST := OMP_NUM_THREADS=1 .venv/bin/python -m pytest
 # In a process of their own, beside the others: OpenVINO behind torch's exporter ends the process (docs/log.md).
-EXPORTING := tests/integration/test_training.py tests/integration/test_lesion_export.py
+EXPORTING := tests/integration/training
 PIP := .venv/bin/pip --disable-pip-version-check --quiet
 
 .PHONY: demo test test-exporting test-others check lock sbom clean
@@ -23,7 +23,7 @@ test-exporting: .venv/test
 
 # Three workers on two cores: many tests wait for a deadline.
 test-others: .venv/test
-	$(PYTEST) --numprocesses 3 --max-worker-restart 0 --dist loadfile --no-loadscope-reorder --durations 30 $(addprefix --ignore ,$(EXPORTING))
+	$(PYTEST) --numprocesses 3 --max-worker-restart 0 --dist loadfile --no-loadscope-reorder --durations 30 --ignore $(EXPORTING)
 
 check: .venv/test
 	.ci/check

@@ -17,7 +17,7 @@ class StochasticHead(nn.Module):
     """Evidence (B, E, ...) -> factor (B, rank, classes, ...) and deviation (B, classes, ...), of 2 or 3 ``dimensions``.
 
     The factor carries a learnt scale for each rank: a product lets the covariance grow, where a plain layer stays
-    small (`tests/unit/test_stochastic.py`). Both begin near zero: a run starts from the labels' mean as it is.
+    small (`tests/unit/training/test_stochastic.py`). Both begin near zero: a run starts from the labels' mean as it is.
     """
 
     def __init__(

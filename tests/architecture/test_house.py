@@ -27,7 +27,11 @@ def test_a_module_stays_under_three_hundred_lines(path):
 
 
 PARTED = ("daemon", "models", "training", "export")
-ROOMS = [face.parent for part in PARTED for face in sorted((ROOT / part).rglob("__init__.py"))]
+TESTED = ("unit", "integration", "e2e", "faults")
+ROOMS = [
+    *(face.parent for part in PARTED for face in sorted((ROOT / part).rglob("__init__.py"))),
+    *sorted({test.parent for kind in TESTED for test in (ROOT / "tests" / kind).rglob("test_*.py")}),
+]
 
 
 @pytest.mark.parametrize("room", ROOMS, ids=lambda room: str(room.relative_to(ROOT)))

@@ -1,7 +1,7 @@
 """The artefacts of models/physics in torch, on whatever device a head is made: the same parameters, the same image.
 
-models/physics/kspace.py stays without torch, for a scanner host has none; ``tests/unit/test_physics.py`` holds both
-together.
+models/physics/kspace.py stays without torch, for a scanner host has none;
+``tests/unit/physics/test_physics.py`` holds both together.
 """
 
 from collections.abc import Iterable

@@ -42,7 +42,7 @@ _NESTING = (_CONTEXT_ITEM, _USER_ITEM)
 #: transfer syntaxes each, and a role and an extension for each class, they hold 4,000 items.
 _CONTEXTS_MAX, _ITEMS_MAX = 128, 8192
 
-# What pynetdicom's decoders raise on hostile bytes; found by fuzzing (tests/integration/test_hostile_peers.py).
+# Raised by pynetdicom on hostile bytes; found by fuzzing (tests/integration/receiving/test_hostile_peers.py).
 _DECODING_ERRORS = (ValueError, TypeError, LookupError, AttributeError, AssertionError, struct.error)
 
 

@@ -19,7 +19,7 @@ from daemon.edge.receiving.listener import is_allowed
 from daemon.edge.telemetry.feedback import Feedback
 from daemon.edge.telemetry.metrics import make_metrics
 
-DEPLOY = Path(__file__).parents[2] / "deploy"
+DEPLOY = Path(__file__).parents[3] / "deploy"
 UNITS = sorted(DEPLOY.glob("*.service"))
 PROMTOOL = Path("/usr/bin/promtool")
 

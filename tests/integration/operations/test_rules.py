@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-RULES = Path(__file__).parents[2] / "deploy" / "prometheus-rules.yml"
+RULES = Path(__file__).parents[3] / "deploy" / "prometheus-rules.yml"
 PROMTOOL = Path("/usr/bin/promtool")
 TEXT = RULES.read_text()
 NAMES = re.findall(r"alert: (\w+)", TEXT)

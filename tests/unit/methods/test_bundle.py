@@ -24,7 +24,7 @@ from models.manifest import (
     Training,
 )
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 FILES = ("judge.onnx", "head.nii.gz", "outputs.npz")

@@ -25,7 +25,7 @@ from daemon.edge.files.bundle_words import read_translation
 from models.bundle import BundleError, load_bundle
 from models.physics.artefacts import ARTEFACTS, Artefact
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 BUNDLES = shipped_bundles() | optional_bundles()
 GERMAN = read_translation(Language.GERMAN, BUNDLES.values())
 

@@ -19,7 +19,7 @@ from export.own.plan import read_plan
 from models.bundle import load_bundle
 from training.running.pipeline import PipelineError
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PEOPLE = DICOM.parent / "brain"
 STEPS = (
     *("people", "label-maps", "bank", "locate", "task", "cause", "student", "stochastic", "borders", "variances"),

@@ -15,7 +15,7 @@ from export.own.cine_steps import TABLES
 from export.own.plan import read_plan
 from models.bundle import load_bundle
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 HEARTS = DICOM.parent / "cardiac"
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
 

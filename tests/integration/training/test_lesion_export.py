@@ -23,7 +23,7 @@ from training.lesions.network import load_network
 from training.lesions.train import LesionPlan, train_lesions
 
 DATA = DICOM.parent
-ZOO = Path(__file__).parents[2] / "models" / "zoo" / "brain-t1"
+ZOO = Path(__file__).parents[3] / "models" / "zoo" / "brain-t1"
 
 pytestmark = [
     pytest.mark.skipif(not (DATA / "labelmaps").is_dir(), reason="no label maps: set SCANSIDE_DATA"),

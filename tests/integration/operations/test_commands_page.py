@@ -7,7 +7,7 @@ import pytest
 
 from daemon.__main__ import make_parser
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 #: What differs from machine to machine stands behind this line of every help text.
 WHERE = "where things lie"
 

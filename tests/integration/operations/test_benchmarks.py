@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 BENCHMARKS = sorted((ROOT / "benchmarks").glob("*.py"))
 COMMAND = re.compile(r"((?:\w+=\S+ )*)python benchmarks/(\w+\.py)((?: +[-\w./=]+)*)")
 

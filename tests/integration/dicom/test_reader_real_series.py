@@ -14,7 +14,7 @@ from daemon.dicom.reading.headers import read_instance
 from daemon.dicom.reading.pixels import pixel_source
 from daemon.dicom.reading.volumes import read_volumes
 
-DOCUMENTED = Path(__file__).parents[2] / "docs" / "reader-table.md"
+DOCUMENTED = Path(__file__).parents[3] / "docs" / "reader-table.md"
 
 pytestmark = [
     pytest.mark.skipif(not real.DICOM.is_dir(), reason="no real DICOM data: set SCANSIDE_DATA"),

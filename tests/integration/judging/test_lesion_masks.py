@@ -14,7 +14,7 @@ from models.lesions.prediction import GRAPH, IMAGES, LesionNetwork, Prepared, wh
 from models.methods.lesions import Lesions
 from models.preprocess import Grid
 
-BUNDLE = Path(__file__).parents[2] / "models" / "research" / "brain-wmh"
+BUNDLE = Path(__file__).parents[3] / "models" / "research" / "brain-wmh"
 LEVELS = onnxruntime.GraphOptimizationLevel
 
 pytestmark = pytest.mark.skipif(not BUNDLE.is_dir(), reason="no bundle of lesions ships yet")

@@ -1,4 +1,4 @@
-"""Tiny trainings of every part: the loops run and resume. Their export: tests/e2e/test_own_brain.py."""
+"""Tiny trainings of every part: the loops run and resume. Their export: tests/e2e/bundles/test_own_brain.py."""
 
 from dataclasses import replace
 

@@ -15,7 +15,7 @@ from models.nets.brain import BrainConfig, BrainNet
 from training.running.loop import HeldOut, train
 from training.running.run import Learner, RunPlan, load_weights
 
-BRAIN = Path(__file__).parents[2] / "models/zoo/brain-t1"
+BRAIN = Path(__file__).parents[3] / "models/zoo/brain-t1"
 
 
 class Killed(Exception):

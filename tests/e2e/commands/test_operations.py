@@ -16,7 +16,7 @@ from builders.phantoms import series, volume
 from builders.postgres import Server
 from pydicom import dcmread
 
-BACKUP = Path(__file__).parents[2] / "deploy" / "backup.sh"
+BACKUP = Path(__file__).parents[3] / "deploy" / "backup.sh"
 PATIENCE_S = 300
 
 

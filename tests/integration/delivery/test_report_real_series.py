@@ -17,7 +17,7 @@ from daemon.dicom.report.evidence import gather_evidence
 from daemon.dicom.report.sr import SRClass, build_sr
 from daemon.dicom.report.summary import build_summary, render_summary
 
-DATA = Path(os.environ.get("SCANSIDE_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
+DATA = Path(os.environ.get("SCANSIDE_DATA", Path(__file__).resolve().parents[4] / "shared" / "data"))
 HEADS = {"head-t1-datalad-defaced": 384, "head-t1-philips-elition": 170, "head-t1-siemens-trio": 176}
 
 

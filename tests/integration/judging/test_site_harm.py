@@ -28,7 +28,7 @@ from daemon.edge.spool.writer import SpoolWriter
 from models.bundle import load_bundle
 
 SERIES, IMAGES = 3, 4
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 LATE = 1e12
 
 

@@ -12,7 +12,7 @@ from daemon.core.errors import ConfigError
 from daemon.core.tokens import token
 from daemon.edge.telemetry import logs
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def streams(mode: str) -> dict[str, str]:

@@ -23,7 +23,7 @@ from models.methods.cine import GRAPHS, ROLE, CineMethod, stack_of
 from models.subject import Image, Subject
 from training.cine.faults import mistriggered
 
-EXPORT = Path(__file__).parents[2] / "export" / "cine.toml"
+EXPORT = Path(__file__).parents[3] / "export" / "cine.toml"
 
 
 def settings():
