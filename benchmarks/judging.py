@@ -1,7 +1,8 @@
-"""One head from its images to its report objects, by stage and engine, in one run.
+"""One series from its images to its report objects, by stage and engine, in one run.
 
-``PYTHONPATH=.:tests python benchmarks/judging.py [--repeats 5]``, which wants the extra [test]. The daemon's own line
-judges the golden head as a DICOM series; the engines take turns. Medians: CPU seconds of the whole, wall by stage.
+``PYTHONPATH=.:tests python benchmarks/judging.py [--repeats 5] [--phantom]``, which wants the extra [test]. The
+daemon's own line judges the golden head as a DICOM series, or the phantom of ``busy.py`` by any-mr; the engines take
+turns. Medians: CPU seconds of the whole, wall by stage.
 """
 
 import argparse
@@ -12,12 +13,15 @@ from tempfile import gettempdir
 
 from builders.daemon import golden_datasets
 from builders.judging import ALGORITHM, series_of
+from builders.phantoms import series as phantom_series
+from builders.phantoms import volume
 
 from daemon.config import Settings
 from daemon.edge.engines import EngineSettings, OnnxRuntimeSettings, OpenVinoSettings, engine_maker
 from daemon.line.appraisal import Appraiser, Judge
 from daemon.line.examination import Examiners
 from daemon.line.judgement import SeriesJudge
+from daemon.routes import all_routes
 
 STAGES = ("read", "preprocess", "infer", "assess", "report")
 ENGINES = {
@@ -31,8 +35,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--engines", nargs="*", choices=ENGINES, default=[*ENGINES])
+    parser.add_argument("--phantom", action="store_true", help="in place of the head")
     chosen = parser.parse_args()
-    series, read = series_of(golden_datasets(), "MR1")
+    datasets = list(phantom_series(volume(1), "protocol 1")) if chosen.phantom else golden_datasets()
+    series, read = series_of(datasets, "MR1")
     judges = {name: judge_by(ENGINES[name], read) for name in chosen.engines}
     spent: dict[str, list[dict[str, float]]] = {name: [] for name in judges}
     for turn in range(chosen.repeats + 1):
@@ -40,7 +46,8 @@ def main() -> None:
             cpu = time.process_time()
             seconds = judge.judge(series, None).seconds
             if turn:  # the first is a warm-up
-                spent[name].append({stage: seconds[stage] for stage in STAGES} | {"cpu": time.process_time() - cpu})
+                told = {stage: seconds.get(stage, 0.0) for stage in STAGES}
+                spent[name].append(told | {"cpu": time.process_time() - cpu})
     print(f"| engine | CPU s | {' | '.join(STAGES)} |")
     print(f"| --- |{' ---: |' * (1 + len(STAGES))}")
     for name, turns in spent.items():
@@ -54,7 +61,7 @@ def judge_by(settings: EngineSettings, read: object) -> SeriesJudge:
     def find(bundle: str) -> Judge:
         return Judge(examiner=examiners.get(bundle), algorithm=ALGORITHM, choose_standard=lambda _: None)
 
-    return SeriesJudge(Appraiser(find, ALGORITHM, Settings().routes), read, "here")
+    return SeriesJudge(Appraiser(find, ALGORITHM, all_routes(Settings())), read, "here")
 
 
 if __name__ == "__main__":
