@@ -52,8 +52,9 @@ def train_on_boxes(
         for example in Examples(supply(plan.seed), first=first, stride=plan.devices).through(plan.workers):
             yield example.to(device)
 
-    unseen = supply(plan.seed + _HELD_OUT_SEED)
-    held_out = HeldOut(
-        items=[unseen.example(number).to(device) for number in range(plan.held_out)], every=plan.validate_every
-    )
-    train(learner, plan, examples, objective, held_out=held_out if plan.held_out else None)
+    def unseen() -> list[Example]:
+        stream = supply(plan.seed + _HELD_OUT_SEED)
+        return [stream.example(number).to(device) for number in range(plan.held_out)]
+
+    held_out = HeldOut(items=unseen, every=plan.validate_every) if plan.held_out else None
+    train(learner, plan, examples, objective, held_out)

@@ -20,9 +20,12 @@ BEST = "best.pt"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeldOut(Generic[Item]):
-    """``items`` that no descent sees; every ``every`` steps the averaged weights are asked their mean loss on them."""
+    """``items()`` that no descent sees; every ``every`` steps the averaged weights are asked their mean loss on them.
 
-    items: Sequence[Item]
+    They are made once, and only by a run that has steps left.
+    """
+
+    items: Callable[[], Sequence[Item]]
     every: int
 
 
@@ -42,6 +45,7 @@ def train(
     learner.restore(checkpoint)
     if learner.step >= plan.steps:
         return
+    unseen = held_out.items() if held_out else ()
     for item in items(learner.step):
         loss, terms = objective(learner.network, item)
         learner.descend(loss, learning_rate(learner.step, plan.steps, plan.peak_rate, plan.warm_up, plan.tail))
@@ -52,7 +56,7 @@ def train(
             learner.observe(means)
             journal.write(step=learner.step, **means)
         if held_out and (learner.step % held_out.every == 0 or ended):
-            found = _mean_loss(learner, objective, held_out.items, plan.seed)
+            found = _mean_loss(learner, objective, unseen, plan.seed)
             journal.write(step=learner.step, held_out=found, best=_keep_best(learner, plan.run / BEST, found))
         if learner.step % plan.save_every == 0 or ended:
             learner.save(checkpoint)

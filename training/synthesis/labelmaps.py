@@ -10,7 +10,6 @@ import nibabel as nib
 import numpy as np
 import numpy.typing as npt
 import torch
-from scipy import ndimage
 from torch import Tensor
 
 #: The tissues that the brain bundle segments; the index is the label.
@@ -92,9 +91,16 @@ def read_label_map(path: Path, table: Classes, properties: ClassTable, device: t
     voxels = np.asarray(image.dataobj).astype(int)
     voxels[voxels >= table.size] = 0
     classes = _trim(table[voxels])
-    centre = np.asarray(ndimage.center_of_mass(properties.tissue[classes] >= GREY), float)
+    centre = _centre_of(properties.tissue[classes] >= GREY)
     whole = torch.from_numpy(_extend_neck(classes, table, properties)).to(device)
     return LabelMap(path.name.split(".")[0], whole, centre + np.array([0, 0, _NECK]))
+
+
+def _centre_of(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+    """The mean place of the voxels in a mask (i, j, k), (3,)."""
+    slabs = [mask.sum(axis=tuple(other for other in range(3) if other != axis)) for axis in range(3)]
+    centre: npt.NDArray[np.float64] = np.array([np.arange(n.size) @ n for n in slabs]) / mask.sum()
+    return centre
 
 
 def _trim(classes: Classes) -> Classes:

@@ -6,6 +6,7 @@ models/physics/kspace.py stays without torch, for a scanner host has none;
 
 from collections.abc import Iterable
 from functools import singledispatch
+from itertools import product
 
 import numpy as np
 import numpy.typing as npt
@@ -42,15 +43,19 @@ def weigh(spectrum: Tensor, weights: LineWeights) -> Tensor:
 
 
 def zero_fill(spectrum: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """A k-space with zeros around it up to ``shape``; its image keeps its intensities."""
+    """A k-space with zeros around it up to ``shape``; its image keeps its intensities.
+
+    Zero frequency is the first sample of each axis: the halves of an axis go to its two ends.
+    """
     if spectrum.shape == shape:
         return spectrum
     filled = torch.zeros(shape, dtype=spectrum.dtype, device=spectrum.device)
-    starts = [m // 2 - n // 2 for m, n in zip(shape, spectrum.shape, strict=True)]
-    inner = tuple(slice(s, s + n) for s, n in zip(starts, spectrum.shape, strict=True))
-    filled[inner] = torch.fft.fftshift(spectrum)
-    shifted: Tensor = torch.fft.ifftshift(filled)
-    return shifted * (filled.numel() / spectrum.numel())
+    scaled = spectrum * (filled.numel() / spectrum.numel())
+    halves = [(slice(0, (n + 1) // 2), slice((n + 1) // 2, n)) for n in spectrum.shape]
+    ends = [(slice(0, (n + 1) // 2), slice(m - n // 2, m)) for n, m in zip(spectrum.shape, shape, strict=True)]
+    for there, here in zip(product(*ends), product(*halves), strict=True):
+        filled[there] = scaled[here]
+    return filled
 
 
 def _transform(image: Tensor) -> Tensor:

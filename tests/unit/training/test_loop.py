@@ -67,7 +67,8 @@ def test_a_run_that_is_at_its_end_is_left_as_it_is(tmp_path):
     plan = plan_in(tmp_path)
     train(learner_of(plan), plan, numbers, distance_to_two)
     before = (tmp_path / "log.jsonl").read_bytes(), weights(tmp_path / "checkpoint.pt")
-    train(learner_of(plan), plan, lambda _: pytest.fail("an item was asked for"), distance_to_two)
+    unseen = HeldOut(items=lambda: pytest.fail("a held-out item was made"), every=1)
+    train(learner_of(plan), plan, lambda _: pytest.fail("an item was asked for"), distance_to_two, unseen)
 
     assert before == ((tmp_path / "log.jsonl").read_bytes(), weights(tmp_path / "checkpoint.pt"))
 
@@ -82,7 +83,7 @@ def test_the_weights_of_the_least_held_out_loss_are_kept_whatever_comes_after_th
         loss = (network(torch.ones(1, 1)) - item).square().mean()
         return loss, {"loss": loss}
 
-    held_out = HeldOut(items=[torch.tensor(aim)], every=5)
+    held_out = HeldOut(items=lambda: [torch.tensor(aim)], every=5)
     train(learner, plan, lambda _: itertools.repeat(torch.tensor(aim + 10)), objective, held_out)
     asked = [line for line in log(tmp_path) if "held_out" in line]
 
@@ -102,7 +103,7 @@ def test_a_resumed_run_does_not_forget_how_good_its_best_was(tmp_path):
 
     def asked(lesson, steps):
         plan = plan_in(tmp_path, steps=steps)
-        train(learner_of(plan), plan, numbers, lesson, HeldOut(items=[None], every=1))
+        train(learner_of(plan), plan, numbers, lesson, HeldOut(items=lambda: [None], every=1))
         return weights(tmp_path / "best.pt")
 
     assert asked(objective, 20) == asked(losing, 40)
@@ -115,7 +116,7 @@ def test_asking_held_out_items_changes_nothing_of_what_is_drawn_in_training(tmp_
 
     alone, asked = plan_in(tmp_path / "alone"), plan_in(tmp_path / "asked")
     train(learner_of(alone), alone, numbers, noisy)
-    train(learner_of(asked), asked, numbers, noisy, HeldOut(items=[torch.ones(1, 1)], every=1))
+    train(learner_of(asked), asked, numbers, noisy, HeldOut(items=lambda: [torch.ones(1, 1)], every=1))
 
     assert weights(alone.run / "checkpoint.pt") == weights(asked.run / "checkpoint.pt")
 
