@@ -15,6 +15,7 @@ import pytest
 from builders.reader_table import DICOM
 
 from export.own.brain_steps import TABLES
+from export.own.command import run
 from export.own.plan import read_plan
 from models.bundle import load_bundle
 from training.running.pipeline import PipelineError
@@ -46,14 +47,23 @@ def folder(tmp_path):
     return tmp_path / "bids"
 
 
-def command(folder, out, *options):
-    return [sys.executable, "-m", "training", "brain", "--bids", folder, "--out", out, "--plan", "tiny", *options]
+def given(folder, out, *options):
+    return ["--bids", str(folder), "--out", str(out), "--plan", "tiny", *options]
 
 
-def run_to_the_end(folder, out, *options):
-    return subprocess.run(
-        command(folder, out, *options), check=False, capture_output=True, text=True, cwd=ROOT, env=ENVIRONMENT
-    )
+def command(folder, out):
+    return [sys.executable, "-m", "training", "brain", *given(folder, out)]
+
+
+def run_to_the_end(folder, out):
+    return subprocess.run(command(folder, out), check=False, capture_output=True, text=True, cwd=ROOT, env=ENVIRONMENT)
+
+
+def refusal(folder, out, *options):
+    """What the command ends with; in this process, for another one imports torch for five seconds."""
+    with pytest.raises(SystemExit) as ended:
+        run("brain", given(folder, out, *options))
+    return ended.value.code
 
 
 def kill_in(step, folder, out):
@@ -121,22 +131,18 @@ def test_what_is_wrong_with_the_folder_is_said_in_one_sentence_each(folder, tmp_
     shutil.rmtree(folder / "derivatives" / "silver" / "sub-02")
     torn = folder / "sub-04" / "anat" / "sub-04_T1w.nii.gz"
     torn.write_bytes(torn.read_bytes()[:5000])
-    first = run_to_the_end(folder, tmp_path / "bundle")
-    second = run_to_the_end(folder, tmp_path / "bundle", "--leave-out", "sub-02")
+    first = refusal(folder, tmp_path / "bundle")
+    second = refusal(folder, tmp_path / "bundle", "--leave-out", "sub-02")
 
-    assert 1 == first.returncode == second.returncode
-    assert first.stderr.startswith("BidsError: sub-02/anat/sub-02_T1w.nii.gz: no labels")
-    assert "sub-04_T1w.nii.gz" in second.stderr
-    assert "cannot be read to its end" in second.stderr
-    assert "Traceback" not in first.stderr + second.stderr
+    assert first.startswith("BidsError: sub-02/anat/sub-02_T1w.nii.gz: no labels")
+    assert "sub-04_T1w.nii.gz" in second
+    assert "cannot be read to its end" in second
 
 
 def test_another_bundle_is_not_overwritten(folder, tmp_path):
     (tmp_path / "bundle").mkdir()
-    found = run_to_the_end(folder, tmp_path / "bundle")
 
-    assert 1 == found.returncode
-    assert "is there already" in found.stderr
+    assert "is there already" in refusal(folder, tmp_path / "bundle")
     assert (tmp_path / "bundle").is_dir()
 
 
