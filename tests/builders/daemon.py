@@ -18,6 +18,7 @@ import numpy as np
 from archive import Archive, free_port
 from pydicom import Dataset, dcmwrite
 
+from daemon.commands.parked import list_parked
 from daemon.commands.scanner.push import golden_head
 from daemon.commands.series import list_series
 from daemon.config import load_settings, shipped_bundles
@@ -128,6 +129,10 @@ class Daemon:
         command = [*SCANSIDE, "parked", "--json", "--config", str(self.config)]
         said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
         return [json.loads(line) for line in said.splitlines()]
+
+    def known_parked(self) -> list[dict]:
+        """The same without a process for each look."""
+        return list_parked(load_settings(self.config), time.time())
 
     def requeue(self, *options: str) -> str:
         """What `scanside requeue` says."""

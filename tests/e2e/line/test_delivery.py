@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from archive import Archive, free_port, running_archive
-from builders.daemon import SCANSIDE, running_daemon, wait_until
+from builders.daemon import CHEAP, SCANSIDE, running_daemon, wait_until
 from builders.outbox import SR_CLASS, owe, save, sop_uid
 from pydicom.uid import SecondaryCaptureImageStorage
 
@@ -50,7 +50,7 @@ def test_an_archive_that_was_away_gets_everything_once_and_the_most_urgent_first
     away = Archive(free_port(), free_port())
     prepare(tmp_path, OWED, ("orthanc",))
     (tmp_path / "archive").mkdir()
-    with running_daemon(tmp_path, away) as daemon:
+    with running_daemon(tmp_path, away, CHEAP) as daemon:
         wait_until(lambda: metric(daemon, "failed") >= 2, PATIENCE_S)
         daemon.kill()  # what it had under way is taken up by the next
         daemon.start()
@@ -64,7 +64,7 @@ def test_an_archive_that_was_away_gets_everything_once_and_the_most_urgent_first
 
             assert [sop_uid(number, kind) for number in expected for kind in ("SC", "SR")] == order
             assert 2 * OWED == metric(daemon, "delivered") == archive.counts()[3]
-            assert [] == daemon.parked()
+            assert [] == daemon.known_parked()
 
 
 @contextmanager
@@ -89,7 +89,7 @@ def picky_peer(folder: Path, port: int, sop_class: str) -> Iterator[None]:
 def test_one_kind_of_object_refused_is_parked_and_the_rest_delivered_until_a_person_requeues(tmp_path):
     prepare(tmp_path, 3, ("orthanc",))
     received, port = tmp_path / "received", free_port()
-    with running_daemon(tmp_path, Archive(port, 0)) as daemon:
+    with running_daemon(tmp_path, Archive(port, 0), CHEAP) as daemon:
         with picky_peer(received, port, "SecondaryCaptureImageStorage"):
             wait_until(lambda: all(record["state"] == "DONE" for record in daemon.known()), PATIENCE_S)
         parked = daemon.parked()
@@ -103,7 +103,7 @@ def test_one_kind_of_object_refused_is_parked_and_the_rest_delivered_until_a_per
         with picky_peer(received, port, "Comprehensive3DSRStorage"):
             first = daemon.requeue(parked[0]["series"])
             wait_until(lambda: 4 == len(list(received.iterdir())), PATIENCE_S)
-            assert 2 == len(daemon.parked())
+            assert 2 == len(daemon.known_parked())
             again, rest = daemon.requeue(parked[0]["series"]), daemon.requeue("--destination", "orthanc")
             wait_until(lambda: all(record["state"] == "DONE" for record in daemon.known()), PATIENCE_S)
         assert "1 deliveries start again" == first

@@ -4,14 +4,14 @@ import subprocess
 from contextlib import contextmanager
 
 import pytest
-from builders.daemon import SCANSIDE, running_daemon, start_beside, wait_until, write_series
+from builders.daemon import CHEAP, SCANSIDE, running_daemon, start_beside, wait_until, write_series
 
 RATE = 5  # images a second: a push lasts while the daemon is killed and started again
 
 
 @pytest.fixture
 def daemon(tmp_path):
-    with running_daemon(tmp_path, options=("--no-receive",), ready=False) as running:
+    with running_daemon(tmp_path, extra=CHEAP, options=("--no-receive",), ready=False) as running:
         yield running
 
 
