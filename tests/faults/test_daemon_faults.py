@@ -7,7 +7,7 @@ import subprocess
 from contextlib import closing, contextmanager
 
 from archive import free_port
-from builders.daemon import SCANSIDE, running_daemon, start_beside, wait_until, write_series
+from builders.daemon import CHEAP, SCANSIDE, running_daemon, start_beside, wait_until, write_series
 from builders.damage import arrivals, flip
 
 from daemon.config import load_settings
@@ -82,7 +82,7 @@ def test_poisoned_items_cost_themselves_and_nothing_behind_them_also_after_a_res
         daemon.start()
         before = processes(daemon)
         wait_until(lambda: len(answers(daemon)) == len(sent))
-        wait_until(lambda: 2 == len(daemon.parked()))
+        wait_until(lambda: 2 == len(daemon.known_parked()))
         said = answers(daemon)
 
         assert {sent[BAD]} == {uid for uid, action in said.items() if "can no longer be read" in action}
@@ -99,7 +99,7 @@ def test_poisoned_items_cost_themselves_and_nothing_behind_them_also_after_a_res
 
 
 def test_over_a_damaged_database_it_receives_and_says_what_to_do_and_goes_on_once_it_is_done(tmp_path):
-    with running_daemon(tmp_path, None, "[completion]\nquiet_s = 2.0") as daemon:
+    with running_daemon(tmp_path, None, f"{CHEAP}\n[completion]\nquiet_s = 2.0") as daemon:
         storage = load_settings(daemon.config).storage
         sent = send(daemon, tmp_path, GOOD[:1])
         wait_until(lambda: len(answers(daemon)) == 1)
@@ -120,7 +120,7 @@ def test_over_a_damaged_database_it_receives_and_says_what_to_do_and_goes_on_onc
 
 
 def test_it_starts_and_works_where_nobody_reads_its_log(tmp_path):
-    with running_daemon(tmp_path, None, "[completion]\nquiet_s = 2.0", ready=False) as daemon:
+    with running_daemon(tmp_path, None, f"{CHEAP}\n[completion]\nquiet_s = 2.0", ready=False) as daemon:
         daemon.kill()
         reading, writing = os.pipe()
         os.close(reading)

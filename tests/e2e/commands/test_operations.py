@@ -22,7 +22,7 @@ PATIENCE_S = 300
 
 @pytest.fixture
 def daemon(tmp_path):
-    with running_daemon(tmp_path, ready=False) as running:
+    with running_daemon(tmp_path, extra=CHEAP, ready=False) as running:
         running.wait_until_ready(PATIENCE_S)
         yield running
 

@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 
 from archive import running_archive
-from builders.daemon import Daemon, running_daemon, wait_until, write_series
+from builders.daemon import CHEAP, Daemon, running_daemon, wait_until, write_series
 
 
 def push(daemon: Daemon, folder: Path, numbers: range) -> dict[str, int]:
@@ -49,7 +49,7 @@ def test_a_database_that_goes_away_takes_neither_receiver_nor_images_with_it(ser
 def test_a_daemon_that_starts_before_its_database_receives_from_the_first_second_on(server, tmp_path):
     url = server.database()
     server.stop()
-    with running_daemon(tmp_path, None, f'database = "{url}"', ready=False) as daemon:
+    with running_daemon(tmp_path, None, f'{CHEAP}\ndatabase = "{url}"', ready=False) as daemon:
         wait_until(lambda: "the database does not answer yet" in daemon.obstacles())
         wait_until((tmp_path / "storage" / "spool" / "receiver.json").exists)
         pushed = push(daemon, tmp_path, range(1, 2))
