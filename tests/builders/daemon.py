@@ -150,7 +150,7 @@ class Daemon:
             for record in list_series(load_settings(self.config), 1000):  # a process a look would cost half a core
                 if (record["series"], record["revision"], record["state"]) == (series, revision, "DONE"):
                     return record
-            time.sleep(0.2)
+            time.sleep(0.5)  # a look takes 0.05 s of a core
         raise AssertionError(f"series not done: {self.series()}")
 
     def push(self, folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
