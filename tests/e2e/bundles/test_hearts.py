@@ -30,41 +30,38 @@ def line(tmp_path_factory):
     whole = pig_datasets()
     sent = {"as it came": whole, "transposed": turned(whole, quarter=False), "turned": turned(whole, quarter=True)}
     with running_daemon(folder, extra=f'bundles = {{ {NAME} = "{optional_bundles()[NAME]}" }}') as daemon:
-        records = {}
-        for name, datasets in sent.items():
-            write_files(folder / name, datasets)
-            assert 0 == daemon.push(folder / name).returncode
-            records[name] = daemon.done(str(datasets[0].SeriesInstanceUID))
-        yield daemon, folder, records
+        yield daemon, folder, {name: answered(daemon, folder / name, datasets) for name, datasets in sent.items()}
 
 
 @pytest.fixture(scope="module")
-def study(tmp_path_factory):
+def hearts_alone(tmp_path_factory):
+    """A daemon that has no other bundle."""
+    bundles = f'shipped = false\nbundles = {{ {NAME} = "{optional_bundles()[NAME]}" }}'
+    with running_daemon(tmp_path_factory.mktemp("hearts-alone"), extra=bundles) as daemon:
+        yield daemon
+
+
+@pytest.fixture(scope="module")
+def study(hearts_alone, tmp_path_factory):
     """What became of a study of one series a position, each sent when the last was answered."""
     folder = tmp_path_factory.mktemp("positions")
-    bundles = f'shipped = false\nbundles = {{ {NAME} = "{optional_bundles()[NAME]}" }}'
-    with running_daemon(folder, extra=bundles) as daemon:
-        records = []
-        for number, (uid, datasets) in enumerate(positions().items()):
-            write_files(folder / str(number), datasets)
-            assert 0 == daemon.push(folder / str(number)).returncode
-            records.append(daemon.done(uid))
-        yield records
+    return [
+        answered(hearts_alone, folder / str(number), datasets) for number, datasets in enumerate(positions().values())
+    ]
 
 
 @pytest.fixture(scope="module")
-def layouts(tmp_path_factory):
+def layouts(hearts_alone, tmp_path_factory):
     """What was said of a small cine in each layout that scanners have."""
     folder = tmp_path_factory.mktemp("layouts")
-    bundles = f'shipped = false\nbundles = {{ {NAME} = "{optional_bundles()[NAME]}" }}'
-    with running_daemon(folder, extra=bundles) as daemon:
-        records = {}
-        for name, make in LAYOUTS.items():
-            datasets = make()
-            write_files(folder / name, datasets)
-            assert 0 == daemon.push(folder / name).returncode
-            records[name] = daemon.done(str(datasets[0].SeriesInstanceUID))
-        yield records
+    return {name: answered(hearts_alone, folder / name, make()) for name, make in LAYOUTS.items()}
+
+
+def answered(daemon, folder, datasets):
+    """The record of a series that was pushed."""
+    write_files(folder, datasets)
+    assert 0 == daemon.push(folder).returncode
+    return daemon.done(str(datasets[0].SeriesInstanceUID))
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
