@@ -12,12 +12,6 @@ from models.statistics.uncertainty import Interval
 FloatArray = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 
-#: Draws of a stack: each is one for all of its slices, for draws of their own average out (docs/cine.md).
-SAMPLES = 10
-_SEED = 20202
-#: Pixels vary where background is less probable than this: the covariance is trained on hearts, and means nothing
-#: elsewhere.
-_BACKGROUND = 0.9
 #: Slices of a shorter border of the heart, in pixels over both phases, have no doubt of their own: its share of a few
 #: pixels is chance.
 LEAST_BORDER_PX = 30
@@ -46,52 +40,35 @@ class Number:
     interval: Interval
 
 
-def numbers_of(reading: Reading, pixel_ml: float, margins: Mapping[str, float]) -> dict[str, Number]:
-    """Volumes in mL and ejection fractions; ``margins``: by what share of its value each is widened."""
-    samples = sampled(reading, pixel_ml)
+def numbers_of(reading: Reading, pixel_ml: float, margins: Mapping[str, tuple[float, float]]) -> dict[str, Number]:
+    """Volumes in mL and ejection fractions; ``margins``: how far below and above each its interval reaches.
+
+    Volumes' margins are shares of themselves, those of fractions are fractions.
+    """
     numbers = {}
-    for name, values in samples.items():
-        value, drawn = values[0], values[1:]
-        by = margins.get(name, 0.0) * scale_of(name, float(value))
-        ends = (max(0.0, float(drawn.min()) - by), float(drawn.max()) + by)
-        numbers[name] = Number(value=float(value), interval=ends)
+    for name, value in values_of(reading, pixel_ml).items():
+        below, above = (margin * scale_of(name, value) for margin in margins.get(name, (0.0, 0.0)))
+        numbers[name] = Number(value=value, interval=(max(0.0, value - below), value + above))
     return numbers
+
+
+def values_of(reading: Reading, pixel_ml: float) -> dict[str, float]:
+    """Volumes in mL and ejection fractions of the masks as called."""
+    counts = {
+        phase: np.bincount(getattr(reading, phase).labels.ravel(), minlength=len(CLASSES)) for phase in ("ed", "es")
+    }
+    values = {name: float(counts[phase][n] * pixel_ml) for name, (phase, n) in VOLUMES.items()}
+    return values | fractions_of(values)
+
+
+def fractions_of(values: Mapping[str, float]) -> dict[str, float]:
+    """Ejection fractions of volumes."""
+    return {name: 1 - values[empty] / max(values[full], 1e-6) for name, (full, empty) in FRACTIONS.items()}
 
 
 def scale_of(name: str, value: float) -> float:
     """What the margin of a number is a share of: volumes of themselves, fractions of 1."""
     return max(value, 1e-6) if name in VOLUMES else 1.0
-
-
-def sampled(reading: Reading, pixel_ml: float) -> dict[str, npt.NDArray[np.float64]]:
-    """Each number as it is called, then of each draw, (1 + SAMPLES,)."""
-    counts = {name: sample_pixels(getattr(reading, name)) for name in ("ed", "es")}
-    values = {name: np.asarray(counts[phase][:, n] * pixel_ml, float) for name, (phase, n) in VOLUMES.items()}
-    for name, (full, empty) in FRACTIONS.items():
-        values[name] = 1 - values[empty] / np.maximum(values[full], 1e-6)
-    return values
-
-
-def sample_pixels(phase: Phase) -> npt.NDArray[np.int64]:
-    """Pixels of each class, (1 + SAMPLES, 4): as called, then as called and changed by each draw (antithetic pairs).
-
-    Paper 003, equation 6, the shared part: mean + factor w, w the same for all slices.
-    """
-    called = np.bincount(phase.labels.ravel(), minlength=len(CLASSES))
-    near = np.moveaxis(phase.probabilities[0], -1, 0) < _BACKGROUND
-    logits = np.moveaxis(phase.detail.logits, 1, -1)[near]
-    factor = np.moveaxis(phase.detail.factor, (1, 2), (-2, -1))[near]
-    plain = _pixels(logits)
-    draws = np.random.default_rng(_SEED).standard_normal((SAMPLES // 2, factor.shape[1]), np.float32)
-    rows = [called]
-    for draw in draws:
-        change = np.einsum("r,nrc->nc", draw, factor)
-        rows.extend(np.maximum(0, called + _pixels(logits + sign * change) - plain) for sign in (1, -1))
-    return np.array(rows)
-
-
-def _pixels(logits: FloatArray) -> npt.NDArray[np.int64]:
-    return np.bincount(logits.argmax(axis=1), minlength=len(CLASSES))
 
 
 def pixel_millilitres(pixel_mm: float, gap_mm: float) -> float:

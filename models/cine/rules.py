@@ -20,6 +20,8 @@ RULES = ("pieces", "holes", "dents", "ring", "gap")
 
 #: A piece of this share of a structure's largest one is no loose piece: right ventricles part at their outlet.
 _SHARE = 0.5
+#: What lies over or under a structure's pixels, up to this far beside them, is borne out by them.
+_BESIDE_PX = 2
 #: Fewer pixels have no shape.
 _LEAST_SHAPE_PX = 40
 
@@ -27,14 +29,14 @@ _LEAST_SHAPE_PX = 40
 def rule_scores(labels: Labels) -> Mapping[str, Values]:
     """By rule, of each slice of labels (x, y, slice); 0 is as it should be.
 
-    ``pieces`` and ``holes``: pixels of small pieces beside each structure's largest, and of holes; ``dents``: share
-    of the convex hull about the left ventricle, or about its ring, that is not of it; ``ring``: share of the left
-    ventricle's border that no myocardium covers; ``gap``: pixels that both neighbouring slices have of a structure
-    which the slice lacks.
+    ``pieces``: pixels of small pieces beside each structure's largest that no neighbouring slice bears out;
+    ``holes``: of holes; ``dents``: share of the convex hull about the left ventricle, or about its ring, that is not of
+    it; ``ring``: share of the left ventricle's border that no myocardium covers; ``gap``: pixels that both neighbouring
+    slices have of a structure which the slice lacks.
     """
     count = labels.shape[2]
     return {
-        "pieces": np.array([_pieces(labels[:, :, k]) for k in range(count)], float),
+        "pieces": np.array([_pieces(labels, k) for k in range(count)], float),
         "holes": np.array([_holes(labels[:, :, k]) for k in range(count)], float),
         "dents": np.array([_dent(labels[:, :, k]) for k in range(count)], float),
         "ring": np.array([_open_ring(labels[:, :, k]) for k in range(count)], float),
@@ -42,13 +44,17 @@ def rule_scores(labels: Labels) -> Mapping[str, Values]:
     }
 
 
-def _pieces(labels: Labels) -> int:
+def _pieces(labels: Labels, k: int) -> int:
     loose = 0
     for number in (RV, MYO, LV):
-        pieces, count = ndimage.label(labels == number, np.ones((3, 3)))
+        pieces, count = ndimage.label(labels[:, :, k] == number, np.ones((3, 3)))
         if count > 1:
-            sizes = np.bincount(pieces.ravel())[1:]
-            loose += int(sizes[sizes < _SHARE * sizes.max()].sum())
+            sizes = np.bincount(pieces.ravel())
+            beside = labels[:, :, [at for at in (k - 1, k + 1) if 0 <= at < labels.shape[2]]]
+            above = ndimage.binary_dilation((beside == number).any(axis=2), iterations=_BESIDE_PX)
+            borne_out = np.bincount(pieces[above], minlength=len(sizes)) > sizes / 2
+            small = sizes < _SHARE * sizes[1:].max()
+            loose += int(sizes[1:][(small & ~borne_out)[1:]].sum())
     return loose
 
 

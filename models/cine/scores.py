@@ -26,14 +26,14 @@ class CineSettings:
     """What a bundle says to this method.
 
     ``classes``: the order of the graphs' axis; ``channels``: the width of the dropout masks; ``temperature``: what
-    logits are divided by; ``interval_margins``: number -> how far its interval is widened, as a share of it. Limits:
+    logits are divided by; ``interval_margins``: number -> how far below and above it its interval reaches. Limits:
     the end of what good stacks show, of each rule about masks, of each cause and of the stack's doubt.
     """
 
     classes: tuple[str, ...]
     channels: int
     temperature: float
-    interval_margins: Mapping[str, float]
+    interval_margins: Mapping[str, tuple[float, float]]
     mask_limits: MaskLimits
     cause_limits: Mapping[str, float]
     doubt_limit: float

@@ -125,7 +125,7 @@ def tables_of(judged: list[Fold], passes: int, settings: CineSettings | None = N
     patients = [patient for fold in judged for patient in fold.patients]
     graphs = [fold.graphs for fold in judged for _ in fold.patients]
     pixels = [Pixels.of(patient.both) for patient in patients]
-    margins: list[Mapping[str, float]]
+    margins: list[Mapping[str, tuple[float, float]]]
     if settings is None:
         temperature = fitted_temperature(Pixels.joined(pixels))
         margins = [fitted_margins([p for p in patients if p is not patient]) for patient in patients]

@@ -12,6 +12,7 @@ from models.cine.numbers import FRACTIONS, VOLUMES, Number, entropy, perimeter
 from models.cine.reading import Labels
 from models.statistics.ranking import auroc, rank_correlation
 from training.cine.calibration import Pixels, calibration
+from training.cine.draws import drawn
 from training.cine.judge import Judged, Patient
 from training.cine.stacks import PHASES, STRUCTURES
 
@@ -56,9 +57,13 @@ def hausdorff(first: npt.NDArray[np.bool_], second: npt.NDArray[np.bool_], gap_m
 
 
 def volume_table(patients: Sequence[Patient], numbers: Numbers) -> Iterator[str]:
-    """Errors of volumes and ejection fractions, and whether their intervals hold the truth."""
-    yield "| number | bias (sd) | mean absolute error | r | 90 % interval holds | median half width |"
-    yield "| --- | ---: | ---: | ---: | ---: | ---: |"
+    """Errors of volumes and ejection fractions, whether their intervals hold the truth, and what draws' spread says.
+
+    Of the draws: Spearman's rho of their spread with the absolute error.
+    """
+    yield "| number | bias (sd) | mean absolute error | r | 90 % interval holds | median half width | rho of draws |"
+    yield "| --- | ---: | ---: | ---: | ---: | ---: | ---: |"
+    draws = [drawn(patient.reading, patient.pixel_ml) for patient in patients]
     truths = [true_numbers(patient) for patient in patients]
     for name in (*VOLUMES, *FRACTIONS):
         true = np.array([truth[name] for truth in truths])
@@ -68,10 +73,11 @@ def volume_table(patients: Sequence[Patient], numbers: Numbers) -> Iterator[str]
         error, half = (found - true) / scale, (ends[:, 1] - ends[:, 0]) / 2 / scale
         held = ((ends[:, 0] <= true) & (true <= ends[:, 1])).mean()
         r = np.corrcoef(found, true)[0, 1] if len(true) > 1 else float("nan")
+        spread = np.array([one[name].std() for one in draws]) / (found if name in VOLUMES else 1)
         written = _percent if name in VOLUMES else _plain
         yield (
             f"| {name} | {written(error.mean())} ({written(error.std())}) | {written(np.abs(error).mean())} | "
-            f"{r:.3f} | {_percent(held)} | {written(np.median(half))} |"
+            f"{r:.3f} | {_percent(held)} | {written(np.median(half))} | {rank_correlation(spread, np.abs(error)):.2f} |"
         )
 
 

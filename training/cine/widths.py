@@ -1,27 +1,32 @@
-"""How far the sampled intervals of volumes and ejection fractions must be widened to hold nine truths of ten."""
+"""How far below and above volumes and ejection fractions their intervals must reach to hold nine truths of ten."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
-from models.cine.numbers import sampled, scale_of
+from models.cine.numbers import scale_of, values_of
 from models.statistics.uncertainty import COVERAGE, conformal_limit
 from training.cine.judge import Patient
 from training.cine.tables import true_numbers
 
 
-def fitted_margins(patients: Sequence[Patient]) -> dict[str, float]:
-    """By number, as a share of its value; of fewer than nine patients none is left out."""
-    samples = [sampled(patient.reading, patient.pixel_ml) for patient in patients]
+def fitted_margins(patients: Sequence[Patient]) -> dict[str, tuple[float, float]]:
+    """By number, as shares of its value: beyond either lies one truth of twenty.
+
+    The conformal quantile of the misses to each side; of too few patients for one, the largest miss.
+    """
+    called = [values_of(patient.reading, patient.pixel_ml) for patient in patients]
     truths = [true_numbers(patient) for patient in patients]
     margins = {}
-    for name in samples[0]:
-        ends = [(float(values[name][1:].min()), float(values[name][1:].max())) for values in samples]
-        called = [float(values[name][0]) for values in samples]
-        misses = [
-            max(low - truth[name], truth[name] - high) / scale_of(name, value)
-            for (low, high), value, truth in zip(ends, called, truths, strict=True)
+    for name in called[0]:
+        over = [
+            (values[name] - truth[name]) / scale_of(name, values[name])
+            for values, truth in zip(called, truths, strict=True)
         ]
-        limit = conformal_limit(misses, 1 - COVERAGE)
-        margins[name] = max(0.0, limit if np.isfinite(limit) else max(misses))
+        margins[name] = _reach(over), _reach([-miss for miss in over])
     return margins
+
+
+def _reach(misses: Sequence[float]) -> float:
+    limit = conformal_limit(misses, (1 - COVERAGE) / 2)
+    return max(0.0, limit if np.isfinite(limit) else max(misses))

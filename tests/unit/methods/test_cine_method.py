@@ -32,7 +32,7 @@ def settings():
         classes=CLASSES,
         channels=4,
         temperature=1.0,
-        interval_margins=dict.fromkeys((*VOLUMES, *FRACTIONS), 0.05),
+        interval_margins=dict.fromkeys((*VOLUMES, *FRACTIONS), (0.05, 0.05)),
         mask_limits=dict.fromkeys(("pieces", "holes", "dents", "ring", "gap", "likelihood"), (10.0, 10.0)),
         cause_limits={"mistriggering": 0.3, "breathing": 0.5, "noise": 0.5, "ghosting": 0.5},
         doubt_limit=20.0,

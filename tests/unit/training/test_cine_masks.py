@@ -96,6 +96,16 @@ def test_a_structure_in_two_large_parts_is_no_loose_piece_and_a_blob_is_one():
     assert 25 == rule_scores(blob)["pieces"][3]
 
 
+def test_a_small_piece_that_a_neighbouring_slice_bears_out_is_no_loose_one():
+    labels = heart()
+    labels[100:105, 100:105, 3:5] = 1
+    alone = labels.copy()
+    alone[100:105, 100:105, 4] = 0
+
+    assert [0, 0] == rule_scores(labels)["pieces"][3:5].tolist()
+    assert [25, 0] == rule_scores(alone)["pieces"][3:5].tolist()
+
+
 def test_the_same_number_is_the_same_batch_and_most_masks_are_spoilt(data):
     masks = true_masks(data, ("sub-001", "sub-021"))
     first, again = (next(mask_batches(masks, 16, 1, 3)) for _ in range(2))
