@@ -47,8 +47,8 @@ GOLDEN = "golden/cine.nii.gz"
 COMPARED = ("spoiling", "doubt", "mask", "shift")
 #: Tolerated share of false alarms, where there are hearts enough to tell it.
 _ALPHA = 0.10
-#: Share of good stacks beyond each cause's limit, beyond each rule's, and beyond the limit of doubt.
-_CAUSE_SHARE, _RULE_SHARE, _DOUBT_SHARE = 0.05, 0.0125, 0.05
+#: Share of good stacks beyond each cause's limit, beyond any rule's, and beyond the limit of doubt.
+_CAUSE_SHARE, _MASK_SHARE, _DOUBT_SHARE = 0.05, 0.05, 0.05
 #: What the largest of 20 slices of two real cines shows (docs/cine.md): the hearts of the folds have two frames only.
 _INCOHERENCE = 0.14
 #: Three times its limit, until references are of whole cines: a clean pig's last slice is beyond a cause's limit.
@@ -195,7 +195,7 @@ def _calibrated(plan: CineExportPlan) -> _Calibrated:
         channels=sum(CineConfig().masks),
         temperature=temperature,
         interval_margins=fitted_margins(patients),
-        mask_limits=fitted_limits([mask.scores() for mask in good], [between(m.labels) for m in good], _RULE_SHARE),
+        mask_limits=fitted_limits([mask.scores() for mask in good], [between(m.labels) for m in good], _MASK_SHARE),
         cause_limits={**cause_limits(examples, told, _CAUSE_SHARE), MISTRIGGERING: _INCOHERENCE},
         doubt_limit=1.0,
         causes=fitted_causes(examples),

@@ -122,7 +122,7 @@ def mask_fault_table(good: Sequence[Mask], seed: int = 0) -> Iterator[str]:
     chance = np.random.default_rng(seed)
     clean = [mask.scores() for mask in good]
     inner = [between(mask.labels) for mask in good]
-    limits = fitted_limits(clean, inner, _FALSE_ALARMS / len(clean[0]))
+    limits = fitted_limits(clean, inner, _FALSE_ALARMS)
     usual = {
         rule: np.array([one[rule][at].max(initial=0.0) for one, at in zip(clean, inner, strict=True)])
         for rule in clean[0]

@@ -9,6 +9,7 @@ from builders.beating import anatomy
 from builders.stacks import write_stacks
 
 from models.cine.crops import CROP
+from models.cine.masks import fitted_limits
 from models.cine.plausibility import SIDE, SIDE_MM, likelihood, mask_shares, pseudo_scores, said_again
 from models.cine.rules import rule_scores
 from models.nets.masks import MaskConfig, MaskNet
@@ -104,6 +105,18 @@ def test_a_small_piece_that_a_neighbouring_slice_bears_out_is_no_loose_one():
 
     assert [0, 0] == rule_scores(labels)["pieces"][3:5].tolist()
     assert [25, 0] == rule_scores(alone)["pieces"][3:5].tolist()
+
+
+def test_masks_that_stand_out_set_no_limit_and_so_few_are_beyond_them():
+    chance = np.random.default_rng(0)
+    stacks = [{"holes": np.array([0.0, 0.0]), "dents": chance.uniform(0.1, 0.2, 2)} for _ in range(40)]
+    stacks[7]["holes"][0], stacks[9]["dents"][0] = 300.0, 0.9
+    inner = [np.array([True, False])] * len(stacks)
+    limits, all_kept = (fitted_limits(stacks, inner, share) for share in (0.05, 0.0))
+
+    assert (4.0, 4.0) == limits["holes"]
+    assert 0.2 > limits["dents"][0] > 0.19
+    assert (300.0, 0.9) == (all_kept["holes"][0], all_kept["dents"][0])
 
 
 def test_the_same_number_is_the_same_batch_and_most_masks_are_spoilt(data):
