@@ -12,9 +12,9 @@ from models.cine.numbers import FRACTIONS, VOLUMES, Number, entropy, perimeter
 from models.cine.reading import Labels
 from models.statistics.ranking import auroc, rank_correlation
 from training.cine.calibration import Pixels, calibration
-from training.cine.draws import drawn
-from training.cine.judge import Judged, Patient
+from training.cine.judge import Judged, Patient, true_numbers
 from training.cine.stacks import PHASES, STRUCTURES
+from training.cine.widths import drawn
 
 FloatArray = npt.NDArray[np.float64]
 #: Numbers by patient, with their intervals.
@@ -87,13 +87,6 @@ def _percent(value: float) -> str:
 
 def _plain(value: float) -> str:
     return f"{value:.3f}"
-
-
-def true_numbers(patient: Patient) -> dict[str, float]:
-    """The truth of every number, from the labels."""
-    stated = {one.name.lower(): one for one in patient.both}
-    values = {name: float(stated[p].pixels[n] * patient.pixel_ml) for name, (p, n) in VOLUMES.items()}
-    return values | {name: 1 - values[empty] / values[full] for name, (full, empty) in FRACTIONS.items()}
 
 
 def doubt_table(patients: Sequence[Patient], passes: Callable[[Judged], FloatArray] | None = None) -> Iterator[str]:

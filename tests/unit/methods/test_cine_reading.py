@@ -13,8 +13,8 @@ from models.cine.frame import in_frame, is_short_axis
 from models.cine.numbers import numbers_of, pixel_millilitres, sector_doubt, slice_doubt, stack_doubt
 from models.cine.reading import read
 from models.cine.rules import rule_scores
-from training.cine.draws import draw_pixels
 from training.cine.faults import mistriggered
+from training.cine.widths import draw_pixels
 
 
 @pytest.fixture(scope="module")
