@@ -41,15 +41,19 @@ def unpack(head: str, folder: Path) -> Path:
     return folder
 
 
-def write_corrupted(source: Path, artefact: str, folder: Path) -> str:
-    """The series with one artefact, as files; its UID."""
+def write_corrupted(source: Path, folder: Path) -> dict[str, tuple[Path, str]]:
+    """The series with each artefact, as files: artefact -> their folder, and the series' UID."""
     datasets = [parse_file(path.read_bytes()) for path in sorted(source.rglob("*")) if path.is_file()]
     (volume,) = read_volumes(datasets)
-    corruption = draw(artefact, SEVERITY, np.random.default_rng(7))
-    image = corrupt(volume.still, (corruption,), Grid(volume.still.shape, volume.affine).spacing)
-    made = list(corrupted_series(datasets, image, seed=f"real {artefact}"))
-    write_files(folder, made)
-    return str(made[0].SeriesInstanceUID)
+    spacing = Grid(volume.still.shape, volume.affine).spacing
+    written = {}
+    for artefact in ARTEFACTS:
+        corruption = draw(artefact, SEVERITY, np.random.default_rng(7))
+        image = corrupt(volume.still, (corruption,), spacing)
+        made = list(corrupted_series(datasets, image, seed=f"real {artefact}"))
+        write_files(folder / artefact.value, made)
+        written[artefact.value] = folder / artefact.value, str(made[0].SeriesInstanceUID)
+    return written
 
 
 def first_uid(folder: Path) -> str:
@@ -61,17 +65,16 @@ def answers(tmp_path_factory):
     """(head, artefact or clean) -> its record, and the archive that holds the reports."""
     folder = tmp_path_factory.mktemp("heads")
     (folder / "archive").mkdir()
-    records = {}
+    pushed = {}
     with running_archive(folder / "archive") as archive, running_daemon(folder, archive) as daemon:
         for head in HEADS:
             source = unpack(head, folder / head)
-            pushed = daemon.push(source, "+r")
-            assert 0 == pushed.returncode, pushed.stderr
-            records[head, "clean"] = daemon.done(first_uid(source))
-            for artefact in ARTEFACTS:
-                uid = write_corrupted(source, artefact, folder / f"{head}-{artefact}")
-                assert 0 == daemon.push(folder / f"{head}-{artefact}").returncode
-                records[head, artefact.value] = daemon.done(uid)
+            pushed[head, "clean"] = first_uid(source)
+            assert 0 == daemon.push(source, "+r").returncode
+            for artefact, (made, uid) in write_corrupted(source, folder / f"{head} spoilt").items():
+                pushed[head, artefact] = uid
+                assert 0 == daemon.push(made).returncode
+        records = {case: daemon.done(uid) for case, uid in pushed.items()}
         write_table(records)
         yield records, archive
 
