@@ -1,7 +1,6 @@
 """Cines of hearts as scanners send them: a pig's (CC0) from the evaluation data, and the small one of the bundle."""
 
 import os
-import tarfile
 from copy import deepcopy
 from functools import cache
 from io import BytesIO
@@ -13,6 +12,7 @@ from pydicom import Dataset, dcmread
 from pydicom.uid import EnhancedMRImageStorage, ExplicitVRLittleEndian, generate_uid
 from scipy import ndimage
 
+from builders.packed import packed_files
 from builders.series import Lattice, classic, describe_pixels, with_syntax
 from daemon.config import optional_bundles
 from daemon.edge.files.nifti import read_nifti
@@ -27,9 +27,7 @@ def pig_datasets() -> tuple[Dataset, ...]:
     path = DATA / "dicom" / "cardiac-cine-pig-dicom" / "shortAxis.tar.xz"
     if not path.exists():
         pytest.skip(f"no cine in {path.parent}")
-    with tarfile.open(path) as archive:
-        members = sorted((one for one in archive if one.isfile()), key=lambda one: one.name)
-        return tuple(dcmread(BytesIO(archive.extractfile(one).read())) for one in members)
+    return tuple(dcmread(BytesIO(content)) for content in packed_files(path).values())
 
 
 @cache
@@ -39,10 +37,9 @@ def positions() -> dict[str, tuple[Dataset, ...]]:
     if not path.exists():
         pytest.skip(f"no cine in {path.parent}")
     found: dict[str, list[Dataset]] = {}
-    with tarfile.open(path) as archive:
-        for one in sorted((one for one in archive if one.isfile()), key=lambda one: one.name):
-            dataset = dcmread(BytesIO(archive.extractfile(one).read()))
-            found.setdefault(str(dataset.SeriesInstanceUID), []).append(dataset)
+    for content in packed_files(path).values():
+        dataset = dcmread(BytesIO(content))
+        found.setdefault(str(dataset.SeriesInstanceUID), []).append(dataset)
     return {uid: tuple(datasets) for uid, datasets in found.items()}
 
 

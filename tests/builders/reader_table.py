@@ -3,7 +3,6 @@
 import gzip
 import os
 import subprocess
-import tarfile
 import warnings
 from collections import Counter
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from PIL import Image
 from pydicom import dcmread
 from pydicom.uid import ExplicitVRLittleEndian, JPEG2000Lossless, JPEGLosslessSV1, JPEGLSLossless
 
+from builders.packed import packed_files
 from daemon.config import Settings
 from daemon.core.errors import NotAssessable
 from daemon.dicom.attributes import Attributes
@@ -204,9 +204,7 @@ def _is_copied(folder: Path) -> bool:
 def _contents(folder: Path) -> Iterator[bytes]:
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         if path.name.endswith(".tar.xz"):
-            with tarfile.open(path) as archive:
-                members = sorted((m for m in archive.getmembers() if m.isfile()), key=lambda member: member.name)
-                yield from (archive.extractfile(member).read() for member in members)
+            yield from packed_files(path).values()
         else:
             yield gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
 
