@@ -19,7 +19,7 @@ def all_routes(settings: Settings) -> tuple[Route, ...]:
     Raises:
         BundleError: a bundle has no manifest of this format, or its routes are none.
     """
-    manifests = {name: read_manifest(folder) for name, folder in settings.bundle_folders.items()}
+    manifests = _manifests(settings)
     own = (_of_site(route, manifests) for route in settings.routes)
     in_turn = sorted(manifests, key=lambda name: manifests[name].fallback)
     leading = {name: manifests[name].inputs[manifests[name].lead] for name in in_turn}
@@ -33,7 +33,7 @@ def all_roles(settings: Settings) -> tuple[Role, ...]:
     Raises:
         BundleError: a bundle has no manifest of this format, or its routes are none.
     """
-    manifests = {name: read_manifest(folder) for name, folder in settings.bundle_folders.items()}
+    manifests = _manifests(settings)
     return tuple(
         Role(bundle=name, name=role, every=entry.every, routes=tuple(_brought(name, entry)))
         for name, manifest in manifests.items()
@@ -48,9 +48,21 @@ def own_past_bundle(settings: Settings) -> str:
     Raises:
         BundleError: a bundle has no manifest of this format.
     """
-    manifests = {name: read_manifest(folder) for name, folder in settings.bundle_folders.items()}
-    fit = (name for name, manifest in manifests.items() if manifest.past and manifest.fallback)
-    return next(fit, "") if settings.judgement.own_past else ""
+    return measuring_bundle(settings) if settings.judgement.own_past else ""
+
+
+def measuring_bundle(settings: Settings) -> str:
+    """The bundle that measures any image, to compare it with its protocol's past; empty where there is none.
+
+    Raises:
+        BundleError: a bundle has no manifest of this format.
+    """
+    return next((name for name, one in _manifests(settings).items() if one.past and one.fallback), "")
+
+
+def _manifests(settings: Settings) -> dict[str, Manifest]:
+    """The manifest of each configured bundle, by its name."""
+    return {name: read_manifest(folder) for name, folder in settings.bundle_folders.items()}
 
 
 def _of_site(route: Route, manifests: Mapping[str, Manifest]) -> Route:

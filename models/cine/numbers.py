@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -54,16 +55,15 @@ def numbers_of(reading: Reading, pixel_ml: float, margins: Mapping[str, tuple[fl
 
 def values_of(reading: Reading, pixel_ml: float) -> dict[str, float]:
     """Volumes in mL and ejection fractions of the masks as called."""
-    counts = {
-        phase: np.bincount(getattr(reading, phase).labels.ravel(), minlength=len(CLASSES)) for phase in ("ed", "es")
-    }
-    values = {name: float(counts[phase][n] * pixel_ml) for name, (phase, n) in VOLUMES.items()}
-    return values | fractions_of(values)
+    labels = {"ed": reading.ed.labels, "es": reading.es.labels}
+    pixels = {phase: np.bincount(mask.ravel(), minlength=len(CLASSES)) for phase, mask in labels.items()}
+    return values_of_pixels(pixels, pixel_ml)
 
 
-def fractions_of(values: Mapping[str, float]) -> dict[str, float]:
-    """Ejection fractions of volumes."""
-    return {name: 1 - values[empty] / max(values[full], 1e-6) for name, (full, empty) in FRACTIONS.items()}
+def values_of_pixels(pixels: Mapping[str, npt.NDArray[Any]], pixel_ml: float) -> dict[str, float]:
+    """The same of each phase's count of pixels by class, (4,)."""
+    values = {name: float(pixels[phase][n] * pixel_ml) for name, (phase, n) in VOLUMES.items()}
+    return values | {name: 1 - values[empty] / max(values[full], 1e-6) for name, (full, empty) in FRACTIONS.items()}
 
 
 def scale_of(name: str, value: float) -> float:

@@ -10,7 +10,7 @@ import torch
 
 from models.cine.crops import PIXEL_MM
 from models.cine.frame import Cine
-from models.cine.numbers import FRACTIONS, VOLUMES, pixel_millilitres
+from models.cine.numbers import pixel_millilitres, values_of_pixels
 from models.cine.plausibility import MASK_GRAPH
 from models.cine.reading import DETAIL_GRAPH, SEGMENT_GRAPH, Labels, Phase, Reading, read, tempered
 from models.graphs import Run
@@ -167,6 +167,4 @@ def true_crop(labels: Labels, reading: Reading) -> Labels:
 
 def true_numbers(patient: Patient) -> dict[str, float]:
     """The truth of every number, from the labels."""
-    stated = {one.name.lower(): one for one in patient.both}
-    values = {name: float(stated[p].pixels[n] * patient.pixel_ml) for name, (p, n) in VOLUMES.items()}
-    return values | {name: 1 - values[empty] / values[full] for name, (full, empty) in FRACTIONS.items()}
+    return values_of_pixels({one.name.lower(): one.pixels for one in patient.both}, patient.pixel_ml)

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from models.cine.numbers import FRACTIONS, VOLUMES, scale_of, values_of
+from models.cine.numbers import scale_of, values_of, values_of_pixels
 from models.cine.reading import CLASSES, Phase, Reading
 from models.statistics.uncertainty import COVERAGE, conformal_limit
 from training.cine.judge import Patient, true_numbers
@@ -49,11 +49,9 @@ _BACKGROUND = 0.9
 
 def drawn(reading: Reading, pixel_ml: float) -> Mapping[str, npt.NDArray[np.float64]]:
     """Volumes in mL and ejection fractions of each draw, (SAMPLES,)."""
-    counts = {name: draw_pixels(getattr(reading, name)) for name in ("ed", "es")}
-    values = {name: np.asarray(counts[phase][:, n] * pixel_ml, float) for name, (phase, n) in VOLUMES.items()}
-    for name, (full, empty) in FRACTIONS.items():
-        values[name] = 1 - values[empty] / np.maximum(values[full], 1e-6)
-    return values
+    pixels = {phase: draw_pixels(getattr(reading, phase)) for phase in ("ed", "es")}
+    draws = [values_of_pixels({phase: rows[n] for phase, rows in pixels.items()}, pixel_ml) for n in range(SAMPLES)]
+    return {name: np.array([values[name] for values in draws]) for name in draws[0]}
 
 
 def draw_pixels(phase: Phase) -> npt.NDArray[np.int64]:

@@ -42,7 +42,7 @@ from daemon.edge.supervisor import Supervisor
 from daemon.edge.telemetry import logs
 from daemon.edge.telemetry.progress import Progress
 from daemon.line.appraisal import Appraisal
-from daemon.routes import all_roles, all_routes
+from daemon.routes import all_roles, all_routes, measuring_bundle
 from daemon.worker import durable, enrolled, watched, watchful
 from models.bundle import load_bundle, read_manifest
 from models.manifest import Manifest
@@ -150,11 +150,10 @@ def _measuring(settings: Settings) -> Manifest:
     Raises:
         ConfigError: none is configured.
     """
-    manifests = (read_manifest(folder) for folder in settings.bundle_folders.values())
-    found = next((one for one in manifests if one.fallback and one.past), None)
-    if found is None:
+    name = measuring_bundle(settings)
+    if not name:
         raise ConfigError("--bids needs the bundle that takes any image: configure it, or leave --bids out")
-    return found
+    return read_manifest(settings.bundle_folders[name])
 
 
 def _write_derivative(cohort: Cohort, out: Path, manifest: Manifest) -> None:

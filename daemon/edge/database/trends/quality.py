@@ -89,7 +89,7 @@ class Quality:
         measures = assessment.get("measures", ())
         if isinstance(measures, dict):  # as 0.1 recorded them
             return {name: measure["value"] for name, measure in measures.items()}
-        beside = (assessment.get("own_past") or {"assessment": {"measures": ()}})["assessment"]["measures"]
+        beside = (assessment.get("own_past") or {}).get("assessment", {}).get("measures", ())
         whole = [one for one in (*beside, *measures) if not one.get("at")]  # of one name the task's
         self.units |= {one["name"]: one.get("unit", "1") for one in whole}
         return {one["name"]: float(one["value"]) for one in whole}
