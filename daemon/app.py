@@ -27,6 +27,7 @@ from daemon.edge.database.studies.examinations import Examinations
 from daemon.edge.database.trends.calls import Calls
 from daemon.edge.database.trends.quality import Quality
 from daemon.edge.engines import MakeEngine, engine_maker
+from daemon.edge.files.bundle_words import read_translation
 from daemon.edge.private import alone, claim_storage
 from daemon.edge.spool.reader import SpoolReader
 from daemon.edge.supervisor import Loop, Supervisor, Turn
@@ -271,6 +272,7 @@ def _parts(settings: Settings, stores: Stores, examiners: Examiners, metrics: Me
     spool = SpoolReader(settings.spool_settings.folder)
     find_judge = find_judges(settings, stores.engine, examiners, metrics, supervisor)
     metrics.build.labels(version("scanside")).set(1)
+    translation = read_translation(settings.language, settings.bundle_folders.values())
 
     @cache
     def judge() -> SeriesJudge:
@@ -278,7 +280,7 @@ def _parts(settings: Settings, stores: Stores, examiners: Examiners, metrics: Me
         appraiser = Appraiser(
             find_judge, software(settings.digest), all_routes(settings), all_roles(settings), own_past
         )
-        return SeriesJudge(appraiser, spool.dataset, settings.station)
+        return SeriesJudge(appraiser, spool.dataset, settings.station, translation)
 
     shadow = settings.mode is Mode.SHADOW
     told = () if shadow else settings.destinations

@@ -73,5 +73,7 @@ def _told(manifest: Manifest) -> Iterator[str]:
 
 
 def _named(manifest: Manifest) -> Iterator[str]:
-    """Names that tables show."""
+    """Names that tables show, and sentences that pictures do."""
     yield from (*manifest.signals, *manifest.structures)
+    for cause in manifest.causes.values():
+        yield cause.sentence

@@ -18,6 +18,7 @@ from daemon.core.judging.own_past import Entry, member_of
 from daemon.core.judging.verdict import decline
 from daemon.core.measures import Assessment, BesideOwnPast
 from daemon.core.people.calibration import ACCEPTED
+from daemon.core.people.translation import Translation
 from daemon.core.ports import Content
 from daemon.core.values import (
     Arrival,
@@ -83,11 +84,17 @@ Gather = Callable[[str], tuple[Sequence[tuple[Member, Series]], Sequence[str]]]
 
 
 class SeriesJudge:
-    """Judges complete series; every series gets an answer, if need be NOT_ASSESSED with its reason."""
+    """Judges complete series; every series gets an answer, if need be NOT_ASSESSED with its reason.
 
-    def __init__(self, appraiser: Appraiser, open_dataset: OpenDataset, station: str) -> None:
+    ``translation``: what the picture says.
+    """
+
+    def __init__(
+        self, appraiser: Appraiser, open_dataset: OpenDataset, station: str, translation: Translation | None = None
+    ) -> None:
         self._appraiser = appraiser
         self._station = station
+        self._translation = translation
         self._open_dataset = open_dataset
 
     def judge(
@@ -138,7 +145,7 @@ class SeriesJudge:
         is_wanted = verdict.state in reported and (verdict.not_assessed is not Reason.NOT_MR or predecessor is not None)
         view = examination.findings.view if examination else None
         drawn = is_wanted or answer.image is not None
-        picture = render_summary(judgement, view, answer.image) if drawn else None
+        picture = render_summary(judgement, view, answer.image, self._translation) if drawn else None
         if is_wanted and picture is not None:
             evidence = gather_evidence(series, header, joined)
             summary = build_summary(evidence, judgement, picture, recognizable=answer.image is not None)

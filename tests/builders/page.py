@@ -5,7 +5,7 @@ from contextlib import suppress
 
 from prometheus_client import CollectorRegistry
 from selenium.common.exceptions import StaleElementReferenceException
-from selenium.webdriver import Chrome
+from selenium.webdriver import ActionChains, Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 
@@ -39,6 +39,17 @@ def read(chrome: Chrome, selector: str) -> str:
         found = chrome.find_elements(By.CSS_SELECTOR, selector)
         with suppress(*_DRAWN_ANEW):
             return found[0].text if found else ""
+
+
+def press(chrome: Chrome, *keys: str) -> None:
+    """Type as a keyboard does: each key goes to whatever has the focus then, also where the page is drawn anew."""
+    for key in keys:
+        ActionChains(chrome).send_keys(key).perform()
+
+
+def focused(chrome: Chrome, attribute: str = "id") -> str:
+    """What an attribute of the element that has the focus says."""
+    return str(chrome.execute_script("return document.activeElement.getAttribute(arguments[0]) ?? ''", attribute))
 
 
 def words(chrome: Chrome) -> list[str]:

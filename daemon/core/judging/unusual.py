@@ -33,7 +33,7 @@ def decide_by_past(assessment: Assessment, manifest: Manifest, past: Past, remar
     """
     remarks = (*assessment.remarks, *([remark] if remark else []))
     if assessment.learning:
-        return _accepted(Phrase(_LEARNS, (_learning(assessment.learning),)), (assessment.learning, *remarks))
+        return _accepted(Phrase(_LEARNS, (learning_of(assessment.learning),)), (assessment.learning, *remarks))
     if not assessment.rank.abnormal:
         return _accepted("Carry on: as usual for this protocol.", remarks)
     found = _unusual(assessment, past)
@@ -70,7 +70,7 @@ def _accepted(action: Phrase | str, reasons: tuple[str, ...]) -> Verdict:
     return Verdict(state=State.ACCEPT, action=str(action), reasons=reasons, wording=told)
 
 
-def _learning(said: str) -> Phrase | str:
+def learning_of(said: str) -> Phrase | str:
     """How far the past is, as it is recorded: such as "learning (3 of 20)"."""
     numbers = re.fullmatch(r"learning \((\d+) of (\d+)\)", said)
     return Phrase("learning ({} of {})", numbers.groups()) if numbers else said

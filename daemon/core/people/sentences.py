@@ -1,4 +1,4 @@
-"""What verdicts say, in German: the templates and texts of ``judging``, and why a series is not judged.
+"""What verdicts and their pictures say, in German: the templates and texts of ``judging``, and of ``report``.
 
 Words of organs and causes are the bundles' (``models/words.py``).
 """
@@ -8,7 +8,8 @@ from types import MappingProxyType
 from typing import Final
 
 from daemon.core.errors import Reason
-from daemon.core.people.words import Language
+from daemon.core.people.words import Language, words_of
+from daemon.core.values import State
 
 #: English -> German; ``{}`` stands for what is put in, in the same order.
 _GERMAN: Final[Mapping[str, str]] = MappingProxyType(
@@ -42,6 +43,22 @@ _GERMAN: Final[Mapping[str, str]] = MappingProxyType(
         "unlike its own past in all measures together": "insgesamt anders als bisher",
         "{} at slice {}": "{} in Schicht {}",
         "{} at volume {}": "{} in Volumen {}",
+        "incomplete series": "unvollständig",
+        "complete series": "vollständig",
+        "revision {}": "Fassung {}",
+        "Images": "Bilder",
+        "No images to show": "Keine Bilder",
+        "{} and {}": "{} und {}",
+        "{} outlined": "{}: Umriss",
+        "No {} found": "Nicht gefunden: {}",
+        "{}: uncertainty (variance)": "{}: Unsicherheit (Varianz)",
+        "Artefacts": "Artefakte",
+        "Measures": "Messwerte",
+        "Volumes": "Volumina",
+        "reference limit": "Grenze",
+        "no value": "kein Wert",
+        "no limit": "ohne Grenze",
+        "bands: usual of this protocol": "Balken: üblich bei diesem Protokoll",
         "volume": "Volumen",
         "slice": "Schicht",
         Reason.EMPTY: "keine Bilder in der Serie",
@@ -70,4 +87,6 @@ _SENTENCES: Final[Mapping[Language, Mapping[str, str]]] = MappingProxyType(
 
 def sentences_of(language: Language) -> Mapping[str, str]:
     """English texts and templates of verdicts -> the same in a language; nothing for English."""
-    return _SENTENCES[language]
+    english, spoken = words_of(Language.ENGLISH), words_of(language)
+    states = {english[state]: spoken[state] for state in State if english[state] != spoken[state]}
+    return {**states, **_SENTENCES[language]}

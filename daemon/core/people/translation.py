@@ -1,9 +1,14 @@
 """What verdicts say, in the language of the page: by templates of ours, and by the words that come with the bundles."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
+from daemon.core.phrases import Phrase
 from daemon.core.values import Verdict
+
+#: From what is said in English to the same as people read it.
+Say: TypeAlias = Callable[[Phrase | str], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +24,12 @@ class Translation:
         """One text; one that begins a sentence is looked up as it is within one, too."""
         found = self.texts.get(text) or self.texts.get(text[:1].lower() + text[1:])
         return text if found is None else found
+
+    def say(self, said: Phrase | str) -> str:
+        """A phrase and those in its gaps, or one text."""
+        if isinstance(said, str):
+            return self.text(said)
+        return self.text(said.template).format(*map(self.say, said.values))
 
     def verdict(self, verdict: Verdict) -> Verdict:
         """The verdict as people read it; its state and its cause's name stay what they are."""

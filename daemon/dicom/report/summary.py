@@ -17,12 +17,14 @@ from pydicom import Dataset, config
 from pydicom.sr.codedict import codes
 from pydicom.uid import JPEGLSLossless
 
+from daemon.core.people.translation import Say, Translation
+from daemon.core.phrases import Phrase
 from daemon.core.values import Judgement, ReportKind, ReportObject, Verdict
 from daemon.dicom.report.document import seal, series_attributes, source_of
 from daemon.dicom.report.evidence import Evidence, Source
 from daemon.dicom.report.picture.charts import Frame, draw_legend, draw_volumes
 from daemon.dicom.report.picture.heat import dominant, heat_caption, heat_top
-from daemon.dicom.report.picture.lettering import Style, fit, width_of, wrap, write, write_over
+from daemon.dicom.report.picture.lettering import Style, fit, legible, width_of, wrap, write, write_over
 from daemon.dicom.report.picture.palette import BACKGROUND, BANDS, QUIET_TEXT
 from daemon.dicom.report.picture.slices import Panel, Picture, Plane, Slice, compose_slices
 from daemon.dicom.report.picture.symbols import draw_symbol
@@ -37,21 +39,28 @@ HEIGHT: Final = 960
 WIDTH: Final = 1280
 
 
-def render_summary(judgement: Judgement, view: View | None = None, image: Examined | None = None) -> Picture:
-    """The picture of one verdict, uint8 RGB (960, 1280, 3).
+def render_summary(
+    judgement: Judgement,
+    view: View | None = None,
+    image: Examined | None = None,
+    translation: Translation | None = None,
+) -> Picture:
+    """The picture of one verdict, uint8 RGB (960, 1280, 3), in English unless a ``translation`` is given.
 
     With a view: anatomy with a structure outlined, where the dominant measure comes from, and the numbers. With
     an image alone: the middle slices of its first volume. With neither: words.
     """
+    translation = translation or Translation()
+    judgement, say = replace(judgement, verdict=translation.verdict(judgement.verdict)), translation.say
     picture = Image.new("RGB", (WIDTH, HEIGHT), BACKGROUND)
-    _draw_band(picture, judgement)
+    _draw_band(picture, judgement, say)
     if view is not None:
-        _draw_view(picture, judgement, view)
+        _draw_view(picture, judgement, view, say)
     elif image is not None:
         _draw_image(picture, image)
     else:
-        _draw_nothing(picture)
-    _draw_footer(picture, judgement)
+        _draw_nothing(picture, say)
+    _draw_footer(picture, judgement, say)
     return np.asarray(picture)
 
 
@@ -139,35 +148,39 @@ _SYMBOL: Final = _BAND_HEIGHT - 2 * _MARGIN
 _WORDS_LEFT: Final = _MARGIN + _SYMBOL + 30
 
 
-def _draw_band(picture: Image.Image, judgement: Judgement) -> None:
+def _draw_band(picture: Image.Image, judgement: Judgement, say: Say) -> None:
     """Verdict, symbol and what to do, on the verdict's colour."""
     verdict, band = judgement.verdict, BANDS[judgement.verdict.state]
     picture.paste(band.ground, (0, 0, WIDTH, _BAND_HEIGHT))
     picture.paste(draw_symbol(verdict.state, band, _SYMBOL), (_MARGIN, _MARGIN))
     pen = ImageDraw.Draw(picture)
     word = Style(size=86, colour=band.text, bold=True)
-    write(pen, (_WORDS_LEFT, 100), verdict.state.replace("_", " "), word)
-    for row, line in enumerate(_advice(judgement)):
+    write(pen, (_WORDS_LEFT, 100), say(verdict.state.replace("_", " ")), word)
+    for row, line in enumerate(_advice(judgement, say)):
         write(pen, (_WORDS_LEFT, 150 + 42 * row), line, Style(size=_ADVICE, colour=band.text))
-    for row, mark in enumerate(_marks(judgement)):
+    for row, mark in enumerate(_marks(judgement, say)):
         write(pen, (WIDTH - _MARGIN, 58 + 38 * row), mark, Style(size=30, colour=band.text, anchor="rs"))
 
 
-def _marks(judgement: Judgement) -> list[str]:
+def _marks(judgement: Judgement, say: Say) -> list[str]:
     """What qualifies the verdict."""
     context = judgement.context
-    revised = [f"REVISION {context.revision}"] if context.revision > 1 else []
-    return [*(["INCOMPLETE SERIES"] if context.partial else []), *revised]
+    revised = [_revision(context.revision, say)] if context.revision > 1 else []
+    return [mark.upper() for mark in (*([say("incomplete series")] if context.partial else []), *revised)]
+
+
+def _revision(number: int, say: Say) -> str:
+    return say(Phrase("revision {}", (str(number),)))
 
 
 _ADVICE: Final = 36
 
 
-def _advice(judgement: Judgement) -> list[str]:
+def _advice(judgement: Judgement, say: Say) -> list[str]:
     """Cause and action in plain words: a line each where both fit, else two lines for both."""
     verdict = judgement.verdict
-    cause = judgement.causes[verdict.cause].sentence if verdict.cause else ""
-    action = plain(verdict.action, 400)
+    cause = legible(say(judgement.causes[verdict.cause].sentence)) if verdict.cause else ""
+    action = legible(verdict.action, 400)
     room = WIDTH - _WORDS_LEFT - _MARGIN
     if cause and width_of(action, _ADVICE) <= room:
         return [cause, action]
@@ -185,7 +198,7 @@ _BARS: Final = Frame(_NUMBERS_LEFT, _FIRST_ROW, _NUMBERS_WIDTH, 480)
 _VOLUMES: Final = Frame(_NUMBERS_LEFT, _FIRST_ROW + 506, _NUMBERS_WIDTH, 170)
 
 
-def _draw_view(picture: Image.Image, judgement: Judgement, view: View) -> None:
+def _draw_view(picture: Image.Image, judgement: Judgement, view: View, say: Say) -> None:
     shown = dominant(judgement, view)
     top = 0.0 if shown is None else heat_top(view, shown)
     slices = compose_slices(
@@ -196,23 +209,26 @@ def _draw_view(picture: Image.Image, judgement: Judgement, view: View) -> None:
         warmth=None if shown is None else view.heat[shown.name] / np.float32(top),
     )
     panels = [Panel(cut, _PANEL) for cut in slices]
-    _draw_row(picture, panels, _FIRST_ROW, _caption(judgement.manifest, slices), Panel.anatomy)
+    _draw_row(picture, panels, _FIRST_ROW, _caption(judgement.manifest, slices, say), Panel.anatomy)
     if shown is not None:
-        _draw_row(picture, panels, _SECOND_ROW, heat_caption(shown, judgement.manifest), Panel.heat)
+        _draw_row(picture, panels, _SECOND_ROW, heat_caption(shown, judgement.manifest, say), Panel.heat)
         draw_legend(picture, Frame(_MARGIN + 3 * _PANEL - 250, _SECOND_ROW + 9, 200, 14), top)
     if judgement.assessment is not None and judgement.manifest is not None:
         pen = ImageDraw.Draw(picture)
-        draw_measures(pen, _BARS, judgement.assessment, judgement.manifest)
-        draw_volumes(pen, _VOLUMES, judgement.assessment)
+        draw_measures(pen, _BARS, judgement.assessment, judgement.manifest, say)
+        draw_volumes(pen, _VOLUMES, judgement.assessment, say)
 
 
-def _caption(manifest: Manifest | None, slices: tuple[Slice, ...]) -> str:
+def _caption(manifest: Manifest | None, slices: tuple[Slice, ...], say: Say) -> str:
     """Whose border is drawn."""
     outlined = [name for name, entry in manifest.structures.items() if entry.outlined] if manifest else []
     if not outlined:
-        return "Images"
-    name = plain(" and ".join(outlined))
-    return f"{name[:1].upper()}{name[1:]} outlined" if any(cut.outlined.any() for cut in slices) else f"No {name} found"
+        return say("Images")
+    names: Phrase | str = outlined[0]
+    for name in outlined[1:]:
+        names = Phrase("{} and {}", (names, name))
+    said = say(Phrase("{} outlined" if any(cut.outlined.any() for cut in slices) else "No {} found", (names,)))
+    return legible(said[:1].upper() + said[1:])
 
 
 def _draw_row(
@@ -233,9 +249,9 @@ def _draw_image(picture: Image.Image, image: Examined) -> None:
         _place(picture, Panel(cut, _LARGE_PANEL).anatomy(), cut.plane, (left, _BAND_HEIGHT + 120))
 
 
-def _draw_nothing(picture: Image.Image) -> None:
+def _draw_nothing(picture: Image.Image, say: Say) -> None:
     middle = (WIDTH / 2, (_BAND_HEIGHT + HEIGHT) / 2)
-    write(ImageDraw.Draw(picture), middle, "No images to show", Style(size=30, colour=QUIET_TEXT, anchor="mm"))
+    write(ImageDraw.Draw(picture), middle, say("No images to show"), Style(size=30, colour=QUIET_TEXT, anchor="mm"))
 
 
 def _place(picture: Image.Image, panel: Picture, plane: Plane, corner: tuple[int, int]) -> None:
@@ -254,18 +270,18 @@ def _place(picture: Image.Image, panel: Picture, plane: Plane, corner: tuple[int
         write_over(pen, place, letter, Style(size=20, anchor=anchor))
 
 
-def _draw_footer(picture: Image.Image, judgement: Judgement) -> None:
+def _draw_footer(picture: Image.Image, judgement: Judgement, say: Say) -> None:
     algorithm, context = judgement.algorithm, judgement.context
     finished = datetime.fromtimestamp(context.finished_at, UTC)
     facts = (
         *([f"{algorithm.bundle} {algorithm.bundle_version}"] if algorithm.bundle_digest else []),
         f"Scanside {algorithm.software_version}",
-        f"revision {context.revision}",
-        "incomplete series" if context.partial else "complete series",
+        _revision(context.revision, say),
+        say("incomplete series" if context.partial else "complete series"),
     )
     pen = ImageDraw.Draw(picture)
     style = Style(size=20, colour=QUIET_TEXT)
     time = f"{finished:%Y-%m-%d %H:%M:%S} UTC"
     room = WIDTH - 3 * _MARGIN - width_of(time, style.size)
-    write(pen, (_MARGIN, HEIGHT - 18), fit(plain(", ".join(facts), 200), style.size, room), style)
+    write(pen, (_MARGIN, HEIGHT - 18), fit(legible(", ".join(facts), 200), style.size, room), style)
     write(pen, (WIDTH - _MARGIN, HEIGHT - 18), time, replace(style, anchor="rs"))

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from builders.board import ACCEPT, RESCAN, MemoryBoard, card, head_png, sources
 from builders.browser import browser
-from builders.page import load, read, start, wait, words
+from builders.page import focused, load, press, read, start, wait, words
 from builders.values import assessment, manifest
 from prometheus_client import CollectorRegistry
 from selenium.webdriver import Chrome, Keys
@@ -35,11 +35,6 @@ def chrome(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
 @pytest.fixture
 def board() -> MemoryBoard:
     return MemoryBoard([RESCANNED], {"one": head_png(size=(128, 96))})
-
-
-def press(chrome: Chrome, *keys: str) -> None:
-    for key in keys:
-        chrome.switch_to.active_element.send_keys(key)
 
 
 def plays(chrome: Chrome) -> int:
@@ -118,7 +113,7 @@ def test_shortcuts_can_be_turned_off(chrome, board):
         load(chrome, server)
         chrome.find_element(By.ID, "keys").click()
         press(chrome, "a", "4")
-        assert "keys" == chrome.switch_to.active_element.get_attribute("id")
+        assert "keys" == focused(chrome)
         chrome.find_element(By.ID, "keys").click()
 
         assert board.scanner("MR 1").cards[0].answer is None

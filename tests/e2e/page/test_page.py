@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from builders.board import ACCEPT, RESCAN, REVIEW, MemoryBoard, card, crowd, head_png, mixture, wordy
 from builders.browser import browser
-from builders.page import load, read, start, wait, was_reloaded, words
+from builders.page import focused, load, press, read, start, wait, was_reloaded, words
 from selenium.webdriver import Chrome, Keys
 from selenium.webdriver.common.by import By
 
@@ -43,8 +43,8 @@ def page(chrome: Chrome, board: MemoryBoard) -> Iterator[Chrome]:
 def tab_to_picture(page: Chrome) -> None:
     """The picture behind all that comes before it."""
     for _ in range(20):
-        page.switch_to.active_element.send_keys(Keys.TAB)
-        if "picture" == page.switch_to.active_element.get_attribute("class"):
+        press(page, Keys.TAB)
+        if "picture" == focused(page, "class"):
             return
 
 
@@ -171,13 +171,13 @@ def test_the_keyboard_opens_and_closes_a_picture_and_keeps_its_place(page: Chrom
     wait(page, lambda: page.find_elements(By.CSS_SELECTOR, ".picture:not([hidden])"))
 
     tab_to_picture(page)
-    assert "picture" == page.switch_to.active_element.get_attribute("class")
-    page.switch_to.active_element.send_keys(Keys.ENTER)
+    assert "picture" == focused(page, "class")
+    press(page, Keys.ENTER)
     assert page.find_element(By.ID, "closer").is_displayed()
     assert "motion variance 0.31 above its limit 0.12" in read(page, "#closer")
-    page.switch_to.active_element.send_keys(Keys.ESCAPE)
+    press(page, Keys.ESCAPE)
     assert not page.find_element(By.ID, "closer").is_displayed()
-    assert "picture" == page.switch_to.active_element.get_attribute("class")
+    assert "picture" == focused(page, "class")
 
 
 def test_the_focus_stays_on_its_card_when_cards_move(page: Chrome, board: MemoryBoard) -> None:
@@ -196,7 +196,7 @@ def test_the_focus_stays_on_its_card_when_cards_move(page: Chrome, board: Memory
 def test_the_link_of_an_alert_leads_to_its_card(chrome: Chrome) -> None:
     with start(MemoryBoard(crowd(40))) as server:
         load(chrome, server, "scanners/MR%201#card-c30")
-        assert "card-c30" == chrome.switch_to.active_element.get_attribute("id")
+        assert "card-c30" == focused(chrome)
         chrome.get("about:blank")
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from builders.board import ACCEPT, RESCAN, MemoryBoard, card, head_png
 from builders.browser import browser
-from builders.page import load, read, start, wait, was_reloaded, words
+from builders.page import load, press, read, start, wait, was_reloaded, words
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 
@@ -55,8 +55,7 @@ def test_an_open_page_answers_a_daemon_that_was_started_anew(chrome: Chrome) -> 
     wait(chrome, lambda: read(chrome, "#lost"))
     with start(board, server.port):
         wait(chrome, lambda: "Live" == read(chrome, "#state"))
-        for key in ("a", "4"):
-            chrome.switch_to.active_element.send_keys(key)
+        press(chrome, "a", "4")
         wait(chrome, lambda: read(chrome, ".given").startswith("Answered: Wrong call"))
         assert not was_reloaded(chrome)
         chrome.get("about:blank")

@@ -1,17 +1,27 @@
 """The page of a real daemon in a real browser: what is shown is what was judged, and outlives kill -9."""
 
 import json
+from io import BytesIO
 from urllib.error import HTTPError
+from urllib.request import urlopen
 
+import numpy as np
 import pytest
 from builders.axe import violations
 from builders.browser import browser
 from builders.daemon import running_daemon, write_files
 from builders.http import http_target
-from builders.page import read, wait, words
+from builders.page import press, read, wait, words
+from builders.report import make_judgement
 from builders.toy import Toy, beating, hook, series, write_bundle
+from PIL import Image
 from selenium.webdriver.common.by import By
 
+from daemon.core.people.sentences import sentences_of
+from daemon.core.people.translation import Translation
+from daemon.core.people.words import Language
+from daemon.core.values import State
+from daemon.dicom.report.summary import render_summary
 from models.methods.registry import METHODS
 
 GERMAN = """
@@ -71,7 +81,23 @@ def test_a_german_site_reads_german_words_of_ours_and_of_the_bundle_on_page_and_
     alert = target.received[0]
     assert "WIEDERHOLEN an Trio: Signalausfall" == alert["title"]
     assert alert["message"].startswith("Elektroden prüfen")
-    assert "Signal dropout" in record["reasons"][0]  # what is recorded, and goes to archives, is English
+    assert "Signal dropout" in record["reasons"][0]  # what is recorded, and goes to archives as SR, is English
+
+
+def test_the_picture_of_a_german_site_has_the_german_verdict(site, chrome):
+    daemon, _, _ = site
+    open_page(chrome, daemon)
+    wait(chrome, lambda: chrome.find_elements(By.CSS_SELECTOR, ".picture:not([hidden]) img"))
+    address = chrome.find_element(By.CSS_SELECTOR, ".picture:not([hidden]) img").get_attribute("src")
+    with urlopen(address, timeout=10) as answer:
+        picture = np.asarray(Image.open(BytesIO(answer.read())).convert("RGB"))
+    german, english = (
+        render_summary(make_judgement(State.RESCAN), translation=Translation(sentences_of(language)))
+        for language in (Language.GERMAN, Language.ENGLISH)
+    )
+
+    assert (german[:110] == picture[:110]).all()
+    assert (english[:110] != picture[:110]).any()
 
 
 def test_the_lines_that_the_method_drew_are_scrolled_on_the_page_of_the_series(site, chrome):
@@ -97,8 +123,7 @@ def test_an_answer_by_two_keys_is_on_every_open_page_and_outlives_kill_9(site, c
     open_page(chrome, daemon)
     chrome.switch_to.new_window("tab")
     open_page(chrome, daemon, "scanners/Trio")
-    for key in ("a", "4"):
-        chrome.switch_to.active_element.send_keys(key)
+    press(chrome, "a", "4")
 
     def answered():
         return read(chrome, ".given").startswith("Beantwortet: Fehlalarm (console")
@@ -115,6 +140,5 @@ def test_an_answer_by_two_keys_is_on_every_open_page_and_outlives_kill_9(site, c
     daemon.wait_until_ready(300)
     on_every_page(lambda: "Live" == read(chrome, "#state") and answered())
     assert "wrong" == json.loads(daemon.get("cards"))["cards"][0]["answer"]["choice"]
-    for key in ("a", "2"):  # the page has the token of a daemon that is no more
-        chrome.switch_to.active_element.send_keys(key)
+    press(chrome, "a", "2")  # the page has the token of a daemon that is no more
     on_every_page(lambda: read(chrome, ".given").startswith("Beantwortet: So belassen"))

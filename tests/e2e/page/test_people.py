@@ -6,7 +6,7 @@ import pytest
 from builders.axe import violations
 from builders.board import RESCAN, MemoryBoard, card, gate, head_png, mixture, pictures, sources
 from builders.browser import browser
-from builders.page import load, wait, words
+from builders.page import focused, load, press, wait, words
 from prometheus_client import CollectorRegistry
 from selenium.webdriver import Chrome, Keys
 from selenium.webdriver.common.by import By
@@ -60,18 +60,16 @@ def test_by_keyboard_alone_somebody_logs_in_answers_and_logs_out(chrome):
     with serve(sources(board, gate=entrance), CollectorRegistry(), Address()) as server:
         chrome.get(f"http://127.0.0.1:{server.port}/")
         wait(chrome, lambda: chrome.find_elements(By.CSS_SELECTOR, "#login input"))
-        for keys in ("anna", Keys.TAB, "a good long password", Keys.ENTER):
-            chrome.switch_to.active_element.send_keys(keys)
+        press(chrome, "anna", Keys.TAB, "a good long password", Keys.ENTER)
         wait(chrome, lambda: ["RESCAN"] == words(chrome))
-        for key in ("a", "1"):
-            chrome.switch_to.active_element.send_keys(key)
+        press(chrome, "a", "1")
         wait(chrome, lambda: board.current()[0].cards[0].answer)
         by = board.current()[0].cards[0].answer.by
         for _ in range(30):
-            if "leave" == chrome.switch_to.active_element.get_attribute("id"):
+            if "leave" == focused(chrome):
                 break
-            chrome.switch_to.active_element.send_keys(Keys.TAB)
-        chrome.switch_to.active_element.send_keys(Keys.ENTER)
+            press(chrome, Keys.TAB)
+        press(chrome, Keys.ENTER)
         wait(chrome, lambda: chrome.find_elements(By.CSS_SELECTOR, "#login input"))
         chrome.get("about:blank")
 

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from builders.axe import violations
 from builders.browser import browser
-from builders.page import read, wait
+from builders.page import focused, press, read, wait
 from builders.rooms import over, quality_rooms, start_rooms
 from selenium.webdriver import Chrome, Keys
 from selenium.webdriver.common.by import By
@@ -60,19 +60,19 @@ def test_by_keyboard_alone_another_measure_is_chosen_and_a_call_is_seen_to(chrom
     with start_rooms(rooms) as server:
         load(chrome, server)
         for _ in range(20):
-            chrome.switch_to.active_element.send_keys(Keys.TAB)
+            press(chrome, Keys.TAB)
             if "Seen to" in chrome.switch_to.active_element.text:
                 break
-        chrome.switch_to.active_element.send_keys(Keys.ENTER)
+        press(chrome, Keys.ENTER)
         wait(chrome, lambda: "seen to by console" in read(chrome, ".call .when"))
         assert [] == list(rooms.calls.standing())
 
         chrome.execute_script("document.activeElement.blur()")
         for _ in range(20):
-            chrome.switch_to.active_element.send_keys(Keys.TAB)
-            if "measure" == chrome.switch_to.active_element.get_attribute("id"):
+            press(chrome, Keys.TAB)
+            if "measure" == focused(chrome):
                 break
-        chrome.switch_to.active_element.send_keys("b")
+        press(chrome, "b")
         wait(chrome, lambda: read(chrome, "#weeks-title").startswith("blur by week"))
         assert [] == violations(chrome)
 

@@ -11,7 +11,7 @@ import pytest
 from builders.axe import violations
 from builders.board import head_png
 from builders.browser import browser
-from builders.page import read, wait
+from builders.page import focused, press, read, wait
 from builders.rooms import Done, over, series_rooms, start_rooms
 from PIL import Image, ImageDraw
 from selenium.webdriver import Chrome, Keys
@@ -52,8 +52,8 @@ def load(chrome, server, path="series/card7"):
 def tab_to(chrome, element_id):
     chrome.execute_script("document.activeElement.blur()")
     for _ in range(30):
-        chrome.switch_to.active_element.send_keys(Keys.TAB)
-        if element_id == chrome.switch_to.active_element.get_attribute("id"):
+        press(chrome, Keys.TAB)
+        if element_id == focused(chrome):
             return chrome.switch_to.active_element
     raise AssertionError(f"no way to {element_id} by keyboard")
 
@@ -86,7 +86,7 @@ def test_by_keyboard_alone_slices_are_scrolled_and_the_series_is_judged_and_sent
         load(chrome, server)
         tab_to(chrome, "show-slices").send_keys(Keys.ENTER)
         wait(chrome, lambda: "Slice 3 of 5" == read(chrome, "#which"))
-        chrome.switch_to.active_element.send_keys(Keys.ARROW_RIGHT)
+        press(chrome, Keys.ARROW_RIGHT)
         wait(chrome, lambda: "Slice 4 of 5" == read(chrome, "#which"))
         assert chrome.find_element(By.ID, "slice").get_attribute("src").endswith("/slices/3.png")
         wait(chrome, lambda: chrome.execute_script("return document.getElementById('slice').naturalWidth === 96"))
@@ -108,22 +108,22 @@ def test_the_lines_over_the_slices_are_scrolled_with_them_and_turned_off_and_on_
         tab_to(chrome, "show-slices").send_keys(Keys.ENTER)
         lines = chrome.find_element(By.ID, "overlay")
         wait(chrome, lambda: lines.is_displayed() and lines.get_attribute("src").endswith("/overlays/2.png"))
-        chrome.switch_to.active_element.send_keys(Keys.ARROW_RIGHT)
+        press(chrome, Keys.ARROW_RIGHT)
         wait(chrome, lambda: lines.get_attribute("src").endswith("/overlays/3.png"))
         wait(chrome, lambda: chrome.execute_script("return arguments[0].naturalWidth === 96", lines))
         corners = "return ['slice', 'overlay'].map((id) => JSON.stringify(window[id].getBoundingClientRect()))"
         assert 1 == len(set(chrome.execute_script(corners)))
         assert [] == violations(chrome)
-        chrome.switch_to.active_element.send_keys("o")
+        press(chrome, "o")
         assert "false" == chrome.find_element(By.ID, "drawn").get_attribute("aria-pressed")
         assert not lines.is_displayed()
         assert [] == violations(chrome)
-        chrome.switch_to.active_element.send_keys("o")
+        press(chrome, "o")
         assert lines.is_displayed()
         tab_to(chrome, "drawn").send_keys(Keys.SPACE)
         assert not lines.is_displayed()
         chrome.execute_script("localStorage.setItem('keys', 'off')")
-        chrome.switch_to.active_element.send_keys("o")
+        press(chrome, "o")
         assert not lines.is_displayed()
         chrome.execute_script("localStorage.clear()")
 

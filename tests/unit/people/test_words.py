@@ -22,7 +22,7 @@ from daemon.core.people.words import Language
 from daemon.core.phrases import Phrase, wording
 from daemon.core.values import State, Verdict
 from daemon.edge.files.bundle_words import read_translation
-from models.bundle import BundleError, load_bundle
+from models.bundle import BundleError, load_bundle, read_manifest
 from models.physics.artefacts import ARTEFACTS, Artefact
 
 ROOT = Path(__file__).parents[3]
@@ -34,12 +34,38 @@ _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 
 
 def sentences(module: str) -> set[str]:
-    """Every text with words outside its gaps that a module may say, but for what documents it."""
+    """Every text with words outside its gaps that a module of ``judging`` may say, but for what documents it."""
     tree = ast.parse((ROOT / "daemon" / "core" / "judging" / module).read_text())
     documents = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     texts = [node for node in ast.walk(tree) if isinstance(node, ast.Constant) and id(node) not in documents]
     said = {node.value for node in texts if isinstance(node.value, str) and " " in node.value}
     return {text for text in said if re.search("[a-z]", text) and "\\" not in text}
+
+
+def said_by(path: Path) -> set[str]:
+    """Every text that a module gives to ``say`` or makes a phrase of."""
+    calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+    saying = [call for call in calls if isinstance(call.func, ast.Name) and call.func.id in {"say", "Phrase"}]
+    given = [node for call in saying for node in ast.walk(call.args[0]) if isinstance(node, ast.Constant)]
+    return {node.value for node in given if isinstance(node.value, str) and re.search("[a-z]", node.value)}
+
+
+def test_every_text_of_the_picture_has_german_words():
+    report = ROOT / "daemon" / "dicom" / "report"
+    said = {text for path in (report / "summary.py", *(report / "picture").glob("*.py")) for text in said_by(path)}
+
+    assert len(said) > 12
+    assert set() == said - set(sentences_of(Language.GERMAN))
+    assert {"ACCEPT", "REVIEW", "RESCAN", "NOT ASSESSED"} < set(sentences_of(Language.GERMAN))
+
+
+@pytest.mark.parametrize("folder", BUNDLES.values(), ids=BUNDLES)
+def test_every_structure_and_cause_that_the_picture_names_has_german_words(folder):
+    shipped = read_manifest(folder)
+    german = read_translation(Language.GERMAN, [folder]).texts
+    named = {*shipped.structures, *(cause.sentence for cause in shipped.causes.values())}
+
+    assert set() == named - set(german)
 
 
 def test_every_sentence_of_a_verdict_has_german_words_with_the_same_gaps():

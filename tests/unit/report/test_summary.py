@@ -11,21 +11,25 @@ from builders.report import make_assessment, make_header, make_judgement, make_s
 from builders.values import manifest, measure
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 from pydicom import dcmread
 from pydicom.uid import SecondaryCaptureImageStorage
 
+from daemon.config import optional_bundles, shipped_bundles
 from daemon.core.measures import Assessment
+from daemon.core.people.translation import Translation
+from daemon.core.people.words import Language
 from daemon.core.values import ReportKind, State
 from daemon.dicom.report.evidence import gather_evidence
 from daemon.dicom.report.picture import charts
 from daemon.dicom.report.picture.charts import bars_of, ratio
 from daemon.dicom.report.picture.heat import dominant
-from daemon.dicom.report.picture.lettering import width_of
+from daemon.dicom.report.picture.lettering import _face, legible, width_of
 from daemon.dicom.report.picture.palette import BANDS, OUTLINE
 from daemon.dicom.report.picture.slices import AXIAL, CORONAL, SAGITTAL, Panel, compose_slices
 from daemon.dicom.report.sr import build_sr
 from daemon.dicom.report.summary import HEIGHT, WIDTH, build_summary, render_summary
+from daemon.edge.files.bundle_words import read_translation
 from models.findings import Structure
 from models.subject import still
 
@@ -259,8 +263,8 @@ def placed(name):
 def test_a_bar_is_the_volume_nearest_to_its_limit_and_says_which():
     whole = make_assessment()
     others = tuple(one for one in whole.measures if one.name != "motion")
-    causes = bars_of(replace(whole, measures=(*others, *placed("motion"))), manifest())
-    alone = bars_of(replace(whole, measures=(*others, *placed("snr"))), replace(manifest(), causes={}))
+    causes = bars_of(replace(whole, measures=(*others, *placed("motion"))), manifest(), str)
+    alone = bars_of(replace(whole, measures=(*others, *placed("snr"))), replace(manifest(), causes={}), str)
 
     assert 0.9 == causes["Motion, volume 2"].value
     assert 0.9 == alone["snr, volume 2"].value
@@ -280,6 +284,7 @@ def test_a_measures_name_and_its_value_never_meet(word, monkeypatch):
         frame,
         replace(whole, primary="motion", measures=tuple(unlimited)),
         replace(known, causes=causes),
+        str,
     )
     (_, name, style), (_, value, _) = written[1:3]
 
@@ -362,3 +367,54 @@ def test_nothing_of_the_patient_is_logged(caplog, recwarn):
     assert [] == list(recwarn)
     assert "lanted" not in caplog.text
     assert "4711" not in caplog.text
+
+
+GERMAN = read_translation(Language.GERMAN, (shipped_bundles() | optional_bundles()).values())
+
+
+@pytest.mark.parametrize("state", State)
+@pytest.mark.parametrize("partial", [False, True])
+def test_a_german_picture_says_in_german_what_is_judged_and_english_is_what_is_said_without(state, partial):
+    judgement, view = make_judgement(state, partial=partial), make_view()
+    english, german = render_summary(judgement, view), render_summary(judgement, view, translation=GERMAN)
+
+    assert english.tobytes() == render_summary(judgement, view, translation=Translation()).tobytes()
+    assert (english[:200] != german[:200]).any()
+    assert (english[216:246] != german[216:246]).any()  # the caption of the slices
+    assert (english[900:] != german[900:]).any()  # the footer
+
+
+@pytest.mark.parametrize("state", State)
+@pytest.mark.parametrize("translation", [Translation(), GERMAN], ids=["en", "de"])
+def test_what_qualifies_a_verdict_lies_beside_its_word_and_never_on_it(state, translation):
+    bare = render_summary(make_judgement(state), translation=translation)[:110]
+    marked = render_summary(make_judgement(state, partial=True, revision=12), translation=translation)[:110]
+    changed = (bare != marked).any(-1)
+
+    assert changed.sum() > 500
+    assert (bare[changed] == BANDS[state].ground).all()
+
+
+@pytest.mark.parametrize(
+    ("text", "legibly"),
+    [
+        ("Unschärfe, größer", "Unschärfe, größer"),
+        ("Ελλάδα, Жук", "Ελλάδα, Жук"),
+        ("two\nlines\tand\x00 more", "two lines and more"),
+        ("\u982d head", "head"),
+        ("ﬁeld", "ﬁeld"),
+        ("\U0001d401rain", "Brain"),
+        ("", ""),
+        ("x" * 90, "x" * 64),
+    ],
+)
+def test_what_the_font_lacks_is_written_in_ascii_or_left_out(text, legibly):
+    assert legibly == legible(text)
+
+
+@given(st.text(max_size=40))
+def test_no_text_is_drawn_with_the_mark_of_a_missing_letter(text):
+    missing = bytes(ImageFont.truetype(BytesIO(_face("Regular")), 20).getmask("\uffff"))
+    font = ImageFont.truetype(BytesIO(_face("Regular")), 20)
+
+    assert not any(bytes(font.getmask(c)) == missing for c in legible(text))

@@ -8,10 +8,10 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from daemon.core.measures import Assessment, Measure, nearness, ratio
-from daemon.dicom.report.picture.lettering import Style, fit, width_of, write
+from daemon.core.people.translation import Say
+from daemon.dicom.report.picture.lettering import Style, fit, legible, width_of, write
 from daemon.dicom.report.picture.palette import ABOVE, BACKGROUND, PANEL, QUIET_TEXT, TEXT, WITHIN, heat
 from daemon.dicom.report.picture.slices import heat_opacity
-from daemon.dicom.text import plain
 from models.manifest import Manifest
 
 
@@ -35,19 +35,19 @@ _ALARM: Final = Style(size=22, colour=ABOVE)
 _NOTE: Final = Style(size=18, colour=QUIET_TEXT, anchor="ms")
 
 
-def draw_bars(pen: ImageDraw.ImageDraw, frame: Frame, assessment: Assessment, manifest: Manifest) -> None:
+def draw_bars(pen: ImageDraw.ImageDraw, frame: Frame, assessment: Assessment, manifest: Manifest, say: Say) -> None:
     """A bar for each cause, or else each measure, in multiples of its reference limit, which is the vertical line."""
-    bars = bars_of(assessment, manifest)
-    write(pen, (frame.left, frame.top + 24), "Artefacts" if manifest.causes else "Measures", _TITLE)
+    bars = bars_of(assessment, manifest, say)
+    write(pen, (frame.left, frame.top + 24), say("Artefacts" if manifest.causes else "Measures"), _TITLE)
     step = (frame.height - 70) // max(len(bars), _FEWEST)
     top, bottom = frame.top + 40, frame.top + 40 + step * len(bars)
     for row, (name, measure) in enumerate(bars.items()):
-        _draw_bar(pen, Frame(frame.left, top + row * step, frame.width, step), name, measure)
+        _draw_bar(pen, Frame(frame.left, top + row * step, frame.width, step), name, measure, say)
     if all(ratio(measure) is None for measure in bars.values()):
         return
     limit = frame.left + round(_LIMIT_AT * frame.width)
     pen.line((limit, top + 34, limit, bottom - 8), fill=TEXT, width=2)
-    write(pen, (limit, bottom + 14), "reference limit", _NOTE)
+    write(pen, (limit, bottom + 14), say("reference limit"), _NOTE)
 
 
 #: Bars have room of so many, and at most so many are drawn.
@@ -55,30 +55,32 @@ _FEWEST: Final = 5
 _MOST: Final = 7
 
 
-def bars_of(assessment: Assessment, manifest: Manifest) -> dict[str, Measure | None]:
+def bars_of(assessment: Assessment, manifest: Manifest, say: Say) -> dict[str, Measure | None]:
     """Words -> what the bar shows: of each cause its measure nearest to the limit, else what has a limit."""
     if not manifest.causes:
         nearest = {m.name: m for m in sorted(assessment.measures, key=nearness) if m.limit is not None}
         shown = sorted(nearest.values(), key=nearness)[-_MOST:]
-        return {_placed(measure.name, measure): measure for measure in shown}
+        return {_placed(measure.name, measure, say): measure for measure in shown}
     found: dict[str, Measure | None] = {}
     for name, cause in manifest.causes.items():
         measures = [measure for measure in assessment.measures if measure.cause == name]
         nearest_one = max(measures, key=nearness, default=None)
-        found[_placed(cause.word, nearest_one)] = nearest_one
+        found[_placed(cause.word, nearest_one, say)] = nearest_one
     return dict(list(found.items())[:_MOST])
 
 
-def _placed(word: str, measure: Measure | None) -> str:
-    """The word, and where it is so where the measure is of one place."""
-    return plain(f"{word}, {measure.place}" if measure and measure.at else word)
+def _placed(word: str, measure: Measure | None, say: Say) -> str:
+    """The word, and where it is so where the measure is of one place, counted from one."""
+    places = zip(measure.axes, measure.at, strict=False) if measure else ()
+    return legible(", ".join((say(word), *(f"{say(axis)} {index + 1}" for axis, index in places))))
 
 
-def _draw_bar(pen: ImageDraw.ImageDraw, frame: Frame, name: str, measure: Measure | None) -> None:
+def _draw_bar(pen: ImageDraw.ImageDraw, frame: Frame, name: str, measure: Measure | None, say: Say) -> None:
     above = measure is not None and measure.abnormal
     multiple = ratio(measure)
     right, top, baseline = frame.left + frame.width, frame.top + 34, frame.top + 25
-    name, value = _in_line(name, _multiple_text(measure, multiple), frame.width)
+    value, unlimited = _multiple_text(measure, multiple, say)
+    name, value = _in_line(name, value, unlimited, frame.width)
     write(pen, (frame.left, baseline), name, _ALARM if above else _LABEL)
     write(pen, (right, baseline), value, replace(_ALARM, anchor="rs") if above else _VALUE)
     pen.rectangle((frame.left, top, right, top + _BAR), fill=PANEL)
@@ -91,16 +93,15 @@ def _draw_bar(pen: ImageDraw.ImageDraw, frame: Frame, name: str, measure: Measur
         pen.polygon([(cut, top + _BAR), (cut + 8, top), (cut + 14, top), (cut + 6, top + _BAR)], fill=BACKGROUND)
 
 
-_UNLIMITED: Final = ", no limit"
 #: Pixels between a name and its value.
 _GAP: Final = 10
 
 
-def _in_line(name: str, value: str, width: float) -> tuple[str, str]:
+def _in_line(name: str, value: str, unlimited: str, width: float) -> tuple[str, str]:
     """Both so that they do not meet: that there is no limit is left out first, then the end of the name."""
     size = _LABEL.size
-    if width_of(name, size) + _GAP + width_of(value, size) > width:
-        value = value.removesuffix(_UNLIMITED)
+    if width_of(name, size) + _GAP + width_of(value + unlimited, size) <= width:
+        value += unlimited
     return fit(name, size, width - _GAP - width_of(value, size)), value
 
 
@@ -108,23 +109,24 @@ def _in_line(name: str, value: str, width: float) -> tuple[str, str]:
 _MANY: Final = 100.0
 
 
-def _multiple_text(measure: Measure | None, multiple: float | None) -> str:
+def _multiple_text(measure: Measure | None, multiple: float | None, say: Say) -> tuple[str, str]:
+    """The value, and that it has no limit."""
     if multiple is not None:
-        return f"{multiple:.1f}x" if abs(multiple) < _MANY else f"{multiple:+.0e}x"
+        return f"{multiple:.1f}x" if abs(multiple) < _MANY else f"{multiple:+.0e}x", ""
     if measure is None or not isfinite(measure.value):
-        return "no value"
-    return f"{measure.value:.2g}{_UNLIMITED}"
+        return say("no value"), ""
+    return f"{measure.value:.2g}", f", {say('no limit')}"
 
 
-def draw_volumes(pen: ImageDraw.ImageDraw, frame: Frame, assessment: Assessment) -> None:
+def draw_volumes(pen: ImageDraw.ImageDraw, frame: Frame, assessment: Assessment, say: Say) -> None:
     """The structures' volumes, one a line, as many as there is room for."""
-    write(pen, (frame.left, frame.top + 24), "Volumes", _TITLE)
+    write(pen, (frame.left, frame.top + 24), say("Volumes"), _TITLE)
     room = (frame.height - 40) // _LINE
     found = sorted((one.name, one.volume_ml) for one in assessment.structures)
     volumes = [(name, volume) for name, volume in found if isfinite(volume)][:room]
     for row, (name, volume) in enumerate(volumes):
         baseline = frame.top + 62 + row * _LINE
-        label = plain(name)
+        label = legible(say(name))
         write(pen, (frame.left, baseline), fit(label[:1].upper() + label[1:], _LABEL.size, frame.width - 110), _LABEL)
         text = f"{volume:.5g} ml" if abs(volume) >= _MANY_ML else f"{volume:.0f} ml"
         write(pen, (frame.left + frame.width, baseline), text, _VALUE)

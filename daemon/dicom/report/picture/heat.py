@@ -6,8 +6,10 @@ from typing import Final
 import numpy as np
 
 from daemon.core.measures import Measure, nearness
+from daemon.core.people.translation import Say
+from daemon.core.phrases import Phrase
 from daemon.core.values import Judgement
-from daemon.dicom.text import plain
+from daemon.dicom.report.picture.lettering import legible
 from models.findings import Evidence, View
 from models.manifest import Manifest
 
@@ -36,7 +38,8 @@ def heat_top(view: View, measure: Measure) -> float:
     return min(max(seen, least), float(np.finfo(np.float32).max))
 
 
-def heat_caption(measure: Measure, manifest: Manifest | None) -> str:
+def heat_caption(measure: Measure, manifest: Manifest | None, say: Say) -> str:
     """Evidence of the image is shown by its variance; any other measure by itself."""
-    name = manifest.causes[measure.cause].word if manifest and measure.cause else plain(measure.name)
-    return f"{name}: uncertainty (variance)" if measure.evidence is Evidence.IMAGE else name
+    name = manifest.causes[measure.cause].word if manifest and measure.cause else measure.name
+    image = measure.evidence is Evidence.IMAGE
+    return legible(say(Phrase("{}: uncertainty (variance)", (name,)) if image else name))

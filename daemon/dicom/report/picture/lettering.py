@@ -1,16 +1,17 @@
-"""Words on the picture, in Pillow's own font: no font file is needed and every machine draws the same."""
+"""Words on the picture, in a font that ships with it (Liberation Sans, OFL 1.1): every machine draws the same."""
 
 from dataclasses import dataclass
 from functools import cache
-from typing import Final, cast
+from importlib.resources import files
+from io import BytesIO
+from typing import Final
 
 from PIL import ImageDraw, ImageFont
 
 from daemon.dicom.report.picture.palette import BACKGROUND, TEXT, Colour
+from daemon.dicom.text import plain
 
 _ELLIPSIS: Final = "..."
-#: A bold letter is a regular one with an outline of this share of its size.
-_BOLDNESS: Final = 28
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,9 +26,7 @@ class Style:
 
 def write(pen: ImageDraw.ImageDraw, place: tuple[float, float], text: str, style: Style) -> None:
     """Write one line of ``text``."""
-    stroke = round(style.size / _BOLDNESS) if style.bold else 0
-    font = _font(style.size)
-    pen.text(place, text, fill=style.colour, font=font, anchor=style.anchor, stroke_width=stroke)
+    pen.text(place, text, fill=style.colour, font=_font(style.size, style.bold), anchor=style.anchor)
 
 
 def write_over(pen: ImageDraw.ImageDraw, place: tuple[float, float], text: str, style: Style) -> None:
@@ -66,7 +65,26 @@ def fit(text: str, size: int, width: float) -> str:
     return kept.rstrip() + _ELLIPSIS
 
 
+def legible(text: str, limit: int = 64) -> str:
+    """``text`` on one line, at most ``limit`` characters: those that the font has, others in ASCII or not at all."""
+    return " ".join("".join(c if _has(c) else plain(c) or " " for c in text).split())[:limit].rstrip()
+
+
 @cache
-def _font(size: int) -> ImageFont.FreeTypeFont:
-    # Pillow falls back to a bitmap font, of one size, only where it was built without FreeType: no wheel is
-    return cast(ImageFont.FreeTypeFont, ImageFont.load_default(size=size))
+def _has(character: str) -> bool:
+    """Whether the font has a glyph of its own for it."""
+    return character.isprintable() and bytes(_font(20).getmask(character)) != bytes(_font(20).getmask(_UNKNOWN))
+
+
+#: No character (Unicode 3.4, D14): every font draws its mark of a missing glyph.
+_UNKNOWN: Final = "\uffff"
+
+
+@cache
+def _font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:  # noqa: FBT001, FBT002 - cached by position
+    return ImageFont.truetype(BytesIO(_face("Bold" if bold else "Regular")), size)
+
+
+@cache
+def _face(name: str) -> bytes:
+    return files("daemon.dicom.report.picture").joinpath("font", f"LiberationSans-{name}.ttf").read_bytes()

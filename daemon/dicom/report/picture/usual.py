@@ -6,11 +6,12 @@ from typing import Final
 
 from PIL import ImageDraw
 
+from daemon.core.judging.unusual import learning_of
 from daemon.core.measures import Assessment, Measure
+from daemon.core.people.translation import Say
 from daemon.dicom.report.picture.charts import Frame, draw_bars
-from daemon.dicom.report.picture.lettering import Style, fit, write
+from daemon.dicom.report.picture.lettering import Style, fit, legible, write
 from daemon.dicom.report.picture.palette import ABOVE, PANEL, QUIET_TEXT, TEXT, WITHIN
-from daemon.dicom.text import plain
 from models.manifest import Manifest
 from models.past import Past
 
@@ -24,34 +25,36 @@ _VALUE: Final = Style(size=20, colour=QUIET_TEXT, anchor="rs")
 _NOTE: Final = Style(size=18, colour=QUIET_TEXT, anchor="ms")
 
 
-def draw_measures(pen: ImageDraw.ImageDraw, frame: Frame, assessment: Assessment, manifest: Manifest) -> None:
+def draw_measures(pen: ImageDraw.ImageDraw, frame: Frame, assessment: Assessment, manifest: Manifest, say: Say) -> None:
     """The measures as their bundle compares them: beside what is usual of the protocol, or in multiples of limits."""
     if manifest.past is None:
-        draw_bars(pen, frame, assessment, manifest)
+        draw_bars(pen, frame, assessment, manifest, say)
     else:
-        draw_usual(pen, frame, assessment, manifest.past)
+        draw_usual(pen, frame, assessment, manifest.past, say)
 
 
-def draw_usual(pen: ImageDraw.ImageDraw, frame: Frame, assessment: Assessment, past: Past) -> None:
+def draw_usual(pen: ImageDraw.ImageDraw, frame: Frame, assessment: Assessment, past: Past, say: Say) -> None:
     """A line for each measure that is compared; without a past, their values alone."""
-    write(pen, (frame.left, frame.top + 24), "Measures", _TITLE)
+    write(pen, (frame.left, frame.top + 24), say("Measures"), _TITLE)
     rows = [one for one in assessment.measures if one.name in past.signals and not one.at][:_MOST]
     step = (frame.height - 70) // _MOST
     for number, measure in enumerate(rows):
         place = Frame(frame.left, frame.top + 40 + number * step, frame.width, step)
-        _draw_row(pen, place, measure, past)
-    note = assessment.learning or "bands: usual of this protocol"
-    write(pen, (frame.left + frame.width / 2, frame.top + 58 + len(rows) * step), fit(note, 18, frame.width), _NOTE)
+        _draw_row(pen, place, measure, past, say)
+    note = say(learning_of(assessment.learning) if assessment.learning else "bands: usual of this protocol")
+    place_of_note = (frame.left + frame.width / 2, frame.top + 58 + len(rows) * step)
+    write(pen, place_of_note, fit(legible(note), 18, frame.width), _NOTE)
 
 
-def _draw_row(pen: ImageDraw.ImageDraw, frame: Frame, measure: Measure, past: Past) -> None:
+def _draw_row(pen: ImageDraw.ImageDraw, frame: Frame, measure: Measure, past: Past, say: Say) -> None:
     off = offset(measure, ratio=past.signals[measure.name].ratio)
     apart = off is not None and abs(off) > 1 and (measure.score or 0) > 0
     right, top, baseline = frame.left + frame.width, frame.top + 24, frame.top + 18
-    value = _text(measure, past)
+    value = _text(measure, past) if isfinite(measure.value) else say("no value")
     room = frame.width - 12 * len(value) - 10
     label = replace(_LABEL, colour=ABOVE) if apart else _LABEL
-    write(pen, (frame.left, baseline), fit(plain(past.signals[measure.name].word), _LABEL.size, room), label)
+    word = legible(say(past.signals[measure.name].word))
+    write(pen, (frame.left, baseline), fit(word, _LABEL.size, room), label)
     write(pen, (right, baseline), value, replace(_VALUE, colour=ABOVE) if apart else _VALUE)
     pen.rectangle((frame.left, top, right, top + _BAR), fill=PANEL)
     if off is None:
@@ -77,8 +80,6 @@ def offset(measure: Measure, *, ratio: bool) -> float | None:
 
 
 def _text(measure: Measure, past: Past) -> str:
-    if not isfinite(measure.value):
-        return "no value"
     if measure.median is not None and past.signals[measure.name].ratio and measure.median > 0:
         return f"{measure.value / measure.median:.2g}x"
     return f"{measure.value:.2g}"
