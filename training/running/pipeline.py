@@ -1,8 +1,8 @@
 """Named steps, each with what it reads and makes: done once, and anew when what it was made from is another.
 
 A step that is done leaves a stamp; a run that was killed, wherever it was, goes on at the first step without one. What
-a step had begun is kept if it is of the same settings and of the same inputs (a trainer resumes from its checkpoint),
-and removed otherwise.
+a step had begun is kept if it is of the same settings and of the same inputs, by what they hold (a trainer resumes from
+its checkpoint), and removed otherwise.
 """
 
 import fcntl
@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from training.running.contents import Contents
 from training.running.progress import Progress, nothing_yet
 
 
@@ -46,6 +47,7 @@ class Pipeline:
         self, folder: Path, steps: Sequence[Step], say: Callable[[str], None] = print, every_s: float = 30.0
     ) -> None:
         self._stamps = folder / "stamps"
+        self._contents = Contents(self._stamps / "contents.json")
         self._steps, self._say, self._every_s = tuple(steps), say, every_s
 
     def run(self) -> None:
@@ -57,6 +59,7 @@ class Pipeline:
         self._stamps.mkdir(parents=True, exist_ok=True)
         with _alone(self._stamps / "lock"):
             self._clear_from_the_first_change()
+            self._contents.save()
             done = [step for step in self._steps if self._is_done(step)]
             progress = Progress(self._steps, done, self._say, self._every_s)
             for step in self._steps:
@@ -73,6 +76,7 @@ class Pipeline:
         for step in self._steps:
             begun = self._begun(step)
             if begun.exists() and begun.read_text() != self._identity(step):
+                self._say(f"{step.name}: begins anew, its inputs or its settings are others")
                 self._stamp(step).unlink(missing_ok=True)
                 for path in step.makes:
                     _remove(path)
@@ -110,7 +114,7 @@ class Pipeline:
         for step in self._steps:
             if any(path == made or made in path.parents for made in step.makes):
                 return [self._identity(step), step.extent]
-        return [path.name, _state(path), path.stat().st_mtime_ns if path.exists() else 0]
+        return [path.name, self._contents.digest(path)]
 
     def _stamp(self, step: Step) -> Path:
         return self._stamps / f"{step.name}.json"
@@ -137,7 +141,7 @@ def _digest(value: object) -> str:
 
 
 def _state(path: Path) -> object:
-    """Names and sizes of what is there; the checksums of a data set would be read for minutes at each start."""
+    """How many files there are, and how many bytes in all."""
     if path.is_dir():
         files = sorted(p for p in path.rglob("*") if p.is_file())
         return [len(files), sum(p.stat().st_size for p in files)]

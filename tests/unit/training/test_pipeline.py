@@ -1,6 +1,7 @@
 """Steps with stamps: done once, resumed where they were, made anew when what they were made from is another."""
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -8,6 +9,7 @@ from functools import partial
 
 import pytest
 
+from training.running.contents import Contents
 from training.running.pipeline import Pipeline, PipelineError, Step
 from training.running.progress import Progress, counted, spoken, trained
 
@@ -119,6 +121,62 @@ def test_another_input_makes_everything_anew(line, tmp_path):
 
     assert ["first", "second", "third"] * 2 == ran
     assert "bbfst" == steps[-1].makes[0].read_text()
+
+
+def test_the_same_input_copied_anew_changes_nothing(line, tmp_path):
+    ran, steps = line
+    run(tmp_path, steps)
+    source = tmp_path / "source"
+    copied = tmp_path / "copied"
+    copied.write_bytes(source.read_bytes())
+    copied.rename(source)
+    os.utime(source, (1, 1))
+    said = run(tmp_path, steps)
+
+    assert ["first", "second", "third"] == ran
+    assert all(line.endswith("done before") for line in said)
+
+
+def test_an_input_of_the_same_size_with_other_content_is_another_one_and_that_is_said(line, tmp_path):
+    ran, steps = line
+    run(tmp_path, steps)
+    (tmp_path / "source").write_text("b")
+    said = run(tmp_path, steps)
+
+    assert ["first", "second", "third"] * 2 == ran
+    assert "first: begins anew, its inputs or its settings are others" == said[0]
+
+
+def test_a_folder_is_told_by_the_names_and_the_bytes_in_it_and_memory_may_be_lost(tmp_path):
+    folder, memory = tmp_path / "folder", tmp_path / "memory.json"
+    (folder / "below").mkdir(parents=True)
+    (folder / "below" / "one").write_text("1")
+    contents = Contents(memory)
+    first = contents.digest(folder)
+    contents.save()
+
+    assert first == Contents(memory).digest(folder)
+    for lost in ("", "[]", "{"):
+        memory.write_text(lost)
+        assert first == Contents(memory).digest(folder)
+    (folder / "below" / "one").rename(folder / "below" / "two")
+    assert first != Contents(memory).digest(folder)
+    assert Contents(memory).digest(tmp_path / "nothing") != first
+
+
+def test_what_did_not_change_is_not_read_again(tmp_path):
+    path, memory = tmp_path / "file", tmp_path / "memory.json"
+    path.write_text("1")
+    contents = Contents(memory)
+    first = contents.digest(path)
+    contents.save()
+    kept = path.stat()
+    path.write_text("2")
+    os.utime(path, ns=(kept.st_atime_ns, kept.st_mtime_ns))
+
+    assert first == Contents(memory).digest(path)
+    os.utime(path, (1, 1))
+    assert first != Contents(memory).digest(path)
 
 
 def test_what_was_removed_is_made_again(line, tmp_path):
