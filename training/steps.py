@@ -26,6 +26,7 @@ from training.harm.judging import HarmPlan, write_images
 from training.harm.tables import HarmTablesPlan, print_harm
 from training.harm.verdict_tables import evaluate_brain
 from training.lesions.evaluate import LesionEvaluationPlan, evaluate_lesions
+from training.lesions.reconstruction.train import ReconstructionPlan, train_reconstruction
 from training.lesions.train import LesionPlan, train_lesions
 from training.running.options import add_options
 from training.synthesis.anatomy import write_bank
@@ -85,6 +86,11 @@ _STEPS: dict[str, tuple[type[Any], Callable[[Any], object], str]] = {
         "judge hearts by runs that left them out, or by a bundle (also: evaluate cine)",
     ),
     "lesions": (LesionPlan, train_lesions, "train the network of white-matter lesions on synthetic FLAIR"),
+    "lesions-reconstruction": (
+        ReconstructionPlan,
+        train_reconstruction,
+        "train the network that draws a FLAIR without its lesions (paper 001)",
+    ),
     "evaluate lesions": (
         LesionEvaluationPlan,
         evaluate_lesions,

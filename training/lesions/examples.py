@@ -1,9 +1,9 @@
 """Boxes of synthetic FLAIR heads with their lesions, as the network is trained on them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -29,6 +29,9 @@ BRIGHTEST = 6.0
 DARKEST = 0.3
 #: How many brains are extracted, and of these in both contrasts.
 _BARE, _BOTH_BARE = 0.25, 0.7
+
+
+Drawn = TypeVar("Drawn")
 
 
 class Example(NamedTuple):
@@ -62,7 +65,11 @@ class Stream:
 
     def batches(self, first: int) -> Iterator[Example]:
         """The examples of step ``first``, ``first + 1`` ..."""
-        drawn = lru_cache(maxsize=2 * self.apart)(self.example)
+        return self.repeated(self.example, first)
+
+    def repeated(self, draw: Callable[[int], Drawn], first: int) -> Iterator[Drawn]:
+        """What ``draw`` makes of the numbers of step ``first``, ``first + 1`` ..., each kept until its last use."""
+        drawn = lru_cache(maxsize=2 * self.apart)(draw)
         step = first
         while True:
             number = step // self.uses - (step % self.uses) * self.apart
@@ -71,8 +78,17 @@ class Stream:
 
     def example(self, number: int) -> Example:
         """Example ``number``."""
-        anatomy = _kept_anatomy(self.atlas_key, number // self.heads)
-        return draw_example(anatomy, self, number)
+        return draw_example(self.anatomy(number), self, number)
+
+    def anatomy(self, number: int) -> Anatomy:
+        """The head that example ``number`` is drawn of."""
+        return _kept_anatomy(self.atlas_key, number // self.heads)
+
+    def cut(self, rng: np.random.Generator) -> tuple[slice, ...]:
+        """A box of the grid: of the sides that are asked for, or of drawn ones, anywhere."""
+        box = self.box or tuple(int(rng.choice(sides)) for sides in _SIDES)
+        starts = [int(rng.integers(0, n - side + 1)) for n, side in zip(GRID, box, strict=True)]
+        return tuple(slice(start, start + side) for start, side in zip(starts, box, strict=True))
 
     @property
     def atlas_key(self) -> "_Key":
@@ -109,7 +125,7 @@ def draw_example(anatomy: Anatomy, stream: Stream, number: int) -> Example:
     brain = anatomy.tissues[GREY:].sum(dim=0) > 0.5
     bare = stripped(anatomy, rng) if rng.random() < _BARE else None
     image = _seen(image, bare, brain, rng)
-    part = _cut(stream.box or tuple(int(rng.choice(sides)) for sides in _SIDES), rng)
+    part = stream.cut(rng)
     beside = generators_of(stream.seed, 3, number)
     t1 = torch.zeros_like(image)
     if beside.host.random() < stream.t1:
@@ -137,11 +153,11 @@ def stripped(anatomy: Anatomy, rng: np.random.Generator) -> Tensor:
 
 def scaled(image: Tensor, brain: Tensor) -> Tensor:
     """The image divided by the median of its brain without the fluid; unchanged where there is none."""
+    return image / scale_of(image, brain)
+
+
+def scale_of(image: Tensor, brain: Tensor) -> float:
+    """The median of an image's brain without the fluid; 1 where there is none."""
     inside = image[brain]
     bright = inside[inside > DARKEST * inside.quantile(0.95)] if len(inside) else inside
-    return image / float(bright.median()) if len(bright) else image
-
-
-def _cut(box: Sequence[int], rng: np.random.Generator) -> tuple[slice, ...]:
-    starts = [int(rng.integers(0, n - side + 1)) for n, side in zip(GRID, box, strict=True)]
-    return tuple(slice(start, start + side) for start, side in zip(starts, box, strict=True))
+    return float(bright.median()) if len(bright) else 1.0

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from models.findings import NotThis
 from models.graphs import Run
-from models.lesions.prediction import LesionNetwork, Prediction, Prepared, Samples
+from models.lesions.prediction import LesionNetwork, Prediction, Prepared
 from models.lesions.scores import doubtful_ml, lesion_ml, several_passes, single_pass, volumes_of
 from models.methods.lesions import ROLE, T1, Lesions
 from models.preprocess import FloatArray, Grid, on_own_grid
@@ -19,6 +19,7 @@ from models.subject import Subject, still
 from training.lesions.anatomy import SPACING_MM
 from training.lesions.examples import Example, Stream
 from training.lesions.people import Person
+from training.lesions.reconstruction.errors import Redraw, error_numbers, fill
 from training.truth import dice
 
 #: Thresholds that are tried.
@@ -30,7 +31,8 @@ class Row:
     """One judged series. ``by_threshold``: Dice at each of ``THRESHOLDS``; ``doubt_ml``: see ``doubtful_ml``.
 
     ``numbers`` of the plain pass and ``passes`` of several; ``sampled_ml``: volume in each of them; ``outliers``: Dice
-    and volume in mL of thresholding white matter (``outliers``).
+    and volume in mL of thresholding white matter (``outliers``); ``errors`` by the network that draws a FLAIR without
+    lesions, and ``filled`` by filling the mask from about it (``error_numbers``).
     """
 
     name: str
@@ -44,6 +46,16 @@ class Row:
     passes: Mapping[str, float] = field(default_factory=dict)
     sampled_ml: Sequence[float] = ()
     outliers: Sequence[float] = ()
+    errors: Mapping[str, float] = field(default_factory=dict)
+    filled: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What is asked beside the plain pass: ``passes`` with dropped channels, and error maps by ``redraw``."""
+
+    passes: int = 0
+    redraw: Redraw | None = None
 
 
 def write_rows(path: Path, rows: Sequence[Row]) -> None:
@@ -58,7 +70,12 @@ def read_rows(path: Path) -> list[Row]:
 
 
 def judge_person(
-    person: Person, method: Lesions, graphs: Mapping[str, Run], passes: int = 0, *, beside: bool = False
+    person: Person,
+    method: Lesions,
+    graphs: Mapping[str, Run],
+    asked: Asked | None = None,
+    *,
+    beside: bool = False,
 ) -> Row | None:
     """One person, with the T1 ``beside`` the FLAIR or without; None where the method cannot judge the series."""
     images = {ROLE: still(person.voxels, person.affine), **({T1: person.t1} if person.t1 and beside else {})}
@@ -68,7 +85,6 @@ def judge_person(
         return None
     network = method.network(graphs)
     prediction = network.predict(prepared)
-    samples = network.sample(prepared, prediction.level, passes) if passes else None
     own = _on_grid_of(person, prediction.probability, prediction)
     bright = _on_grid_of(person, prediction.image, prediction) >= prediction.level
     called = (own >= method.settings.threshold) & bright
@@ -80,29 +96,30 @@ def judge_person(
         dice=dice(called, person.mask),
         by_threshold=[dice((own >= threshold) & bright, person.mask) for threshold in THRESHOLDS],
         outliers=(dice(_on_grid_of(person, found.astype(np.float32), prediction) >= 0.5, person.mask), volume),
-        **_told(prediction, samples),
+        **_told(prediction, prepared, network, asked),
     )
 
 
-def judge_synthetic(stream: Stream, count: int, network: LesionNetwork, passes: int = 0) -> Iterator[Row]:
+def judge_synthetic(stream: Stream, count: int, network: LesionNetwork, asked: Asked | None = None) -> Iterator[Row]:
     """The first heads of a stream."""
     for number in range(count):
         example = stream.example(number)
         prepared = _prepared(example, network.contrasts)
         truth = example.lesions[0, 0].numpy() >= 0.5
         prediction = network.predict(prepared)
-        samples = network.sample(prepared, prediction.level, passes) if passes else None
         yield Row(
             name=f"synthetic-{number}",
             spoilt="",
             load_ml=int(truth.sum()) * prediction.voxel_ml,
             dice=dice(prediction.mask, truth),
             by_threshold=[dice(prediction.called_from(one), truth) for one in THRESHOLDS],
-            **_told(prediction, samples),
+            **_told(prediction, prepared, network, asked),
         )
 
 
-def _told(prediction: Prediction, samples: Samples | None) -> dict[str, Any]:
+def _told(prediction: Prediction, prepared: Prepared, network: LesionNetwork, asked: Asked | None) -> dict[str, Any]:
+    passes, redraw = (asked.passes, asked.redraw) if asked else (0, None)
+    samples = network.sample(prepared, prediction.level, passes) if passes else None
     sampled = () if samples is None else (volumes_of(samples) * prediction.voxel_ml).tolist()
     return {
         "volume_ml": lesion_ml(prediction.mask, prediction),
@@ -110,6 +127,8 @@ def _told(prediction: Prediction, samples: Samples | None) -> dict[str, Any]:
         "numbers": single_pass(prediction),
         "passes": {} if samples is None else several_passes(samples, prediction),
         "sampled_ml": sampled,
+        "errors": {} if redraw is None else error_numbers(prediction, redraw),
+        "filled": {} if redraw is None else error_numbers(prediction, fill),
     }
 
 

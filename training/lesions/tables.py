@@ -26,6 +26,11 @@ SCORES: dict[str, Callable[[Row], float]] = {
     "one pass: soft volume, low (rival)": lambda row: -row.numbers["log soft volume"],
     "one pass: VS, low": lambda row: -row.numbers["log total entropy"],
     "one pass: VS over volume, low": lambda row: -row.numbers["entropy over volume"],
+    "error map: mean in the mask": lambda row: row.errors["error in the mask"],
+    "error map: VS, low": lambda row: -row.errors["log total error"],
+    "error map: missed, low": lambda row: -row.errors["log missed"],
+    "mask filled from about it: mean in the mask": lambda row: row.filled["error in the mask"],
+    "mask filled from about it: VS, low": lambda row: -row.filled["log total error"],
     "passes: mean confidence": lambda row: row.passes["mean confidence"],
     "passes: mean entropy, low": lambda row: -row.passes["mean entropy"],
     "passes: VS, low": lambda row: -row.passes["VS"],
@@ -34,6 +39,8 @@ SCORES: dict[str, Callable[[Row], float]] = {
     "passes: pairwise Dice": lambda row: row.passes["pairwise Dice"],
     "passes: spread of volumes, low": lambda row: -row.passes["spread of volumes"],
 }
+#: People from which on something is regressed on all others.
+_FEWEST = 2
 #: Loads in mL that are told apart.
 _LOADS = ((0.0, 0.3), (0.3, 3.0), (3.0, 10.0), (10.0, float("inf")))
 
@@ -53,6 +60,9 @@ def tables(rows: Sequence[Row], harm: Harm, margin: float, threshold: float) -> 
     yield ""
     yield from loss_table(rows, harm)
     yield ""
+    if len({row.name for row in rows}) > _FEWEST:
+        yield from regression_table(rows)
+        yield ""
     yield from volume_table(rows, margin)
 
 
@@ -117,7 +127,7 @@ def ranking_table(rows: Sequence[Row], harm: Harm, title: str) -> Iterator[str]:
     yield "| --- | ---: | ---: | ---: | ---: | ---: |"
     predicted = {"predicted Dice": lambda row: -harm.expect(row.numbers)}
     for name, score in {**predicted, **SCORES}.items():
-        if name.startswith("passes") and not all(row.passes for row in rows):
+        if not all(_has(row, name) for row in rows):
             continue
         values = _column(rows, score)
         low, high = interval_over_people(spearman, values, dice, names)
@@ -127,6 +137,54 @@ def ranking_table(rows: Sequence[Row], harm: Harm, title: str) -> Iterator[str]:
         )
     yield f"| all kept | | | | {1 - dice.mean():.3f} | {dice.mean():.3f} |"
     yield f"| oracle | | | | {aurc(dice, dice):.3f} | {best_nine_tenths(dice, dice):.3f} |"
+
+
+def _has(row: Row, score: str) -> bool:
+    """Whether a row has what a score is made of."""
+    made = {"passes": row.passes, "error map": row.errors, "mask filled from about it": row.filled}
+    return bool(made.get(score.partition(":")[0], row.numbers))
+
+
+#: What paper 001 regresses Dice from, by name: with each what of a row it takes.
+_PREDICTION = ("log volume", "confidence")
+_UNCERTAINTY = ("entropy", "entropy over volume", "log total entropy")
+_ERROR = ("error in the mask", "log total error", "log missed")
+REGRESSED: dict[str, tuple[str, ...]] = {
+    "predicted volume alone": ("log volume",),
+    "image": ("contrast", "noise of white matter", "grey over white", "fluid over white", "steps across"),
+    "uncertainty": _UNCERTAINTY,
+    "uncertainty and prediction": (*_UNCERTAINTY, *_PREDICTION),
+    "error and prediction": (*_ERROR, *_PREDICTION),
+    "all of these": (*_UNCERTAINTY, *_ERROR, *_PREDICTION),
+}
+
+
+def regression_table(rows: Sequence[Row]) -> Iterator[str]:
+    """Dice regressed (ridge) from each input of paper 001, each person by all others."""
+    names, dice = [row.name for row in rows], _column(rows, lambda row: row.dice)
+    yield "| Dice regressed on the other people from | MAE | r | rho | AUROC | AURC |"
+    yield "| --- | ---: | ---: | ---: | ---: | ---: |"
+    for title, inputs in REGRESSED.items():
+        if not all(row.errors for row in rows) and set(inputs) & set(_ERROR):
+            continue
+        values = np.array([[{**row.numbers, **row.errors}[name] for name in inputs] for row in rows])
+        told = 1 - left_out(values, 1 - dice, names)
+        yield (
+            f"| {title} | {np.abs(told - dice).mean():.3f} | {pearson(told, dice):.2f} | {spearman(told, dice):.2f} | "
+            f"{auroc(told, dice):.2f} | {aurc(told, dice):.3f} |"
+        )
+
+
+def synthetic_tables(rows: Sequence[Row], harm: Harm) -> Iterator[str]:
+    """Loads apart, where small ones fail, and where artefacts do; ``rows``: as many clean heads as spoilt ones."""
+    half = len(rows) // 2
+    for title, chosen in (("clean synthetic heads", rows[:half]), ("synthetic heads, artefacts in half", rows[half:])):
+        yield f"{title}:"
+        yield ""
+        yield from load_table(chosen)
+        yield ""
+        yield from ranking_table([row for row in chosen if row.load_ml > 0], harm, title)
+        yield ""
 
 
 def loss_table(rows: Sequence[Row], harm: Harm) -> Iterator[str]:
@@ -140,7 +198,7 @@ def loss_table(rows: Sequence[Row], harm: Harm) -> Iterator[str]:
         "scale and shift of the other people": _rescaled(shipped, dice, names),
         "mean of the other people": _rescaled(np.zeros(len(dice)), dice, names),
     }
-    if len(set(names)) > 2:
+    if len(set(names)) > _FEWEST:
         ways["fitted on the other people"] = 1 - left_out(values, 1 - dice, names)
     yield "| predicted Dice | MAE | r | rho |"
     yield "| --- | ---: | ---: | ---: |"

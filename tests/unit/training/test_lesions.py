@@ -27,7 +27,7 @@ from training.lesions.network import ServedNet, begin, run_of
 from training.lesions.people import clean_and_spoilt, read_people
 from training.lesions.ranking import aurc, auroc, best_nine_tenths, pearson, spearman
 from training.lesions.scans import draw_scanner
-from training.lesions.tables import tables
+from training.lesions.tables import synthetic_tables, tables
 from training.lesions.train import LesionPlan, loss_of, objective, train_lesions
 from training.synthesis.generators import generators_of
 from training.synthesis.heads import CorruptionModel
@@ -447,6 +447,21 @@ def test_every_table_is_printed_of_rows_with_and_without_passes():
     assert "passes: pairwise Dice" not in printed
     for title in ("| p3 |", "AURC", "MAE", "covered"):
         assert title in printed
+
+
+def test_error_maps_have_their_rows_where_there_are_any_and_small_loads_are_told_apart():
+    numbers = {"error in the mask": 0.3, "log total error": 1.0, "log missed": 0.0}
+    bare = _rows()
+    rows = [replace(row, errors={**numbers, "error in the mask": row.dice}, filled=numbers) for row in bare]
+    with_maps, without = ("\n".join(tables(some, fit_loss(bare, 4), 1.0, 0.6)) for some in (rows, bare))
+    apart = "\n".join(synthetic_tables([replace(row, load_ml=1.0) for row in rows], fit_loss(bare, 4)))
+
+    assert "| error map: mean in the mask | 1.00 | 1.00" in with_maps
+    assert "| error and prediction |" in with_maps
+    assert "| uncertainty and prediction |" in without
+    assert "error and prediction" not in without
+    assert "error map" not in without
+    assert "| 0.3 to 3 | 20 |" in apart
 
 
 @pytest.mark.parametrize("statistic", [pearson, spearman, auroc])
