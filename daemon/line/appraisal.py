@@ -204,6 +204,9 @@ class Appraiser:
             found = judge.examiner.examine(appraisal.image, judge.choose_standard(appraisal.origin)).assessment
         except NotAssessable:
             return appraisal
+        except SpoolError as error:  # what a task's bundle read whole cannot be read once more
+            reasons = (*appraisal.verdict.reasons, f"not compared with its own past: {error}")
+            return replace(appraisal, verdict=replace(appraisal.verdict, reasons=reasons))
         said = decide(found, judge.examiner.bundle.manifest)
         return replace(
             appraisal,

@@ -15,6 +15,7 @@ from pydicom.filebase import DicomBytesIO
 from validators import unexpected_dciodvfy, without_dicomdir
 
 from daemon.config import Settings, shipped_bundles
+from daemon.core.errors import SpoolError
 from daemon.core.judging.rule import JudgementSettings
 from daemon.core.people.history import numbers_of
 from daemon.core.people.replay import replay
@@ -25,7 +26,7 @@ from daemon.edge.database.results import Published, Results
 from daemon.edge.database.trends.quality import Quality
 from daemon.edge.engines import engine_maker
 from daemon.line.appraisal import Appraiser, Judge
-from daemon.line.examination import Examiners
+from daemon.line.examination import Examiner, Examiners
 from daemon.line.judgement import SeriesJudge
 from daemon.line.judges import choose_past
 from daemon.routes import all_routes, own_past_bundle
@@ -124,6 +125,26 @@ def engine(learnt, tmp_path):
 def empty(tmp_path):
     with opened(f"sqlite:///{tmp_path}/empty.sqlite") as engine:
         yield engine
+
+
+def test_images_that_cannot_be_read_once_more_cost_the_comparison_and_not_the_answer(engine, folder, monkeypatch):
+    judged_by = Examiner.examine
+
+    def examine(self, *arguments, **options):
+        if self.bundle.manifest.past is not None:
+            raise SpoolError("2.dcm: unreadable")
+        return judged_by(self, *arguments, **options)
+
+    site = Site(engine, folder)
+    expected = site.judge(heart(3))
+    monkeypatch.setattr(Examiner, "examine", examine)
+    judged = site.judge(heart(3))
+
+    assert State.ACCEPT == judged.verdict.state
+    assert "not compared with its own past: 2.dcm: unreadable" == judged.verdict.reasons[-1]
+    assert expected.assessment.measures == judged.assessment.measures
+    assert judged.assessment.own_past is None
+    assert judged.past is None
 
 
 def test_an_image_that_the_task_accepts_and_its_past_does_not_is_looked_at(engine, folder):
