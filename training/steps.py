@@ -16,6 +16,7 @@ from training.brain.task import TaskPlan, train_task
 from training.brain.variances import VariancesPlan, train_variances
 from training.cine.evaluate import CineEvaluationPlan, evaluate_cine
 from training.cine.mask_autoencoder import MaskPlan, train_masks
+from training.cine.refinement.train import RefinementPlan, refine
 from training.cine.stochastic import CineStochasticPlan, train_cine_stochastic
 from training.cine.train import CinePlan, train_cine
 from training.evaluation.evaluate import EvaluationPlan, TablesPlan, evaluate, print_tables
@@ -80,6 +81,11 @@ _STEPS: dict[str, tuple[type[Any], Callable[[Any], object], str]] = {
     "cine": (CinePlan, train_cine, "train labels and distance maps of short-axis hearts"),
     "cine-stochastic": (CineStochasticPlan, train_cine_stochastic, "train how the labels of a heart vary together"),
     "cine-masks": (MaskPlan, train_masks, "train the autoencoder of hearts' masks"),
+    "cine-refine": (
+        RefinementPlan,
+        refine,
+        "refine a network of hearts on hearts without labels, by the autoencoder of masks, with a guard (paper 004)",
+    ),
     "cine-evaluate": (
         CineEvaluationPlan,
         evaluate_cine,

@@ -1,0 +1,1 @@
+"""A trained network of hearts refined on hearts without labels, by what the autoencoder of masks makes of its masks."""
