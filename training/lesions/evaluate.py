@@ -14,7 +14,7 @@ from training.lesions.atlas import load_atlas
 from training.lesions.examples import BOX, Stream
 from training.lesions.judged import Asked, Row, judge_person, judge_synthetic, write_rows
 from training.lesions.people import clean_and_spoilt, read_people
-from training.lesions.reconstruction.errors import redraw_by
+from training.lesions.reconstruction.errors import Redraw, redraw_by
 from training.lesions.reconstruction.train import load_reconstruction
 from training.lesions.tables import synthetic_tables, tables
 from training.synthesis.heads import CorruptionModel
@@ -29,7 +29,7 @@ class LesionEvaluationPlan:
     lesions, for error maps (paper 001); none: their rows stay out. ``out``: where the rows go, if anywhere.
 
     ``heads``: synthetic heads clean and as many with an artefact in half, of the label maps and masks in ``atlas`` (the
-    folder with labelmaps/) that no training sees; their registrations are kept in ``cache``.
+    folder with labelmaps/) that no training sees, by the plain pass; their registrations are kept in ``cache``.
     """
 
     data: Path
@@ -64,16 +64,18 @@ def evaluate_lesions(plan: LesionEvaluationPlan) -> None:
     if plan.out is not None:
         write_rows(plan.out, rows)
     settings = method.settings
-    print(*tables(rows, settings.loss, settings.margin, settings.threshold), sep="\n")
+    print(*tables(rows, settings.loss, settings.margin, settings.threshold), sep="\n", flush=True)
     if plan.heads and plan.atlas is not None:
-        heads = list(_judged_heads(plan, plan.atlas, method.network(graphs), asked))
+        heads = list(_judged_heads(plan, plan.atlas, method.network(graphs), redraw))
         print("", *synthetic_tables(heads, settings.loss), sep="\n")
 
 
-def _judged_heads(plan: LesionEvaluationPlan, data: Path, network: LesionNetwork, asked: Asked) -> Iterator[Row]:
+def _judged_heads(
+    plan: LesionEvaluationPlan, data: Path, network: LesionNetwork, redraw: Redraw | None
+) -> Iterator[Row]:
     """Clean ones, then spoilt ones."""
     stream = partial(Stream, atlas=load_atlas(data, plan.cache, held=True), uses=1, box=BOX, t1=0.0)
     for seed, spoilt in ((plan.seed, 0.0), (plan.seed + 1, 0.5)):
         model = CorruptionModel(probability=spoilt, severity=(0.05, 0.8))
         heads = stream(seed=seed, corruption_model=model)
-        yield from judge_synthetic(heads, plan.heads, network, asked)
+        yield from judge_synthetic(heads, plan.heads, network, Asked(redraw=redraw))
