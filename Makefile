@@ -5,7 +5,8 @@ SERIES ?=
 COMPILE := .venv/tools/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header --no-annotate
 UPGRADE ?=
-PYTEST := OMP_NUM_THREADS=1 .venv/bin/python -m pytest
+# Compiled modules are kept, whatever the surroundings say: hundreds of processes import the same ones.
+PYTEST := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= .venv/bin/python -m pytest
 # In a process of their own, beside the others: OpenVINO behind torch's exporter ends the process (docs/log.md).
 EXPORTING := tests/integration/training
 PIP := .venv/bin/pip --disable-pip-version-check --quiet
@@ -15,15 +16,16 @@ PIP := .venv/bin/pip --disable-pip-version-check --quiet
 demo: .venv/demo
 	.venv/bin/scanside demo $(SERIES)
 
-test: check
-	$(MAKE) --no-print-directory --jobs 2 --keep-going test-exporting test-others
+# The checks beside the tests: the longest of them has one core only.
+test: .venv/test
+	$(MAKE) --no-print-directory --jobs 3 --keep-going check test-exporting test-others
 
 test-exporting: .venv/test
 	$(PYTEST) $(EXPORTING)
 
-# Three workers on two cores: many tests wait for a deadline.
+# Four workers on two cores: many tests wait for a deadline.
 test-others: .venv/test
-	$(PYTEST) --numprocesses 3 --max-worker-restart 0 --dist loadfile --no-loadscope-reorder --durations 30 --ignore $(EXPORTING)
+	$(PYTEST) --numprocesses 4 --max-worker-restart 0 --dist loadfile --no-loadscope-reorder --durations 30 --ignore $(EXPORTING)
 
 check: .venv/test
 	.ci/check

@@ -113,7 +113,7 @@ def measure_parity(network: ServedNet, run: Run, atlas: Atlas) -> Parity:
     """Largest difference between torch and a runtime, plain and with dropped channels, and how much passes vary.
 
     Raises:
-        ParityError: they differ by too much, or the passes do not differ: the runtime dropped the masks.
+        ParityError: of one head they differ by too much, or its passes do not differ: the runtime dropped the masks.
     """
     channels, torch_run = network.network.config.masks, run_of(network)
     stream = _stream(atlas, _PARITY_SEED, spoilt=0.5)
@@ -126,10 +126,10 @@ def measure_parity(network: ServedNet, run: Run, atlas: Atlas) -> Parity:
         gaps = [np.abs(a[name] - b[name]).max() for a, b in zip(found, expected, strict=True) for name in a]
         largest = max(largest, float(max(gaps)))
         spread = min(spread, float(np.var([out["lesion"] for out in found[1:]], axis=0).max()))
-    if not (largest <= _TOLERANCE and spread > 0):
-        raise ParityError(
-            f"ONNX differs from torch by {largest:.2g} ({_TOLERANCE} passes), passes vary by {spread:.2g}"
-        )
+        if not (largest <= _TOLERANCE and spread > 0):
+            raise ParityError(
+                f"ONNX differs from torch by {largest:.2g} ({_TOLERANCE} passes), passes vary by {spread:.2g}"
+            )
     return {"probability": largest, "variance over passes": spread}
 
 

@@ -5,6 +5,8 @@ import json
 from collections.abc import Sequence
 from typing import Annotated, Any
 
+from sqlalchemy import Engine
+
 from daemon.commands.option import within
 from daemon.config import Settings, load_settings
 from daemon.core.bounds import Range
@@ -44,10 +46,14 @@ def list_series(settings: Settings, limit: int) -> list[dict[str, Any]]:
         ConfigError: no daemon has run with this configuration yet.
     """
     with open_existing(settings.database_url) as engine:
-        records = Results(engine).records(limit)
-        members = Examinations(engine).all_members({record.series_instance_uid for record in records})
-        deliveries = Outbox(engine).of_series({record.series_instance_uid for record in records})
-    reports = Reports(settings.reports)
+        return read_series(engine, Reports(settings.reports), limit)
+
+
+def read_series(engine: Engine, reports: Reports, limit: int) -> list[dict[str, Any]]:
+    """The same of an open database: who looks again and again keeps it, for each new one compiles every statement."""
+    records = Results(engine).records(limit)
+    members = Examinations(engine).all_members({record.series_instance_uid for record in records})
+    deliveries = Outbox(engine).of_series({record.series_instance_uid for record in records})
     by_series: dict[tuple[str, int], list[Delivery]] = {}
     for delivery in deliveries:
         by_series.setdefault((delivery.series_instance_uid, delivery.revision), []).append(delivery)

@@ -22,7 +22,7 @@ from builders.packed import packed_files
 from daemon.config import Settings
 from daemon.core.errors import NotAssessable
 from daemon.dicom.attributes import Attributes
-from daemon.dicom.parsing import parse_file
+from daemon.dicom.parsing import parse_file, unwrap
 from daemon.dicom.reading.volumes import arrange, read_volumes
 from daemon.line.selection import consider
 from daemon.routes import all_routes
@@ -220,7 +220,7 @@ def _kind(header: Attributes) -> str:
 def _write_decoded(content: bytes, path: Path) -> None:
     """Write a file; compressed ones that Debian's dcm2niix cannot read are decoded by another tool."""
     path.write_bytes(content)
-    syntax = parse_file(content).file_meta.TransferSyntaxUID
+    _, syntax = unwrap(content)
     if syntax in (JPEGLosslessSV1, JPEGLSLossless):
         tool = {JPEGLosslessSV1: "/usr/bin/dcmdjpeg", JPEGLSLossless: "/usr/bin/dcmdjpls"}[syntax]
         subprocess.run([tool, path, path], check=True, capture_output=True)

@@ -147,7 +147,7 @@ def refusing(database, statement, table):
 
 
 def test_a_fault_in_a_turn_is_told_and_tried_again_and_ends_no_process(tmp_path):
-    with running_daemon(tmp_path, None, "[completion]\nquiet_s = 2.0\n" + absent()) as daemon:
+    with running_daemon(tmp_path, None, f"{CHEAP}\n[completion]\nquiet_s = 2.0\n{absent()}") as daemon:
         database, before = load_settings(daemon.config).storage / "scanside.sqlite", processes(daemon)
         with refusing(database, "UPDATE", "workers"):
             wait_until(lambda: "roster stands still" in daemon.obstacles())

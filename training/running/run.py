@@ -12,7 +12,6 @@ from typing import Any, Literal, Protocol
 import onnx
 import onnx.numpy_helper
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from models.nets.brain import current_name
@@ -129,6 +128,8 @@ class Learner:
     def __init__(
         self, network: nn.Module, plan: RunPlan, schedule: Schedule | None = None, *, weight_decay: float = 1e-5
     ) -> None:
+        from lightning_fabric import Fabric  # noqa: PLC0415 - two seconds: who reads weights and trains none needs none
+
         self.fabric = Fabric(accelerator="auto", devices=plan.devices, precision=plan.precision)
         self.fabric.launch()
         self.fabric.seed_everything(plan.seed, verbose=False)

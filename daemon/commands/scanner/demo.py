@@ -24,7 +24,7 @@ from pynetdicom import AE, evt
 from pynetdicom.events import Event
 
 from daemon.commands.scanner.push import golden_head, send_plainly, spoilt
-from daemon.commands.series import list_series
+from daemon.commands.series import read_series
 from daemon.config import Settings, load_settings, shipped_bundles
 from daemon.core.errors import ConfigError, ScansideError
 from daemon.core.values import State
@@ -32,7 +32,9 @@ from daemon.dicom.parsing import parse_file
 from daemon.dicom.protocol.outgoing import Outgoing, encode_outgoing
 from daemon.dicom.reading.volumes import read_volumes
 from daemon.dicom.simulate import corrupted_series
+from daemon.edge.database.migrations import open_existing
 from daemon.edge.delivery.dicom import Peer
+from daemon.edge.files.reports import Reports
 from models.physics.artefacts import Artefact
 
 #: What goes wrong with each push: nothing, then one artefact at its worst. The seed is one where the head moves in the
@@ -40,6 +42,8 @@ from models.physics.artefacts import Artefact
 PUSHES: tuple[Artefact | None, ...] = (None, Artefact.MOTION, Artefact.NOISE, Artefact.SPIKE)
 SEVERITY, SEED = 1.0, 7
 _START_S, _ANSWER_S = 120.0, 120.0
+#: How often the answer is looked for: beside the daemon that is at work on it.
+_LOOK_S = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,12 +120,13 @@ def _simulated(artefact: Artefact | None, datasets: list[Dataset]) -> list[Outgo
 
 def _answer(series: str, settings: Settings, archive: _Archive) -> dict[str, str] | None:
     """The series' record once it is done and its SR is in the archive; None if that does not happen in time."""
-    deadline = time.monotonic() + _ANSWER_S
-    while time.monotonic() < deadline:
-        found = [record for record in list_series(settings, 20) if record["series"] == series]
-        if found and found[0]["state"] == "DONE" and Path(found[0]["sr"]).stem in archive.arrived:
-            return found[0] if found[0]["picture"] else None
-        time.sleep(0.05)
+    deadline, reports = time.monotonic() + _ANSWER_S, Reports(settings.reports)
+    with open_existing(settings.database_url) as engine:
+        while time.monotonic() < deadline:
+            found = [record for record in read_series(engine, reports, 20) if record["series"] == series]
+            if found and found[0]["state"] == "DONE" and Path(found[0]["sr"]).stem in archive.arrived:
+                return found[0] if found[0]["picture"] else None
+            time.sleep(_LOOK_S)
     return None
 
 

@@ -152,6 +152,8 @@ def _migrate(connection: sa.Connection) -> None:
     found = connection.execute(sa.select(_number.c.number)).scalar_one()
     if found > len(_STEPS):
         raise ConfigError(f"the database is of a newer version ({found} after {len(_STEPS)}): update this software")
+    if found == len(_STEPS):
+        return  # nothing is written by whoever only looks
     for step in _STEPS[found:]:
         step(connection)
     connection.execute(sa.update(_number).values(number=len(_STEPS)))

@@ -4,6 +4,7 @@ import threading
 
 import pytest
 import sqlalchemy as sa
+from builders.database import opened
 from builders.outbox import owe
 
 from daemon.core.errors import ConfigError
@@ -138,3 +139,14 @@ def test_a_database_that_no_daemon_made_is_not_made_by_looking(tmp_path):
     with pytest.raises(ConfigError, match="run the daemon"), open_existing(f"sqlite:///{tmp_path}/scanside.sqlite"):
         pass
     assert [] == list(tmp_path.iterdir())
+
+
+def test_whoever_only_looks_into_a_database_writes_nothing(url):
+    with opened(url) as engine, engine.connect() as watching:
+        of_file = engine.dialect.name == "sqlite"
+        newest = "PRAGMA data_version" if of_file else "SELECT xmin::text FROM schema_number"
+        before = watching.exec_driver_sql(newest).scalar_one()
+        with open_existing(url):
+            pass
+
+        assert before == watching.exec_driver_sql(newest).scalar_one()
