@@ -51,14 +51,17 @@ def test_the_clean_head_passes_and_what_is_wrong_is_named(shown):
         assert (verdict != "ACCEPT", artefact) == (True, cause)
 
 
-def test_it_takes_the_users_own_series(tmp_path):
-    write_golden(tmp_path / "own", read_volumes(golden_datasets())[0].still[::-1].copy())
+def test_it_takes_the_users_own_series_and_of_nothing_but_noise_accepts_nothing(tmp_path):
+    voxels = np.random.default_rng(0).gamma(2, 50, read_volumes(golden_datasets())[0].still.shape).astype(np.float32)
+    write_golden(tmp_path / "own", voxels)
     own = dcmread(next((tmp_path / "own").iterdir()))
     finished = demo(tmp_path / "demo", tmp_path / "own")
+    found = answers(finished.stdout)
 
     assert 0 == finished.returncode, finished.stdout + finished.stderr
-    assert 4 == len(answers(finished.stdout))
-    assert own.StudyInstanceUID == dcmread(answers(finished.stdout)["clean"][3]).StudyInstanceUID
+    assert 4 == len(found)
+    assert own.StudyInstanceUID == dcmread(found["clean"][3]).StudyInstanceUID
+    assert "ACCEPT" not in {verdict for verdict, *_ in found.values()}
 
 
 @pytest.mark.parametrize("content", [None, b"no DICOM at all"])
@@ -72,12 +75,3 @@ def test_a_folder_without_a_series_is_a_clear_error(tmp_path, content):
     assert 1 == finished.returncode
     assert finished.stderr.startswith("scanside: ")
     assert "Traceback" not in finished.stderr
-
-
-def test_a_series_of_nothing_but_noise_is_answered_and_not_accepted(tmp_path):
-    voxels = np.random.default_rng(0).gamma(2, 50, read_volumes(golden_datasets())[0].still.shape).astype(np.float32)
-    write_golden(tmp_path / "own", voxels)
-    finished = demo(tmp_path / "demo", tmp_path / "own")
-
-    assert 0 == finished.returncode, finished.stdout + finished.stderr
-    assert "ACCEPT" not in {verdict for verdict, *_ in answers(finished.stdout).values()}

@@ -5,7 +5,7 @@ import stat
 from contextlib import contextmanager
 
 import pytest
-from builders.daemon import running_daemon, write_golden
+from builders.daemon import CHEAP, running_daemon, write_golden
 
 
 @contextmanager
@@ -23,17 +23,14 @@ def open_to_others(folder):
     return sorted(str(path) for path in every if path.lstat().st_mode & 0o077)
 
 
-@pytest.mark.parametrize("mask", [0o000, 0o022])
-def test_after_a_days_run_others_can_read_nothing_of_the_storage(tmp_path, mask):
+@pytest.mark.parametrize(("mask", "bundles"), [(0o000, ""), (0o022, CHEAP)], ids=["0-shipped", "22-cheap"])
+def test_after_a_days_run_others_can_read_nothing_of_the_storage(tmp_path, mask, bundles):
     shared = tmp_path / "shared"
     shared.mkdir(mode=0o755)
     shared.chmod(0o755)
     destination = f'[[destinations]]\nname = "share"\nkind = "folder"\npath = "{shared}"\n'
     series = write_golden(tmp_path / "pushed")
-    with umask(mask), running_daemon(tmp_path) as daemon:
-        daemon.config.write_text(daemon.config.read_text() + destination)
-        assert 0 == daemon.stop()
-        daemon.start()
+    with umask(mask), running_daemon(tmp_path, extra=f"{bundles}\n{destination}") as daemon:
         assert 0 == daemon.push(tmp_path / "pushed").returncode
         daemon.done(series)
         kept = sorted(path.name for path in (tmp_path / "storage").iterdir())
