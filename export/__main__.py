@@ -1,8 +1,8 @@
 """python -m export: a bundle from checkpoints; refuses to write one that does not say what torch says.
 
 ``python -m export brain --bids FOLDER --out BUNDLE`` makes one from people of your own, every step of it, and
-``python -m export cine --bids ...`` one of hearts; ``python -m export lesions`` makes the bundle of white-matter
-lesions, anything else the brain's.
+``cine --bids ...`` one of hearts, ``lesions --bids ...`` one of white-matter lesions; ``python -m export lesions``
+without people makes the bundle of lesions from its checkpoint, anything else the brain's.
 """
 
 import argparse
@@ -19,10 +19,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         from export.brain import ExportPlan, export_brain
         from export.lesions import LesionExportPlan, export_lesion_bundle
         from export.own.command import run
-        from training.running.options import add_options
+        from training.running.options import add_options, asks_for_whole
     except ModuleNotFoundError as error:
         sys.exit(answer_without(error, given, "python -m export", str(__doc__)))
-    if given[:1] in (["brain"], ["cine"]):
+    if given[:1] == ["cine"] or asks_for_whole(given):
         run(given[0], given[1:])
         return
     lesions = given[:1] == ["lesions"]

@@ -1,6 +1,5 @@
 """A brain bundle from its checkpoints: graphs, parity gate, golden head, reference, manifest."""
 
-import shutil
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
@@ -11,6 +10,7 @@ from pathlib import Path
 from cattrs import Converter
 
 from export.declared import FAMILIARITY, OUTPUTS, SERIES, brain_manifest, declare_graph
+from export.draft import begin_draft, finish_draft
 from export.golden import expect, write_golden_head
 from export.graphs import export_judge, export_locator
 from export.parity import Parity, check_parity, measure_parity
@@ -25,7 +25,7 @@ from models.brain.prediction import (
     locate_by,
     prepare,
 )
-from models.bundle import Bundle, Manifest, file_digest, load_bundle, write_manifest
+from models.bundle import Bundle, Manifest, file_digest, write_manifest
 from models.graphs import Run
 from models.manifest import Training
 from models.methods.brain import BRIGHT_GREY, MOST_TISSUE_ML, BrainSettings
@@ -108,9 +108,7 @@ def export_brain(plan: ExportPlan) -> Bundle:
     Raises:
         ParityError: ONNX does not say what torch says.
     """
-    draft = plan.out.with_name(plan.out.name + ".part")
-    shutil.rmtree(draft, ignore_errors=True)
-    draft.mkdir(parents=True)
+    draft = begin_draft(plan.out)
     checkpoints = _checkpoints(plan)
     export_locator(load_locator(checkpoints.locator), draft / LOCATOR_FILE)
     export_judge(load_judge(checkpoints), draft / JUDGE_FILE)
@@ -120,10 +118,7 @@ def export_brain(plan: ExportPlan) -> Bundle:
     write_golden_head(min(plan.bank.glob("*.npy")), plan.label_maps, plan.golden_seed, draft / SERIES)
     write_manifest(draft, _manifest(plan, graphs, parity, draft))
     copy_words(plan.out, draft)
-    load_bundle(draft)
-    shutil.rmtree(plan.out, ignore_errors=True)
-    draft.rename(plan.out)
-    return load_bundle(plan.out)
+    return finish_draft(draft, plan.out)
 
 
 def _parity(plan: ExportPlan, checkpoints: Checkpoints, graphs: Mapping[str, Run]) -> Parity:

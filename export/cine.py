@@ -14,9 +14,10 @@ from torch import Tensor, nn
 
 from daemon.edge.files.nifti import read_nifti
 from export.declared import OUTPUTS, TOLERANCES, declare_graph
+from export.draft import begin_draft, finish_draft
 from export.graphs import OPSET
 from export.parity import Parity, ParityError
-from models.bundle import Bundle, file_digest, load_bundle, structured, write_manifest
+from models.bundle import Bundle, file_digest, structured, write_manifest
 from models.cine.crops import CROP
 from models.cine.masks import between, fitted_limits
 from models.cine.plausibility import MASK_GRAPH, SIDE
@@ -97,9 +98,8 @@ def export_cine(plan: CineExportPlan) -> Bundle:
     Raises:
         ParityError: ONNX does not say what torch says.
     """
-    draft = plan.out.with_name(plan.out.name + ".part")
-    shutil.rmtree(draft, ignore_errors=True)
-    (draft / GOLDEN).parent.mkdir(parents=True)
+    draft = begin_draft(plan.out)
+    (draft / GOLDEN).parent.mkdir()
     shutil.copyfile(plan.golden, draft / GOLDEN)
     judge, masks = CineJudge(), MaskNet()
     load_weights(plan.checkpoint, judge)
@@ -110,10 +110,7 @@ def export_cine(plan: CineExportPlan) -> Bundle:
     manifest = _manifest(plan, _calibrated(plan), parity, draft)
     write_manifest(draft, _with_golden(manifest, draft, graphs))
     copy_words(plan.out, draft)
-    load_bundle(draft)
-    shutil.rmtree(plan.out, ignore_errors=True)
-    draft.rename(plan.out)
-    return load_bundle(plan.out)
+    return finish_draft(draft, plan.out)
 
 
 def _export_graphs(judge: CineJudge, masks: MaskNet, folder: Path) -> None:

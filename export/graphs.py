@@ -1,4 +1,4 @@
-"""torch -> ONNX: the graphs of the bundles, with named inputs and outputs."""
+"""torch -> ONNX: the graphs of the bundles, with named inputs and outputs; what runs those of lesions."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,8 +6,10 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from models.brain.prediction import Outputs
-from models.lesions.prediction import IMAGES, MASKS, OUTPUTS
+from models.brain.prediction import LOCATOR_FILE, LOCATOR_GRAPH, Outputs
+from models.engines.onnxruntime import OnnxRuntimeEngine
+from models.graphs import Graph, Run
+from models.lesions.prediction import FILE, GRAPH, IMAGES, MASKS, OUTPUTS
 from models.nets.judge import Judge
 from models.nets.locator import LOCATOR_TRUNK, Locator
 from training.lesions.network import ServedNet
@@ -58,6 +60,15 @@ def export_lesions(network: ServedNet, box: tuple[int, int, int], path: Path) ->
     masks = tuple(torch.ones(1, channels) for channels in config.masks)
     signature = _Signature(inputs=(IMAGES, *MASKS), outputs=OUTPUTS, shapes=None)
     _export(network, (torch.zeros(1, config.trunk.inputs, *box), *masks), signature, path)
+
+
+def lesion_engines(folder: Path) -> dict[str, Run]:
+    """What runs the graphs of a lesion bundle that lie in ``folder``."""
+    files = {LOCATOR_GRAPH: LOCATOR_FILE, GRAPH: FILE}
+    return {
+        name: OnnxRuntimeEngine(Graph(bundle=folder.name, digest="", name=name, file=folder / file))
+        for name, file in files.items()
+    }
 
 
 def _free_sides(multiple: int) -> dict[int, object]:

@@ -7,7 +7,10 @@ import torch
 
 from models.brain.prediction import Outputs, Prepared
 from models.graphs import Run
+from models.lesions.prediction import IMAGES, drawn_masks, whole_masks
 from models.nets.judge import Judge
+from models.preprocess import FloatArray
+from training.lesions.network import ServedNet, run_of
 
 #: How far ONNX is from torch: largest absolute differences of each output, and the share of equal labels.
 Parity = Mapping[str, float]
@@ -26,6 +29,8 @@ TOLERANCE: Parity = {
 
 
 _EQUAL = "labels_equal"
+#: Largest difference of a lesion's probability that passes; passes with dropped channels, and the share of these.
+_LESION_TOLERANCE, _LESION_PASSES, _LESION_DROPPED = 1e-3, 3, 0.2
 
 
 class ParityError(Exception):
@@ -60,3 +65,28 @@ def _compare(judge: Judge, run: Run, head: Prepared) -> Parity:
     }
     equal = float((expected.logits.argmax(axis=1) == found.logits.argmax(axis=1)).mean())
     return differences | {_EQUAL: equal}
+
+
+def measure_lesion_parity(network: ServedNet, run: Run, boxes: Iterable[FloatArray]) -> Parity:
+    """Largest difference between torch and a runtime, plain and with dropped channels, and how much passes vary.
+
+    ``boxes``: what the graph takes, each (1, contrasts, D, H, W).
+
+    Raises:
+        ParityError: of one head they differ by too much, or its passes do not differ: the runtime dropped the masks.
+    """
+    channels, torch_run = network.network.config.masks, run_of(network)
+    largest, spread = 0.0, np.inf
+    for box in boxes:
+        images = {IMAGES: box}
+        ways = [whole_masks(channels), *drawn_masks(channels, passes=_LESION_PASSES, share=_LESION_DROPPED)]
+        found = [run({**images, **masks}) for masks in ways]
+        expected = [torch_run({**images, **masks}) for masks in ways]
+        gaps = [np.abs(a[name] - b[name]).max() for a, b in zip(found, expected, strict=True) for name in a]
+        largest = max(largest, float(max(gaps)))
+        spread = min(spread, float(np.var([out["lesion"] for out in found[1:]], axis=0).max()))
+        if not (largest <= _LESION_TOLERANCE and spread > 0):
+            raise ParityError(
+                f"ONNX differs from torch by {largest:.2g} ({_LESION_TOLERANCE} passes), passes vary by {spread:.2g}"
+            )
+    return {"probability": largest, "variance over passes": spread}

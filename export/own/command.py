@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from export.own.brain import OwnBrainPlan, make_brain
 from export.own.cine import OwnCinePlan, make_cine
+from export.own.lesions import OwnLesionPlan, make_lesions
 from models.bundle import BundleError
 from training.bids.faults import BidsError
 from training.running.options import add_options
@@ -16,11 +17,12 @@ from training.running.pipeline import PipelineError
 _KINDS: Final[Mapping[str, tuple[type[Any], Callable[[Any], Path]]]] = {
     "brain": (OwnBrainPlan, make_brain),
     "cine": (OwnCinePlan, make_cine),
+    "lesions": (OwnLesionPlan, make_lesions),
 }
 
 
 def run(kind: str, given: Sequence[str]) -> None:
-    """Make a bundle of a ``kind``, brain or cine; what is wrong with the folder ends it in a sentence a fault."""
+    """Make a bundle of a ``kind``; what is wrong with the folder ends it in a sentence a fault."""
     options, make = _KINDS[kind]
     about = f"A {kind} bundle from people of your own, in one command that resumes. {options.__doc__}"
     parser = argparse.ArgumentParser(prog=f"python -m training {kind}", description=about)

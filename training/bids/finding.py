@@ -19,12 +19,19 @@ _PREFERRED: Final = ("", "tissue", "aseg")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """``image`` and ``labels``: their suffixes; ``folder``: of the modality; ``desc``: of the labels, any if empty."""
+    """``image`` and ``labels``: their suffixes; ``folder``: of the modality; ``desc``: of the labels, any if empty.
+
+    ``label``: what the entity of that name may be, whatever the case, anything if empty; ``missing``, ``several``: what
+    is said where an image has no labels, or more than one.
+    """
 
     image: str = "T1w"
     labels: str = "dseg"
     folder: str = "anat"
     desc: str = ""
+    label: tuple[str, ...] = ()
+    missing: Fault = Fault.NO_LABELS
+    several: Fault = Fault.SEVERAL_LABELS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,19 +59,24 @@ def find_scans(folder: Path, wanted: Wanted, leave_out: Collection[str] = ()) ->
     Raises:
         BidsError: an image has no labels or several, there is no image, or there is one person only.
     """
+    scans, faults = look_for(folder, wanted, leave_out)
+    if faults:
+        raise BidsError(faults)
+    if len({scan.person for scan in scans}) == 1:
+        raise BidsError([Finding(fault=Fault.ONE_PERSON, where=str(folder), found=scans[0].person)])
+    return scans
+
+
+def look_for(folder: Path, wanted: Wanted, leave_out: Collection[str] = ()) -> tuple[list[Scan], list[Finding]]:
+    """Every image that has its labels, in the order of their names, and what is wrong with the others."""
     images = [path for path in _files(folder, wanted.folder, wanted.image) if _person(path) not in leave_out]
     labels = [*_files(folder, wanted.folder, wanted.labels)]
     for derivative in sorted((folder / "derivatives").glob("*")):
         labels += _files(derivative, wanted.folder, wanted.labels)
     if not images:
-        raise BidsError([Finding(fault=Fault.NO_PEOPLE, where=str(folder), found=wanted.image)])
+        return [], [Finding(fault=Fault.NO_PEOPLE, where=str(folder), found=wanted.image)]
     found = [_scan(folder, image, labels, wanted) for image in images]
-    if faults := [one for one in found if isinstance(one, Finding)]:
-        raise BidsError(faults)
-    scans = [one for one in found if isinstance(one, Scan)]
-    if len({scan.person for scan in scans}) == 1:
-        raise BidsError([Finding(fault=Fault.ONE_PERSON, where=str(folder), found=scans[0].person)])
-    return scans
+    return [one for one in found if isinstance(one, Scan)], [one for one in found if isinstance(one, Finding)]
 
 
 def entities_of(path: Path) -> Mapping[str, str]:
@@ -95,10 +107,10 @@ def _scan(folder: Path, image: Path, labels: Sequence[Path], wanted: Wanted) -> 
     kept = suiting if best is None else [path for path in suiting if described[path] == best]
     person, where = _person(image), str(image.relative_to(folder))
     if not kept:
-        return Finding(fault=Fault.NO_LABELS, where=where, person=person)
+        return Finding(fault=wanted.missing, where=where, person=person)
     if len(kept) > 1:
         names = ", ".join(path.name for path in kept)
-        return Finding(fault=Fault.SEVERAL_LABELS, where=where, person=person, found=names)
+        return Finding(fault=wanted.several, where=where, person=person, found=names)
     name = image.name.partition(".")[0].removesuffix(f"_{wanted.image}")
     return Scan(person=person, name=name, image=image, labels=kept[0], lookup=_lookup(folder, kept[0]))
 
@@ -109,7 +121,8 @@ def _of_same_image(image: Path, labels: Sequence[Path], wanted: Wanted) -> Itera
         entities = entities_of(path)
         alike = all(entities.get(name) == whose.get(name) for name in _IDENTITY)
         here = entities.get("space", "") in (*_OWN_SPACE, wanted.image)
-        if alike and here and (not wanted.desc or entities.get("desc") == wanted.desc):
+        named = not wanted.label or entities.get("label", "").lower() in {one.lower() for one in wanted.label}
+        if alike and here and named and (not wanted.desc or entities.get("desc") == wanted.desc):
             yield path
 
 

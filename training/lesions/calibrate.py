@@ -41,18 +41,27 @@ NAMES = (
 )
 
 
-def best_threshold(rows: Sequence[Row]) -> float:
-    """The threshold of the largest mean Dice."""
-    used = [row.by_threshold for row in rows if row.load_ml >= _LEAST_LOAD_ML]
+def best_threshold(rows: Sequence[Row], least_load_ml: float = _LEAST_LOAD_ML) -> float:
+    """The threshold of the largest mean Dice, over loads of so much and more."""
+    used = [row.by_threshold for row in rows if row.load_ml >= least_load_ml]
     if not used:
-        raise ValueError(f"no head with a load of {_LEAST_LOAD_ML} mL or more: judge more heads")
+        raise ValueError(f"no head with a load of {least_load_ml} mL or more: judge more heads")
     return float(THRESHOLDS[int(np.mean(used, axis=0).argmax())])
 
 
 def fit_loss(rows: Sequence[Row], group: int) -> Harm:
     """1 - Dice from the numbers of one pass; so many rows in turn are of one anatomy (``group``)."""
+    return _fitted(rows, [str(number // group) for number in range(len(rows))])
+
+
+def fit_loss_of_people(rows: Sequence[Row]) -> Harm:
+    """The same of people, each left out whole; of few people the interval ends at a root of 1, the largest there is."""
+    harm = _fitted(rows, [row.name for row in rows])
+    return replace(harm, below=min(1.0, harm.below), above=min(1.0, harm.above))
+
+
+def _fitted(rows: Sequence[Row], anatomies: Sequence[str]) -> Harm:
     values = [[row.numbers[name] for name in NAMES] for row in rows]
-    anatomies = [str(number // group) for number in range(len(rows))]
     return fit_harm(NAMES, values, [1 - row.dice for row in rows], [anatomies])
 
 
@@ -92,5 +101,7 @@ def line(told: Numbers, true: Numbers) -> tuple[float, float]:
 
 
 def fit_margin(rows: Sequence[Row]) -> float:
-    """The margin that holds nine of ten volumes."""
-    return conformal_limit([abs(row.volume_ml - row.load_ml) / row.doubt_ml for row in rows], _OUTSIDE)
+    """The margin that holds nine of ten volumes; of fewer than nine series all of them."""
+    misses = [abs(row.volume_ml - row.load_ml) / row.doubt_ml for row in rows]
+    limit = conformal_limit(misses, _OUTSIDE)
+    return limit if np.isfinite(limit) else max(misses)

@@ -20,6 +20,7 @@ from training.running.run import Learner, RunPlan
 from training.synthesis.heads import CorruptionModel
 
 _CROSS_ENTROPY, _TISSUE = 8.0, 0.3
+Loss = Literal["dice-ce", "two-class"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +40,7 @@ class LesionPlan(RunPlan):
     dropout: float = 0.2
     spoilt: float = 0.15
     t1: float = 0.5
-    loss: Literal["dice-ce", "two-class"] = "dice-ce"
+    loss: Loss = "dice-ce"
 
 
 def train_lesions(plan: LesionPlan) -> None:
@@ -57,14 +58,14 @@ def train_lesions(plan: LesionPlan) -> None:
 
     def descended(network: nn.Module, example: Example) -> tuple[Tensor, dict[str, Tensor]]:
         terms = objective(network(example.images, drawn_masks(config, plan.dropout)), example)
-        return loss_of(terms, plan), terms
+        return loss_of(terms, plan.loss), terms
 
     train(Learner(begun, plan), plan, stream.batches, descended)
 
 
-def loss_of(terms: dict[str, Tensor], plan: LesionPlan) -> Tensor:
+def loss_of(terms: dict[str, Tensor], loss: Loss) -> Tensor:
     """What is descended on."""
-    if plan.loss == "two-class":
+    if loss == "two-class":
         return (terms["dice"] + terms["background"]) / 2
     return terms["dice"] + _CROSS_ENTROPY * terms["cross entropy"] + _TISSUE * terms["tissue"]
 

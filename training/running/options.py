@@ -1,6 +1,7 @@
 """Command line options from the fields of a plan."""
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import MISSING, Field, fields
 from pathlib import Path
 from typing import Any
@@ -27,3 +28,9 @@ def _kind(field: Field[Any]) -> type | None:
     if field.type == Path | None:
         return Path
     return str if str(field.type).startswith("typing.Literal") else None
+
+
+def asks_for_whole(given: Sequence[str]) -> bool:
+    """Whether arguments ask for every step of a bundle of somebody's own people, not for one step of ours."""
+    people = any(word.partition("=")[0] == "--bids" for word in given)
+    return given[:1] == ["brain"] or (people and given[0] in ("cine", "lesions"))

@@ -48,7 +48,7 @@ def draw_deformation(rng: np.random.Generator) -> Deformation:
 
 def deform(head: LabelMap, deformation: Deformation, canvas: Shape = CANVAS, centre: Shape = BRAIN_CENTRE) -> Tensor:
     """The head on a canvas with the brain's centre at ``centre``, nearest neighbour: as the label map, ``canvas``."""
-    matrix, device = _matrix(deformation), head.classes.device
+    matrix, device = matrix_of(deformation), head.classes.device
     generators = generators_of(deformation.seed, device=device)
     index = torch.zeros(canvas, dtype=torch.int32, device=device)
     inside = torch.ones(canvas, dtype=torch.bool, device=device)
@@ -106,8 +106,8 @@ def write_bank(folder: Path, heads: list[LabelMap], count: int, seed: int) -> No
             partial.rename(path)
 
 
-def _matrix(deformation: Deformation) -> npt.NDArray[np.float32]:
-    """Canvas millimetres about the brain's centre -> label map millimetres about its own, (3, 3)."""
+def matrix_of(deformation: Deformation) -> npt.NDArray[np.float32]:
+    """Canvas millimetres about the brain's centre -> the head's about its own, (3, 3), but for the bends."""
     turn = Rotation.from_euler("xyz", deformation.degrees, degrees=True).as_matrix()
     scale = np.diag(1 / np.asarray(deformation.scales))
     mirror = np.diag([-1.0 if deformation.mirrored else 1.0, 1.0, 1.0])

@@ -11,8 +11,8 @@ from builders.reader_table import DICOM
 import training.lesions.atlas
 from daemon.edge.engines import OnnxRuntimeSettings, engine_maker
 from daemon.line.examination import check_golden, load_examiner
-from export.lesions import LesionExportPlan, export_lesion_bundle, measure_parity
-from export.parity import ParityError
+from export.lesions import LesionExportPlan, export_lesion_bundle, parity_boxes
+from export.parity import ParityError, measure_lesion_parity
 from models.bundle import load_bundle
 from models.engines.onnxruntime import OnnxRuntimeEngine
 from models.findings import Evidence
@@ -100,7 +100,7 @@ def test_a_runtime_that_drops_the_masks_is_refused(bundle, run, held):
         return engine({**inputs, **whole})
 
     with pytest.raises(ParityError, match="passes vary by 0"):
-        measure_parity(network, deaf, held)
+        measure_lesion_parity(network, deaf, parity_boxes(held))
 
 
 def test_other_weights_are_refused(bundle, run, held):
@@ -109,7 +109,7 @@ def test_other_weights_are_refused(bundle, run, held):
     torch.nn.init.constant_(network.network.lesion.bias, 1.0)
 
     with pytest.raises(ParityError, match="differs"):
-        measure_parity(network, engine, held)
+        measure_lesion_parity(network, engine, parity_boxes(held))
 
 
 def test_people_are_judged_by_a_bundle_and_every_table_is_printed(bundle, tmp_path, capsys):
