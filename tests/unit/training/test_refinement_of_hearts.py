@@ -101,6 +101,7 @@ def test_nothing_is_trained_where_no_mask_is_anomalous(run, tmp_path, monkeypatc
     outcome = refine(plan(run, tmp_path))
 
     assert 0 == outcome.anomalous
+    assert "0 anomalous phases: nothing to refine on" == next(table(outcome))
     assert outcome.before == outcome.after
     assert not (tmp_path / "checkpoint.pt").exists()
 

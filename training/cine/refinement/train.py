@@ -119,7 +119,8 @@ def taken(before: dict[str, Agreement], after: dict[str, Agreement]) -> bool:
 
 def table(outcome: Outcome) -> Iterator[str]:
     """Markdown."""
-    yield f"{outcome.anomalous} anomalous phases: the refined network is {'taken' if outcome.taken else 'refused'}"
+    became = f"the refined network is {'taken' if outcome.taken else 'refused'}"
+    yield f"{outcome.anomalous} anomalous phases: {became if outcome.anomalous else 'nothing to refine on'}"
     yield ""
     yield "| hearts (phases) | Dice before | after | Hausdorff distance before, mm | after |"
     yield "| --- | ---: | ---: | ---: | ---: |"
