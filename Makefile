@@ -23,9 +23,9 @@ test: .venv/test
 test-exporting: .venv/test
 	$(PYTEST) $(EXPORTING)
 
-# Four workers on two cores: many tests wait for a deadline.
+# Three workers on two cores: many tests wait for a deadline.
 test-others: .venv/test
-	$(PYTEST) --numprocesses 4 --max-worker-restart 0 --dist loadfile --no-loadscope-reorder --durations 30 --ignore $(EXPORTING)
+	$(PYTEST) --numprocesses 3 --max-worker-restart 0 --dist loadfile --no-loadscope-reorder --durations 30 --ignore $(EXPORTING)
 
 check: .venv/test
 	.ci/check

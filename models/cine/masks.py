@@ -38,8 +38,9 @@ def between(labels: Labels) -> npt.NDArray[np.bool_]:
 def fitted_limits(stacks: list[Mapping[str, Values]], inner: list[npt.NDArray[np.bool_]], share: float) -> MaskLimits:
     """By rule, what good stacks stay within in every slice, but for the ``share`` of them that stand out most.
 
-    Left out one by one is the stack without which the limits fall most, by the sum of their logarithms: a share of each
-    rule apart would leave out nobody, and one odd mask would set a limit that no fault passes.
+    Left out are, rule by rule, the worst stacks whose absence lowers the limits most for each of them, by the sum of
+    their logarithms: a share of each rule apart would leave out nobody, and one odd mask would set a limit that no
+    fault passes; one stack at a time would stay with two odd masks of one rule.
     """
     places = [(name, where) for name in stacks[0] for where in (True, False)]
     worst = np.array(
@@ -49,9 +50,18 @@ def fitted_limits(stacks: list[Mapping[str, Values]], inner: list[npt.NDArray[np
         ]
     )
     worst = np.maximum(worst, [LEAST[name] for name, _ in places])
-    for _ in range(int(share * len(stacks))):
-        second, first = np.sort(worst, axis=0)[-2:]
-        falls = np.bincount(worst.argmax(axis=0), np.log(first / second), len(worst))
-        worst = np.delete(worst, falls.argmax(), axis=0)
+    left = int(share * len(stacks))
+    while left > 0:
+        out = _worth_most(worst, left)
+        worst, left = np.delete(worst, out, axis=0), left - len(out)
     ends = dict(zip(places, worst.max(axis=0).tolist(), strict=True))
     return {name: (ends[name, True], ends[name, False]) for name in stacks[0]}
+
+
+def _worth_most(worst: Values, most: int) -> list[int]:
+    """Which stacks to leave out of (stack, place), the worst of one place: the largest fall of limits for each."""
+    orders = worst.argsort(axis=0, kind="stable").T.tolist()
+    sets: list[list[int]] = [order[-count:] for order in orders for count in range(1, most + 1)]
+    whole = np.log(worst.max(axis=0)).sum()
+    falls = [(whole - np.log(np.delete(worst, out, axis=0).max(axis=0)).sum()) / len(out) for out in sets]
+    return sets[int(np.argmax(falls))]

@@ -119,6 +119,15 @@ def test_masks_that_stand_out_set_no_limit_and_so_few_are_beyond_them():
     assert (300.0, 0.9) == (all_kept["holes"][0], all_kept["dents"][0])
 
 
+def test_two_odd_masks_of_one_rule_do_not_keep_its_limit_where_it_is():
+    quiet = {"gap": np.zeros(5), "dents": np.full(5, 0.15)}
+    stacks = [quiet] * 60 + [quiet | {"gap": np.full(5, 430.0)}, quiet | {"gap": np.full(5, 420.0)}]
+    stacks += [quiet | {"dents": np.full(5, 0.3)}]
+    limits = fitted_limits(stacks, [np.array([False, True, True, True, False])] * len(stacks), 0.05)
+
+    assert {"gap": (20.0, 20.0), "dents": (0.15, 0.15)} == limits
+
+
 def test_the_same_number_is_the_same_batch_and_most_masks_are_spoilt(data):
     masks = true_masks(data, ("sub-001", "sub-021"))
     first, again = (next(mask_batches(masks, 16, 1, 3)) for _ in range(2))
