@@ -193,8 +193,8 @@ def running_daemon(  # noqa: PLR0913 - each has its default
         f'storage = "{folder / "storage"}"\nscanners = {{ MR1 = "Trio" }}\n{extra}\n'
         f'[dicom]\nhost = "127.0.0.1"\nport = {daemon.dicom_port}\n[web]\nport = {daemon.web_port}\n{destination}'
     )
-    daemon.start(ready=ready)
     try:
+        daemon.start(ready=ready)
         yield daemon
     finally:
         if daemon.process is not None and daemon.process.poll() is None:
