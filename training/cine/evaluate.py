@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.bundle import Bundle, load_bundle
+from models.cine.masks import between
 from models.cine.numbers import numbers_of
 from models.cine.plausibility import MASK_GRAPH
 from models.cine.reading import CLASSES, DETAIL_GRAPH, dropout_deviation
@@ -33,6 +34,8 @@ from training.running.run import load_weights
 FloatArray = npt.NDArray[np.float64]
 #: A mask of this Dice or more in every structure is a good one.
 GOOD_DICE = 0.7
+#: A structure of so many pixels in a slice (90 mm2) is not missed by chance.
+_SOME_PX = 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,14 +159,27 @@ def fault_tables(judged: list[Fold], plan: CineEvaluationPlan, settings: CineSet
 
 
 def good_masks(judged: list[Fold], least: float = GOOD_DICE) -> list[Mask]:
-    """The masks of a Dice above ``least`` in every structure, each with the autoencoder that left its patient out."""
+    """The masks of a Dice above ``least`` in every structure, each with the autoencoder that left its patient out.
+
+    None that lacks a structure in a slice between its ends where the truth has it: that is a fault by itself.
+    """
     return [
         Mask(labels=one.phase.labels, gap_mm=one.gap_mm, run=fold.graphs.get(MASK_GRAPH))
         for fold in judged
         for patient in fold.patients
         for one in patient.both
-        if _worst_dice(one) > least
+        if _worst_dice(one) > least and not _lacks_one(one)
     ]
+
+
+def _lacks_one(one: Judged) -> bool:
+    """Whether a structure of some extent is missing in a slice with heart on both sides."""
+    inner = between(one.phase.labels)
+    true, said = (
+        np.stack([(labels == number).sum(axis=(0, 1)) for number in range(1, len(CLASSES))])
+        for labels in (one.truth, one.phase.labels)
+    )
+    return bool(((true >= _SOME_PX) & (said == 0))[:, inner].any())
 
 
 def _worst_dice(one: Judged) -> float:

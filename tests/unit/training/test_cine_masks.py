@@ -1,6 +1,7 @@
 """Masks of hearts: what an autoencoder says again, what planted faults cost, that good masks set the limits."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,7 +14,8 @@ from models.cine.masks import fitted_limits
 from models.cine.plausibility import SIDE, SIDE_MM, likelihood, mask_shares, pseudo_scores, said_again
 from models.cine.rules import rule_scores
 from models.nets.masks import MaskConfig, MaskNet
-from training.cine.judge import mask_run
+from training.cine.evaluate import Fold, good_masks
+from training.cine.judge import Judged, mask_run
 from training.cine.mask_autoencoder import MaskPlan, mask_batches, train_masks, true_masks
 from training.cine.mask_faults import MASK_FAULTS, Mask, mask_fault_table
 
@@ -126,6 +128,30 @@ def test_two_odd_masks_of_one_rule_do_not_keep_its_limit_where_it_is():
     limits = fitted_limits(stacks, [np.array([False, True, True, True, False])] * len(stacks), 0.05)
 
     assert {"gap": (20.0, 20.0), "dents": (0.15, 0.15)} == limits
+
+
+def test_a_mask_that_lacks_a_structure_between_its_slices_is_no_good_one_whatever_its_dice():
+    truth = heart()
+    lacking, at_the_end = truth.copy(), truth.copy()
+    middle = truth.shape[2] // 2
+    lacking[:, :, middle][truth[:, :, middle] == 1] = 0
+    at_the_end[:, :, 0][truth[:, :, 0] == 1] = 0
+    phases = [
+        Judged(
+            patient="sub-001",
+            name="ED",
+            phase=SimpleNamespace(labels=labels),
+            truth=truth,
+            pixels=np.bincount(truth.ravel(), minlength=4).astype(float),
+            gap_mm=10.0,
+        )
+        for labels in (truth, lacking, at_the_end)
+    ]
+    fold = Fold(number=0, patients=tuple(SimpleNamespace(both=(one, one)) for one in phases), graphs={})
+
+    kept = [mask.labels for mask in good_masks([fold])]
+    assert 4 == len(kept)
+    assert all(np.array_equal(a, b) for a, b in zip(kept, (truth, truth, at_the_end, at_the_end), strict=True))
 
 
 def test_the_same_number_is_the_same_batch_and_most_masks_are_spoilt(data):
