@@ -1,7 +1,7 @@
 """What tests with processes and tests of the database share; and no property is a question of time."""
 
 import pytest
-from builders.postgres import running_postgres
+from builders.peers.postgres import running_postgres
 from hypothesis import settings
 
 settings.register_profile("patient", deadline=None)

@@ -31,6 +31,7 @@ TESTED = ("unit", "integration", "e2e", "faults")
 ROOMS = [
     *(face.parent for part in PARTED for face in sorted((ROOT / part).rglob("__init__.py"))),
     *sorted({test.parent for kind in TESTED for test in (ROOT / "tests" / kind).rglob("test_*.py")}),
+    *sorted({one.parent for folder in ("benchmarks", "tests/builders") for one in (ROOT / folder).rglob("*.py")}),
 ]
 
 

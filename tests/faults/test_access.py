@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import httpx
 import pytest
-from builders.board import RESCAN, MemoryBoard, card, gate, sources
+from builders.page.board import RESCAN, MemoryBoard, card, gate, sources
 from prometheus_client import CollectorRegistry
 
 from daemon.core.people.access import Deed, LocalRole, Refusal, Role

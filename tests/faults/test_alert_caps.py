@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from builders.alerts import NOON, alerter, titles, ward
-from builders.database import opened
-from builders.http import http_target
+from builders.peers.http import http_target
+from builders.running.alerts import NOON, alerter, titles, ward
+from builders.running.database import opened
 
 from daemon.core.people.card import Answer, Choice
 from daemon.core.people.exams import Whose
@@ -178,7 +178,7 @@ def test_a_withdrawal_is_under_no_cap(url):
 
 SENDER = """
 import sys, time
-from builders.alerts import ward
+from builders.running.alerts import ward
 from daemon.sending.alerting import Alerter
 from daemon.edge.delivery.notifier import Notifier
 

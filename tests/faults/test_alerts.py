@@ -6,8 +6,8 @@ import threading
 from pathlib import Path
 
 import pytest
-from builders.alerts import NOON, TARGETS, alerter, titles, ward
-from builders.http import http_target
+from builders.peers.http import http_target
+from builders.running.alerts import NOON, TARGETS, alerter, titles, ward
 
 from daemon.core.people.card import Answer, Choice
 from daemon.core.people.exams import Whose
@@ -263,7 +263,7 @@ def test_of_many_workers_on_a_server_each_alert_is_sent_by_one(server):
 OLDER = """
 import sys, time
 from dbos import DBOS, SetWorkflowID
-from builders.alerts import ward
+from builders.running.alerts import ward
 from daemon.worker import durable
 import daemon.worker
 daemon.worker.WORKFLOW_VERSION = "2"
@@ -289,7 +289,7 @@ with ward(sys.argv[1]) as here:
 """
 NEWER = """
 import sys, time
-from builders.alerts import TARGETS, ward
+from builders.running.alerts import TARGETS, ward
 from daemon.core.sending.alerts import AlertOutcome
 from daemon.worker import durable
 from daemon.line.workflow import adopt_alerts

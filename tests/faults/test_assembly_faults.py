@@ -5,11 +5,11 @@ import shutil
 from dataclasses import replace
 
 import pytest
-from builders.assembly import READERS, assembled
-from builders.damage import arrivals, flip, refuse
-from builders.receiver import encoded
-from builders.series import Lattice, classic
-from builders.spool import association_end, receipt, spool_settings
+from builders.images.series import Lattice, classic
+from builders.peers.receiver import encoded
+from builders.running.assembly import READERS, assembled
+from builders.running.damage import arrivals, flip, refuse
+from builders.running.spool import association_end, receipt, spool_settings
 
 from daemon.core.errors import NotAssessable, Reason
 from daemon.core.judging.routing import Route

@@ -7,8 +7,8 @@ import subprocess
 from contextlib import closing, contextmanager
 
 from archive import free_port
-from builders.daemon import CHEAP, SCANSIDE, running_daemon, start_beside, wait_until, write_series
-from builders.damage import arrivals, flip
+from builders.running.daemon import CHEAP, SCANSIDE, running_daemon, start_beside, wait_until, write_series
+from builders.running.damage import arrivals, flip
 
 from daemon.config import load_settings
 

@@ -6,10 +6,10 @@ from contextlib import closing
 
 import pytest
 import sqlalchemy as sa
-from builders.assembly import assembled
-from builders.receiver import encoded
-from builders.series import classic
-from builders.spool import association_end, receipt, spool_settings
+from builders.images.series import classic
+from builders.peers.receiver import encoded
+from builders.running.assembly import assembled
+from builders.running.spool import association_end, receipt, spool_settings
 
 from daemon.core.errors import ConfigError, DatabaseDamaged
 from daemon.core.reception.completion import Completion, Patience

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from builders.acceptor import HEAD, acceptance, peer, read, stored
-from builders.database import opened
-from builders.nonsense import serving, storing, web
-from builders.outbox import owe, save, sop_uid
+from builders.peers.acceptor import HEAD, acceptance, peer, read, stored
+from builders.peers.nonsense import serving, storing, web
+from builders.running.database import opened
+from builders.running.outbox import owe, save, sop_uid
 from prometheus_client import CollectorRegistry
 
 from daemon.core.errors import DeliveryError

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from builders.receiver import encoded
+from builders.peers.receiver import encoded
 from dbos import DBOS
 from prometheus_client import CollectorRegistry
 

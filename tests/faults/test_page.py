@@ -10,7 +10,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from builders.board import MemoryBoard, card, sources
+from builders.page.board import MemoryBoard, card, sources
 from prometheus_client import CollectorRegistry
 
 from daemon.edge.web.connection import Limits

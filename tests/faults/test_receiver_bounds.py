@@ -9,10 +9,10 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
-from builders.daemon import wait_until
-from builders.peer import ECHO, MR, Peer, association_request, echo_command, mr_bytes, step_pdus, store_command
-from builders.receiver import Receiver, encoded
-from builders.spool import contents, spool_settings
+from builders.peers.peer import ECHO, MR, Peer, association_request, echo_command, mr_bytes, step_pdus, store_command
+from builders.peers.receiver import Receiver, encoded
+from builders.running.daemon import wait_until
+from builders.running.spool import contents, spool_settings
 
 from daemon.core.errors import ProtocolError
 from daemon.dicom.protocol.mpps import begun

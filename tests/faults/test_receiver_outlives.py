@@ -16,9 +16,9 @@ from pathlib import Path
 
 import pytest
 from archive import free_port
-from builders.daemon import SCANSIDE, Daemon, running_daemon, wait_until
-from builders.peer import Peer, mr_bytes
-from builders.spool import events
+from builders.peers.peer import Peer, mr_bytes
+from builders.running.daemon import SCANSIDE, Daemon, running_daemon, wait_until
+from builders.running.spool import events
 
 from daemon.core.values import Arrival
 from daemon.edge.processes import runs

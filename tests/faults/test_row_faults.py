@@ -5,11 +5,11 @@ import threading
 from types import SimpleNamespace
 
 import pytest
-from builders.assembly import assembled
-from builders.database import opened
-from builders.receiver import encoded
-from builders.series import classic
-from builders.spool import association_end, receipt, spool_settings
+from builders.images.series import classic
+from builders.peers.receiver import encoded
+from builders.running.assembly import assembled
+from builders.running.database import opened
+from builders.running.spool import association_end, receipt, spool_settings
 
 from daemon.core.reception.completion import Completion, Patience
 from daemon.core.values import State, Verdict

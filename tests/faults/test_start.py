@@ -6,8 +6,8 @@ import subprocess
 
 import pytest
 from archive import free_port
-from builders.daemon import SCANSIDE
-from builders.tls import authority
+from builders.peers.tls import authority
+from builders.running.daemon import SCANSIDE
 
 from daemon.checks import find, receiving_checks
 from daemon.config import Settings

@@ -3,7 +3,7 @@
 from threading import Event
 
 import pytest
-from builders.database import opened
+from builders.running.database import opened
 from prometheus_client import CollectorRegistry
 
 from daemon.edge.database.outbox import Outbox

@@ -6,8 +6,8 @@ import subprocess
 import highdicom
 import numpy as np
 import pytest
-from builders.daemon import SCANSIDE, running_daemon, write_files
-from builders.hearts import LAYOUTS, NAME, pig_datasets, positions, turned
+from builders.images.hearts import LAYOUTS, NAME, pig_datasets, positions, turned
+from builders.running.daemon import SCANSIDE, running_daemon, write_files
 from PIL import Image
 from pydicom import dcmread
 from validators import dsrdump, unexpected_dciodvfy, without_dicomdir

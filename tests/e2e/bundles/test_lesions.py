@@ -5,8 +5,8 @@ from contextlib import ExitStack
 import highdicom
 import pytest
 from archive import running_archive
-from builders.daemon import golden_datasets, running_daemon, wait_until, write_files
-from builders.flair import flair_datasets, golden_flair, spoilt
+from builders.images.flair import flair_datasets, golden_flair, spoilt
+from builders.running.daemon import golden_datasets, running_daemon, wait_until, write_files
 from pydicom import dcmread
 from validators import unexpected_dciodvfy, without_dicomdir
 

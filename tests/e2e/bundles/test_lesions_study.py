@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from archive import running_archive
-from builders.daemon import running_daemon, wait_until, write_files
-from builders.flair import flair_datasets, golden_flair
-from builders.paired import golden_t1, write_paired
+from builders.images.flair import flair_datasets, golden_flair
+from builders.images.paired import golden_t1, write_paired
+from builders.running.daemon import running_daemon, wait_until, write_files
 from pydicom import dcmread
 from pydicom.uid import generate_uid
 from validators import unexpected_dciodvfy, without_dicomdir

@@ -12,7 +12,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
-from builders.reader_table import DICOM
+from builders.images.reader_table import DICOM
 
 from export.own.brain_steps import TABLES
 from export.own.command import run

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from builders.reader_table import DICOM
+from builders.images.reader_table import DICOM
 
 from export.own.cine_steps import TABLES
 from export.own.command import run

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from builders.flair_people import write_flair_people
+from builders.images.flair_people import write_flair_people
 
 from daemon.edge.engines import OnnxRuntimeSettings, engine_maker
 from daemon.line.examination import check_golden, load_examiner

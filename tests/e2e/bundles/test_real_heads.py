@@ -11,8 +11,8 @@ import highdicom
 import numpy as np
 import pytest
 from archive import running_archive
-from builders.daemon import running_daemon, write_files
-from builders.reader_table import DICOM
+from builders.images.reader_table import DICOM
+from builders.running.daemon import running_daemon, write_files
 from pydicom import dcmread
 from validators import dsrdump, unexpected_dciodvfy, without_dicomdir
 

@@ -15,9 +15,9 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
-from builders.cohort import counted
-from builders.daemon import SCANSIDE, write_series
-from builders.postgres import running_postgres
+from builders.images.cohort import counted
+from builders.peers.postgres import running_postgres
+from builders.running.daemon import SCANSIDE, write_series
 from pyarrow import parquet
 
 from daemon.config import shipped_bundles

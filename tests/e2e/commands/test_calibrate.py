@@ -5,8 +5,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from builders.daemon import SCANSIDE, STORESCU, golden_datasets, running_daemon, write_golden
-from builders.references import record_judged
+from builders.judging.references import record_judged
+from builders.running.daemon import SCANSIDE, STORESCU, golden_datasets, running_daemon, write_golden
 
 from daemon.dicom.reading.volumes import read_volumes
 

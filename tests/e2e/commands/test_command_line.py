@@ -8,7 +8,7 @@ from importlib.metadata import version
 import nibabel as nib
 import numpy as np
 import pytest
-from builders.daemon import SCANSIDE, write_golden
+from builders.running.daemon import SCANSIDE, write_golden
 
 from daemon.__main__ import main
 from daemon.config import shipped_bundles

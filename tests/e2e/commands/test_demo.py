@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from builders.daemon import SCANSIDE, golden_datasets, write_golden
+from builders.running.daemon import SCANSIDE, golden_datasets, write_golden
 from pydicom import dcmread
 
 from daemon.dicom.reading.volumes import read_volumes

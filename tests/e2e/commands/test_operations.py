@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 from archive import Archive, free_port, running_archive
-from builders.daemon import CHEAP, SCANSIDE, running_daemon, wait_until, write_files, write_series
-from builders.phantoms import series, volume
-from builders.postgres import Server
+from builders.images.phantoms import series, volume
+from builders.peers.postgres import Server
+from builders.running.daemon import CHEAP, SCANSIDE, running_daemon, wait_until, write_files, write_series
 from pydicom import dcmread
 
 BACKUP = Path(__file__).parents[3] / "deploy" / "backup.sh"

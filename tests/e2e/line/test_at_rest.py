@@ -5,7 +5,7 @@ import stat
 from contextlib import contextmanager
 
 import pytest
-from builders.daemon import CHEAP, running_daemon, write_golden
+from builders.running.daemon import CHEAP, running_daemon, write_golden
 
 
 @contextmanager

@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 
 from archive import running_archive
-from builders.daemon import CHEAP, Daemon, running_daemon, wait_until, write_series
+from builders.running.daemon import CHEAP, Daemon, running_daemon, wait_until, write_series
 
 
 def push(daemon: Daemon, folder: Path, numbers: range) -> dict[str, int]:

@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from archive import Archive, free_port, running_archive
-from builders.daemon import CHEAP, SCANSIDE, running_daemon, wait_until
-from builders.outbox import SR_CLASS, owe, save, sop_uid
+from builders.running.daemon import CHEAP, SCANSIDE, running_daemon, wait_until
+from builders.running.outbox import SR_CLASS, owe, save, sop_uid
 from pydicom.uid import SecondaryCaptureImageStorage
 
 from daemon.core.sending.delivery import URGENCY

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 from archive import running_archive
-from builders.daemon import Daemon, running_daemon, start_beside, write_series
-from builders.postgres import running_postgres
+from builders.peers.postgres import running_postgres
+from builders.running.daemon import Daemon, running_daemon, start_beside, write_series
 from pydicom import dcmread
 
 PUSHES = int(os.environ.get("SCANSIDE_PUSHES", "6"))

@@ -8,9 +8,9 @@ import highdicom
 import numpy as np
 import pytest
 from archive import running_archive
-from builders.daemon import SCANSIDE, golden_datasets, running_daemon, write_golden
-from builders.http import http_target
-from builders.push import peer, push_series
+from builders.images.push import peer, push_series
+from builders.peers.http import http_target
+from builders.running.daemon import SCANSIDE, golden_datasets, running_daemon, write_golden
 from PIL import Image
 from pydicom import dcmread
 from validators import dsrdump, unexpected_dciodvfy, without_dicomdir

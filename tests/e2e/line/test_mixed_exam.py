@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from builders import phantoms
-from builders.daemon import golden_datasets, running_daemon, write_files
+from builders.images import phantoms
+from builders.running.daemon import golden_datasets, running_daemon, write_files
 from PIL import Image
 from pydicom import dcmread
 from pydicom.uid import SecondaryCaptureImageStorage, generate_uid

@@ -5,9 +5,9 @@ import shutil
 
 import numpy as np
 import pytest
-from builders.daemon import running_daemon, write_files
-from builders.http import http_target
-from builders.toy import Toy, beating, hook, series, write_bundle
+from builders.judging.toy import Toy, beating, hook, series, write_bundle
+from builders.peers.http import http_target
+from builders.running.daemon import running_daemon, write_files
 from highdicom.sr import srread
 from PIL import Image
 from pydicom import dcmread

@@ -4,7 +4,7 @@ import subprocess
 from contextlib import contextmanager
 
 import pytest
-from builders.daemon import CHEAP, SCANSIDE, running_daemon, start_beside, wait_until, write_series
+from builders.running.daemon import CHEAP, SCANSIDE, running_daemon, start_beside, wait_until, write_series
 
 RATE = 5  # images a second: a push lasts while the daemon is killed and started again
 

@@ -5,8 +5,8 @@ import subprocess
 from dataclasses import replace
 
 import pytest
-from builders.daemon import SCANSIDE, running_daemon, write_files
-from builders.toy import Toy, beating, hook, resting, series, with_still, write_bundle
+from builders.judging.toy import Toy, beating, hook, resting, series, with_still, write_bundle
+from builders.running.daemon import SCANSIDE, running_daemon, write_files
 from highdicom.sr import srread
 from pydicom import dcmread
 from pydicom.uid import generate_uid

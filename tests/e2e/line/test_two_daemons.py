@@ -5,9 +5,9 @@ import urllib.error
 import urllib.request
 from contextlib import ExitStack
 
-from builders.daemon import CHEAP, running_daemon, wait_until, write_files
-from builders.phantoms import series, volume
-from builders.prometheus import NO_PROMETHEUS, running_prometheus
+from builders.images.phantoms import series, volume
+from builders.peers.prometheus import NO_PROMETHEUS, running_prometheus
+from builders.running.daemon import CHEAP, running_daemon, wait_until, write_files
 
 PUSHED = {"one": 2, "two": 1}
 

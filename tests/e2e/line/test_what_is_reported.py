@@ -9,7 +9,7 @@ from copy import deepcopy
 
 import numpy as np
 from archive import running_archive
-from builders.daemon import golden_datasets, running_daemon, wait_until, write_files, write_golden
+from builders.running.daemon import golden_datasets, running_daemon, wait_until, write_files, write_golden
 from pydicom.uid import generate_uid
 
 from daemon.core.sending.delivery import JUDGED

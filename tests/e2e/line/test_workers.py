@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from archive import free_port, running_archive
-from builders.daemon import Daemon, running_daemon, running_workers, write_series
-from builders.postgres import Server
+from builders.peers.postgres import Server
+from builders.running.daemon import Daemon, running_daemon, running_workers, write_series
 
 SERIES = int(os.environ.get("SCANSIDE_SHARED", "6"))
 SILENCE_S = 5.0

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from builders.board import ACCEPT, RESCAN, MemoryBoard, card, head_png, sources
-from builders.browser import browser
-from builders.page import focused, load, press, read, start, wait, words
-from builders.values import assessment, manifest
+from builders.judging.values import assessment, manifest
+from builders.page.board import ACCEPT, RESCAN, MemoryBoard, card, head_png, sources
+from builders.page.browser import browser
+from builders.page.page import focused, load, press, read, start, wait, words
 from prometheus_client import CollectorRegistry
 from selenium.webdriver import Chrome, Keys
 from selenium.webdriver.common.by import By

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
-from builders.board import ACCEPT, RESCAN, REVIEW, MemoryBoard, card, crowd, head_png, mixture, wordy
-from builders.browser import browser
-from builders.page import focused, load, press, read, start, wait, was_reloaded, words
+from builders.page.board import ACCEPT, RESCAN, REVIEW, MemoryBoard, card, crowd, head_png, mixture, wordy
+from builders.page.browser import browser
+from builders.page.page import focused, load, press, read, start, wait, was_reloaded, words
 from selenium.webdriver import Chrome, Keys
 from selenium.webdriver.common.by import By
 

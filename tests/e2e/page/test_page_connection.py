@@ -5,9 +5,9 @@ import urllib.request
 from collections.abc import Iterator
 
 import pytest
-from builders.board import ACCEPT, RESCAN, MemoryBoard, card, head_png
-from builders.browser import browser
-from builders.page import load, press, read, start, wait, was_reloaded, words
+from builders.page.board import ACCEPT, RESCAN, MemoryBoard, card, head_png
+from builders.page.browser import browser
+from builders.page.page import load, press, read, start, wait, was_reloaded, words
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 

@@ -7,13 +7,13 @@ from urllib.request import urlopen
 
 import numpy as np
 import pytest
-from builders.axe import violations
-from builders.browser import browser
-from builders.daemon import running_daemon, write_files
-from builders.http import http_target
-from builders.page import press, read, wait, words
-from builders.report import make_judgement
-from builders.toy import Toy, beating, hook, series, write_bundle
+from builders.judging.report import make_judgement
+from builders.judging.toy import Toy, beating, hook, series, write_bundle
+from builders.page.axe import violations
+from builders.page.browser import browser
+from builders.page.page import press, read, wait, words
+from builders.peers.http import http_target
+from builders.running.daemon import running_daemon, write_files
 from PIL import Image
 from selenium.webdriver.common.by import By
 

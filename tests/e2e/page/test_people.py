@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 import pytest
-from builders.axe import violations
-from builders.board import RESCAN, MemoryBoard, card, gate, head_png, mixture, pictures, sources
-from builders.browser import browser
-from builders.page import focused, load, press, wait, words
+from builders.page.axe import violations
+from builders.page.board import RESCAN, MemoryBoard, card, gate, head_png, mixture, pictures, sources
+from builders.page.browser import browser
+from builders.page.page import focused, load, press, wait, words
 from prometheus_client import CollectorRegistry
 from selenium.webdriver import Chrome, Keys
 from selenium.webdriver.common.by import By

@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import httpx
 import pytest
-from builders.axe import violations
-from builders.browser import browser
-from builders.page import focused, press, read, wait
-from builders.rooms import over, quality_rooms, start_rooms
+from builders.page.axe import violations
+from builders.page.browser import browser
+from builders.page.page import focused, press, read, wait
+from builders.page.rooms import over, quality_rooms, start_rooms
 from selenium.webdriver import Chrome, Keys
 from selenium.webdriver.common.by import By
 

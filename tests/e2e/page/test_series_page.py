@@ -8,11 +8,11 @@ from dataclasses import replace
 
 import httpx
 import pytest
-from builders.axe import violations
-from builders.board import head_png
-from builders.browser import browser
-from builders.page import focused, press, read, wait
-from builders.rooms import Done, over, series_rooms, start_rooms
+from builders.page.axe import violations
+from builders.page.board import head_png
+from builders.page.browser import browser
+from builders.page.page import focused, press, read, wait
+from builders.page.rooms import Done, over, series_rooms, start_rooms
 from PIL import Image, ImageDraw
 from selenium.webdriver import Chrome, Keys
 from selenium.webdriver.common.by import By

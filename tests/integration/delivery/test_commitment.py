@@ -5,8 +5,8 @@ from functools import partial
 
 import pytest
 from archive import free_port, running_archive
-from builders.daemon import wait_until
-from builders.outbox import owe, save, sop_uid
+from builders.running.daemon import wait_until
+from builders.running.outbox import owe, save, sop_uid
 from pydicom import Dataset
 from pydicom.uid import MRImageStorage
 from pynetdicom import AE, build_role

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 import pytest
-from builders.outbox import owe, save, sop_uid
+from builders.running.outbox import owe, save, sop_uid
 
 from daemon.core.errors import DeliveryFailed, DeliveryRefused, DestinationUnreachable
 from daemon.core.values import ReportObject, Stage, State

@@ -7,7 +7,7 @@ from io import BytesIO
 
 import pytest
 from archive import free_port, running_archive
-from builders.report import make_header, make_judgement, make_series
+from builders.judging.report import make_header, make_judgement, make_series
 from pydicom import dcmread
 from pydicom.uid import (
     Comprehensive3DSRStorage,

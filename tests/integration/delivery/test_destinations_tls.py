@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 from archive import free_port
-from builders.report import make_header, make_judgement, make_series
-from builders.tls import Identity, authority, vouched
+from builders.judging.report import make_header, make_judgement, make_series
+from builders.peers.tls import Identity, authority, vouched
 
 from daemon.core.errors import ConfigError, DestinationUnreachable
 from daemon.core.values import ReportObject

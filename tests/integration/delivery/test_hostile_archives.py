@@ -11,9 +11,9 @@ import time
 from contextlib import suppress
 
 import pytest
-from builders.acceptor import HEAD, acceptance, message, peer, read, rejection, stored
-from builders.nonsense import serving
-from builders.outbox import save
+from builders.peers.acceptor import HEAD, acceptance, message, peer, read, rejection, stored
+from builders.peers.nonsense import serving
+from builders.running.outbox import save
 from pynetdicom import AE, build_role
 from pynetdicom.sop_class import StorageCommitmentPushModel, StorageCommitmentPushModelInstance
 

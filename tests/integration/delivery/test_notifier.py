@@ -5,7 +5,7 @@ import threading
 from dataclasses import replace
 
 import pytest
-from builders.http import http_target
+from builders.peers.http import http_target
 
 from daemon.core.errors import ConfigError, DeliveryFailed
 from daemon.core.sending.alert_settings import AlertSettings, AlertTemplates

@@ -4,8 +4,8 @@ import threading
 
 import pytest
 import sqlalchemy as sa
-from builders.database import opened
-from builders.outbox import owe, sop_uid
+from builders.running.database import opened
+from builders.running.outbox import owe, sop_uid
 
 from daemon.core.values import Stage, State
 from daemon.edge.database.outbox import Outbox

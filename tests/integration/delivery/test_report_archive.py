@@ -4,7 +4,7 @@ from io import BytesIO
 
 import pytest
 from archive import running_archive
-from builders.report import make_header, make_judgement, make_series, make_view
+from builders.judging.report import make_header, make_judgement, make_series, make_view
 from pydicom import dcmread
 
 from daemon.core.values import ReportReference, State

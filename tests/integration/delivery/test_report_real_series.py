@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import validators
 from archive import running_archive
-from builders.report import make_judgement, make_series, make_view
+from builders.judging.report import make_judgement, make_series, make_view
 from highdicom.sr import srread
 from pydicom import dcmread
 

@@ -6,8 +6,8 @@
 import os
 
 import pytest
-from builders.outbox import owe, save, sop_uid
-from builders.spool import spool_settings
+from builders.running.outbox import owe, save, sop_uid
+from builders.running.spool import spool_settings
 
 from daemon.core.reception.retention import Kind, Retention
 from daemon.core.values import Stage

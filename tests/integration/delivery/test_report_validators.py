@@ -9,8 +9,8 @@ from io import BytesIO
 import numpy as np
 import pytest
 import validators
-from builders.report import make_header, make_judgement, make_series, make_view
-from builders.values import manifest, measure
+from builders.judging.report import make_header, make_judgement, make_series, make_view
+from builders.judging.values import manifest, measure
 from highdicom.sr import srread
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st

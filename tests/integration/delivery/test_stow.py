@@ -13,9 +13,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from archive import DICOMWEB, free_port, running_archive
-from builders.nonsense import serving, storing
-from builders.report import make_header, make_judgement, make_series
-from builders.tls import Identity, authority, vouched
+from builders.judging.report import make_header, make_judgement, make_series
+from builders.peers.nonsense import serving, storing
+from builders.peers.tls import Identity, authority, vouched
 
 from daemon.core.errors import ConfigError, DeliveryFailed, DeliveryRefused, DestinationUnreachable
 from daemon.core.values import ReportObject

@@ -4,9 +4,9 @@ import json
 import subprocess
 
 import pytest
-from builders.daemon import SCANSIDE
-from builders.report import make_header, make_judgement, make_series
-from builders.series import Lattice, classic, part10
+from builders.images.series import Lattice, classic, part10
+from builders.judging.report import make_header, make_judgement, make_series
+from builders.running.daemon import SCANSIDE
 from pydicom.dataset import Dataset
 from pydicom.uid import RawDataStorage
 

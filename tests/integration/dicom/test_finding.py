@@ -4,7 +4,7 @@ import os
 import shutil
 
 import pytest
-from builders.daemon import write_series
+from builders.running.daemon import write_series
 from pydicom import dcmread, dcmwrite
 
 from daemon.commands.cohorts.cohort import answer

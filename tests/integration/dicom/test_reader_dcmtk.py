@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from builders.series import Lattice, classic, describe_pixels, part10
+from builders.images.series import Lattice, classic, describe_pixels, part10
 from pydicom import dcmread
 from pydicom.encaps import encapsulate, generate_frames
 

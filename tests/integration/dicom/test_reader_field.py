@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from builders import reader_table as real
-from builders.judging import judge_of
-from builders.receiver import Receiver, storescu, write_series
-from builders.series import Lattice, classic, part10
+from builders.images import reader_table as real
+from builders.images.series import Lattice, classic, part10
+from builders.judging.judging import judge_of
+from builders.peers.receiver import Receiver, storescu, write_series
 from pydicom import dcmread
 
 from daemon.commands.assess import FileAppraiser

@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
-from builders.series import part10
+from builders.images.series import part10
 from highdicom import get_volume_from_series
 from highdicom.legacy import LegacyConvertedEnhancedMRImage
 from pydicom.uid import LegacyConvertedEnhancedMRImageStorage

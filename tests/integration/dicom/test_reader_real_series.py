@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from builders import reader_table as real
-from builders.series import arrival
+from builders.images import reader_table as real
+from builders.images.series import arrival
 
 from daemon.core.errors import NotAssessable
 from daemon.core.reception.geometry import Coverage, coverage

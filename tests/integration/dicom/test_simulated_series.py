@@ -6,8 +6,8 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
-from builders import reader_table as real
-from builders.series import part10
+from builders.images import reader_table as real
+from builders.images.series import part10
 from scipy.spatial.transform import Rotation
 
 from daemon.dicom.reading.volumes import read_volumes

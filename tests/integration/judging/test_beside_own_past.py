@@ -7,9 +7,9 @@ from itertools import count
 
 import numpy as np
 import pytest
-from builders.database import closed, opened
-from builders.judging import ALGORITHM, series_of
-from builders.toy import Toy, beating, series, write_bundle
+from builders.judging.judging import ALGORITHM, series_of
+from builders.judging.toy import Toy, beating, series, write_bundle
+from builders.running.database import closed, opened
 from pydicom import dcmread
 from pydicom.filebase import DicomBytesIO
 from validators import unexpected_dciodvfy, without_dicomdir

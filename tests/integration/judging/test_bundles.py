@@ -8,9 +8,9 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
-from builders.daemon import golden_datasets, write_files
-from builders.judging import ALGORITHM, series_of
-from builders.series import encoded
+from builders.images.series import encoded
+from builders.judging.judging import ALGORITHM, series_of
+from builders.running.daemon import golden_datasets, write_files
 
 from daemon.commands.assess import appraise
 from daemon.config import Settings, load_settings, shipped_bundles

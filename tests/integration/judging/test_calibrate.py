@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from builders.daemon import SCANSIDE, write_golden
-from builders.references import answer, bundle_of, record_judged
+from builders.judging.references import answer, bundle_of, record_judged
+from builders.running.daemon import SCANSIDE, write_golden
 from structlog.testing import capture_logs
 
 from daemon.commands.learning.calibrate import calibrate as learn_references

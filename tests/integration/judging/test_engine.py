@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import grpc
 import numpy as np
 import pytest
-from builders.graphs import (
+from builders.judging.graphs import (
     PRODUCT,
     WEIGHT,
     TritonServer,

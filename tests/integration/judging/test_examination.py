@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from builders.reader_table import DICOM
-from builders.strangers import AFFINE, phantoms
+from builders.images.reader_table import DICOM
+from builders.images.strangers import AFFINE, phantoms
 
 from daemon.config import Settings, shipped_bundles
 from daemon.core.errors import NotAssessable, Reason
@@ -37,7 +37,7 @@ def answer(examiner, volume):
 
 @pytest.mark.parametrize("name", phantoms())
 def test_what_is_no_head_is_not_judged_as_one(examiner, name):
-    """benchmarks/strangers.py does the same with hearts, FLAIR and inverted heads.
+    """benchmarks/judging/strangers.py does the same with hearts, FLAIR and inverted heads.
 
     Legs run through the whole field of view, which looks like a head that has folded over: a RESCAN, so far.
     """

@@ -6,8 +6,8 @@ from itertools import count
 
 import pytest
 import sqlalchemy as sa
-from builders.database import gone_at, opened
-from builders.values import instance
+from builders.judging.values import instance
+from builders.running.database import gone_at, opened
 
 from daemon.core.judging.gathering import Offer, gather
 from daemon.core.values import ClosedBy, Series, State, Verdict

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 
 import numpy as np
 import pytest
-from builders.graphs import TritonServer, triton_server
+from builders.judging.graphs import TritonServer, triton_server
 
 from daemon.config import shipped_bundles
 from daemon.edge.engines import OnnxRuntimeSettings, OpenVinoSettings, TritonSettings, engine_maker

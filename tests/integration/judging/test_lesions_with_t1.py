@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from builders.paired import golden_image, golden_t1, write_paired
+from builders.images.paired import golden_image, golden_t1, write_paired
 from scipy.spatial.transform import Rotation
 
 from daemon.config import optional_bundles

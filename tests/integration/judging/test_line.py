@@ -12,9 +12,9 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from builders.database import gone_at
-from builders.receiver import encoded
-from builders.spool import spool_settings
+from builders.peers.receiver import encoded
+from builders.running.database import gone_at
+from builders.running.spool import spool_settings
 from dbos import DBOS
 from prometheus_client import CollectorRegistry
 from pydicom import dcmread

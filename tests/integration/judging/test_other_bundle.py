@@ -5,8 +5,8 @@ import math
 from dataclasses import replace
 
 import pytest
-from builders.judging import ALGORITHM, series_of
-from builders.toy import Toy, beating, series, write_bundle
+from builders.judging.judging import ALGORITHM, series_of
+from builders.judging.toy import Toy, beating, series, write_bundle
 from validators import unexpected_dciodvfy, without_dicomdir
 
 from daemon.config import Settings

@@ -1,7 +1,7 @@
 """The past of each protocol in the database: kept with the verdict, once, bounded, and gone with what it came from."""
 
 import pytest
-from builders.database import closed
+from builders.running.database import closed
 
 from daemon.core.judging.own_past import Entry, Member
 from daemon.core.people.card import Answer, Choice, is_rejection

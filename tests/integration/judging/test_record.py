@@ -3,8 +3,8 @@
 import json
 
 import pytest
-from builders.judging import judge_of
-from builders.record import HEADS, RECORD, decisions, head, parts, pixels, told
+from builders.judging.judging import judge_of
+from builders.judging.record import HEADS, RECORD, decisions, head, parts, pixels, told
 
 #: What another machine's arithmetic may change (the golden test tolerates as much).
 TOLERANCE = 0.02

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from builders.assembly import assembled
-from builders.daemon import golden_datasets
-from builders.series import encoded
-from builders.spool import association_end, receipt, spool_settings
-from builders.values import assessment
+from builders.images.series import encoded
+from builders.judging.values import assessment
+from builders.running.assembly import assembled
+from builders.running.daemon import golden_datasets
+from builders.running.spool import association_end, receipt, spool_settings
 
 from daemon.config import load_settings
 from daemon.core.reception.completion import Completion, Patience

@@ -4,8 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from builders.postgres import running_postgres
-from builders.turns import BUSY
+from builders.peers.postgres import running_postgres
+from builders.running.turns import BUSY
 
 SCRIPT = Path(__file__).parents[2] / "builders" / "turns.py"
 #: BUSY had fifty series waiting when RARE's three came, and was at its tenth when LATE's first came.

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
-BENCHMARKS = sorted((ROOT / "benchmarks").glob("*.py"))
-COMMAND = re.compile(r"((?:\w+=\S+ )*)python benchmarks/(\w+\.py)((?: +[-\w./=]+)*)")
+BENCHMARKS = sorted((ROOT / "benchmarks").rglob("*.py"))
+COMMAND = re.compile(r"((?:\w+=\S+ )*)python (benchmarks/\w+/\w+\.py)((?: +[-\w./=]+)*)")
 
 
 def commands(text):
@@ -31,10 +31,10 @@ WRITTEN = [found for path in DOCUMENTS for found in commands(path.read_text())]
 
 #: Prints what each benchmark says of itself: in one process, for most import the same large libraries.
 _HELP = """
-import contextlib, io, json, runpy, sys
+import contextlib, io, json, os, runpy, sys
 paths, said = sys.argv[1:], {}
-sys.path.insert(0, "benchmarks")
 for path in paths:
+    sys.path[0] = os.path.dirname(path)
     sys.argv = [path, "--help"]
     with contextlib.redirect_stdout(io.StringIO()) as text, contextlib.suppress(SystemExit):
         runpy.run_path(path, run_name="__main__")
@@ -43,9 +43,14 @@ print(json.dumps(said))
 """
 
 
+def named(path):
+    """A benchmark as commands name it."""
+    return str(path.relative_to(ROOT))
+
+
 def own_commands(path):
     """The commands of itself that a benchmark begins with."""
-    return [found for found in commands(path.read_text().partition('"""\n\n')[0]) if found[1] == path.name]
+    return [found for found in commands(path.read_text().partition('"""\n\n')[0]) if found[1] == named(path)]
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +59,7 @@ def said():
     bare = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     groups = defaultdict(list)
     for path in BENCHMARKS:
-        groups[tuple(own_commands(path)[0][0].items())].append(f"benchmarks/{path.name}")
+        groups[tuple(own_commands(path)[0][0].items())].append(named(path))
     answers = {}
     for environment, paths in groups.items():
         command = [sys.executable, "-P", "-c", _HELP, *paths]
@@ -68,10 +73,10 @@ def test_a_benchmark_starts_by_the_command_that_it_names_and_knows_the_options_t
     options = [
         word.partition("=")[0]
         for _, name, words in (*own_commands(path), *WRITTEN)
-        if name == path.name
+        if name == named(path)
         for word in words
     ]
-    known = said[f"benchmarks/{path.name}"]
+    known = said[named(path)]
 
     assert known
     assert [] == [option for option in options if option.startswith("--") and option not in known]

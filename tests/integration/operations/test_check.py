@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 from archive import DICOMWEB, free_port, running_archive
-from builders.http import http_target
-from builders.nonsense import serving
+from builders.peers.http import http_target
+from builders.peers.nonsense import serving
 from pynetdicom import AE, evt
 from pynetdicom.sop_class import CTImageStorage, Verification
 

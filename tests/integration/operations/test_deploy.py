@@ -6,11 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-import builders.unit
+import builders.running.unit
 import pytest
 import sqlalchemy as sa
-from builders.daemon import SCANSIDE
-from builders.unit import ANALYZE, NUMBERS, directives
+from builders.running.daemon import SCANSIDE
+from builders.running.unit import ANALYZE, NUMBERS, directives
 from prometheus_client import CollectorRegistry, generate_latest
 
 from daemon.__main__ import make_parser
@@ -112,7 +112,7 @@ def test_the_units_forbid_the_same():
     not (Path(ANALYZE).exists() and NUMBERS.exists()), reason="no systemd-analyze or no headers of an x86_64 kernel"
 )
 def test_the_whole_line_works_under_what_the_units_forbid(tmp_path):
-    command = [sys.executable, "-P", builders.unit.__file__, str(DEPLOY / "scanside.service"), *SCANSIDE]
+    command = [sys.executable, "-P", builders.running.unit.__file__, str(DEPLOY / "scanside.service"), *SCANSIDE]
     done = subprocess.run(
         [*command, "demo", "--folder", tmp_path / "demo"], capture_output=True, text=True, check=False
     )

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import builders.leaks
+import builders.running.leaks
 import pytest
 
 from daemon.core.errors import ConfigError
@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[3]
 def streams(mode: str) -> dict[str, str]:
     """What each leak wrote to the standard streams of a process of its own, in the given mode."""
     done = subprocess.run(
-        [sys.executable, "-P", builders.leaks.__file__, mode],
+        [sys.executable, "-P", builders.running.leaks.__file__, mode],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -40,12 +40,12 @@ def bare() -> dict[str, str]:
     return streams("bare")
 
 
-@pytest.mark.parametrize("leak", [leak.__name__ for leak in builders.leaks.LEAKS])
+@pytest.mark.parametrize("leak", [leak.__name__ for leak in builders.running.leaks.LEAKS])
 def test_no_planted_string_reaches_the_stream(configured: dict[str, str], leak: str) -> None:
-    assert [] == [planted for planted in builders.leaks.PLANTED if planted in configured[leak]]
+    assert [] == [planted for planted in builders.running.leaks.PLANTED if planted in configured[leak]]
 
 
-@pytest.mark.parametrize("leak", [leak.__name__ for leak in builders.leaks.LEAKS])
+@pytest.mark.parametrize("leak", [leak.__name__ for leak in builders.running.leaks.LEAKS])
 def test_every_leak_is_told_of_as_json_with_time_level_and_event(configured: dict[str, str], leak: str) -> None:
     records = [json.loads(line) for line in configured[leak].splitlines()]
 
@@ -54,10 +54,10 @@ def test_every_leak_is_told_of_as_json_with_time_level_and_event(configured: dic
     assert all(record["timestamp"].endswith("Z") for record in records)
 
 
-@pytest.mark.parametrize("leak", [leak.__name__ for leak in builders.leaks.LEAKS])
+@pytest.mark.parametrize("leak", [leak.__name__ for leak in builders.running.leaks.LEAKS])
 def test_without_the_configuration_every_leak_is_real(bare: dict[str, str], leak: str) -> None:
     """If this fails, the leak proves nothing any more: a library has changed, so plant another one."""
-    assert [] != [planted for planted in builders.leaks.PLANTED if planted in bare[leak]]
+    assert [] != [planted for planted in builders.running.leaks.PLANTED if planted in bare[leak]]
 
 
 def test_an_error_keeps_its_type_its_place_and_the_way_through_our_code(configured: dict[str, str]) -> None:
@@ -72,13 +72,13 @@ def test_an_error_keeps_its_type_its_place_and_the_way_through_our_code(configur
 def test_a_uid_becomes_the_token_under_the_sites_key(configured: dict[str, str]) -> None:
     record = json.loads(configured["fields"])
 
-    expected = token(builders.leaks.SERIES_UID, builders.leaks.SITE_KEY)
+    expected = token(builders.running.leaks.SERIES_UID, builders.running.leaks.SITE_KEY)
     assert {expected} == {record["series"], record["instance"], record["detail"].removeprefix("see ")}
 
 
 def test_an_unknown_level_is_refused() -> None:
     with pytest.raises(ConfigError, match="info, warning"):
-        logs.configure("chatty", builders.leaks.SITE_KEY)
+        logs.configure("chatty", builders.running.leaks.SITE_KEY)
 
 
 def test_a_guessable_site_key_is_refused() -> None:

@@ -8,9 +8,9 @@ from itertools import product
 
 import sqlalchemy as sa
 import yaml
-from builders.board import MemoryBoard, mixture, sources
-from builders.daemon import wait_until
-from builders.prometheus import DEPLOY, NO_PROMETHEUS, PROMTOOL, running_prometheus
+from builders.page.board import MemoryBoard, mixture, sources
+from builders.peers.prometheus import DEPLOY, NO_PROMETHEUS, PROMTOOL, running_prometheus
+from builders.running.daemon import wait_until
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import Metric
 

@@ -1,7 +1,7 @@
 """``/status``: how the daemon is, as JSON, without login and without a patient."""
 
 import httpx
-from builders.board import MemoryBoard, gate, mixture, sources
+from builders.page.board import MemoryBoard, gate, mixture, sources
 from prometheus_client import CollectorRegistry
 
 from daemon.edge.telemetry.metrics import make_metrics

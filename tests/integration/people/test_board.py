@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 import sqlalchemy as sa
-from builders.site import Site
+from builders.page.site import Site
 
 from daemon.core.errors import Reason
 from daemon.core.judging.verdict import decline

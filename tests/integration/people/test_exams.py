@@ -1,7 +1,7 @@
 """Which exam a scanner is at, in both databases."""
 
 import pytest
-from builders.database import opened
+from builders.running.database import opened
 
 from daemon.core.people.exams import PatientHint, Whose
 from daemon.edge.database.studies.exams import Exams

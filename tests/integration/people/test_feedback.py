@@ -1,7 +1,7 @@
 """What people made of the verdicts, as Prometheus sees it, from a real database."""
 
 import pytest
-from builders.references import answer, record_judged
+from builders.judging.references import answer, record_judged
 from prometheus_client import CollectorRegistry, generate_latest
 
 from daemon.config import load_settings

@@ -6,7 +6,7 @@ import time
 from dataclasses import replace
 
 import pytest
-from builders.values import assessment, instance
+from builders.judging.values import assessment, instance
 
 from daemon.__main__ import main
 from daemon.config import load_settings, shipped_bundles

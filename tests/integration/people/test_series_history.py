@@ -6,12 +6,12 @@ import json
 import numpy as np
 import pytest
 import sqlalchemy as sa
-from builders.assembly import assembled
-from builders.database import opened
-from builders.outbox import owe, sop_uid
-from builders.quality import row, tell_history
-from builders.series import Lattice, classic, encoded
-from builders.spool import association_end, spool_settings, store
+from builders.images.series import Lattice, classic, encoded
+from builders.page.quality import row, tell_history
+from builders.running.assembly import assembled
+from builders.running.database import opened
+from builders.running.outbox import owe, sop_uid
+from builders.running.spool import association_end, spool_settings, store
 from PIL import Image
 from scipy.ndimage import find_objects
 

@@ -7,8 +7,8 @@ from datetime import datetime
 
 import pytest
 import sqlalchemy as sa
-from builders.database import opened
-from builders.quality import WEEK_S, fill, row
+from builders.page.quality import WEEK_S, fill, row
+from builders.running.database import opened
 from prometheus_client import CollectorRegistry
 
 from daemon.core.errors import DeliveryFailed

@@ -3,9 +3,9 @@
 import time
 
 import httpx
-from builders.alerts import ward
-from builders.board import RESCAN, MemoryBoard, card, mixture, pictures, sources
-from builders.http import http_target
+from builders.page.board import RESCAN, MemoryBoard, card, mixture, pictures, sources
+from builders.peers.http import http_target
+from builders.running.alerts import ward
 from prometheus_client import CollectorRegistry
 
 from daemon.config import Settings

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from builders.board import RESCAN, MemoryBoard, card, head_png, sources
+from builders.page.board import RESCAN, MemoryBoard, card, head_png, sources
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
 from daemon.core.errors import ConfigError

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from builders.board import ACCEPT, RESCAN, MemoryBoard, card, sources
+from builders.page.board import ACCEPT, RESCAN, MemoryBoard, card, sources
 from prometheus_client import CollectorRegistry
 
 from daemon.edge.web import server as web_server

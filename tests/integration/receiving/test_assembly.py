@@ -4,10 +4,10 @@ import threading
 from itertools import count
 
 import pytest
-from builders.assembly import assembled
-from builders.database import gone_at
-from builders.spool import association_end, spool_settings, store
-from builders.values import instance
+from builders.judging.values import instance
+from builders.running.assembly import assembled
+from builders.running.database import gone_at
+from builders.running.spool import association_end, spool_settings, store
 
 from daemon.core.reception.completion import Completion, Patience
 from daemon.core.values import ClosedBy

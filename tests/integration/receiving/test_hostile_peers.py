@@ -11,8 +11,8 @@ import time
 from pathlib import Path
 
 import pytest
-from builders.fuzz import converse
-from builders.peer import (
+from builders.peers.fuzz import converse
+from builders.peers.peer import (
     ECHO,
     MR,
     Peer,
@@ -22,8 +22,8 @@ from builders.peer import (
     store_command,
     store_pdus,
 )
-from builders.receiver import Receiver, echoscu
-from builders.spool import events
+from builders.peers.receiver import Receiver, echoscu
+from builders.running.spool import events
 
 from daemon.core.values import Arrival
 from daemon.dicom.protocol.pdu import HEAD, AbortReason, PduType, encode_command

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pydicom.config
 import pytest
-from builders.fuzz import messages, mutated, mutated_pdu
-from builders.peer import ECHO, MR, RELEASE_REQUEST, STEPS, association_request
-from builders.spool import events, spool_settings
+from builders.peers.fuzz import messages, mutated, mutated_pdu
+from builders.peers.peer import ECHO, MR, RELEASE_REQUEST, STEPS, association_request
+from builders.running.spool import events, spool_settings
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, MRImageStorage
 from pynetdicom.dsutils import decode
 from pynetdicom.sop_class import Verification

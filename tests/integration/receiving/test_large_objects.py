@@ -1,9 +1,9 @@
 """A large object in the spool: refused by its header without being read, judged only as it was received."""
 
 import pytest
-from builders.judging import ALGORITHM
-from builders.receiver import Receiver, storescu
-from builders.series import Lattice, enhanced, part10
+from builders.images.series import Lattice, enhanced, part10
+from builders.judging.judging import ALGORITHM
+from builders.peers.receiver import Receiver, storescu
 
 from daemon.config import Settings
 from daemon.core.errors import Reason

@@ -3,9 +3,9 @@
 from io import BytesIO
 
 import pytest
-from builders.assembly import assembled
-from builders.receiver import Receiver, storescu, write_series
-from builders.report import make_header, make_judgement, make_series
+from builders.judging.report import make_header, make_judgement, make_series
+from builders.peers.receiver import Receiver, storescu, write_series
+from builders.running.assembly import assembled
 from pydicom import dcmread, dcmwrite
 
 from daemon.core.reception.completion import Completion, Patience

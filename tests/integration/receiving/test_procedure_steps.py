@@ -3,9 +3,9 @@
 from io import BytesIO
 
 import pytest
-from builders.intake import Intake
-from builders.push import peer, push_series, slices
-from builders.receiver import Receiver
+from builders.images.push import peer, push_series, slices
+from builders.peers.receiver import Receiver
+from builders.running.intake import Intake
 from pydicom import Dataset
 from pydicom.sequence import Sequence
 from pynetdicom import AE

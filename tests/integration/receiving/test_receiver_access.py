@@ -10,10 +10,10 @@ from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
-from builders.peer import Peer, association_request, mr_bytes
-from builders.receiver import Receiver, echoscu, storescu, write_series
-from builders.spool import spool_settings
-from builders.tls import authority, vouched
+from builders.peers.peer import Peer, association_request, mr_bytes
+from builders.peers.receiver import Receiver, echoscu, storescu, write_series
+from builders.peers.tls import authority, vouched
+from builders.running.spool import spool_settings
 
 from daemon.__main__ import main
 from daemon.core.errors import ConfigError

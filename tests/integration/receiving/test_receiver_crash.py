@@ -9,9 +9,9 @@ import threading
 import time
 from contextlib import suppress
 
-from builders.peer import Peer
-from builders.receiver import Receiver
-from builders.spool import events
+from builders.peers.peer import Peer
+from builders.peers.receiver import Receiver
+from builders.running.spool import events
 
 from daemon.core.values import Arrival
 from daemon.edge.spool.reader import SpoolReader

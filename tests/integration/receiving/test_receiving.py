@@ -11,9 +11,9 @@ from io import BytesIO
 from pathlib import Path
 
 import pytest
-from builders.peer import ECHO, MR, USER_ABORT, Peer, data_pdu, echo_command, mr_bytes, store_command, store_pdus
-from builders.receiver import ROOT, Receiver, echoscu, encoded, mr_dataset, storescu, write_series
-from builders.spool import events, small_disk, spool_settings
+from builders.peers.peer import ECHO, MR, USER_ABORT, Peer, data_pdu, echo_command, mr_bytes, store_command, store_pdus
+from builders.peers.receiver import ROOT, Receiver, echoscu, encoded, mr_dataset, storescu, write_series
+from builders.running.spool import events, small_disk, spool_settings
 from pydicom import dcmread
 from pydicom.uid import CTImageStorage, EnhancedMRImageStorage, MRImageStorage
 from pynetdicom import AE, _config

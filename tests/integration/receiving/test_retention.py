@@ -9,11 +9,11 @@ from dataclasses import replace
 
 import pytest
 import sqlalchemy as sa
-from builders.assembly import assembled
-from builders.daemon import SCANSIDE
-from builders.series import classic, encoded
-from builders.spool import association_end, receipt, spool_settings
-from builders.values import assessment
+from builders.images.series import classic, encoded
+from builders.judging.values import assessment
+from builders.running.assembly import assembled
+from builders.running.daemon import SCANSIDE
+from builders.running.spool import association_end, receipt, spool_settings
 from pydicom import dcmread
 
 from daemon.commands.spool import export_spool, list_spool, prune_spool

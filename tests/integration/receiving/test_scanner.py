@@ -6,9 +6,9 @@ import threading
 import time
 
 import pytest
-from builders.daemon import SCANSIDE
-from builders.push import peer, push_series, slices
-from builders.receiver import Receiver, encoded, mr_dataset
+from builders.images.push import peer, push_series, slices
+from builders.peers.receiver import Receiver, encoded, mr_dataset
+from builders.running.daemon import SCANSIDE
 from pydicom import dcmread
 from pydicom.uid import JPEG2000
 

@@ -4,8 +4,8 @@ import threading
 from itertools import count
 
 import pytest
-from builders.intake import Intake
-from builders.push import push_series, slices
+from builders.images.push import push_series, slices
+from builders.running.intake import Intake
 
 from daemon.core.reception.transmission import Deal, SendingOptions, plan
 from daemon.core.values import ClosedBy

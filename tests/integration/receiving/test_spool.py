@@ -13,7 +13,7 @@ from io import BytesIO
 from pathlib import Path
 
 import pytest
-from builders.spool import association_end, contents, events, receipt, small_disk, spool_settings, store
+from builders.running.spool import association_end, contents, events, receipt, small_disk, spool_settings, store
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom import dcmread

@@ -1,8 +1,8 @@
 """Who joins whom among the series of a study on disk: by headers, the same in any order of work."""
 
 import pytest
-from builders.daemon import write_files
-from builders.toy import Toy, beating, resting, series, with_still, write_bundle
+from builders.judging.toy import Toy, beating, resting, series, with_still, write_bundle
+from builders.running.daemon import write_files
 from pydicom.uid import generate_uid
 
 from daemon.commands.cohorts.studies import Gathering

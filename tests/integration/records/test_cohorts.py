@@ -5,7 +5,7 @@ import sys
 import threading
 
 import pytest
-from builders.database import opened
+from builders.running.database import opened
 from dbos import DBOS
 
 from daemon.commands.cohorts.cohort import CohortLine

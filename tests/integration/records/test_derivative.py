@@ -9,8 +9,8 @@ from zlib import crc32
 import nibabel
 import numpy as np
 import pytest
-from builders.browser import browser
-from builders.daemon import SCANSIDE
+from builders.page.browser import browser
+from builders.running.daemon import SCANSIDE
 
 from daemon.config import shipped_bundles
 from daemon.core.bids import names_of

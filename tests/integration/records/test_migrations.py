@@ -4,8 +4,8 @@ import threading
 
 import pytest
 import sqlalchemy as sa
-from builders.database import opened
-from builders.outbox import owe
+from builders.running.database import opened
+from builders.running.outbox import owe
 
 from daemon.core.errors import ConfigError
 from daemon.core.values import State

@@ -4,7 +4,7 @@ import json
 
 import pytest
 import sqlalchemy as sa
-from builders.values import assessment, association_end, instance
+from builders.judging.values import assessment, association_end, instance
 
 from daemon.core.values import ClosedBy, Series, Stage, State, Verdict
 from daemon.edge.database.index import Index

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 import sqlalchemy as sa
-from builders.database import gone_at
+from builders.running.database import gone_at
 
 from daemon.edge.database.patience import unless_gone
 from daemon.edge.database.roster import Roster

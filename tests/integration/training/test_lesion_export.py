@@ -6,7 +6,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 import torch
-from builders.reader_table import DICOM
+from builders.images.reader_table import DICOM
 
 import training.lesions.atlas
 from daemon.edge.engines import OnnxRuntimeSettings, engine_maker

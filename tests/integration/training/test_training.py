@@ -10,7 +10,7 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
-from builders.reader_table import DICOM
+from builders.images.reader_table import DICOM
 
 from export.parity import ParityError, check_parity, measure_parity
 from models.brain.prediction import Prepared

@@ -3,7 +3,7 @@
 import struct
 
 import pytest
-from builders.series import csa_header
+from builders.images.series import csa_header
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from builders.series import Lattice, arrival, classic, encoded, enhanced, mosaic
+from builders.images.series import Lattice, arrival, classic, encoded, enhanced, mosaic
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom.dataset import Dataset

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from builders.series import Lattice, classic, decimals, enhanced, labels, mosaic
+from builders.images.series import Lattice, classic, decimals, enhanced, labels, mosaic
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation

@@ -11,8 +11,8 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from builders.fuzz import mutated_file
-from builders.series import Lattice, arrival, classic, encoded, enhanced, mosaic, part10, with_syntax
+from builders.images.series import Lattice, arrival, classic, encoded, enhanced, mosaic, part10, with_syntax
+from builders.peers.fuzz import mutated_file
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom.encaps import encapsulate, generate_frames

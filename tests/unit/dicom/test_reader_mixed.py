@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from builders.series import Lattice, classic, enhanced, labels
+from builders.images.series import Lattice, classic, enhanced, labels
 
 from daemon.config import Settings
 from daemon.core.errors import NotAssessable, Reason

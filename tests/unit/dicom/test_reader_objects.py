@@ -5,7 +5,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from builders.series import Lattice, arrival, classic, encoded, enhanced, labels, part10
+from builders.images.series import Lattice, arrival, classic, encoded, enhanced, labels, part10
 from pydicom.encaps import encapsulate
 from pydicom.pixels import compress
 from pydicom.uid import (

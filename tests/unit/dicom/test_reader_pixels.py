@@ -4,7 +4,7 @@ import base64
 
 import numpy as np
 import pytest
-from builders.series import Lattice, classic, describe_pixels, encoded, enhanced, part10, with_syntax
+from builders.images.series import Lattice, classic, describe_pixels, encoded, enhanced, part10, with_syntax
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom.encaps import encapsulate

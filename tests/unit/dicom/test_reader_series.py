@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from builders.series import Lattice, classic, encoded, enhanced, labels, mosaic, part10
+from builders.images.series import Lattice, classic, encoded, enhanced, labels, mosaic, part10
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom.dataset import Dataset

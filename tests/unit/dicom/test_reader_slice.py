@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from builders.series import Lattice, classic
+from builders.images.series import Lattice, classic
 
 from daemon.core.errors import NotAssessable, Reason
 from daemon.dicom.reading.volumes import arrange, decode

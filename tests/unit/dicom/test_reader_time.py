@@ -5,7 +5,7 @@ from copy import deepcopy
 
 import numpy as np
 import pytest
-from builders.series import Lattice, classic, enhanced, mosaic, part10, with_syntax
+from builders.images.series import Lattice, classic, enhanced, mosaic, part10, with_syntax
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom.encaps import encapsulate

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from builders.series import Lattice, classic, encoded, enhanced, mosaic
+from builders.images.series import Lattice, classic, encoded, enhanced, mosaic
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom.uid import ExplicitVRLittleEndian

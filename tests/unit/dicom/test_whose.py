@@ -3,7 +3,7 @@
 from io import BytesIO
 
 import pytest
-from builders.values import arrival
+from builders.judging.values import arrival
 from pydicom import Dataset, dcmwrite
 from pydicom.uid import ExplicitVRLittleEndian
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 from math import nan
 
 import pytest
-from builders.values import manifest
+from builders.judging.values import manifest
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -5,7 +5,7 @@ from functools import partial
 
 import numpy as np
 import pytest
-from builders import phantoms
+from builders.images import phantoms
 
 from daemon.config import Settings, shipped_bundles
 from daemon.core.judging.own_past import Member, changes, member_of, past_of

@@ -5,7 +5,7 @@ from math import inf, nextafter
 
 import numpy as np
 import pytest
-from builders.values import manifest
+from builders.judging.values import manifest
 from hypothesis import given
 from hypothesis import strategies as st
 

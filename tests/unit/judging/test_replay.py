@@ -4,7 +4,7 @@ import json
 from dataclasses import fields, replace
 
 import pytest
-from builders.values import assessment, manifest
+from builders.judging.values import assessment, manifest
 from cattrs import Converter
 from hypothesis import given
 from hypothesis import strategies as st

@@ -6,7 +6,7 @@ from dataclasses import replace
 from importlib.resources import files
 
 import pytest
-from builders.series import Lattice, classic, enhanced
+from builders.images.series import Lattice, classic, enhanced
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -4,7 +4,7 @@ import math
 from dataclasses import replace
 
 import pytest
-from builders.values import assessment, manifest, measure
+from builders.judging.values import assessment, manifest, measure
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from builders import phantoms
+from builders.images import phantoms
 
 from daemon.config import shipped_bundles
 from models.bundle import BundleError, load_bundle, structured

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from builders.values import brain, examined, prediction, shipped
+from builders.judging.values import brain, examined, prediction, shipped
 
 from models.brain.familiarity import DISTANCES
 from models.bundle import BundleError

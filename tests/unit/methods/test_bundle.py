@@ -6,7 +6,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
-from builders.values import manifest
+from builders.judging.values import manifest
 
 from models.bundle import BundleError, file_digest, load_bundle, parse_manifest, write_manifest
 from models.manifest import (

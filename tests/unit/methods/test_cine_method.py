@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from builders.beating import affine, beat, graphs
+from builders.images.beating import affine, beat, graphs
 from cattrs import Converter
 
 from models.bundle import Bundle, structured

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from builders.beating import affine, anatomy, beat, graphs
+from builders.images.beating import affine, anatomy, beat, graphs
 
 from models.cine.alignment import ends, shifts_mm
 from models.cine.beats import apart, phases, sampled_phases, smoothed, unlikeness

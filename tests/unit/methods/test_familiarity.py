@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from builders.values import prediction
+from builders.judging.values import prediction
 from scipy.spatial.distance import mahalanobis
 
 from models.brain.familiarity import (

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from builders import values
+from builders.judging import values
 from scipy.ndimage import gaussian_filter
 from scipy.special import softmax
 

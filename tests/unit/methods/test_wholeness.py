@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from builders.values import examined, prediction
+from builders.judging.values import examined, prediction
 
 from models.brain.familiarity import DISTANCES
 from models.brain.wholeness import cut_area_cm2, share_of_scalp

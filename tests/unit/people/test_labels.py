@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from builders.board import ACCEPT, RESCAN
+from builders.page.board import ACCEPT, RESCAN
 
 from daemon.core.people.card import Answer, Choice
 from daemon.core.people.labels import good_after_all, precisions, spoilt_after_all

@@ -4,7 +4,7 @@ import json
 from dataclasses import fields, replace
 
 import pytest
-from builders.board import ACCEPT, NOT_ASSESSED, RESCAN, REVIEW, card, mixture
+from builders.page.board import ACCEPT, NOT_ASSESSED, RESCAN, REVIEW, card, mixture
 from hypothesis import given
 from hypothesis import strategies as st
 

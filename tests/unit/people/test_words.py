@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from builders.values import assessment, manifest
+from builders.judging.values import assessment, manifest
 from cattrs import Converter
 from hypothesis import given
 from hypothesis import strategies as st

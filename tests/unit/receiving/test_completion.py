@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from builders.values import association_end, instance
+from builders.judging.values import association_end, instance
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -5,7 +5,7 @@ a regular series of twelve, by number.
 """
 
 import pytest
-from builders.values import association_end, instance
+from builders.judging.values import association_end, instance
 
 from daemon.core.reception.completion import Completion, Patience
 from daemon.core.reception.rhythm import Rhythm

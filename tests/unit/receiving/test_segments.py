@@ -5,7 +5,7 @@ import zlib
 from contextlib import contextmanager
 
 import pytest
-from builders.spool import association_end, receipt
+from builders.running.spool import association_end, receipt
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -1,4 +1,4 @@
-from builders.values import shipped
+from builders.judging.values import shipped
 from pydicom.sr.codedict import codes as standard
 from pydicom.sr.coding import Code
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 import pytest
-from builders.report import make_header, make_series
+from builders.judging.report import make_header, make_series
 from hypothesis import given
 from hypothesis import strategies as st
 from pydicom.dataelem import RawDataElement

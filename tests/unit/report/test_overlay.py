@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from builders.report import make_judgement, make_view
+from builders.judging.report import make_judgement, make_view
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from io import BytesIO
 
 import pytest
-from builders.report import (
+from builders.judging.report import (
     ALGORITHM,
     FINISHED_AT,
     SERIES_UID,
@@ -18,7 +18,7 @@ from builders.report import (
     make_judgement,
     make_series,
 )
-from builders.values import measure
+from builders.judging.values import measure
 from highdicom.sr import srread
 from pydicom import dcmread
 from pydicom.dataset import Dataset

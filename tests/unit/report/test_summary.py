@@ -7,8 +7,8 @@ from io import BytesIO
 
 import numpy as np
 import pytest
-from builders.report import make_assessment, make_header, make_judgement, make_series, make_view
-from builders.values import manifest, measure
+from builders.judging.report import make_assessment, make_header, make_judgement, make_series, make_view
+from builders.judging.values import manifest, measure
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageFont

@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 import numpy as np
 import pytest
-from builders.values import brain, examined, prediction, shipped
+from builders.judging.values import brain, examined, prediction, shipped
 
 from export.harm import Told, add_harm
 from models.brain.appearance import describe_image, describe_labels, numbers_of

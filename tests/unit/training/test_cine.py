@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from builders.stacks import heart, stack, write_stacks
+from builders.images.stacks import heart, stack, write_stacks
 from scipy import ndimage
 
 from models.nets.cine import CineConfig, CineJudge, CineNet, drawn_masks, whole_masks

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from builders.beating import anatomy
-from builders.stacks import write_stacks
+from builders.images.beating import anatomy
+from builders.images.stacks import write_stacks
 
 from models.cine.crops import CROP
 from models.cine.masks import fitted_limits

@@ -6,7 +6,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 import torch
-from builders.ball_heads import LESION_MM, write_ball_heads
+from builders.images.ball_heads import LESION_MM, write_ball_heads
 from scipy.ndimage import gaussian_filter
 
 from models.lesions.border import level_of_border

@@ -7,7 +7,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 import torch
-from builders.flair import golden_flair
+from builders.images.flair import golden_flair
 
 import training.lesions.own.judging
 from daemon.config import optional_bundles

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from builders.ball_heads import write_ball_heads
+from builders.images.ball_heads import write_ball_heads
 from scipy.ndimage import binary_dilation, gaussian_filter
 
 from models.lesions.prediction import Prediction

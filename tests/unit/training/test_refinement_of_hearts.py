@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from builders.stacks import write_stacks
+from builders.images.stacks import write_stacks
 
 from models.cine.plausibility import SIDE
 from models.nets.cine import CineJudge

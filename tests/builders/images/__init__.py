@@ -1,0 +1,1 @@
+"""Series, volumes and label maps."""

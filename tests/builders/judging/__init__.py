@@ -1,0 +1,1 @@
+"""Judgements, reports, bundles and their graphs."""

@@ -1,0 +1,1 @@
+"""Whom the daemon talks to, well behaved or not."""

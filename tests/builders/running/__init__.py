@@ -1,0 +1,1 @@
+"""The daemon's parts and processes, and what is stored."""
