@@ -91,7 +91,7 @@ class CineSteps:
     ) -> Step:
         """A trainer's step; ``weights``: what it begins from; ``seconds`` of one of its steps."""
         run, given = self._of(part, fold), {"fold": fold, "folds": self.folds, "seed": self.seed}
-        plan = kind(run=run, data=self._data, **given, **weights, **self.sizes[part])
+        plan = kind(run=run, data=self._data, **weights, **{**given, **self.sizes[part]})
         return Step(
             name=run.name,
             run=partial(train, plan),

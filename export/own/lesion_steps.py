@@ -92,8 +92,7 @@ class LesionSteps:
             start=self.start,
             fold=fold,
             folds=self.folds,
-            seed=self.seed,
-            **self.sizes["network"],
+            **{"seed": self.seed, **self.sizes["network"]},
         )
         return Step(
             name=plan.run.name,

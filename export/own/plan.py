@@ -12,6 +12,8 @@ from training.running.pipeline import PipelineError
 Tables = Mapping[str, type[Any] | None]
 #: What a trainer's plan says of how far it goes; everything else decides what is trained.
 EXTENT = ("steps", "images", "heads", "report_every", "save_every", "workers", "processes", "devices")
+#: What the command itself says of every step.
+_OF_THE_COMMAND = frozenset({"fold", "folds", "version", "licence", "people", "runs", "masks", "mask_runs"})
 #: Table -> field -> value.
 OwnPlan = Mapping[str, Mapping[str, Any]]
 
@@ -48,7 +50,8 @@ def _settable(kind: type[Any] | None) -> dict[str, Any]:
     """The fields of a step's plan that a file may set: numbers, texts, and a choice of texts (``Literal``)."""
     if kind is None:
         return {"count": int}
-    return {f.name: f.type for f in fields(kind) if f.type in (int, float, str) or get_origin(f.type) is Literal}
+    typed = {f.name: f.type for f in fields(kind) if f.type in (int, float, str) or get_origin(f.type) is Literal}
+    return {name: value for name, value in typed.items() if name not in _OF_THE_COMMAND}
 
 
 def _unlike(value: object, wanted: Any) -> str:  # noqa: ANN401 - any type of a field

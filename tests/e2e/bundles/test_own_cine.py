@@ -15,6 +15,7 @@ from export.own.cine_steps import TABLES
 from export.own.command import run
 from export.own.plan import read_plan
 from models.bundle import load_bundle
+from training.running.pipeline import PipelineError
 
 ROOT = Path(__file__).parents[3]
 HEARTS = DICOM.parent / "cardiac"
@@ -73,6 +74,13 @@ def test_what_is_wrong_with_the_folder_is_said(tmp_path):
 @pytest.mark.parametrize("name", ["full", "tiny"])
 def test_the_plans_that_ship_can_be_read(name):
     assert read_plan(name, "cine", TABLES)["labels"]["steps"] > 0
+
+
+@pytest.mark.parametrize(("table", "key"), [("labels", "fold"), ("masks", "folds"), ("export", "version")])
+def test_what_the_command_says_is_no_plans_to_say(tmp_path, table, key):
+    (tmp_path / "plan.toml").write_text(f"[{table}]\n{key} = 3\n")
+    with pytest.raises(PipelineError, match=rf"\[{table}\] has no {key}:"):
+        read_plan(str(tmp_path / "plan.toml"), "cine", TABLES)
 
 
 def test_a_plan_says_how_precisely_its_networks_are_trained(tmp_path):
