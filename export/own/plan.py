@@ -4,7 +4,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Final, Literal, get_args, get_origin
 
 from training.running.pipeline import PipelineError
 
@@ -12,8 +12,11 @@ from training.running.pipeline import PipelineError
 Tables = Mapping[str, type[Any] | None]
 #: What a trainer's plan says of how far it goes; everything else decides what is trained.
 EXTENT = ("steps", "images", "heads", "report_every", "save_every", "workers", "processes", "devices")
-#: What the command itself says of every step.
-_OF_THE_COMMAND = frozenset({"fold", "folds", "version", "licence", "people", "runs", "masks", "mask_runs"})
+#: Fields that the command itself fills, numbers and texts.
+_OF_THE_COMMAND: Final[Mapping[Any, frozenset[str]]] = {
+    int: frozenset({"fold", "folds"}),
+    str: frozenset({"version", "licence", "people", "runs", "masks", "mask_runs"}),
+}
 #: Table -> field -> value.
 OwnPlan = Mapping[str, Mapping[str, Any]]
 
@@ -51,7 +54,7 @@ def _settable(kind: type[Any] | None) -> dict[str, Any]:
     if kind is None:
         return {"count": int}
     typed = {f.name: f.type for f in fields(kind) if f.type in (int, float, str) or get_origin(f.type) is Literal}
-    return {name: value for name, value in typed.items() if name not in _OF_THE_COMMAND}
+    return {name: kind for name, kind in typed.items() if name not in _OF_THE_COMMAND.get(kind, ())}
 
 
 def _unlike(value: object, wanted: Any) -> str:  # noqa: ANN401 - any type of a field
