@@ -7,7 +7,7 @@ from pathlib import Path
 from builders.peers.postgres import running_postgres
 from builders.running.turns import BUSY
 
-SCRIPT = Path(__file__).parents[2] / "builders" / "turns.py"
+SCRIPT = Path(__file__).parents[2] / "builders" / "running" / "turns.py"
 #: BUSY had fifty series waiting when RARE's three came, and was at its tenth when LATE's first came.
 ORDER = [
     *("BUSY 1", "RARE 1", "BUSY 2", "RARE 2", "BUSY 3", "RARE 3"),

@@ -9,7 +9,7 @@ import pytest
 from training.running.extra import answer_without
 
 ROOT = Path(__file__).parents[3]
-PROGRAM = ROOT / "tests" / "builders" / "without_torch.py"
+PROGRAM = ROOT / "tests" / "builders" / "running" / "without_torch.py"
 INSTALL = 'pip install -e ".[cpu,training]"'
 
 
