@@ -9,7 +9,7 @@ from pathlib import Path
 
 from export.own.brain_steps import TABLES, BrainSteps
 from export.own.delivery import check_free
-from export.own.plan import people_of, read_plan
+from export.own.plan import OwnBundlePlan, people_of, read_plan
 from models.bundle import load_bundle
 from training.bids.finding import Wanted, find_scans
 from training.running.pipeline import Pipeline
@@ -17,7 +17,7 @@ from training.synthesis.own_people import part
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OwnBrainPlan:
+class OwnBrainPlan(OwnBundlePlan):
     """``bids``: people with T1w images, and segmentations below derivatives/ (or beside them); ``out``: the bundle.
 
     ``plan``: full, tiny (minutes; to see that everything runs: what it makes judges nothing well), or a TOML file as
@@ -26,21 +26,9 @@ class OwnBrainPlan:
     people that nothing is fitted on and that the report judges.
     """
 
-    bids: Path
-    out: Path
-    plan: str = "full"
-    run: Path | None = None
     start: Path | None = None
-    leave_out: str = ""
     desc: str = ""
     held_out: float = 0.2
-    version: str = "1.0.0"
-    seed: int = 0
-
-    @property
-    def folder(self) -> Path:
-        """Of the run."""
-        return self.run or self.out.with_name(f"{self.out.name}.run")
 
 
 def make_brain(plan: OwnBrainPlan) -> Path:

@@ -10,7 +10,7 @@ from pathlib import Path
 import models
 from export.own.cine_steps import TABLES, CineSteps
 from export.own.delivery import check_free
-from export.own.plan import people_of, read_plan
+from export.own.plan import OwnBundlePlan, people_of, read_plan
 from training.cine.people import find_hearts
 from training.running.pipeline import Pipeline
 
@@ -19,7 +19,7 @@ _GOLDEN = Path(str(models.__file__)).parent / "research" / "cine-sa" / "golden" 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OwnCinePlan:
+class OwnCinePlan(OwnBundlePlan):
     """``bids``: people with phase-ED and phase-ES, _cine and _dseg of each; ``out``: the bundle.
 
     ``plan``: full, tiny (minutes; to see that everything runs: what it makes judges nothing well), or a TOML file as
@@ -28,21 +28,9 @@ class OwnCinePlan:
     before it judges. ``licence``: what the manifest says of the weights.
     """
 
-    bids: Path
-    out: Path
-    plan: str = "full"
-    run: Path | None = None
-    leave_out: str = ""
     folds: int = 5
     golden: Path = _GOLDEN
     licence: str = "the site's own"
-    version: str = "1.0.0"
-    seed: int = 0
-
-    @property
-    def folder(self) -> Path:
-        """Of the run."""
-        return self.run or self.out.with_name(f"{self.out.name}.run")
 
 
 def make_cine(plan: OwnCinePlan) -> Path:

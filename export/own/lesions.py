@@ -10,7 +10,7 @@ from pathlib import Path
 import models
 from export.own.delivery import check_free
 from export.own.lesion_steps import TABLES, LesionSteps
-from export.own.plan import people_of, read_plan
+from export.own.plan import OwnBundlePlan, people_of, read_plan
 from training.lesions.own.people import find_people
 from training.lesions.own.start import load_start
 from training.running.pipeline import Pipeline
@@ -19,7 +19,7 @@ _START = Path(str(models.__file__)).parent / "research" / "brain-wmh"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OwnLesionPlan:
+class OwnLesionPlan(OwnBundlePlan):
     """``bids``: people with FLAIR, and a lesion mask of each on its grid, beside it or below derivatives/.
 
     ``out``: the bundle. ``plan``: full, tiny (minutes; to see that everything runs), or a TOML file as
@@ -28,22 +28,10 @@ class OwnLesionPlan:
     masks, where there are several. ``licence``: what the manifest says of the weights.
     """
 
-    bids: Path
-    out: Path
-    plan: str = "full"
-    run: Path | None = None
     start: Path = _START
-    leave_out: str = ""
     desc: str = ""
     folds: int = 5
     licence: str = "the site's own"
-    version: str = "1.0.0"
-    seed: int = 0
-
-    @property
-    def folder(self) -> Path:
-        """Of the run."""
-        return self.run or self.out.with_name(f"{self.out.name}.run")
 
 
 def make_lesions(plan: OwnLesionPlan) -> Path:

@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final, Literal, get_args, get_origin
 
@@ -19,6 +19,27 @@ _OF_THE_COMMAND: Final[Mapping[Any, frozenset[str]]] = {
 }
 #: Table -> field -> value.
 OwnPlan = Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnBundlePlan:
+    """``bids``: the people; ``out``: the bundle. ``plan``: how much of each step, as ``read_plan`` takes it.
+
+    ``run``: where the steps leave their things; ``leave_out``: people, by commas.
+    """
+
+    bids: Path
+    out: Path
+    plan: str = "full"
+    run: Path | None = None
+    leave_out: str = ""
+    version: str = "1.0.0"
+    seed: int = 0
+
+    @property
+    def folder(self) -> Path:
+        """Of the run."""
+        return self.run or self.out.with_name(f"{self.out.name}.run")
 
 
 def read_plan(name: str, bundle: str, tables: Tables) -> OwnPlan:
