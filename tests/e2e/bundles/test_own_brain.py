@@ -1,18 +1,17 @@
 """A user's folder of people to a bundle that the daemon judges with, by the one command, killed on the way."""
 
 import json
-import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pytest
 from builders.images.reader_table import DICOM
+from builders.running.commands import ENVIRONMENT, ROOT, run_to_the_end
 
 from export.own.brain_steps import TABLES
 from export.own.command import run
@@ -20,14 +19,12 @@ from export.own.plan import read_plan
 from models.bundle import load_bundle
 from training.running.pipeline import PipelineError
 
-ROOT = Path(__file__).parents[3]
 PEOPLE = DICOM.parent / "brain"
 STEPS = (
     *("people", "label-maps", "bank", "locate", "task", "cause", "student", "stochastic", "borders", "variances"),
     *("export", "report", "deliver"),
 )
 WITHOUT = ("--leave-out", "sub-02")
-ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
 
 pytestmark = pytest.mark.skipif(not PEOPLE.is_dir(), reason="no people: set SCANSIDE_DATA")
 
@@ -55,10 +52,6 @@ def given(folder, out, *options):
 def command(folder, out):
     """Of two people: a third shows nothing more."""
     return [sys.executable, "-m", "training", "brain", *given(folder, out, *WITHOUT)]
-
-
-def run_to_the_end(folder, out):
-    return subprocess.run(command(folder, out), check=False, capture_output=True, text=True, cwd=ROOT, env=ENVIRONMENT)
 
 
 def refusal(folder, out, *options):
@@ -89,7 +82,7 @@ def test_a_folder_of_people_becomes_a_bundle_that_judges_though_killed_twice(fol
     kept = {step: (stamps / f"{step}.json").stat().st_mtime_ns for step in STEPS[:4]}
     kill_in("export", folder, out)
     assert not out.exists()
-    last = run_to_the_end(folder, out)
+    last = run_to_the_end(command(folder, out))
 
     assert 0 == last.returncode, last.stderr
     assert kept == {step: (stamps / f"{step}.json").stat().st_mtime_ns for step in STEPS[:4]}
@@ -110,7 +103,7 @@ def test_a_folder_of_people_becomes_a_bundle_that_judges_though_killed_twice(fol
     answer = judged_by(bundle, folder / "sub-01" / "anat" / "sub-01_T1w.nii.gz", tmp_path)
     assert answer["verdict"] in ("ACCEPT", "REVIEW", "RESCAN"), answer
     assert set(answer["volumes_ml"]) == {"CSF", "grey matter", "white matter"}
-    assert "done before" in run_to_the_end(folder, out).stdout.splitlines()[-2]  # nothing is left to do
+    assert "done before" in run_to_the_end(command(folder, out)).stdout.splitlines()[-2]  # nothing is left to do
 
 
 def judged_by(bundle, image, tmp_path):

@@ -1,15 +1,11 @@
 """A user's folder of hearts to a bundle, by the one command, killed on the way."""
 
-import os
 import shutil
-import signal
-import subprocess
 import sys
-import time
-from pathlib import Path
 
 import pytest
 from builders.images.reader_table import DICOM
+from builders.running.commands import kill_in, run_to_the_end
 
 from export.own.cine_steps import TABLES
 from export.own.command import run
@@ -17,9 +13,7 @@ from export.own.plan import read_plan
 from models.bundle import load_bundle
 from training.running.pipeline import PipelineError
 
-ROOT = Path(__file__).parents[3]
 HEARTS = DICOM.parent / "cardiac"
-ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
 
 pytestmark = pytest.mark.skipif(not HEARTS.is_dir(), reason="no hearts: set SCANSIDE_DATA")
 
@@ -32,22 +26,12 @@ def command(folder, out):
     return [sys.executable, "-m", "training", "cine", *given(folder, out)]
 
 
-def kill_in(step, folder, out):
-    """Run until ``step`` has begun, then kill -9."""
-    begun = out.with_name(f"{out.name}.run") / "stamps" / f"{step}.begun"
-    with subprocess.Popen(command(folder, out), cwd=ROOT, env=ENVIRONMENT, stdout=subprocess.DEVNULL) as process:
-        while not begun.exists() and process.poll() is None:
-            time.sleep(0.2)
-        assert process.poll() is None
-        process.send_signal(signal.SIGKILL)
-
-
 def test_a_folder_of_hearts_becomes_a_bundle_though_killed_on_the_way(tmp_path):
     folder, out = tmp_path / "bids", tmp_path / "bundle"
     for person in ("sub-001", "sub-007", "sub-024"):
         shutil.copytree(HEARTS / person, folder / person / "anat")
-    kill_in("covariance-without-1", folder, out)
-    last = subprocess.run(command(folder, out), check=False, capture_output=True, text=True, cwd=ROOT, env=ENVIRONMENT)
+    kill_in("covariance-without-1", command(folder, out), out)
+    last = run_to_the_end(command(folder, out))
 
     assert 0 == last.returncode, last.stderr
     assert [f"[{n}/13] {step}: done before" for n, step in enumerate(DONE, 1)] == [

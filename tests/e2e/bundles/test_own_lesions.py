@@ -1,14 +1,11 @@
 """A user's folder of people with lesions to a bundle, by the one command, killed on the way."""
 
-import os
-import signal
-import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 from builders.images.flair_people import write_flair_people
+from builders.running.commands import kill_in, run_to_the_end
 
 from daemon.edge.engines import OnnxRuntimeSettings, engine_maker
 from daemon.line.examination import check_golden, load_examiner
@@ -19,7 +16,6 @@ from models.bundle import load_bundle, read_manifest
 
 ROOT = Path(__file__).parents[3]
 START = ROOT / "models" / "research" / "brain-wmh"
-ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
 DONE = ("people", "network-without-0")
 
 
@@ -31,21 +27,11 @@ def command(folder, out):
     return [sys.executable, "-m", "training", "lesions", *given(folder, out)]
 
 
-def kill_in(step, folder, out):
-    """Run until ``step`` has begun, then kill -9."""
-    begun = out.with_name(f"{out.name}.run") / "stamps" / f"{step}.begun"
-    with subprocess.Popen(command(folder, out), cwd=ROOT, env=ENVIRONMENT, stdout=subprocess.DEVNULL) as process:
-        while not begun.exists() and process.poll() is None:
-            time.sleep(0.2)
-        assert process.poll() is None
-        process.send_signal(signal.SIGKILL)
-
-
 def test_a_folder_of_people_becomes_a_bundle_though_killed_on_the_way(tmp_path):
     folder, out = tmp_path / "bids", tmp_path / "bundle"
     write_flair_people(folder, ("sub-Ada", "sub-Bea", "sub-Cleo"))
-    kill_in("network-without-1", folder, out)
-    last = subprocess.run(command(folder, out), check=False, capture_output=True, text=True, cwd=ROOT, env=ENVIRONMENT)
+    kill_in("network-without-1", command(folder, out), out)
+    last = run_to_the_end(command(folder, out))
 
     assert 0 == last.returncode, last.stderr
     assert [f"[{n}/9] {step}: done before" for n, step in enumerate(DONE, 1)] == [
