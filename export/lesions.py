@@ -29,7 +29,7 @@ from training.lesions.examples import BOX, Stream
 from training.lesions.judged import Row, judge_person, judge_synthetic
 from training.lesions.network import load_network
 from training.lesions.people import clean_and_spoilt, read_people
-from training.synthesis.heads import CorruptionModel
+from training.lesions.scans import corruptions_in
 
 GRID = NetworkGrid(spacing_mm=SPACING_MM, box=BOX, locator_multiple=LOCATOR_TRUNK.multiple)
 #: Seeds of heads that no training stream used.
@@ -183,5 +183,5 @@ def _data(plan: LesionExportPlan) -> tuple[str, ...]:
 
 
 def _stream(atlas: Atlas, seed: int, *, spoilt: float) -> Stream:
-    model = CorruptionModel(probability=spoilt, severity=(0.05, 0.8))
+    model = corruptions_in(spoilt)
     return Stream(atlas=atlas, seed=seed, corruption_model=model, uses=1, box=BOX, t1=0.0)

@@ -16,8 +16,8 @@ from training.lesions.judged import Asked, Row, judge_person, judge_synthetic, w
 from training.lesions.people import clean_and_spoilt, read_people
 from training.lesions.reconstruction.errors import Redraw, redraw_by
 from training.lesions.reconstruction.train import load_reconstruction
+from training.lesions.scans import corruptions_in
 from training.lesions.tables import synthetic_tables, tables
-from training.synthesis.heads import CorruptionModel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +76,6 @@ def _judged_heads(
     """Clean ones, then spoilt ones."""
     stream = partial(Stream, atlas=load_atlas(data, plan.cache, held=True), uses=1, box=BOX, t1=0.0)
     for seed, spoilt in ((plan.seed, 0.0), (plan.seed + 1, 0.5)):
-        model = CorruptionModel(probability=spoilt, severity=(0.05, 0.8))
+        model = corruptions_in(spoilt)
         heads = stream(seed=seed, corruption_model=model)
         yield from judge_synthetic(heads, plan.heads, network, Asked(redraw=redraw))

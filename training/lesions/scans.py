@@ -88,6 +88,11 @@ def draw_scanner(rng: np.random.Generator) -> Scanner:
     )
 
 
+def corruptions_in(share: float) -> CorruptionModel:
+    """What goes wrong in a ``share`` of the images: from hardly seen to beyond use."""
+    return CorruptionModel(probability=share, severity=(0.05, 0.8))
+
+
 def draw_corruptions(corruption_model: CorruptionModel, rng: np.random.Generator) -> tuple[Corruption, ...]:
     """What goes wrong in one image."""
     return tuple(_draw(corruption_model, rng)[0].values())

@@ -15,9 +15,9 @@ from models.nets.lesions import LesionNet, LesionOutputs, drawn_masks
 from training.lesions.atlas import load_atlas
 from training.lesions.examples import Example, Stream
 from training.lesions.network import begin
+from training.lesions.scans import corruptions_in
 from training.running.loop import train
 from training.running.run import Learner, RunPlan
-from training.synthesis.heads import CorruptionModel
 
 _CROSS_ENTROPY, _TISSUE = 8.0, 0.3
 Loss = Literal["dice-ce", "two-class"]
@@ -52,7 +52,7 @@ def train_lesions(plan: LesionPlan) -> None:
     stream = Stream(
         atlas=atlas,
         seed=plan.seed,
-        corruption_model=CorruptionModel(probability=plan.spoilt, severity=(0.05, 0.8)),
+        corruption_model=corruptions_in(plan.spoilt),
         t1=plan.t1,
     )
 

@@ -6,10 +6,10 @@ labelled hearts are trained on as before. Target of an anomalous mask at step k 
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import torch
 import torch.nn.functional as F
@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from models.cine.crops import CROP
 from models.cine.plausibility import MASK_GRAPH, SIDE
+from models.graphs import Run
 from models.nets.cine import CineJudge, CineNet, whole_masks
 from models.nets.masks import MaskNet
 from training.cine.examples import Batch, Slices, batches
@@ -30,6 +31,7 @@ from training.running.run import Learner, load_weights
 
 #: Least probability whose logarithm is taken.
 _LEAST = 1e-6
+Patients: TypeAlias = tuple[Patient, ...]
 #: What the last run came to, beside its checkpoint.
 OUTCOME = "outcome.json"
 
@@ -97,12 +99,23 @@ def refine(plan: RefinementPlan) -> Outcome:
     judge, masks = CineJudge(), MaskNet()
     load_weights(plan.start, judge)
     load_weights(plan.masks, masks)
-    anomalous, before = _judged(plan, judge, masks)
+    graphs = torch_graphs(judge, masks)
+
+    def judged() -> tuple[Patients, Patients]:
+        """Those without labels and those locked away, by the network as it is now."""
+        return (
+            tuple(judge_patients(plan.data, plan.unlabelled, graphs)),
+            tuple(judge_patients(plan.data, plan.locked, graphs)),
+        )
+
+    without, locked = judged()
+    anomalous = _anomalous(plan, graphs, without)
+    names = {(one.patient, one.name) for _, one in anomalous}
+    before = after = _agreements(without, locked, names)
     if anomalous:
         _train(plan, judge.cine, masks.eval(), anomalous)
         load_weights(plan.run / "checkpoint.pt", judge.cine)
-    names = {(one.patient, one.name) for _, one in anomalous}
-    after = _agreements(plan, judge, masks, names) if anomalous else before
+        after = _agreements(*judged(), names)
     outcome = Outcome(anomalous=len(anomalous), taken=taken(before, after), before=before, after=after)
     if anomalous and not outcome.taken:
         (plan.run / "checkpoint.pt").rename(plan.run / "refused.pt")
@@ -135,32 +148,19 @@ def _said(values: tuple[float, ...], digits: int) -> str:
     return "/".join(f"{value:.{digits}f}" for value in values)
 
 
-def _judged(
-    plan: RefinementPlan, judge: CineJudge, masks: MaskNet
-) -> tuple[list[tuple[Patient, Judged]], dict[str, Agreement]]:
-    """The anomalous phases of hearts without labels, by the fence of those that were trained on; and all agreements."""
-    graphs = torch_graphs(judge, masks)
-    known = [
-        least_pseudo_dice(one, graphs[MASK_GRAPH])
-        for _, one in phases_of(tuple(judge_patients(plan.data, plan.patients, graphs)))
-    ]
-    limit, without = fence(known), tuple(judge_patients(plan.data, plan.unlabelled, graphs))
-    anomalous = [
-        (patient, one) for patient, one in phases_of(without) if least_pseudo_dice(one, graphs[MASK_GRAPH]) < limit
-    ]
-    return anomalous, _agreements(plan, judge, masks, {(one.patient, one.name) for _, one in anomalous})
+def _anomalous(plan: RefinementPlan, graphs: Mapping[str, Run], without: Patients) -> list[tuple[Patient, Judged]]:
+    """The phases of hearts without labels below the fence of those that were trained on."""
+    known = phases_of(tuple(judge_patients(plan.data, plan.patients, graphs)))
+    limit = fence([least_pseudo_dice(one, graphs[MASK_GRAPH]) for _, one in known])
+    return [(patient, one) for patient, one in phases_of(without) if least_pseudo_dice(one, graphs[MASK_GRAPH]) < limit]
 
 
-def _agreements(
-    plan: RefinementPlan, judge: CineJudge, masks: MaskNet, anomalous: set[tuple[str, str]]
-) -> dict[str, Agreement]:
-    graphs = torch_graphs(judge, masks)
-    without = [one for _, one in phases_of(tuple(judge_patients(plan.data, plan.unlabelled, graphs)))]
-    locked = [one for _, one in phases_of(tuple(judge_patients(plan.data, plan.locked, graphs)))]
+def _agreements(without: Patients, locked: Patients, anomalous: set[tuple[str, str]]) -> dict[str, Agreement]:
+    unlabelled = [one for _, one in phases_of(without)]
     return {
-        "anomalous": Agreement.of([one for one in without if (one.patient, one.name) in anomalous]),
-        "others without labels": Agreement.of([one for one in without if (one.patient, one.name) not in anomalous]),
-        "locked": Agreement.of(locked),
+        "anomalous": Agreement.of([one for one in unlabelled if (one.patient, one.name) in anomalous]),
+        "others without labels": Agreement.of([one for one in unlabelled if (one.patient, one.name) not in anomalous]),
+        "locked": Agreement.of([one for _, one in phases_of(locked)]),
     }
 
 

@@ -13,10 +13,10 @@ from training.lesions.own.examples import OwnStream
 from training.lesions.own.people import images_of, parts_of
 from training.lesions.own.start import CONFIG, load_start
 from training.lesions.own.windows import window_of
+from training.lesions.scans import corruptions_in
 from training.lesions.train import Loss, loss_of, objective
 from training.running.loop import train
 from training.running.run import Learner, RunPlan
-from training.synthesis.heads import CorruptionModel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,5 +62,5 @@ def stream_of(plan: TunePlan, box: tuple[int, int, int]) -> OwnStream:
         windows=[window_of(image) for image in images_of(plan.data, people)],
         seed=plan.seed,
         box=box,
-        corruption_model=CorruptionModel(probability=plan.spoilt, severity=(0.05, 0.8)),
+        corruption_model=corruptions_in(plan.spoilt),
     )

@@ -13,12 +13,12 @@ from scipy import ndimage
 from models.lesions.prediction import CSF, Prediction
 from models.nets.reconstruction import ReconstructionNet
 from models.preprocess import FloatArray
+from training.lesions.anatomy import SPACING_MM
 
 #: From a FLAIR and a hole, both float32 (D, H, W), to the FLAIR without lesions.
 Redraw = Callable[[FloatArray, FloatArray], FloatArray]
 #: Deviation of the window that a hole is filled from, in mm.
 _FILL_MM = 4.0
-_SPACING_MM = 2.0
 #: A voxel this much brighter than its reconstruction may be a lesion that was missed, in units of white matter.
 _MISSED = 0.2
 
@@ -37,7 +37,7 @@ def redraw_by(network: ReconstructionNet) -> Redraw:
 def fill(image: FloatArray, hole: FloatArray) -> FloatArray:
     """The hole filled from what is about it: normalised convolution (Knutsson and Westin 1993), nothing is learnt."""
     shown = 1 - hole
-    deviation = _FILL_MM / _SPACING_MM
+    deviation = _FILL_MM / SPACING_MM
     seen = np.maximum(ndimage.gaussian_filter(shown, deviation), 1e-3)
     about = ndimage.gaussian_filter(image * shown, deviation) / seen
     return np.asarray(image * shown + about * hole, np.float32)

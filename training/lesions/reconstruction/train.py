@@ -15,9 +15,9 @@ from models.nets.reconstruction import ReconstructionNet
 from training.lesions.atlas import load_atlas
 from training.lesions.examples import Stream
 from training.lesions.reconstruction.examples import Pair, pairs
+from training.lesions.scans import corruptions_in
 from training.running.loop import train
 from training.running.run import Learner, RunPlan, read_weights
-from training.synthesis.heads import CorruptionModel
 
 #: How much more a voxel in a hole, or where the images differ, counts than any other.
 _HOLE = 20.0
@@ -43,7 +43,7 @@ def train_reconstruction(plan: ReconstructionPlan) -> None:
     stream = Stream(
         atlas=load_atlas(plan.data, plan.run / "atlas"),
         seed=plan.seed,
-        corruption_model=CorruptionModel(probability=plan.spoilt, severity=(0.05, 0.8)),
+        corruption_model=corruptions_in(plan.spoilt),
     )
 
     def descended(network: nn.Module, pair: Pair) -> tuple[Tensor, dict[str, Tensor]]:
