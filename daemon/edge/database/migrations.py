@@ -31,6 +31,8 @@ _WAITING = {
     "keepalives_count": "3",
     "tcp_user_timeout": "25000",
 }
+#: Milliseconds after which the server ends a transaction whose process says nothing more, and frees what it locked.
+_SILENT_MS = 15_000
 _STEPS: tuple[Callable[[sa.Connection], None], ...] = (
     until_8.unnumbered,
     until_8.outbox,
@@ -81,8 +83,8 @@ def _connect(url: str) -> sa.Engine:
     if url.startswith(("postgresql:", "postgres:")):
         url = _bounded(f"postgresql+psycopg:{url.split(':', 1)[1]}")
     engine = sa.create_engine(url, pool_pre_ping=not url.startswith("sqlite"))
-    if engine.dialect.name == "sqlite":
-        sa.event.listen(engine, "connect", _configure_sqlite)
+    sqlite = engine.dialect.name == "sqlite"
+    sa.event.listen(engine, "connect", _configure_sqlite if sqlite else _configure_postgresql)
     return engine
 
 
@@ -96,6 +98,13 @@ def _configure_sqlite(connection: Any, _record: Any) -> None:  # noqa: ANN401 - 
     with closing(connection.cursor()) as cursor:
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=20000"):
             cursor.execute(f"PRAGMA {pragma}")
+
+
+def _configure_postgresql(connection: Any, _record: Any) -> None:  # noqa: ANN401 - the DBAPI's own objects
+    """A process that stops in the midst of a transaction must not keep its locks: everybody would wait for it."""
+    with closing(connection.cursor()) as cursor:
+        cursor.execute(f"SET idle_in_transaction_session_timeout = {_SILENT_MS}")
+    connection.commit()
 
 
 def prepare(engine: sa.Engine) -> None:
@@ -164,6 +173,7 @@ def _alone(engine: sa.Engine) -> Iterator[sa.Connection]:
     """A transaction that no other process migrates beside: all of it holds, or nothing."""
     if engine.dialect.name != "sqlite":
         with engine.begin() as connection:
+            connection.execute(sa.text("SET LOCAL idle_in_transaction_session_timeout = 0"))  # a step may compute
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
             yield connection
         return

@@ -1,6 +1,7 @@
 """Receiver and workers apart, on a real PostgreSQL: a worker that is lost for good takes nothing with it."""
 
 import os
+import random
 import signal
 import time
 import urllib.request
@@ -52,6 +53,23 @@ def at_work(server: Server, database: str, pid: int, seconds: float = 180) -> No
         time.sleep(0.05)
 
 
+def stop_within_a_transaction(server: Server, database: str, pid: int, seconds: float = 180) -> None:
+    """Stop this process while it has written something that it has not committed: what it locked stays locked."""
+    query = (
+        "SELECT count(*) FROM pg_stat_activity WHERE state = 'idle in transaction' AND backend_xid IS NOT NULL "
+        f"AND datname = '{database}' AND now() - state_change > interval '0.1 s'"
+    )
+    deadline = time.monotonic() + seconds
+    while True:
+        os.kill(pid, signal.SIGSTOP)
+        time.sleep(0.15)
+        if "0" != server.execute(query, database):
+            return
+        os.kill(pid, signal.SIGCONT)
+        assert time.monotonic() < deadline, "the worker writes nothing"
+        time.sleep(random.uniform(0, 0.1))
+
+
 def finished(daemon: Daemon, pushed: set[str], seconds: float = 180) -> list[dict]:
     """The records of what was pushed, once all is done."""
     deadline = time.monotonic() + seconds
@@ -73,7 +91,7 @@ def test_lost_workers_take_nothing_with_them_and_change_nothing_if_they_come_bac
         at_work(server, database, killed.pid)
         killed.kill()
         at_work(server, database, silent.pid)
-        os.kill(silent.pid, signal.SIGSTOP)
+        stop_within_a_transaction(server, database, silent.pid)
         began = time.monotonic()
         records = finished(daemon, pushed)
         record_testsuite_property("workers", f"all done {time.monotonic() - began:.0f} s after the second was lost")
