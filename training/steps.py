@@ -17,6 +17,7 @@ from training.brain.variances import VariancesPlan, train_variances
 from training.cine.evaluate import CineEvaluationPlan, evaluate_cine
 from training.cine.mask_autoencoder import MaskPlan, train_masks
 from training.cine.refinement.train import RefinementPlan, refine
+from training.cine.semisupervised.shares import SharesPlan, compare_shares
 from training.cine.stochastic import CineStochasticPlan, train_cine_stochastic
 from training.cine.train import CinePlan, train_cine
 from training.evaluation.evaluate import EvaluationPlan, TablesPlan, evaluate, print_tables
@@ -85,6 +86,11 @@ _STEPS: dict[str, tuple[type[Any], Callable[[Any], object], str]] = {
         RefinementPlan,
         refine,
         "refine a network of hearts on hearts without labels, by the autoencoder of masks, with a guard (paper 004)",
+    ),
+    "cine-shares": (
+        SharesPlan,
+        compare_shares,
+        "train hearts from the labels of a share of the patients, with and without the others' images (paper 002)",
     ),
     "cine-evaluate": (
         CineEvaluationPlan,

@@ -1,7 +1,7 @@
 """Augmented crops of slices: position, size, turn, contrast, shading, and what goes wrong in k-space, on the batch."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from scipy import ndimage
 from torch import Tensor
 
-from training.cine.stacks import STRUCTURES, Stack, read_stacks, signed_distances
+from training.cine.stacks import STRUCTURES, Stack, heart_centre, read_stacks, signed_distances
 
 #: Side of a crop, and of the canvas that every slice is put in the middle of, in pixels.
 CROP, CANVAS = 128, 352
@@ -41,8 +41,22 @@ class Slices:
 
     @classmethod
     def of(cls, folder: Path, patients: tuple[str, ...]) -> "Slices":
-        """The slices of some patients."""
-        parts = [_canvases(stack) for stack in read_stacks(folder, patients)]
+        """The slices of some patients, about the middle of their labels."""
+        parts = [_canvases(stack, _middle(stack)) for stack in read_stacks(folder, patients)]
+        return cls._joined(parts)
+
+    @classmethod
+    def without_labels(cls, folder: Path, patients: tuple[str, ...]) -> "Slices":
+        """The slices of some patients whose labels count as unknown: all background, about where the image moves."""
+        parts = []
+        for patient in patients:
+            stacks = [replace(stack, labels=np.zeros_like(stack.labels)) for stack in read_stacks(folder, [patient])]
+            centre = np.array(heart_centre(*(stack.image for stack in stacks)))
+            parts += [_canvases(stack, centre) for stack in stacks]
+        return cls._joined(parts)
+
+    @classmethod
+    def _joined(cls, parts: Sequence[tuple[Tensor, Tensor, Tensor, Tensor]]) -> "Slices":
         image, labels, distances, centres = (torch.cat([part[i] for part in parts]) for i in range(4))
         return cls(image, labels, distances, centres)
 
@@ -64,10 +78,13 @@ def normalised(image: Tensor) -> Tensor:
     return (image - mean[:, None, None, None]) / deviation[:, None, None, None]
 
 
-def _canvases(stack: Stack) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def _middle(stack: Stack) -> np.ndarray:
+    return np.array(ndimage.center_of_mass((stack.labels > 0).any(axis=2)))
+
+
+def _canvases(stack: Stack, centre: np.ndarray) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     last = stack.image.shape[2] - 1
     scaled = np.clip(stack.image * (255 / max(float(stack.image.max()), 1e-3)), 0, 255).astype(np.uint8)
-    centre = np.array(ndimage.center_of_mass((stack.labels > 0).any(axis=2)))
     shift = (np.array([CANVAS, CANVAS]) - scaled.shape[:2]) // 2
     images, labels, distances = [], [], []
     for k in range(last + 1):

@@ -70,5 +70,11 @@ def objective(found: CineOutputs, batch: Batch) -> dict[str, Tensor]:
         "cross entropy": F.cross_entropy(logits, batch.labels),
         "dice": 1 - (2 * both / (total + 1)).mean(),
         "distance": F.mse_loss(distances, batch.distances),
-        "gap": (torch.sigmoid(-STEEPNESS * distances) - inside).square().mean(),
+        "gap": gap_of(found),
     }
+
+
+def gap_of(found: CineOutputs) -> Tensor:
+    """Mean squared difference between each structure's probability and the mask that its distance map implies."""
+    inside = found.logits.float().softmax(dim=1)[:, 1:]
+    return (torch.sigmoid(-STEEPNESS * found.distances.float()) - inside).square().mean()
