@@ -1,6 +1,7 @@
-"""Three real heads of three makers, pushed as they are and with each artefact, through the whole line.
+"""Three real heads of three makers, pushed as they are and with artefacts, through the whole line.
 
-``SCANSIDE_TABLES=<folder>`` writes the table of all answers there.
+Each artefact on one of the heads; ``SCANSIDE_TABLES=<folder>`` pushes each on every head, and writes the table of all
+answers there.
 """
 
 import os
@@ -19,7 +20,7 @@ from validators import dsrdump, unexpected_dciodvfy, without_dicomdir
 from daemon.dicom.parsing import parse_file
 from daemon.dicom.reading.volumes import read_volumes
 from daemon.dicom.simulate import corrupted_series
-from models.physics.artefacts import ARTEFACTS
+from models.physics.artefacts import ARTEFACTS, Artefact
 from models.physics.kspace import corrupt
 from models.physics.severity import draw
 from models.preprocess import Grid
@@ -41,13 +42,18 @@ def unpack(head: str, folder: Path) -> Path:
     return folder
 
 
-def write_corrupted(source: Path, folder: Path) -> dict[str, tuple[Path, str]]:
+def artefacts_of(head: str) -> tuple[Artefact, ...]:
+    """Those that a head is pushed with."""
+    return ARTEFACTS if "SCANSIDE_TABLES" in os.environ else ARTEFACTS[HEADS.index(head) :: len(HEADS)]
+
+
+def write_corrupted(source: Path, folder: Path, artefacts: tuple[Artefact, ...]) -> dict[str, tuple[Path, str]]:
     """The series with each artefact, as files: artefact -> their folder, and the series' UID."""
     datasets = [parse_file(path.read_bytes()) for path in sorted(source.rglob("*")) if path.is_file()]
     (volume,) = read_volumes(datasets)
     spacing = Grid(volume.still.shape, volume.affine).spacing
     written = {}
-    for artefact in ARTEFACTS:
+    for artefact in artefacts:
         corruption = draw(artefact, SEVERITY, np.random.default_rng(7))
         image = corrupt(volume.still, (corruption,), spacing)
         made = list(corrupted_series(datasets, image, seed=f"real {artefact}"))
@@ -71,7 +77,7 @@ def answers(tmp_path_factory):
             source = unpack(head, folder / head)
             pushed[head, "clean"] = first_uid(source)
             assert 0 == daemon.push(source, "+r").returncode
-            for artefact, (made, uid) in write_corrupted(source, folder / f"{head} spoilt").items():
+            for artefact, (made, uid) in write_corrupted(source, folder / f"{head} spoilt", artefacts_of(head)).items():
                 pushed[head, artefact] = uid
                 assert 0 == daemon.push(made).returncode
         records = {case: daemon.done(uid) for case, uid in pushed.items()}
@@ -105,12 +111,12 @@ def test_no_strong_artefact_is_accepted(answers):
     assert [] == accepted
 
 
-def test_the_cause_is_right_in_at_least_twelve_of_fifteen(answers):
+def test_the_cause_is_right_in_at_least_four_of_five(answers):
     records, _ = answers
     cases = {case: record["cause"] for case, record in records.items() if case[1] != "clean"}
 
-    assert len(cases) == 15
-    assert sum(cause == artefact for (_, artefact), cause in cases.items()) >= 12
+    assert set(ARTEFACTS) == {artefact for _, artefact in cases}
+    assert sum(cause == artefact for (_, artefact), cause in cases.items()) >= 0.8 * len(cases)
 
 
 @pytest.mark.parametrize("head", HEADS)
