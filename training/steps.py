@@ -16,6 +16,7 @@ from training.brain.task import TaskPlan, train_task
 from training.brain.variances import VariancesPlan, train_variances
 from training.cine.evaluate import CineEvaluationPlan, evaluate_cine
 from training.cine.mask_autoencoder import MaskPlan, train_masks
+from training.cine.refinement.selection import SelectionPlan, select
 from training.cine.refinement.train import RefinementPlan, refine
 from training.cine.semisupervised.shares import SharesPlan, compare_shares
 from training.cine.stochastic import CineStochasticPlan, train_cine_stochastic
@@ -91,6 +92,11 @@ _STEPS: dict[str, tuple[type[Any], Callable[[Any], object], str]] = {
         SharesPlan,
         compare_shares,
         "train hearts from the labels of a share of the patients, with and without the others' images (paper 002)",
+    ),
+    "cine-select": (
+        SelectionPlan,
+        select,
+        "choose among several networks' masks of a heart by the autoencoder of masks (paper 004)",
     ),
     "cine-evaluate": (
         CineEvaluationPlan,

@@ -52,6 +52,12 @@ def fence(pseudo_dice: Sequence[float]) -> float:
     return float(first - _FENCE * (third - first))
 
 
+def upper_fence(pseudo_hausdorff_mm: Sequence[float]) -> float:
+    """What is above is anomalous: the third quartile and 1.5 interquartile ranges."""
+    first, third = np.quantile(pseudo_hausdorff_mm, (0.25, 0.75))
+    return float(third + _FENCE * (third - first))
+
+
 def phases_of(patients: Sequence[Patient]) -> Iterator[tuple[Patient, Judged]]:
     """Both of each patient."""
     for patient in patients:
