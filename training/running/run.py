@@ -20,12 +20,16 @@ from models.nets.brain import current_name
 Precision = Literal["32-true", "bf16-mixed"]
 
 
-class WeightAverage:
-    """Exponential moving average of a network's weights (Polyak), what is evaluated and shipped."""
+#: The average of weights looks back over so many steps, and over no more than this share of a run: else it lags.
+_AVERAGED, _AVERAGED_SHARE = 500, 0.1
 
-    def __init__(self, network: nn.Module, decay: float = 0.998) -> None:
+
+class WeightAverage:
+    """Exponential moving average of the weights of a run of ``steps`` (Polyak): what is evaluated and shipped."""
+
+    def __init__(self, network: nn.Module, steps: int) -> None:
         self.network = deepcopy(network).eval().requires_grad_(requires_grad=False)
-        self._decay = decay
+        self._decay = 1 - 1 / max(1.0, min(_AVERAGED, _AVERAGED_SHARE * steps))
 
     @torch.no_grad()
     def update(self, network: nn.Module, step: int) -> None:
@@ -133,7 +137,7 @@ class Learner:
         self.fabric = Fabric(accelerator="auto", devices=plan.devices, precision=plan.precision)
         self.fabric.launch()
         self.fabric.seed_everything(plan.seed, verbose=False)
-        self.average = WeightAverage(network)
+        self.average = WeightAverage(network, plan.steps)
         trained = [p for p in network.parameters() if p.requires_grad]
         optimiser = torch.optim.AdamW(trained, lr=plan.peak_rate, weight_decay=weight_decay)
         self.network, self.optimiser = self.fabric.setup(network, optimiser)

@@ -13,7 +13,7 @@ from torch import nn
 
 from models.nets.brain import BrainConfig, BrainNet
 from training.running.loop import HeldOut, train
-from training.running.run import Learner, RunPlan, load_weights
+from training.running.run import Learner, RunPlan, WeightAverage, load_weights
 
 BRAIN = Path(__file__).parents[3] / "models/zoo/brain-t1"
 
@@ -134,3 +134,15 @@ def test_a_shipped_graph_gives_weights_that_were_called_otherwise(tmp_path):
 
     for loaded in (network, again):
         np.testing.assert_array_equal(stored[former], loaded.state_dict()["variances.local.weight"])
+
+
+@pytest.mark.parametrize(("steps", "back"), [(20, 2), (700, 70), (5000, 500), (50_000, 500)])
+def test_the_average_of_weights_looks_back_over_a_tenth_of_a_run_and_500_steps_at_most(steps, back):
+    network = nn.Linear(1, 1, bias=False)
+    network.weight.data.fill_(0.0)
+    average = WeightAverage(network, steps)
+    network.weight.data.fill_(1.0)
+    for _ in range(back):
+        average.update(network, step=10**6)
+
+    assert average.network.weight.item() == pytest.approx(1 - (1 - 1 / back) ** back, abs=1e-4)

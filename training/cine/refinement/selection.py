@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
-import torch
 
 from models.cine.cleanup import cleaned
 from models.cine.plausibility import MASK_GRAPH, pseudo_scores, said_again
@@ -22,10 +21,12 @@ from models.nets.masks import MaskNet
 from training.cine.judge import Judged, Patient, judge_patients, torch_graphs
 from training.cine.refinement.hearts import Agreement, phases_of, upper_fence
 from training.cine.stacks import PHASES, STRUCTURES, folds
-from training.running.run import load_weights
+from training.running.run import load_weights, read_weights
 
 Graphs: TypeAlias = Mapping[str, Run]
 _CLASSES = range(1, len(STRUCTURES))
+#: Prefix of the network where a checkpoint holds a larger one.
+_PART = "cine."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,10 +90,9 @@ def _of_fold(plan: SelectionPlan, fold: int) -> Iterator[Choice]:
 
 def read_network(checkpoint: Path) -> CineJudge:
     """A network of hearts from the checkpoint of ``cine``, of ``cine-stochastic`` or of a run of ``cine-shares``."""
-    judge, prefix = CineJudge(), "cine."
-    state = torch.load(checkpoint, map_location="cpu", weights_only=True)["average"]
-    own = {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}
-    judge.cine.load_state_dict(own or state)
+    judge = CineJudge()
+    names = tuple(judge.cine.state_dict())
+    judge.cine.load_state_dict(read_weights(checkpoint, names, _PART) or read_weights(checkpoint, names))
     return judge.eval()
 
 

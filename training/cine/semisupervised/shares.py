@@ -15,7 +15,7 @@ from models.nets.cine import CineJudge
 from models.statistics.ranking import rank_correlation
 from training.cine.calibration import Pixels, calibration, fitted_temperature
 from training.cine.judge import Judged, judge_patients, torch_graphs
-from training.cine.semisupervised.train import Kind, Opponents, ShareRun, labelled_patients, train_share
+from training.cine.semisupervised.train import Kind, ShareRun, labelled_patients, train_share
 from training.cine.stacks import STRUCTURES, folds
 from training.cine.tables import error_area, hausdorff
 from training.running.run import Precision, load_weights
@@ -103,9 +103,7 @@ def _write(run: ShareRun) -> None:
 def judge_run(run: ShareRun) -> Outcome:
     """The fold that it did not see, judged by a trained network as it is at the scanner, its own localiser included."""
     judge = CineJudge()
-    trained = Opponents(judge.cine.config)
-    load_weights(run.run / "checkpoint.pt", trained)
-    judge.cine = trained.cine
+    load_weights(run.run / "checkpoint.pt", judge.cine, "cine.")
     patients = list(judge_patients(run.data, folds(run.data, run.folds)[run.fold], torch_graphs(judge)))
     judged = [one for patient in patients for one in patient.both]
     pixels = Pixels.joined([Pixels.of(patient.both) for patient in patients])
