@@ -11,6 +11,7 @@ import cProfile
 import pstats
 import re
 import statistics
+import sys
 import time
 from contextlib import nullcontext
 from pathlib import Path
@@ -21,6 +22,7 @@ from builders.images.hearts import NAME, golden_cine
 from builders.judging.judging import ALGORITHM, series_of
 
 from daemon.config import Settings, optional_bundles
+from daemon.core.values import State
 from daemon.edge.engines import OnnxRuntimeSettings, OpenVinoSettings, engine_maker
 from daemon.line.appraisal import Appraiser, Judge
 from daemon.line.examination import Examiners
@@ -67,6 +69,8 @@ def main() -> None:
         wall, cpu = time.monotonic(), time.process_time()
         with patch("time.perf_counter", time.process_time), profile if profile and turn else nullcontext():
             judged = judge.judge(series, None)
+        if judged.verdict.state is State.NOT_ASSESSED:
+            sys.exit(f"not judged: {', '.join(judged.verdict.reasons)}")
         spent = {"whole": time.process_time() - cpu, "wall": time.monotonic() - wall}
         if turn:  # the first is a warm-up
             stages = {stage: judged.seconds[stage] for stage in STAGES[:-1]}

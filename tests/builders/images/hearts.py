@@ -88,9 +88,14 @@ HEADER = {
 
 
 def golden_cine(slices: int, phases: int, side: int) -> tuple[Dataset, ...]:
-    """The bundle's golden cine at so many slices, phases and pixels, a classic image each, slice by slice."""
+    """The bundle's golden cine at so many slices, phases and pixels, a classic image each, slice by slice.
+
+    One slice is that in the middle.
+    """
     golden = read_nifti(optional_bundles()[NAME] / "golden" / "cine.nii.gz")
     frames = _over_beat(np.asarray(golden.voxels, np.float32), phases)
+    if slices == 1:
+        frames = frames[..., frames.shape[3] // 2, None]
     scale = [wanted / there for wanted, there in zip((side, side, slices), frames.shape[1:], strict=True)]
     frames = ndimage.zoom(frames, (1, *scale), order=1)
     place = np.diag([-1.0, -1.0, 1.0, 1.0]) @ golden.affine @ np.diag([*(1 / s for s in scale), 1.0])
