@@ -37,7 +37,7 @@ from training.cine.calibration import Pixels, fitted_temperature
 from training.cine.causes import cause_limits, fitted_causes, spoilt_slices, told_by_others
 from training.cine.evaluate import GOOD_DICE, CineEvaluationPlan, Fold, good_masks, judged_folds
 from training.cine.judge import torch_graphs
-from training.cine.widths import fitted_margins
+from training.cine.widths import fitted_margins, fitted_scales
 from training.running.options import add_options
 from training.running.pipeline import PipelineError
 from training.running.run import load_weights
@@ -192,6 +192,7 @@ def _calibrated(plan: CineExportPlan) -> _Calibrated:
         channels=sum(CineConfig().masks),
         temperature=temperature,
         interval_margins=fitted_margins(patients),
+        volume_scales=fitted_scales(patients),
         mask_limits=fitted_limits([mask.scores() for mask in good], [between(m.labels) for m in good], _MASK_SHARE),
         cause_limits={**cause_limits(examples, told, _CAUSE_SHARE), MISTRIGGERING: _INCOHERENCE},
         doubt_limit=1.0,

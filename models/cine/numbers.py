@@ -41,28 +41,43 @@ class Number:
     interval: Interval
 
 
-def numbers_of(reading: Reading, pixel_ml: float, margins: Mapping[str, tuple[float, float]]) -> dict[str, Number]:
+def numbers_of(
+    reading: Reading,
+    pixel_ml: float,
+    margins: Mapping[str, tuple[float, float]],
+    scales: Mapping[str, float] | None = None,
+) -> dict[str, Number]:
     """Volumes in mL and ejection fractions; ``margins``: how far below and above each its interval reaches.
 
-    Volumes' margins are shares of themselves, those of fractions are fractions.
+    Volumes' margins are shares of themselves, those of fractions are fractions; ``scales``: see ``values_of_pixels``.
     """
     numbers = {}
-    for name, value in values_of(reading, pixel_ml).items():
+    for name, value in values_of(reading, pixel_ml, scales).items():
         below, above = (margin * scale_of(name, value) for margin in margins.get(name, (0.0, 0.0)))
         numbers[name] = Number(value=value, interval=(max(0.0, value - below), value + above))
     return numbers
 
 
-def values_of(reading: Reading, pixel_ml: float) -> dict[str, float]:
+def values_of(reading: Reading, pixel_ml: float, scales: Mapping[str, float] | None = None) -> dict[str, float]:
     """Volumes in mL and ejection fractions of the masks as called."""
     labels = {"ed": reading.ed.labels, "es": reading.es.labels}
     pixels = {phase: np.bincount(mask.ravel(), minlength=len(CLASSES)) for phase, mask in labels.items()}
-    return values_of_pixels(pixels, pixel_ml)
+    return values_of_pixels(pixels, pixel_ml, scales)
 
 
-def values_of_pixels(pixels: Mapping[str, npt.NDArray[Any]], pixel_ml: float) -> dict[str, float]:
-    """The same of each phase's count of pixels by class, (4,)."""
-    values = {name: float(pixels[phase][n] * pixel_ml) for name, (phase, n) in VOLUMES.items()}
+def values_of_pixels(
+    pixels: Mapping[str, npt.NDArray[Any]], pixel_ml: float, scales: Mapping[str, float] | None = None
+) -> dict[str, float]:
+    """The same of each phase's count of pixels by class, (4,).
+
+    ``scales``: volume -> what its count is multiplied by, where a network calls more or less than annotators do.
+    """
+    return scaled({name: float(pixels[phase][n] * pixel_ml) for name, (phase, n) in VOLUMES.items()}, scales or {})
+
+
+def scaled(volumes: Mapping[str, float], scales: Mapping[str, float]) -> dict[str, float]:
+    """Volumes times their ``scales``, and the ejection fractions of these."""
+    values = {name: volumes[name] * scales.get(name, 1.0) for name in VOLUMES}
     return values | {name: 1 - values[empty] / max(values[full], 1e-6) for name, (full, empty) in FRACTIONS.items()}
 
 

@@ -1,7 +1,7 @@
 """What is told of a stack: every score of every slice, and the numbers of the heart by their names."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -26,8 +26,9 @@ class CineSettings:
     """What a bundle says to this method.
 
     ``classes``: the order of the graphs' axis; ``channels``: the width of the dropout masks; ``temperature``: what
-    logits are divided by; ``interval_margins``: number -> how far below and above it its interval reaches. Limits:
-    the end of what good stacks show, of each rule about masks, of each cause and of the stack's doubt.
+    logits are divided by; ``interval_margins``: number -> how far below and above it its interval reaches;
+    ``volume_scales``: volume -> what its count is multiplied by. Limits: the end of what good stacks show, of each rule
+    about masks, of each cause and of the stack's doubt.
     """
 
     classes: tuple[str, ...]
@@ -38,6 +39,7 @@ class CineSettings:
     cause_limits: Mapping[str, float]
     doubt_limit: float
     causes: CauseModel
+    volume_scales: Mapping[str, float] = field(default_factory=dict)
 
 
 def slice_scores(reading: Reading, settings: CineSettings) -> dict[str, Values]:

@@ -96,7 +96,8 @@ class CineMethod:
     def _findings(self, reading: Reading) -> Findings:
         cine, settings = reading.cine, self.settings
         scores = slice_scores(reading, settings)
-        numbers = numbers_of(reading, pixel_millilitres(PIXEL_MM, cine.gap_mm), settings.interval_margins)
+        pixel_ml = pixel_millilitres(PIXEL_MM, cine.gap_mm)
+        numbers = numbers_of(reading, pixel_ml, settings.interval_margins, settings.volume_scales)
         is_heart = len(cine.numbers) >= FEWEST_SLICES
         signals = [*self._tested(scores, cine), *self._of_slices(scores, cine)]
         structures: tuple[Structure, ...] = ()

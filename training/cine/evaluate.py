@@ -28,7 +28,7 @@ from training.cine.judge import Judged, Patient, judge_patients, torch_graphs
 from training.cine.mask_faults import Mask, mask_fault_table
 from training.cine.stacks import folds
 from training.cine.tables import calibration_table, dice_table, doubt_table, place_table, volume_table
-from training.cine.widths import fitted_margins
+from training.cine.widths import fitted_margins, fitted_scales
 from training.running.run import load_weights
 
 FloatArray = npt.NDArray[np.float64]
@@ -124,17 +124,21 @@ def _masks(runs: str, fold: int) -> MaskNet | None:
 
 
 def tables_of(judged: list[Fold], passes: int, settings: CineSettings | None = None) -> Iterator[str]:
-    """Markdown; without a bundle's settings one temperature is fitted, and margins of each patient on all others."""
+    """Markdown; without a bundle's settings one temperature is fitted, scales and margins of each patient on others."""
     patients = [patient for fold in judged for patient in fold.patients]
     graphs = [fold.graphs for fold in judged for _ in fold.patients]
     pixels = [Pixels.of(patient.both) for patient in patients]
     margins: list[Mapping[str, tuple[float, float]]]
+    scales: list[Mapping[str, float]]
     if settings is None:
         temperature = fitted_temperature(Pixels.joined(pixels))
-        margins = [fitted_margins([p for p in patients if p is not patient]) for patient in patients]
+        others = [[p for p in patients if p is not patient] for patient in patients]
+        margins, scales = [fitted_margins(ones) for ones in others], [fitted_scales(ones) for ones in others]
     else:
         temperature, margins = settings.temperature, [settings.interval_margins] * len(patients)
-    numbers = [numbers_of(p.reading, p.pixel_ml, m) for p, m in zip(patients, margins, strict=True)]
+        scales = [settings.volume_scales] * len(patients)
+    told = zip(patients, margins, scales, strict=True)
+    numbers = [numbers_of(p.reading, p.pixel_ml, margin, scale) for p, margin, scale in told]
     yield f"{len(patients)} patients of {len(judged)} folds"
     yield ""
     yield from dice_table(patients)

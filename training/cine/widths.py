@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from models.cine.numbers import scale_of, values_of, values_of_pixels
+from models.cine.numbers import FRACTIONS, VOLUMES, scale_of, scaled, values_of, values_of_pixels
 from models.cine.reading import CLASSES, Phase, Reading
 from models.statistics.uncertainty import COVERAGE, conformal_limit
 from training.cine.judge import Patient, true_numbers
@@ -17,19 +17,37 @@ from training.cine.judge import Patient, true_numbers
 FloatArray = npt.NDArray[np.float32]
 
 
+#: What was called and what is true of a patient, by number.
+_Pair = tuple[Mapping[str, float], Mapping[str, float]]
+
+
+def fitted_scales(patients: Sequence[Patient]) -> dict[str, float]:
+    """By volume, the geometric mean of true over called; 1 where nobody has both."""
+    return _scales(_pairs(patients))
+
+
+def _pairs(patients: Sequence[Patient]) -> list[_Pair]:
+    return [(values_of(patient.reading, patient.pixel_ml), true_numbers(patient)) for patient in patients]
+
+
+def _scales(pairs: Sequence[_Pair]) -> dict[str, float]:
+    scales = {}
+    for name in VOLUMES:
+        apart = [np.log(true[name] / called[name]) for called, true in pairs if true[name] > 0 and called[name] > 0]
+        scales[name] = float(np.exp(np.mean(apart))) if apart else 1.0
+    return scales
+
+
 def fitted_margins(patients: Sequence[Patient]) -> dict[str, tuple[float, float]]:
     """By number, as shares of its value: beyond either lies one truth of twenty.
 
-    The conformal quantile of the misses to each side; of too few patients for one, the largest miss.
+    The conformal quantile of the misses to each side, each patient scaled by the others; of too few patients for one,
+    the largest miss.
     """
-    called = [values_of(patient.reading, patient.pixel_ml) for patient in patients]
-    truths = [true_numbers(patient) for patient in patients]
-    margins = {}
-    for name in called[0]:
-        over = [
-            (values[name] - truth[name]) / scale_of(name, values[name])
-            for values, truth in zip(called, truths, strict=True)
-        ]
+    pairs, margins = _pairs(patients), {}
+    told = [(scaled(called, _scales([*pairs[:n], *pairs[n + 1 :]])), true) for n, (called, true) in enumerate(pairs)]
+    for name in (*VOLUMES, *FRACTIONS):
+        over = [(values[name] - true[name]) / scale_of(name, values[name]) for values, true in told]
         margins[name] = _reach(over), _reach([-miss for miss in over])
     return margins
 

@@ -144,6 +144,18 @@ def test_an_interval_reaches_so_far_below_and_so_far_above(reading):
     assert (numbers["RV end-diastolic"].value,) * 2 == numbers["RV end-diastolic"].interval
 
 
+def test_volumes_are_scaled_and_fractions_are_those_of_scaled_volumes(reading):
+    plain = numbers_of(reading, 0.0225, {})
+    scaled = numbers_of(reading, 0.0225, {"LV end-systolic": (0.5, 0.5)}, {"LV end-systolic": 0.8})
+    full, empty = (scaled[name] for name in ("LV end-diastolic", "LV end-systolic"))
+
+    assert 0.8 * plain["LV end-systolic"].value == pytest.approx(empty.value)
+    assert (0.5 * empty.value, 1.5 * empty.value) == pytest.approx(empty.interval)
+    assert 1 - empty.value / full.value == pytest.approx(scaled["LV ejection fraction"].value)
+    for name in ("LV end-diastolic", "RV end-systolic", "RV ejection fraction"):
+        assert plain[name].value == pytest.approx(scaled[name].value)
+
+
 def test_doubt_is_where_probabilities_are_undecided(reading):
     doubt = slice_doubt(reading.ed)
     undecided = reading.ed.probabilities.copy()
