@@ -11,7 +11,7 @@ from cattrs import Converter
 
 from export.declared import FAMILIARITY, OUTPUTS, SERIES, brain_manifest, declare_graph
 from export.draft import begin_draft, finish_draft
-from export.golden import expect, write_golden_head
+from export.golden_heads.t1 import expect, write_golden_head
 from export.graphs import export_judge, export_locator
 from export.parity import Parity, check_parity, measure_parity
 from export.reference import Judged, familiarity_of, margins_of, references_of, thresholds_of

@@ -1,4 +1,7 @@
-"""What all bundles of one method declare alike (``brain.toml``, ``lesions.toml``), and what their graphs declare."""
+"""What all bundles of one method declare alike (``brain.toml``, ``lesions.toml``), and what their graphs declare.
+
+``artefacts.toml``: what bundles of both methods declare that tell artefacts apart.
+"""
 
 import tomllib
 from collections.abc import Mapping
@@ -25,7 +28,7 @@ def brain_manifest(measured: Mapping[str, Any]) -> Manifest:
     Raises:
         BundleError: a field is missing, or there is one besides.
     """
-    return manifest_of("brain", measured)
+    return manifest_of("brain", {"causes": declared("artefacts")["causes"], **measured})
 
 
 def manifest_of(kind: str, measured: Mapping[str, Any]) -> Manifest:
@@ -34,8 +37,12 @@ def manifest_of(kind: str, measured: Mapping[str, Any]) -> Manifest:
     Raises:
         BundleError: a field is missing, or there is one besides.
     """
-    declared = tomllib.loads(Path(__file__).with_name(f"{kind}.toml").read_text())
-    return structured({"format": 5, **declared, **measured}, Manifest)
+    return structured({"format": 5, **declared(kind), **measured}, Manifest)
+
+
+def declared(kind: str) -> dict[str, Any]:
+    """What ``kind``.toml beside this file says."""
+    return tomllib.loads(Path(__file__).with_name(f"{kind}.toml").read_text())
 
 
 def declare_graph(folder: Path, name: str, file: str, **shapes: tuple[int, ...]) -> GraphFile:

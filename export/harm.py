@@ -19,8 +19,9 @@ from models.bundle import Bundle, BundleError, load_bundle, structured, write_ma
 from models.methods.brain import BrainSettings
 from models.statistics.harm import Harm, fit_harm
 from models.statistics.presence import Presence
+from training.harm.drawing import CLEAN
 from training.harm.images import Images, joined
-from training.harm.judging import CLEAN, FACT
+from training.harm.judging import FACT
 from training.harm.presence_tables import fit_causes
 
 #: An image without an artefact counts as so many: most of a scanner's are without.

@@ -9,7 +9,7 @@ from cattrs import Converter
 
 from export.declared import OUTPUTS, SERIES, SERIES_BESIDE, TOLERANCES, declare_graph, manifest_of
 from export.draft import begin_draft, finish_draft
-from export.golden_lesions import with_golden, write_golden_heads
+from export.golden_heads.flair import with_golden, write_golden_heads
 from export.graphs import export_lesions, lesion_engines
 from export.parity import Parity, measure_lesion_parity
 from models.brain.prediction import LOCATOR_FILE, LOCATOR_GRAPH, NetworkGrid

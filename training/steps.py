@@ -25,6 +25,8 @@ from training.evaluation.evaluate import EvaluationPlan, TablesPlan, evaluate, p
 from training.evaluation.figures import FiguresPlan, draw_figures
 from training.evaluation.manual import ManualPlan, compare_with_otsu
 from training.harm.evaluated import BrainEvaluationPlan
+from training.harm.flair_causes import LesionCausesPlan, print_lesion_causes
+from training.harm.flair_images import LesionHarmPlan, write_lesion_images
 from training.harm.judging import HarmPlan, write_images
 from training.harm.tables import HarmTablesPlan, print_harm
 from training.harm.verdict_tables import evaluate_brain
@@ -104,6 +106,16 @@ _STEPS: dict[str, tuple[type[Any], Callable[[Any], object], str]] = {
         "judge hearts by runs that left them out, or by a bundle (also: evaluate cine)",
     ),
     "lesions": (LesionPlan, train_lesions, "train the network of white-matter lesions on synthetic FLAIR"),
+    "lesions-harm": (
+        LesionHarmPlan,
+        write_lesion_images,
+        "judge FLAIR clean and spoilt by families of artefacts: the numbers and the loss of each image",
+    ),
+    "lesions-causes": (
+        LesionCausesPlan,
+        print_lesion_causes,
+        "print how well the artefact of a FLAIR is named, and the verdicts, of people that no regression saw",
+    ),
     "lesions-reconstruction": (
         ReconstructionPlan,
         train_reconstruction,

@@ -13,14 +13,14 @@ from cattrs import Converter
 
 from export.declared import OUTPUTS, declare_graph
 from export.draft import begin_draft, finish_draft
-from export.golden_lesions import golden_subject, with_golden
+from export.golden_heads.flair import golden_subject, with_golden
 from export.graphs import export_lesions, lesion_engines
 from export.parity import Parity, measure_lesion_parity
 from models.brain.prediction import LOCATOR_FILE, LOCATOR_GRAPH
 from models.bundle import Bundle, file_digest, write_manifest
 from models.lesions.prediction import FILE, GRAPH
 from models.manifest import Manifest, Reference, Training
-from models.methods.lesions import ROLE, LesionSettings
+from models.methods.lesions import ARTEFACT, ROLE, LesionSettings
 from models.preprocess import FloatArray
 from models.subject import Subject, still
 from models.words import copy_words
@@ -89,8 +89,11 @@ def calibrated(start: LesionSettings, tried: list[Row], judged: list[Row]) -> Le
 def _manifest(plan: OwnLesionExportPlan, start: Start, draft: Path, parity: Parity) -> Manifest:
     old, rows = start.bundle.manifest, [*judged_rows(plan.rows).values()]
     clean = [row for row in rows if not row.spoilt]
-    source = f"{len(clean)} clean FLAIR of {plan.people}, each judged by a network that did not see the person"
     files, before = (LOCATOR_FILE, FILE, *old.golden.images.values()), f"{old.name} {old.version}"
+    source = f"{len(clean)} clean FLAIR of {plan.people}, each judged by a network that did not see the person"
+    artefacts = {name: scores for name, scores in old.references[-1].scores.items() if name == ARTEFACT}
+    if artefacts:  # told by the stored image, whatever network judges it
+        source = f"{source}; artefact: as of {before}"
     made = f"{plan.people}: all weights, which began with those of {before}, and every number"
     return replace(
         old,
@@ -101,7 +104,10 @@ def _manifest(plan: OwnLesionExportPlan, start: Start, draft: Path, parity: Pari
         },
         settings=Converter().unstructure(calibrated(start.settings, tried_rows(plan.rows), rows)),
         references=(
-            Reference(source=source, scores={"entropy": tuple(sorted(row.numbers["entropy"] for row in clean))}),
+            Reference(
+                source=source,
+                scores={**artefacts, "entropy": tuple(sorted(row.numbers["entropy"] for row in clean))},
+            ),
         ),
         golden=replace(old.golden, outputs=OUTPUTS, expected={}),
         parity=parity,

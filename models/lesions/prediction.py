@@ -35,11 +35,12 @@ CSF, GREY, WHITE = 1, 2, 3
 class Prepared:
     """``images`` float32 (1, C, D, H, W), on ``grid``: the FLAIR, and its T1 or zeros where the graph takes one.
 
-    ``left_out``: why a T1 that was there is not used.
+    ``features`` (F,): of the stored FLAIR's spectrum; ``left_out``: why a T1 that was there is not used.
     """
 
     images: FloatArray
     grid: Grid
+    features: FloatArray
     left_out: str = ""
 
 
@@ -48,7 +49,8 @@ class Prediction:
     """What the plain pass says, all float32 (D, H, W) but ``tissues`` (4, D, H, W).
 
     ``image``: the FLAIR that the network saw; ``probability`` of lesion; ``level``: the intensity from which on a voxel
-    can be lesion; ``mask`` bool: where it is called; ``affine`` (4, 4) of the grid, RAS mm.
+    can be lesion; ``mask`` bool: where it is called; ``affine`` (4, 4) of the grid, RAS mm; ``features`` (F,): of the
+    stored image's spectrum.
     """
 
     image: FloatArray
@@ -57,6 +59,7 @@ class Prediction:
     level: float
     mask: npt.NDArray[np.bool_]
     affine: Affine
+    features: FloatArray
 
     @property
     def voxel_ml(self) -> float:
@@ -86,7 +89,7 @@ def prepare(box: BrainBox, t1: FloatArray | None, contrasts: int) -> Prepared:
     """The box about a FLAIR's brain as a graph of so many contrasts takes it: with ``t1`` (D, H, W), or with zeros."""
     flair = scaled(box.image, box.brain)
     beside = np.zeros_like(flair) if t1 is None else t1
-    return Prepared(images=np.stack((flair, beside)[:contrasts])[None], grid=box.grid)
+    return Prepared(images=np.stack((flair, beside)[:contrasts])[None], grid=box.grid, features=box.features)
 
 
 def scaled(image: FloatArray, brain: npt.NDArray[np.bool_]) -> FloatArray:
@@ -128,6 +131,7 @@ class LesionNetwork:
             level=level,
             mask=(probability >= self.threshold) & (image >= level),
             affine=prepared.grid.affine,
+            features=prepared.features,
         )
 
     def sample(self, prepared: Prepared, level: float, passes: int) -> Samples:

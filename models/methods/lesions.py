@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from models.brain.prediction import LOCATOR_GRAPH, NetworkGrid, NoHeadFound, cut_about_brain, locate_by
 from models.bundle import Bundle, structured
-from models.findings import Findings, Lack, Loss, NotThis, Signal, Structure, View
+from models.findings import Findings, Lack, Loss, NotThis, Structure, View
 from models.graphs import Run
 from models.lesions.beside import NotUsable, laid_beside
 from models.lesions.prediction import (
@@ -31,8 +31,10 @@ from models.lesions.prediction import (
 from models.lesions.scores import interval_ml, lesion_count, lesion_ml, several_passes, single_pass
 from models.manifest import Manifest
 from models.methods.agreement import graph_faults, hold_to
+from models.physics.spectrum import named
 from models.preprocess import FloatArray, Grid, on_own_grid
 from models.statistics.harm import Harm
+from models.statistics.presence import Presence
 from models.subject import Image, Subject
 
 #: The role of the FLAIR, and that of the T1 of the same head, which may be lacking.
@@ -40,6 +42,8 @@ ROLE, T1 = "flair", "t1"
 STRUCTURE = "white matter lesions"
 #: The numbers that are given, in the order in which reasons are told.
 SIGNALS = ("entropy", "predicted Dice", "least predicted Dice", "lesion count", "confidence", "contrast")
+#: How likely any artefact shows, where a bundle tells artefacts apart: evidence of the image.
+ARTEFACT = "artefact"
 #: Those that passes with dropped channels add, where a bundle asks for passes.
 OF_PASSES = ("mutual information", "pairwise Dice")
 #: Graph -> names of its inputs and of its outputs.
@@ -52,7 +56,8 @@ class LesionSettings:
 
     ``channels`` of each dropout mask, of which a pass drops the share ``dropped``; ``passes``: how many there are
     beside the plain one; ``threshold``: from which probability on lesion is called, and ``border``: from which share of
-    the way between white matter and lesions; ``loss``: tells what Dice is lost; ``margin`` of the volume's interval.
+    the way between white matter and lesions; ``loss``: tells what Dice is lost; ``margin`` of the volume's interval;
+    ``presence``: tells which artefacts show, where it was fitted.
 
     ``bright_fluid``, ``dark_grey``: fluid or grey matter over white matter, above and below which it is no FLAIR.
     """
@@ -65,6 +70,7 @@ class LesionSettings:
     margin: float
     border: float = 0.5
     passes: int = 0
+    presence: Presence | None = None
     bright_fluid: float = 0.85
     dark_grey: float = 0.74
 
@@ -145,11 +151,14 @@ class Lesions:
         doubt = entropy(prediction.probability if samples is None else samples.mean)
         volume = lesion_ml(prediction.mask, prediction)
         loss = self.loss_of(numbers)
+        presence = self.settings.presence(named(prediction.features)) if self.settings.presence else {}
+        values = {**self._values(prediction, numbers, loss, samples), ARTEFACT: sum(presence.values())}
         return Findings(
-            signals=tuple(self._signals(prediction, numbers, loss, samples)),
+            signals=tuple(self._manifest.signal(name, values[name]) for name in _names(self.settings)),
             structures=(
                 Structure(name=STRUCTURE, volume_ml=volume, interval_ml=interval_ml(prediction, self.settings.margin)),
             ),
+            presence=presence,
             loss=loss,
             view=View(
                 image=prediction.image,
@@ -159,7 +168,7 @@ class Lesions:
                 heat={"entropy": doubt},
             ),
             maps={
-                "lesions": partial(_mask_on_own_grid, prediction, self.settings.threshold, image),
+                "lesions": partial(mask_on_own_grid, prediction, self.settings.threshold, image),
                 "entropy": partial(_on_own_grid, doubt, prediction, image),
             },
         )
@@ -178,27 +187,30 @@ class Lesions:
         if (fluid := numbers["fluid over white"]) > self.settings.bright_fluid:
             raise NotThis(Lack.CONTRAST, f"fluid at {fluid:.2f} of white matter")
 
-    def _signals(
+    def _values(
         self, prediction: Prediction, numbers: Mapping[str, float], loss: Loss, samples: Samples | None
-    ) -> Iterator[Signal]:
-        values = {
+    ) -> dict[str, float]:
+        return {
             **numbers,
             "predicted Dice": 1 - loss.expected,
             "least predicted Dice": 1 - loss.interval[1],
             "lesion count": float(lesion_count(prediction.mask, prediction)),
             **({} if samples is None else several_passes(samples, prediction)),
         }
-        names = SIGNALS if samples is None else (*SIGNALS, *OF_PASSES)
-        return (self._manifest.signal(name, values[name]) for name in names)
+
+
+def _names(settings: LesionSettings) -> tuple[str, ...]:
+    """The signals that a bundle of these settings gives."""
+    return (*((ARTEFACT,) if settings.presence else ()), *SIGNALS, *(OF_PASSES if settings.passes else ()))
 
 
 def _faults(manifest: Manifest, settings: LesionSettings) -> Iterator[str]:
     """How a manifest departs from the graphs and the names of this method."""
     if tuple(manifest.structures) != (STRUCTURE,):
         yield f"structures are not {STRUCTURE}"
-    if manifest.causes:
-        yield "this method names no causes"
-    if set(manifest.signals) != {*SIGNALS, *(OF_PASSES if settings.passes else ())}:
+    if set(manifest.causes) != set(settings.presence.causes if settings.presence else ()):
+        yield "causes are not those that its presence tells"
+    if set(manifest.signals) != set(_names(settings)):
         yield "signals are not this method's"
     if tuple(manifest.inputs) not in ((ROLE,), (ROLE, T1)):
         yield f"inputs are not {ROLE}, or {ROLE} and {T1}"
@@ -209,7 +221,7 @@ def _faults(manifest: Manifest, settings: LesionSettings) -> Iterator[str]:
     yield from graph_faults(manifest, GRAPHS)
 
 
-def _mask_on_own_grid(prediction: Prediction, threshold: float, image: Image) -> npt.NDArray[np.uint8]:
+def mask_on_own_grid(prediction: Prediction, threshold: float, image: Image) -> npt.NDArray[np.uint8]:
     """Where lesion is called on the image's own grid, uint8 (i, j, k): probability and intensity are interpolated."""
     likely = _on_own_grid(prediction.probability, prediction, image) >= threshold
     return np.asarray(likely & (_on_own_grid(prediction.image, prediction, image) >= prediction.level), np.uint8)

@@ -45,12 +45,17 @@ def feature_names() -> tuple[str, ...]:
     return tuple(name for name, _ in _features(*_prepare(probe, np.eye(4))))
 
 
+def named(features: FloatArray) -> dict[str, float]:
+    """Each feature (N,) of a described volume by its name."""
+    return dict(zip(feature_names(), features.tolist(), strict=True))
+
+
 def is_noise(features: FloatArray) -> bool:
     """Whether the described volume holds nothing but noise, whose spectrum is flat, or nothing at all.
 
     Any body, under whatever noise or spike, has far more power in the lowest shell (ten times in the noisiest heads).
     """
-    shells = dict(zip(feature_names(), features.tolist(), strict=True))
+    shells = named(features)
     return bool(shells["shell_0"] - shells["shell_2"] < _FLAT)
 
 

@@ -16,8 +16,7 @@ from models.cine.numbers import numbers_of
 from models.cine.plausibility import MASK_GRAPH
 from models.cine.reading import CLASSES, DETAIL_GRAPH, dropout_deviation
 from models.cine.scores import CineSettings
-from models.engines.onnxruntime import OnnxRuntimeEngine
-from models.graphs import Graph, Run
+from models.graphs import Run
 from models.methods.cine import CineMethod, keeping_all
 from models.nets.cine import CineConfig, CineJudge
 from models.nets.masks import MaskNet
@@ -29,6 +28,7 @@ from training.cine.mask_faults import Mask, mask_fault_table
 from training.cine.stacks import folds
 from training.cine.tables import calibration_table, dice_table, doubt_table, place_table, volume_table
 from training.cine.widths import fitted_margins, fitted_scales
+from training.graphs import graphs_of
 from training.running.run import load_weights
 
 FloatArray = npt.NDArray[np.float64]
@@ -90,10 +90,7 @@ def evaluate_cine(plan: CineEvaluationPlan) -> None:
 
 def _judged_by(bundle: Bundle, settings: CineSettings, data: Path) -> Fold:
     """Everybody by one bundle, on ONNX Runtime."""
-    graphs: dict[str, Run] = {
-        name: OnnxRuntimeEngine(Graph(bundle=bundle.manifest.name, digest="", name=name, file=bundle.file(graph.file)))
-        for name, graph in bundle.manifest.graphs.items()
-    }
+    graphs = graphs_of(bundle)
     graphs[DETAIL_GRAPH] = keeping_all(graphs[DETAIL_GRAPH], settings.channels)
     patients = tuple(patient for part in folds(data) for patient in part)
     judged = tuple(judge_patients(data, patients, graphs, settings.temperature))

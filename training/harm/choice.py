@@ -8,8 +8,8 @@ import numpy.typing as npt
 
 from models.statistics.harm import SIDE, expect, left_out
 from models.statistics.uncertainty import conformal_limit
+from training.harm.drawing import CLEAN
 from training.harm.images import Images
-from training.harm.judging import CLEAN
 
 Numbers = npt.NDArray[np.float64]
 

@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from models.brain.scores import JUDGED
-from training.harm.judging import CLEAN, DICE, FACT, HARM, RIVAL, read_images
+from training.harm.drawing import CLEAN
+from training.harm.judging import DICE, FACT, HARM, RIVAL, read_images
 
 Numbers = npt.NDArray[np.float64]
 
@@ -32,6 +33,7 @@ class Images:
     person: npt.NDArray[np.str_]
     artefact: npt.NDArray[np.str_]
     family: npt.NDArray[np.str_]
+    style: npt.NDArray[np.str_]
 
     @classmethod
     def read(cls, table: Path, tissue: str = JUDGED) -> "Images":
@@ -42,7 +44,7 @@ class Images:
         harm, dice = (_column(rows, f"{kind}{tissue}") for kind in (HARM, DICE))
         clean = {(r["head"], r["style"]): d for r, d in zip(rows, dice, strict=True) if r["family"] == CLEAN}
         family = [CLEAN if row["family"] == CLEAN else f"{row['artefact']} {row['family']}" for row in rows]
-        person, artefact = (np.array([row[name] for row in rows]) for name in ("person", "artefact"))
+        person, artefact, style = (np.array([row[name] for row in rows]) for name in ("person", "artefact", "style"))
         return cls(
             names=names,
             numbers=np.nan_to_num(np.stack([_column(rows, name) for name in names], axis=1)),
@@ -53,13 +55,19 @@ class Images:
             person=person,
             artefact=artefact,
             family=np.array(family),
+            style=style,
         )
 
     def of(self, chosen: npt.NDArray[np.bool_]) -> "Images":
         """Some of the images, (N,) true."""
-        columns = ("numbers", "harm", "dice", "lost", "person", "artefact", "family")
+        columns = ("numbers", "harm", "dice", "lost", "person", "artefact", "family", "style")
         beside = {name: values[chosen] for name, values in self.beside.items()}
         return replace(self, beside=beside, **{name: getattr(self, name)[chosen] for name in columns})
+
+    def named(self, names: Sequence[str]) -> "Images":
+        """With these numbers of each image alone."""
+        columns = [self.names.index(name) for name in names]
+        return replace(self, names=tuple(names), numbers=self.numbers[:, columns])
 
     def column(self, name: str) -> Numbers:
         """One number of every image."""
@@ -78,6 +86,7 @@ def joined(tables: Sequence[Images]) -> Images:
         person=np.concatenate([table.person for table in tables]),
         artefact=np.concatenate([table.artefact for table in tables]),
         family=np.concatenate([table.family for table in tables]),
+        style=np.concatenate([table.style for table in tables]),
     )
 
 

@@ -21,20 +21,14 @@ from models.brain.refinement import probabilities_on
 from models.brain.scores import JUDGED, tissue_contrast, volumes_ml
 from models.bundle import load_bundle, structured
 from models.methods.brain import BrainSettings
-from models.physics.artefacts import ARTEFACTS
-from models.physics.effects import spoil
-from models.physics.families import FAMILIES
 from models.preprocess import Grid, canonical, coarsest_mm, nearest
 from models.quality.iqm import measure as measure_image
 from models.statistics.sampling import pairwise_dice
 from training.brain.networks import BRAIN_GRID, Networks, bundle_networks
-from training.evaluation.cases import by_the_second_scanner
-from training.synthesis.acquisition import draw_style
+from training.harm.drawing import Drawing, images_of
 from training.synthesis.labelmaps import TISSUES
 from training.truth import Labels, Truth, dice
 
-#: An image of no known family: clean.
-CLEAN = "clean"
 #: What MRIQC calls its measures that are compared with ours.
 MRIQC = ("summary_bg_stdv", "efc", "fber", "cjv", "snr", "snrd", "cnr", "fwhm_avg", "qi_1_rayleigh")
 #: Beginnings of the columns that no regression reads.
@@ -62,16 +56,10 @@ class HarmPlan:
     seed: int = 11
     threads: int = 0
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Spoilt:
-    """One image to be judged: its ``origin`` clean in the same style, what was done to it."""
-
-    image: Truth
-    origin: Truth
-    artefact: str = CLEAN
-    family: str = CLEAN
-    severity: float = 0.0
+    @property
+    def drawing(self) -> Drawing:
+        """How many of which images of each person."""
+        return Drawing(repeats=self.repeats, share=self.share, styles=self.styles, seed=self.seed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +89,7 @@ def write_images(plan: HarmPlan) -> Path:
         if number < plan.people and name not in known:
             rows = [{"head": name, **row} for row in _rows(judge, spaces, read_head(path), plan, number)]
             if rows:
-                _append(table, rows)
+                append_images(table, rows)
             print(f"{name}: {len(rows)} images", flush=True)
     return table
 
@@ -136,34 +124,6 @@ def read_head(path: Path) -> Truth:
     return Truth(name=path.parts[-3], voxels=voxels, labels=labels, affine=affine)
 
 
-def images_of(person: Truth, plan: HarmPlan, number: int) -> Iterator[Spoilt]:
-    """A person's images: clean, clean in other styles and through torchio, spoilt by each family, and by torchio."""
-    rng = np.random.default_rng((plan.seed, number))
-    styled = (draw_style(rng).apply_to(person) for _ in range(plan.styles))
-    looks = [person, *(replace(look, setting=f"style {n + 1}") for n, look in enumerate(styled))]
-    stored = replace(by_the_second_scanner(person, None, 0.0, int(rng.integers(2**31))), setting="torchio")
-    yield from (Spoilt(image=look, origin=look) for look in (*looks, stored))
-    for _ in range(plan.repeats):
-        for artefact in ARTEFACTS:
-            for family, draw in FAMILIES[artefact].items():
-                severity = _severity(rng)
-                if rng.random() >= plan.share:
-                    continue
-                origin = looks[int(rng.integers(len(looks)))] if rng.random() < 0.5 else person
-                spacing = Grid(origin.voxels.shape, origin.affine).spacing
-                spoilt = replace(origin, voxels=spoil(origin.voxels, draw(severity, rng), spacing))
-                yield Spoilt(image=spoilt, origin=origin, artefact=artefact, family=family, severity=severity)
-            severity = float(rng.uniform(0.1, 1.0))
-            if rng.random() >= plan.share:
-                continue
-            torchio = by_the_second_scanner(person, artefact, severity, int(rng.integers(2**31)))
-            yield Spoilt(image=torchio, origin=person, artefact=artefact, family="torchio", severity=severity)
-
-
-def _severity(rng: np.random.Generator) -> float:
-    return float(0.02 + 0.98 * rng.random() ** 2)
-
-
 def judge_by(networks: Networks) -> Judge:
     """Judges a volume by networks, its samples too."""
     return partial(_judge, networks)
@@ -193,7 +153,7 @@ def _rows(judge: Judge, spaces: Mapping[str, Space], person: Truth, plan: HarmPl
         person = replace(person, labels=_called(whole.prediction, grid).astype(np.uint8))
         whole = replace(whole, truth=person)
     clean = {person.setting: whole}
-    for spoilt in images_of(person, plan, number):
+    for spoilt in images_of(person, plan.drawing, number):
         try:
             look = spoilt.origin.setting
             if look not in clean:
@@ -201,7 +161,7 @@ def _rows(judge: Judge, spaces: Mapping[str, Space], person: Truth, plan: HarmPl
             judged = clean[look] if spoilt.image is spoilt.origin else judge(spoilt.image)
         except NoHeadFound:
             continue
-        labels = np.where(_seen(spoilt.origin, grid), person.labels, 0) if drawn else None
+        labels = np.where(seen_on(spoilt.origin, grid), person.labels, 0) if drawn else None
         yield {
             "person": person.name,
             "style": look,
@@ -247,13 +207,14 @@ def _called(prediction: Prediction, grid: Grid) -> npt.NDArray[np.intp]:
     return called
 
 
-def _seen(origin: Truth, grid: Grid) -> npt.NDArray[np.bool_]:
-    """What of the person's grid the field of view holds."""
+def seen_on(origin: Truth, grid: Grid) -> npt.NDArray[np.bool_]:
+    """What of a grid (i, j, k) the image's field of view holds."""
     inside = Grid(origin.voxels.shape, origin.affine)
     return nearest(np.ones(inside.shape, np.bool_), inside, grid)
 
 
-def _append(table: Path, rows: Sequence[Cells]) -> None:
+def append_images(table: Path, rows: Sequence[Cells]) -> None:
+    """Rows at the end of a table, which may not be there yet."""
     text = [{name: v if isinstance(v, str) else f"{v:.7g}" for name, v in row.items()} for row in rows]
     new = not table.exists()
     with table.open("a", newline="") as file:

@@ -1,14 +1,15 @@
 """How well the artefact is named by a regression on numbers of one image, of people and families it never saw."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from models.physics.artefacts import ARTEFACTS
-from models.statistics.presence import Presence, fit_presence, tell
+from models.statistics.presence import PENALTY, Presence, fit_presence, tell
+from training.harm.drawing import CLEAN
 from training.harm.images import Images
-from training.harm.judging import CLEAN
 
 Numbers = npt.NDArray[np.float64]
 NAMES = tuple(artefact.value for artefact in ARTEFACTS)
@@ -18,21 +19,28 @@ FULLY, SUSPECTED = 0.05, 0.5
 CLEAN_WEIGHT = 2.0
 
 
-def fit_causes(images: Images) -> Presence:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CauseFit:
+    """How causes are fitted: from a harm of ``fully`` on an artefact shows wholly; ``clean``: a clean one's weight."""
+
+    fully: float = FULLY
+    clean: float = CLEAN_WEIGHT
+    penalty: float = PENALTY
+
+
+#: Of heads by their grey matter.
+OF_BRAINS = CauseFit()
+
+
+def fit_causes(images: Images, fit: CauseFit = OF_BRAINS) -> Presence:
     """The presence of each artefact in such images: those of little harm hold it in part."""
-    return fit_presence(images.names, images.numbers, _shown(images), _weights(images))
+    part = np.clip(images.harm / fit.fully, 0, 1)
+    shown = {name: np.where(images.artefact == name, part, 0.0) for name in NAMES}
+    weights = np.where(images.artefact == CLEAN, fit.clean, 1.0)
+    return fit_presence(images.names, images.numbers, shown, weights, fit.penalty)
 
 
-def _shown(images: Images) -> Mapping[str, Numbers]:
-    part = np.clip(images.harm / FULLY, 0, 1)
-    return {name: np.where(images.artefact == name, part, 0.0) for name in NAMES}
-
-
-def _weights(images: Images) -> Numbers:
-    return np.where(images.artefact == CLEAN, CLEAN_WEIGHT, 1.0)
-
-
-def presence_of(images: Images, *, unseen_families: bool = False) -> Numbers:
+def presence_of(images: Images, fit: CauseFit = OF_BRAINS, *, unseen_families: bool = False) -> Numbers:
     """What regressions on other people (and other families) say of each image, (N, artefacts)."""
     told = np.empty((len(images.harm), len(NAMES)))
     for person in np.unique(images.person):
@@ -40,7 +48,7 @@ def presence_of(images: Images, *, unseen_families: bool = False) -> Numbers:
         for family in np.unique(images.family[own]) if unseen_families else ("",):
             kept = ~own & ((images.family != family) | (family == CLEAN))
             asked = own & ((images.family == family) | (not family))
-            told[asked] = tell(fit_causes(images.of(kept)), images.numbers[asked])
+            told[asked] = tell(fit_causes(images.of(kept), fit), images.numbers[asked])
     return told
 
 
@@ -52,16 +60,26 @@ def presence_table(images: Images) -> Iterator[str]:
         "regression, other people": presence_of(images),
         "regression, other people, family never seen": presence_of(images, unseen_families=True),
     }
+    yield from cause_lines(images, ways, images.harm)
+
+
+def cause_lines(images: Images, ways: Mapping[str, Numbers], losses: Numbers) -> Iterator[str]:
+    """A line for each way of telling causes, (N, artefacts) of the images; ``losses`` (N,) of each."""
     yield f"| cause first, lost > {FULLY} | right | {' | '.join(NAMES)} | clean above {SUSPECTED} |"
     yield "| --- |" + " ---: |" * (len(NAMES) + 2)
     for name, told in ways.items():
-        yield f"| {name} | {_cells(images, told)} |"
+        yield f"| {name} | {_cells(images, told, losses)} |"
 
 
-def _cells(images: Images, told: Numbers) -> str:
+def is_right(images: Images, told: Numbers) -> npt.NDArray[np.bool_]:
+    """Whether the cause that shows most is the artefact, (N,)."""
+    return np.asarray(np.asarray(NAMES)[told.argmax(axis=1)] == images.artefact)
+
+
+def _cells(images: Images, told: Numbers, losses: Numbers) -> str:
     clean = images.artefact == CLEAN
-    hurt = ~clean & (images.harm > FULLY)
-    right = np.asarray(NAMES)[told.argmax(axis=1)] == images.artefact
+    hurt = ~clean & (losses > FULLY)
+    right = is_right(images, told)
     groups = (hurt, *(hurt & (images.artefact == name) for name in NAMES))
     cells = [f"{right[inside].sum()} of {inside.sum()}" for inside in groups]
     return " | ".join([*cells, f"{(told[clean].max(axis=1) > SUSPECTED).sum()} of {clean.sum()}"])

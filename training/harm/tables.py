@@ -16,8 +16,9 @@ from models.brain.scores import JUDGED
 from models.physics.artefacts import ARTEFACTS
 from models.statistics.ranking import interval_over_groups, rank_correlation, risk_coverage
 from training.harm.choice import REGRESSIONS, Predicted, predict_harm
+from training.harm.drawing import CLEAN
 from training.harm.images import Images
-from training.harm.judging import CLEAN, RIVAL
+from training.harm.judging import RIVAL
 from training.harm.presence_tables import presence_table
 
 Numbers = npt.NDArray[np.float64]

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from training.lesions.anatomy import GRID, SPACING_MM, Anatomy
+from training.lesions.atlas import Atlas
 from training.synthesis.generators import Generators
 from training.synthesis.labelmaps import CSF, GREY, WHITE
 from training.synthesis.random_fields import smooth_field
@@ -24,16 +25,16 @@ _KERNEL = 3
 @torch.no_grad()
 def draw_flair(anatomy: Anatomy, lesions: Tensor, generators: Generators) -> Tensor:
     """What a coil would see, float32 (i, j, k) on the anatomy's grid; ``lesions``: share of each voxel."""
-    means, lesion = _means(anatomy, generators.host)
+    means, lesion = draw_means(anatomy.atlas, generators.host)
     seen = _seen(anatomy, means, generators)
     seen = _confounded(seen, anatomy, lesions, lesion, generators)
     flair: Tensor = seen + lesions * (_lesion_map(lesions, lesion, generators) - seen)
     return flair
 
 
-def _means(anatomy: Anatomy, rng: np.random.Generator) -> tuple[npt.NDArray[np.float32], float]:
-    """The intensity of each class (C,), and of lesions."""
-    tissue = anatomy.atlas.table.tissue
+def draw_means(atlas: Atlas, rng: np.random.Generator) -> tuple[npt.NDArray[np.float32], float]:
+    """The intensity of each class (C,), and of lesions; white matter is 1."""
+    tissue = atlas.table.tissue
     mean = np.zeros(len(tissue))
     grey, fluid = rng.uniform(0.92, 1.4), rng.uniform(0.03, 0.5)
     mean[tissue == CSF] = fluid
@@ -43,8 +44,8 @@ def _means(anatomy: Anatomy, rng: np.random.Generator) -> tuple[npt.NDArray[np.f
     mean[_THALAMUS] = 1 + rng.uniform(0, 1) * (grey - 1)
     mean[_PALLIDUM] = rng.uniform(0.7, 1.05)
     mean[_VESSEL] = rng.uniform(0, 1)
-    mean[anatomy.atlas.ventricles] = fluid * rng.uniform(0.6, 1.1)
-    outside = anatomy.atlas.table.outside
+    mean[atlas.ventricles] = fluid * rng.uniform(0.6, 1.1)
+    outside = atlas.table.outside
     dark = rng.random(len(tissue)) < 0.3
     scalp = np.where(dark, rng.uniform(0, 0.4, len(tissue)), rng.uniform(0.1, 3.5, len(tissue)))
     mean[outside] = (scalp * rng.uniform(0.25, 1))[outside]

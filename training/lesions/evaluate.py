@@ -1,15 +1,14 @@
 """Judge people, and synthetic heads, by a lesion bundle, clean and spoilt, and print every table."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from models.bundle import load_bundle
-from models.engines.onnxruntime import OnnxRuntimeEngine
-from models.graphs import Graph, Run
 from models.lesions.prediction import LesionNetwork
 from models.methods.lesions import Lesions
+from training.graphs import graphs_of
 from training.lesions.atlas import load_atlas
 from training.lesions.examples import BOX, Stream
 from training.lesions.judged import Asked, Row, judge_person, judge_synthetic, write_rows
@@ -48,10 +47,7 @@ def evaluate_lesions(plan: LesionEvaluationPlan) -> None:
     """Judge and print."""
     bundle = load_bundle(plan.bundle)
     method, rows = Lesions(bundle), list[Row]()
-    graphs: Mapping[str, Run] = {
-        name: OnnxRuntimeEngine(Graph(bundle=bundle.manifest.name, digest="", name=name, file=bundle.file(graph.file)))
-        for name, graph in bundle.manifest.graphs.items()
-    }
+    graphs = graphs_of(bundle)
     redraw = None if plan.reconstruction is None else redraw_by(load_reconstruction(plan.reconstruction))
     asked = Asked(passes=plan.passes, redraw=redraw)
     for person in read_people(plan.data):

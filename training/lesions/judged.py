@@ -14,6 +14,7 @@ from models.graphs import Run
 from models.lesions.prediction import LesionNetwork, Prediction, Prepared
 from models.lesions.scores import doubtful_ml, lesion_ml, several_passes, single_pass, volumes_of
 from models.methods.lesions import ROLE, T1, Lesions
+from models.physics.spectrum import describe
 from models.preprocess import FloatArray, Grid, on_own_grid
 from models.subject import Subject, still
 from training.lesions.anatomy import SPACING_MM
@@ -151,7 +152,8 @@ def outliers(prediction: Prediction, deviations: float = 3.0) -> tuple[npt.NDArr
 def _prepared(example: Example, contrasts: int) -> Prepared:
     images = example.images.numpy()[:, :contrasts]
     affine = np.diag([SPACING_MM, SPACING_MM, SPACING_MM, 1.0])
-    return Prepared(images=images, grid=Grid(images.shape[2:], affine))
+    grid = Grid(images.shape[2:], affine)
+    return Prepared(images=images, grid=grid, features=describe(images[0, 0], affine))
 
 
 def _on_grid_of(person: Person, values: FloatArray, prediction: Prediction) -> FloatArray:

@@ -11,8 +11,9 @@ import numpy.typing as npt
 from models.physics.artefacts import ARTEFACTS
 from models.physics.kspace import corrupt
 from models.physics.severity import draw
-from models.preprocess import Affine, FloatArray, spacing_of
+from models.preprocess import Affine, FloatArray, canonical, spacing_of
 from models.subject import Image, still
+from training.truth import Truth
 
 #: Severities of what is done to people's images.
 _SEVERITY = (0.05, 0.85)
@@ -38,6 +39,15 @@ class Person:
     def load_ml(self) -> float:
         """Volume of the mask."""
         return int(self.mask.sum()) * float(np.prod(spacing_of(self.affine))) / 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flair:
+    """One FLAIR in canonical order, and where its lesions were drawn on the same grid, None where they were not."""
+
+    key: str
+    truth: Truth
+    mask: npt.NDArray[np.bool_] | None = None
 
 
 def read_people(folder: Path) -> Iterator[Person]:
@@ -80,6 +90,33 @@ def _t1_of(flair: Path) -> Image | None:
         return None
     image = nib.Nifti1Image.from_filename(found)
     return still(np.asarray(image.dataobj, np.float32), np.asarray(image.affine, float))
+
+
+def read_flairs(folder: Path) -> Iterator[Flair]:
+    """Every FLAIR below ``folder`` in canonical order, in sub-XX/anat or in NAME, with the mask beside it if any.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
+    paths = sorted((*folder.glob("sub-*/anat/*_FLAIR.nii.gz"), *folder.glob("*/*_FLAIR.nii.gz")))
+    if not paths:
+        raise FileNotFoundError(f"no FLAIR in {folder}: give a folder with sub-XX/anat/*_FLAIR or NAME/*_FLAIR.nii.gz")
+    for path in paths:
+        image = nib.Nifti1Image.from_filename(path)
+        voxels, affine = canonical(np.asarray(image.dataobj, np.float32), np.asarray(image.affine, float))
+        name = path.parts[-3] if path.parent.name == "anat" else path.parent.name
+        truth = Truth(name=name, voxels=voxels, labels=np.zeros(voxels.shape, np.uint8), affine=affine)
+        yield Flair(key=f"{name} {path.name.split('.')[0]}", truth=truth, mask=_mask_of(path))
+
+
+def _mask_of(flair: Path) -> npt.NDArray[np.bool_] | None:
+    stem = flair.name.removesuffix("_FLAIR.nii.gz")
+    names = (f"{stem}_space-FLAIR_label-WMH_mask.nii.gz", f"{stem}_label-lesion_mask.nii.gz")
+    found = next((path for name in names if (path := flair.with_name(name)).exists()), None)
+    if found is None:
+        return None
+    image = nib.Nifti1Image.from_filename(found)
+    return canonical(np.asarray(image.dataobj) > 0.5, np.asarray(image.affine, float))[0]
 
 
 def clean_and_spoilt(person: Person, draws: int, seed: int) -> Iterator[Person]:

@@ -15,6 +15,8 @@ from training.truth import Truth
 
 #: Air is left about an extracted brain, and none inside it.
 _EXTRACTION_CLOSING = 4
+#: Longest over shortest side of the voxels of slices.
+_SLICED = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +46,7 @@ class Style:
             voxels = np.where(ndimage.binary_fill_holes(brain), voxels, np.float32(0))
         voxels = self._filtered(self._shaded(self._toned(voxels)))
         voxels, affine = self._cut(voxels, affine)
-        if self.slice_axis is not None:
+        if self.slice_axis is not None and not _is_sliced(Grid(voxels.shape, affine)):
             voxels, affine = self._sliced(voxels, affine, self.slice_axis)
         return replace(person, voxels=voxels, affine=affine, labels_affine=person.affine)
 
@@ -86,6 +88,11 @@ class Style:
         turned[:3, axis] = affine[:3, axis] * step
         turned[:3, 3] = affine[:3, axis] * centres[0] + affine[:3, 3]
         return np.ascontiguousarray(sliced), turned
+
+
+def _is_sliced(grid: Grid) -> bool:
+    """Whether an image is in slices already: it is not sliced again."""
+    return bool(grid.spacing.max() > _SLICED * grid.spacing.min())
 
 
 def draw_style(rng: np.random.Generator) -> Style:

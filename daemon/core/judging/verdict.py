@@ -93,9 +93,12 @@ def _strange(manifest: Manifest) -> Phrase:
 
 
 def _cause(assessment: Assessment, spoilt: list[Measure]) -> str:
-    """What the signal furthest above its limit is put down to, of those that fired where any of these has a cause."""
+    """What the signal furthest above its limit is put down to, of those that fired where any of these has a cause.
+
+    Where no signal has one of its own it is the cause that shows most.
+    """
     blamed = [measure for measure in spoilt if measure.cause] or [one for one in assessment.measures if one.cause]
-    return max(blamed, key=_excess).cause if blamed else ""
+    return max(blamed, key=_excess).cause if blamed else _most_present(assessment)
 
 
 def _most_present(assessment: Assessment) -> str:

@@ -51,18 +51,35 @@ def test_a_clean_flair_is_answered_and_never_a_rescan(records):
     assert records["flair"]["verdict"] in {"ACCEPT", "REVIEW"}
 
 
-def test_a_flair_drowned_in_noise_is_not_accepted(records):
-    assert records["noisy"]["verdict"] in {"REVIEW", "NOT_ASSESSED"}
+def test_a_flair_drowned_in_noise_is_not_accepted_and_noise_is_why(records):
+    assert records["noisy"]["verdict"] in {"REVIEW", "RESCAN"}
+    assert "noise" == records["noisy"]["cause"]
+    assert records["flair"]["cause"] is None
+
+
+def report_of(record, tmp_path):
+    """The report's text and its faults."""
+    path = tmp_path / "report.dcm"
+    dcmread(record["sr"]).save_as(path)
+    return str(highdicom.sr.srread(path)), without_dicomdir(unexpected_dciodvfy(path))
+
+
+def test_the_report_of_a_spoilt_flair_is_valid_and_carries_its_cause_in_codes(records, tmp_path):
+    spoilt_one, faults = report_of(records["noisy"], tmp_path)
+    clean_one, _ = report_of(records["flair"], tmp_path)
+    finding = "Quality Finding"
+
+    assert [] == faults
+    assert "Thermal noise" in spoilt_one
+    assert "Probability that the artifact is present" in clean_one
+    assert finding in spoilt_one
+    assert finding not in clean_one
 
 
 def test_the_report_is_valid_and_tells_lesions_with_their_interval(records, tmp_path):
-    report = dcmread(records["flair"]["sr"])
-    path = tmp_path / "report.dcm"
-    report.save_as(path)
-    document = highdicom.sr.srread(path)
-    told = str(document)
+    told, faults = report_of(records["flair"], tmp_path)
 
-    assert [] == without_dicomdir(unexpected_dciodvfy(path))
+    assert [] == faults
     assert "Lesion" in told
     assert "range of upper measurement uncertainty" in told
 

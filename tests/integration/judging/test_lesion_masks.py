@@ -12,6 +12,7 @@ from models.engines.openvino import OpenVinoEngine
 from models.graphs import Graph
 from models.lesions.prediction import GRAPH, IMAGES, LesionNetwork, Prepared, whole_masks
 from models.methods.lesions import Lesions
+from models.physics.spectrum import describe
 from models.preprocess import Grid
 
 BUNDLE = Path(__file__).parents[3] / "models" / "research" / "brain-wmh"
@@ -29,7 +30,8 @@ def bundle():
 def prepared(bundle):
     box = Lesions(bundle).settings.grid.box
     images = np.random.default_rng(0).random((1, Lesions(bundle).contrasts, *box), np.float32)
-    return Prepared(images=images, grid=Grid(box, np.diag([2.0, 2.0, 2.0, 1.0])))
+    affine = np.diag([2.0, 2.0, 2.0, 1.0])
+    return Prepared(images=images, grid=Grid(box, affine), features=describe(images[0, 0], affine))
 
 
 def variance(bundle, prepared, run):

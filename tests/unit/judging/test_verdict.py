@@ -179,6 +179,14 @@ def test_what_is_unusual_but_harmless_is_a_review():
     assert (State.REVIEW, "noise") == (decided(unusual).state, decided(unusual).cause)
 
 
+def test_unusual_evidence_of_the_image_without_a_cause_of_its_own_is_put_down_to_what_shows_most():
+    spoilt = Measure(name="artefact", value=0.97, evidence=Evidence.IMAGE, limit=0.5)
+    shown = {"noise": 0.05, "motion": 0.92}
+
+    assert "motion" == decided(answer(spoilt, presence=shown)).cause
+    assert decided(answer(spoilt, presence={"noise": 0.05, "motion": 0.1})).cause is None
+
+
 def test_a_rank_that_is_no_number_is_never_accepted():
     verdict = decided(answer(measure("uncertainty", math.nan, limit=0.3)))
 

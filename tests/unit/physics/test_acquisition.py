@@ -48,6 +48,14 @@ def test_slices_are_as_far_apart_as_thickness_and_gap_and_the_head_stays(axis, g
     np.testing.assert_allclose(centre_mm(person), centre_mm(sliced), atol=0.7)
 
 
+def test_what_is_in_slices_already_is_not_sliced_again(person):
+    sliced = Style(slice_axis=2, thickness_mm=5.0).apply_to(person)
+    again = Style(slice_axis=0, thickness_mm=5.0).apply_to(sliced)
+
+    assert sliced.voxels.shape == again.voxels.shape
+    np.testing.assert_allclose(sliced.voxels, again.voxels, rtol=1e-5, atol=1e-6)
+
+
 def test_a_cut_field_of_view_holds_the_same_voxels_at_the_same_place(person):
     cut = Style(kept=((0.1, 0.9), (0.0, 0.8), (0.2, 1.0))).apply_to(person)
     inside = nearest(person.voxels, grid(person), grid(cut))

@@ -15,6 +15,7 @@ from models.lesions.scores import doubtful_ml, interval_ml, lesion_count, pairwi
 from models.nets.lesions import LesionConfig, LesionNet, LesionOutputs, whole_masks
 from models.nets.lesions import drawn_masks as drawn_in_torch
 from models.nets.unet import TrunkConfig
+from models.physics.spectrum import describe
 from models.preprocess import Grid
 from training.lesions.anatomy import GRID, draw_anatomy
 from training.lesions.atlas import load_atlas
@@ -207,7 +208,8 @@ def test_a_dropped_channel_changes_the_answer_and_whole_masks_do_not():
 
 def _prepared():
     images = np.random.default_rng(0).random((1, 1, 32, 32, 32), np.float32)
-    return Prepared(images=images, grid=Grid((32, 32, 32), np.diag([2.0, 2.0, 2.0, 1.0])))
+    affine = np.diag([2.0, 2.0, 2.0, 1.0])
+    return Prepared(images=images, grid=Grid((32, 32, 32), affine), features=describe(images[0, 0], affine))
 
 
 def _network():
@@ -248,7 +250,15 @@ def prediction(mask, certain=0.95, image=None):
     tissues[0] = 0.5
     image = np.ones(mask.shape, np.float32) + 0.5 * mask if image is None else image
     affine = np.diag([2.0, 2.0, 2.0, 1.0])
-    return Prediction(image=image, probability=probability, tissues=tissues, level=1.0, mask=mask, affine=affine)
+    return Prediction(
+        image=image,
+        probability=probability,
+        tissues=tissues,
+        level=1.0,
+        mask=mask,
+        affine=affine,
+        features=describe(image, affine),
+    )
 
 
 def blobs(*places, side=24):

@@ -164,6 +164,7 @@ def head():
         level=1.3,
         mask=mask,
         affine=np.diag([2.0, 2.0, 2.0, 1.0]),
+        features=np.zeros(0, np.float32),
     )
     return prediction, twin
 
@@ -200,6 +201,7 @@ def test_every_number_of_an_empty_call_is_finite(head):
         level=2.0,
         mask=np.zeros(twin.shape, bool),
         affine=prediction.affine,
+        features=prediction.features,
     )
 
     assert all(np.isfinite(list(error_numbers(empty, redraw).values())).all() for redraw in (fill, lambda *_: twin))

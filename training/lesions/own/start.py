@@ -8,13 +8,13 @@ from cattrs import Converter
 
 from models.brain.prediction import LOCATOR_GRAPH
 from models.bundle import Bundle, BundleError, load_bundle
-from models.engines.onnxruntime import OnnxRuntimeEngine
-from models.graphs import Graph, Run
+from models.graphs import Run
 from models.lesions.prediction import GRAPH
 from models.methods.lesions import ROLE, Lesions, LesionSettings
 from models.nets.lesions import LesionConfig
 from models.nets.unet import TrunkConfig
 from models.preprocess import Shape
+from training.graphs import graphs_of
 from training.lesions.network import ServedNet, load_network, run_of
 
 #: Voxels about the served box on each side: where a moved head comes from.
@@ -64,11 +64,7 @@ def load_start(folder: Path) -> Start:
         raise BundleError(f"{bundle.manifest.name} is no bundle of lesions: give --start one, or leave it out")
     if tuple(bundle.manifest.inputs) != (ROLE,):
         raise BundleError(f"{bundle.manifest.name} takes more than a FLAIR: give --start a bundle of FLAIR alone")
-    graphs: dict[str, Run] = {
-        name: OnnxRuntimeEngine(Graph(bundle=bundle.manifest.name, digest="", name=name, file=bundle.file(graph.file)))
-        for name, graph in bundle.manifest.graphs.items()
-    }
-    return Start(bundle=bundle, graphs=graphs)
+    return Start(bundle=bundle, graphs=graphs_of(bundle))
 
 
 def own_network(checkpoint: Path) -> ServedNet:
