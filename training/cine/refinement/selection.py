@@ -25,6 +25,7 @@ from training.running.run import load_weights, read_weights
 
 Graphs: TypeAlias = Mapping[str, Run]
 _CLASSES = range(1, len(STRUCTURES))
+_FOLD = "{fold}"
 #: Prefix of the network where a checkpoint holds a larger one.
 _PART = "cine."
 
@@ -65,7 +66,10 @@ def select(plan: SelectionPlan) -> None:
 
     Raises:
         FileNotFoundError: no fold has all its checkpoints.
+        ValueError: a path names no fold, so that hearts would be judged by networks that were trained on them.
     """
+    if fixed := [path for path in (*plan.networks.split(","), plan.masks) if _FOLD not in path]:
+        raise ValueError(f"{fixed[0]} is the same for every fold: write {_FOLD} where its number stands")
     choices = [choice for fold in range(plan.folds) for choice in _of_fold(plan, fold)]
     if not choices:
         raise FileNotFoundError(f"no fold has all of {plan.networks} and {plan.masks}: train cine and cine-masks first")

@@ -149,3 +149,5 @@ def test_folds_without_networks_are_left_out_and_none_is_said(tmp_path, capsys):
     assert SIDE == CROP // 2
     with pytest.raises(FileNotFoundError, match="cine-masks first"):
         select(SelectionPlan(masks=f"{tmp_path}/none{{fold}}.pt", **names))
+    with pytest.raises(ValueError, match="is the same for every fold"):
+        select(SelectionPlan(masks=f"{tmp_path}/masks0.pt", **names))
