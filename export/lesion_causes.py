@@ -54,9 +54,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder of the new bundle; it may be that of the old")
     parser.add_argument("--version", required=True, help="of the new bundle")
     parser.add_argument("--source", required=True, help="what heads the tables are of, for the manifest")
+    parser.add_argument("--licence", default="", help="of the new bundle; without one that of the old")
     options = parser.parse_args(arguments)
-    images = joined([Images.read(table, TISSUE) for table in options.table]).named(NUMBERS)
-    bundle = add_causes(options.bundle, causes_of(images, options.source), options.out, options.version)
+    images = joined([Images.read(table, TISSUE).named(NUMBERS) for table in options.table])
+    causes = causes_of(images, options.source)
+    bundle = add_causes(options.bundle, causes, options.out, options.version, options.licence)
     print(f"{bundle.folder} {bundle.manifest.version} {bundle.digest[:12]}")
 
 
@@ -67,8 +69,10 @@ def causes_of(images: Images, source: str) -> Causes:
     return Causes(presence=fit_causes(images, FIT), clean=tuple(np.sort(clean).tolist()), source=said)
 
 
-def add_causes(folder: Path, causes: Causes, out: Path, version: str) -> Bundle:
+def add_causes(folder: Path, causes: Causes, out: Path, version: str, licence: str = "") -> Bundle:
     """The bundle of lesions in ``folder``, telling causes; its words in other languages are to be written anew.
+
+    ``licence``: under which it may be used, where that of the old bundle no longer says it.
 
     Raises:
         BundleError: it is no bundle of lesions, or not whole.
@@ -94,7 +98,11 @@ def add_causes(folder: Path, causes: Causes, out: Path, version: str) -> Bundle:
             for one in manifest.references
         ),
         thresholds=replace(manifest.thresholds, evident=EVIDENT),
-        training=replace(manifest.training, data=(*_before(manifest.training.data), f"{_SAID}{causes.source}")),
+        training=replace(
+            manifest.training,
+            data=(*_before(manifest.training.data), f"{_SAID}{causes.source}"),
+            licence=licence or manifest.training.licence,
+        ),
         files={name: digest for name, digest in manifest.files.items() if name != OUTPUTS},
     )
     write_manifest(draft, with_golden(draft, made, lesion_engines(draft)))

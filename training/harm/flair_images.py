@@ -4,8 +4,9 @@ The harm is the loss of Dice between an image's lesions and those of the same he
 mask was drawn, the true Dice stands beside it.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -19,12 +20,12 @@ from models.graphs import Run
 from models.lesions.prediction import Prediction
 from models.lesions.scores import single_pass
 from models.methods.lesions import ROLE, Lesions, mask_on_own_grid
-from models.physics.spectrum import named
+from models.physics.spectrum import describe, named
 from models.preprocess import Grid, on_own_grid
 from models.quality.iqm import measure
 from models.subject import Subject, still
 from training.graphs import graphs_of
-from training.harm.drawing import Drawing, images_of
+from training.harm.drawing import Drawing, Spoilt, images_of
 from training.harm.flair_heads import draw_stored_head
 from training.harm.judging import DICE, HARM, Cells, append_images, read_images, seen_on
 from training.lesions.atlas import load_atlas
@@ -46,12 +47,13 @@ class LesionHarmPlan:
     ``data``: people as ``evaluate lesions`` finds them, the masks may lack; with ``heads`` the folder with labelmaps/,
     whose registrations are kept in ``atlas``. ``styles``, ``repeats``, ``share``: as in ``harm``;
     ``families``: "own" without the second simulator's; ``precision``: bf16 is by
-    OpenVINO. A run that was stopped goes on with the next head.
+    OpenVINO. ``loss``: of synthetic heads "severity" takes an artefact's severity for its harm, the spectrum for the
+    numbers, and no ``bundle``. A run that was stopped goes on with the next head.
     """
 
     data: Path
-    bundle: Path
     out: Path
+    bundle: Path | None = None
     heads: int = 0
     atlas: Path = Path("runs/lesions/atlas")
     repeats: int = 1
@@ -60,6 +62,7 @@ class LesionHarmPlan:
     families: Literal["all", "own"] = "all"
     seed: int = 11
     precision: Literal["f32", "bf16"] = "f32"
+    loss: Literal["dice", "severity"] = "dice"
 
     @property
     def drawing(self) -> Drawing:
@@ -70,18 +73,50 @@ class LesionHarmPlan:
 
 
 def write_lesion_images(plan: LesionHarmPlan) -> Path:
-    """Judge what was not judged before; the table."""
+    """Judge what was not judged before; the table.
+
+    Raises:
+        ValueError: no bundle judges people, or heads by Dice.
+    """
+    rows_of = _rows_by(plan)
     plan.out.mkdir(parents=True, exist_ok=True)
     table = plan.out / "images.csv"
     known = {row["head"] for row in read_images(table)} if table.exists() else set()
-    judge = Judge.of(load_bundle(plan.bundle), plan.precision)
     for number, flair in enumerate(_flairs(plan, known)):
         if flair is not None:
-            rows = [{"head": flair.key, **row} for row in _rows(judge, flair, plan.drawing, number)]
+            rows = [{"head": flair.key, **row} for row in rows_of(flair, plan.drawing, number)]
             if rows:
                 append_images(table, rows)
             print(f"{flair.key}: {len(rows)} images", flush=True)
     return table
+
+
+def _rows_by(plan: LesionHarmPlan) -> Callable[[Flair, Drawing, int], Iterator[Cells]]:
+    """How the rows of a head are made."""
+    if plan.loss == "severity" and plan.heads:
+        return _unjudged
+    if plan.bundle is None:
+        raise ValueError("give --bundle to judge by; only synthetic heads with --loss severity need none")
+    return partial(_rows, Judge.of(load_bundle(plan.bundle), plan.precision))
+
+
+def _unjudged(flair: Flair, drawing: Drawing, number: int) -> Iterator[Cells]:
+    """The rows of a synthetic head that no network judges."""
+    for spoilt in images_of(flair.truth, drawing, number):
+        features = describe(spoilt.image.voxels, spoilt.image.affine)
+        harm = {f"{HARM}{TISSUE}": spoilt.severity, f"{DICE}{TISSUE}": float("nan")}
+        yield {**_done_to(flair, spoilt), **harm, **named(features)}
+
+
+def _done_to(flair: Flair, spoilt: Spoilt) -> Cells:
+    """Whose image it is, and what was done to it."""
+    return {
+        "person": flair.truth.name,
+        "style": spoilt.origin.setting,
+        "artefact": spoilt.artefact,
+        "family": spoilt.family,
+        "severity": spoilt.severity,
+    }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,11 +176,7 @@ def _rows(judge: Judge, flair: Flair, drawing: Drawing, number: int) -> Iterator
         called, before = judge.called(head, judged), judge.called(head, clean[look])
         seen = seen_on(spoilt.origin, Grid(head.voxels.shape, head.affine))
         yield {
-            "person": head.name,
-            "style": look,
-            "artefact": spoilt.artefact,
-            "family": spoilt.family,
-            "severity": spoilt.severity,
+            **_done_to(flair, spoilt),
             f"{HARM}{TISSUE}": 1 - dice(called, before),
             f"{DICE}{TISSUE}": float("nan") if flair.mask is None else dice(called & seen, flair.mask & seen),
             **_numbers(judged, spoilt.image),

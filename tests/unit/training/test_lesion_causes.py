@@ -15,9 +15,9 @@ from models.methods.lesions import ARTEFACT, Lesions
 from models.physics.spectrum import named
 from models.subject import still
 from training.harm.drawing import CLEAN
-from training.harm.flair_causes import cause_tables, decided, losses_of
+from training.harm.flair_causes import NUMBERS, cause_tables, decided, losses_of
 from training.harm.flair_heads import draw_stored_head
-from training.harm.flair_images import TISSUE
+from training.harm.flair_images import TISSUE, LesionHarmPlan, write_lesion_images
 from training.harm.images import Images
 from training.harm.presence_tables import NAMES
 from training.lesions.atlas import load_atlas
@@ -48,6 +48,34 @@ def test_fluid_is_dark_and_grey_matter_no_darker_than_in_flair(heads):
         fluid, grey, white = (float(np.median(head.voxels[head.labels == tissue])) for tissue in (1, 2, 3))
         assert fluid < 0.9 * white
         assert grey > 0.74 * white
+
+
+def test_a_synthetic_heads_harm_may_be_the_severity_and_no_bundle_judges_it(tmp_path):
+    write_ball_heads(tmp_path)
+    plan = LesionHarmPlan(
+        data=tmp_path,
+        out=tmp_path / "out",
+        atlas=tmp_path / "atlas",
+        heads=1,
+        styles=1,
+        share=0.4,
+        families="own",
+        loss="severity",
+    )
+    table = write_lesion_images(plan)
+    written = table.read_bytes()
+    images = Images.read(table, TISSUE).named(NUMBERS)
+    clean = images.artefact == CLEAN
+
+    assert 2 == clean.sum() < len(clean)
+    assert 0 == images.harm[clean].max() < images.harm[~clean].min()
+    assert not np.isfinite(images.lost).any()
+    assert NUMBERS == tuple(images.names)
+    write_lesion_images(plan)
+    assert written == table.read_bytes()
+    for wrong in (replace(plan, heads=0), replace(plan, loss="dice")):
+        with pytest.raises(ValueError, match="give --bundle"):
+            write_lesion_images(wrong)
 
 
 def test_flairs_are_read_in_canonical_order_with_the_mask_beside_them(tmp_path):
@@ -101,6 +129,14 @@ def images(tmp_path):
 def test_a_person_without_a_mask_lost_what_its_own_clean_lesions_say(images):
     np.testing.assert_allclose(losses_of(images), images.harm, atol=1e-6)
     assert np.isnan(images.lost[images.person == "sub-0"]).all()
+
+
+def test_other_heads_need_only_the_numbers_that_causes_are_told_by(images, bundle):
+    others = images.named(NUMBERS)
+    assert len(others.names) < len(images.names)
+    printed = [*cause_tables(images, bundle, [replace(others, person=np.char.add("other ", others.person))])]
+
+    assert printed[0].endswith(f"{len(others.harm)} of others beside them")
 
 
 def test_every_table_is_printed_and_the_left_out_people_are_named_right(images, bundle):
