@@ -45,6 +45,11 @@ def _agreement(judged: Sequence[tuple[Judged, Labels]], number: int) -> str:
     return f"{np.mean(scores):.3f}; {np.mean(apart):.1f}"
 
 
+def by_structure(values: Sequence[float] | FloatArray, digits: int) -> str:
+    """A number of each structure, in their order."""
+    return "/".join(f"{value:.{digits}f}" for value in values)
+
+
 def hausdorff(first: npt.NDArray[np.bool_], second: npt.NDArray[np.bool_], gap_mm: float) -> float:
     """Largest distance between two masks (x, y, slice) in mm; the diagonal of the crop where only one is empty."""
     if not (first.any() or second.any()):

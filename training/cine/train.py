@@ -49,13 +49,18 @@ def train_cine(plan: CinePlan) -> None:
         step, batch = item
         masks = drawn_masks(config, plan.batch, plan.dropout)
         terms = objective(network(batch.image.to(memory_format=torch.channels_last), masks), batch)
-        ramp = plan.consistency * math.exp(-5 * (1 - min(1.0, 2 * step / plan.steps)) ** 2)
+        ramp = plan.consistency * ramped(step, plan.steps)
         return terms["cross entropy"] + terms["dice"] + terms["distance"] + ramp * terms["gap"], terms
 
     def items(first: int) -> Iterator[tuple[int, Batch]]:
         return enumerate(batches(slices, plan.batch, plan.seed, first), start=first)
 
     train(Learner(network, plan), plan, items, descended)
+
+
+def ramped(step: int, steps: int) -> float:
+    """From 0.007 to 1 over the first half of the steps."""
+    return math.exp(-5 * (1 - min(1.0, 2 * step / steps)) ** 2)
 
 
 def objective(found: CineOutputs, batch: Batch) -> dict[str, Tensor]:

@@ -21,6 +21,7 @@ from models.nets.masks import MaskNet
 from training.cine.judge import Judged, Patient, judge_patients, torch_graphs
 from training.cine.refinement.hearts import Agreement, phases_of, upper_fence
 from training.cine.stacks import PHASES, STRUCTURES, folds
+from training.cine.tables import by_structure
 from training.running.run import load_weights, read_weights
 
 Graphs: TypeAlias = Mapping[str, Run]
@@ -169,5 +170,4 @@ def _clean(one: Judged) -> Judged:
 
 def _row(found: Agreement) -> str:
     dice, apart = found.dice, found.hausdorff_mm
-    said = ("/".join(f"{value:.3f}" for value in dice), "/".join(f"{value:.1f}" for value in apart))
-    return f"{said[0]} | {np.mean(dice):.3f} | {said[1]} | {np.mean(apart):.1f}"
+    return f"{by_structure(dice, 3)} | {np.mean(dice):.3f} | {by_structure(apart, 1)} | {np.mean(apart):.1f}"

@@ -25,6 +25,7 @@ from training.cine.judge import Judged, Patient, judge_patients, torch_graphs
 from training.cine.mask_autoencoder import mask_losses
 from training.cine.refinement.hearts import Agreement, fence, least_pseudo_dice, phases_of, slices_of
 from training.cine.stacks import STRUCTURES, FoldPlan, folds
+from training.cine.tables import by_structure
 from training.cine.train import objective
 from training.running.loop import train
 from training.running.run import Learner, load_weights
@@ -140,12 +141,8 @@ def table(outcome: Outcome) -> Iterator[str]:
     for name, before in outcome.before.items():
         if before.phases:
             after = outcome.after[name]
-            cells = (_said(before.dice, 3), _said(after.dice, 3), _said(before.hausdorff_mm, 1))
-            yield f"| {name} ({before.phases}) | {' | '.join(cells)} | {_said(after.hausdorff_mm, 1)} |"
-
-
-def _said(values: tuple[float, ...], digits: int) -> str:
-    return "/".join(f"{value:.{digits}f}" for value in values)
+            cells = (by_structure(before.dice, 3), by_structure(after.dice, 3), by_structure(before.hausdorff_mm, 1))
+            yield f"| {name} ({before.phases}) | {' | '.join(cells)} | {by_structure(after.hausdorff_mm, 1)} |"
 
 
 def _anomalous(plan: RefinementPlan, graphs: Mapping[str, Run], without: Patients) -> list[tuple[Patient, Judged]]:

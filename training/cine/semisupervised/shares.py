@@ -8,16 +8,15 @@ from pathlib import Path
 from typing import get_args
 
 import numpy as np
-import numpy.typing as npt
 
-from models.cine.numbers import entropy
+from models.cine.numbers import slice_doubt
 from models.nets.cine import CineJudge
 from models.statistics.ranking import rank_correlation
 from training.cine.calibration import Pixels, calibration, fitted_temperature
 from training.cine.judge import Judged, judge_patients, torch_graphs
 from training.cine.semisupervised.train import Kind, ShareRun, labelled_patients, train_share
 from training.cine.stacks import STRUCTURES, folds
-from training.cine.tables import error_area, hausdorff
+from training.cine.tables import by_structure, error_area, hausdorff
 from training.running.run import Precision, load_weights
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -126,9 +125,9 @@ def _followed(judged: Sequence[Judged], number: int) -> float:
     """Spearman of a structure's entropy with its error area, over the slices where it is."""
     pairs = []
     for one in judged:
-        errors, doubts = error_area(one)[number - 1], entropy(one.phase.probabilities)[number - 1].sum(axis=(0, 1))
+        errors, doubts = error_area(one)[number - 1], slice_doubt(one.phase)[number - 1]
         there = (one.truth == number).any(axis=(0, 1)) | (one.phase.called == number).any(axis=(0, 1))
-        pairs += list(zip(np.asarray(errors)[there], doubts[there], strict=True))
+        pairs += list(zip(errors[there], doubts[there], strict=True))
     return rank_correlation(*np.array(pairs, float).T) if len(pairs) > 1 else float("nan")
 
 
@@ -157,18 +156,14 @@ def _row(ours: Sequence[Outcome], plain: Sequence[Outcome]) -> str:
     cells = (
         f"{ours[0].labelled} ({ours[0].share} %)",
         f"{ours[0].kind} ({len(ours)})",
-        _said(dice, 3),
+        by_structure(dice, 3),
         f"{dice.mean():.3f}",
         _difference(ours, plain) if plain else "",
-        _said(np.mean([one.hausdorff_mm for one in ours], axis=(0, 1)), 1),
-        _said(np.mean([one.doubt for one in ours], axis=0), 2),
+        by_structure(np.mean([one.hausdorff_mm for one in ours], axis=(0, 1)), 1),
+        by_structure(np.mean([one.doubt for one in ours], axis=0), 2),
         f"{np.mean([one.ece for one in ours]):.3f}",
     )
     return f"| {' | '.join(cells)} |"
-
-
-def _said(values: npt.NDArray[np.float64], digits: int) -> str:
-    return "/".join(f"{value:.{digits}f}" for value in values.tolist())
 
 
 def _difference(ours: Sequence[Outcome], plain: Sequence[Outcome]) -> str:

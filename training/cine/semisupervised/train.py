@@ -5,7 +5,6 @@ consistency of slices without labels as well, and an adversary that their distan
 with labels (Hasan and Linte 2022; weights of ``specs/methods.md`` 3.2: consistency 0.3, adversary 0.01, both ramped).
 """
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -19,7 +18,7 @@ from models.nets.cine import CineConfig, CineNet, CineOutputs, drawn_masks
 from training.cine.examples import CLASSES, Batch, Slices, batches
 from training.cine.semisupervised.adversary import Adversary, reversed_gradient
 from training.cine.stacks import FoldPlan
-from training.cine.train import gap_of, objective
+from training.cine.train import gap_of, objective, ramped
 from training.running.loop import train
 from training.running.run import Learner
 
@@ -43,10 +42,6 @@ class ShareRun(FoldPlan):
     dropout: float = 0.1
     consistency: float = 0.3
     adversary: float = 0.01
-
-    def ramp(self, step: int) -> float:
-        """From 0.007 to 1 over the first half of the steps."""
-        return math.exp(-5 * (1 - min(1.0, 2 * step / self.steps)) ** 2)
 
 
 class Found(NamedTuple):
@@ -118,7 +113,7 @@ def train_share(plan: ShareRun) -> None:
     def descended(network: nn.Module, item: Item) -> tuple[Tensor, dict[str, Tensor]]:
         count = plan.batch if item.unlabelled is None else 2 * plan.batch
         masks = drawn_masks(config, count, plan.dropout)
-        ramp = plan.ramp(item.step)
+        ramp = ramped(item.step, plan.steps)
         found = network(item.labelled.image, item.unlabelled, masks, plan.adversary * ramp)
         return _loss(plan, found, item.labelled, ramp)
 
