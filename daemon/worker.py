@@ -14,7 +14,7 @@ from dbos import DBOS
 from sqlalchemy import Engine
 
 from daemon.config import Settings
-from daemon.core.errors import DatabaseDamaged, DatabaseGone, ThreadEndedError
+from daemon.core.errors import DatabaseDamaged, DatabaseGone
 from daemon.edge.database.alerts import Alerts
 from daemon.edge.database.answers import Answers
 from daemon.edge.database.index import Index
@@ -210,7 +210,8 @@ def enrolled(roster: Roster) -> Iterator[None]:
 def watchful(roster: Roster, claims: Sequence[Claims], supervisor: Supervisor, *, works: bool = True) -> Iterator[None]:
     """Beating; what the lost had under way is taken over, at once and whenever one is lost.
 
-    Who does not work had nothing that the others took over, and simply joins again.
+    Whom the others gave up has nothing left that is its own: the process ends at once, before it takes more from the
+    queue. Who does not work had nothing that the others took over, and simply joins again.
     """
 
     def turn() -> float:
@@ -218,7 +219,8 @@ def watchful(roster: Roster, claims: Sequence[Claims], supervisor: Supervisor, *
             if not works:
                 roster.enter()
                 return 0.0
-            raise ThreadEndedError("the other workers have given this one up: it was silent too long; start it again")
+            _log.critical("given_up", detail="the other workers have given this one up: it was silent too long")
+            end_process()
         replace_lost(roster, claims)
         return _BEAT_S
 

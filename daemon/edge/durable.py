@@ -2,7 +2,7 @@
 
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,10 +15,7 @@ def write_whole(path: Path, content: bytes) -> None:
     Only its owner may read it.
     """
     partial = path.with_suffix(".part")
-    with create(partial) as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+    _write(partial, content)
     partial.rename(path)
     flush_folder(path.parent)
 
@@ -41,6 +38,31 @@ def taking_place(path: Path) -> Iterator[Path]:
     flush_folder(path.parent)
 
 
+@contextmanager
+def drafted(files: Mapping[Path, bytes]) -> Iterator[Callable[[Callable[[], object]], None]]:
+    """Files that lie flushed beside their places; what is yielded moves them there.
+
+    It is told what to ask where a place is taken already: that raises if somebody else's file is to stay. Whoever is
+    stopped on the way, for however long, replaces nothing afterwards without having asked.
+    """
+    token = secrets.token_hex(8)
+    drafts = {path: path.with_name(f".{path.name}.{token}.part") for path in files}
+
+    def place(ask: Callable[[], object]) -> None:
+        for path, draft in drafts.items():
+            _place(draft, path, ask)
+        for folder in {path.parent for path in drafts}:
+            flush_folder(folder)
+
+    try:
+        for path, content in files.items():
+            _write(drafts[path], content, os.O_EXCL)
+        yield place
+    finally:
+        for draft in drafts.values():
+            draft.unlink(missing_ok=True)
+
+
 def flush_folder(folder: Path) -> None:
     """Make the folder's entries durable: a flushed file in an unflushed folder is lost with the power."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -48,3 +70,20 @@ def flush_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _write(path: Path, content: bytes, flags: int = os.O_TRUNC) -> None:
+    """A flushed file; its name is not durable yet."""
+    with create(path, flags) as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _place(draft: Path, path: Path, ask: Callable[[], object]) -> None:
+    """Move a file to a free place at once, by a link: that fails where another lies, and where there are no links."""
+    try:
+        os.link(draft, path)
+    except OSError:
+        ask()
+        draft.replace(path)

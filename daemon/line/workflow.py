@@ -25,6 +25,7 @@ from daemon.edge.database.index import Index
 from daemon.edge.database.patience import patiently
 from daemon.edge.database.results import Published, Results
 from daemon.edge.database.studies.examinations import Examinations, Key
+from daemon.edge.durable import drafted
 from daemon.edge.effort import Effort
 from daemon.edge.files.reports import Reports
 from daemon.edge.supervisor import Loop, Supervisor
@@ -188,15 +189,13 @@ class Line(DBOSConfiguredInstance):
 
     def _publish(self, series: Series, judged: Judged) -> bool:
         parts, uid = self._parts, series.series_instance_uid
-
-        def write() -> None:
-            for report_object in judged.objects:
-                parts.reports.save(report_object)
-            if judged.picture:
-                parts.reports.save_picture(parts.index.card_id(uid), series.revision, judged.picture)
-            if judged.overlay:
-                parts.reports.save_overlay(parts.index.card_id(uid), series.revision, judged.overlay)
-
+        card = parts.index.card_id(uid)
+        drawn = {
+            parts.reports.picture(card, series.revision): judged.picture,
+            parts.reports.overlay(card, series.revision): judged.overlay,
+        }
+        files = {parts.reports.path(o.sop_instance_uid): o.payload for o in judged.objects}
+        files |= {path: content for path, content in drawn.items() if content}
         owed = [
             (o.kind.value, o.sop_instance_uid, name)
             for name, recipient in parts.recipients.items()
@@ -218,7 +217,8 @@ class Line(DBOSConfiguredInstance):
             offers=judged.offers,
             members=judged.members,
         )
-        return parts.results.publish(uid, series.revision, published, owed, write)
+        with drafted(files) as place:
+            return parts.results.publish(uid, series.revision, published, owed, place)
 
     def _count(self, series: Series, judged: Judged) -> None:
         metrics, verdict = self._parts.metrics, judged.verdict

@@ -137,7 +137,7 @@ PLACES = {
     "daemon.line.judgement.build_summary": False,
     "daemon.line.judgement.build_sr": False,
     "daemon.line.judgement.render_summary": False,
-    "daemon.edge.files.reports.write_whole": False,
+    "daemon.line.workflow.drafted": False,
 }
 CASES = [*((place, ZeroDivisionError) for place in PLACES), *((next(iter(PLACES)), e) for e in (OSError, MemoryError))]
 

@@ -106,12 +106,13 @@ class Results:
         revision: int,
         published: Published,
         owed: Sequence[Owed],
-        write: Callable[[], None] = lambda: None,
+        place: Callable[[Callable[[], object]], None] = lambda _: None,
     ) -> bool:
         """Record the verdict and what is owed; a series that owes nothing is done. False where another was faster.
 
-        ``write`` puts the report's files in their place, once it is certain that this verdict is the one that counts
-        and before anybody can read of it: a worker that was given up but lives on cannot change what is delivered.
+        ``place`` puts the report's files in their place, once it is certain that this verdict is the one that counts
+        and before anybody can read of it: a worker that was given up but lives on cannot change what is delivered. It
+        is given what asks once more: a transaction that the server has ended meanwhile raises an OperationalError.
         What a later revision has overtaken is owed to nobody.
         """
         values = {
@@ -154,7 +155,7 @@ class Results:
                 remember(connection, series_instance_uid, published.past, published.at)
             rescan = published.verdict.state is State.RESCAN
             owe_alerts(connection, key, published.alerted, rescan=rescan, at=published.at)
-            write()
+            place(lambda: connection.execute(sa.select(1)))
         return True
 
     def sr_before(self, series_instance_uid: str, revision: int) -> str | None:

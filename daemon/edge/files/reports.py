@@ -1,4 +1,4 @@
-"""Report objects and summary pictures on disk: durable before anything says that they exist."""
+"""Report objects and summary pictures on disk; whoever publishes a verdict writes them (``line/workflow``)."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -7,7 +7,6 @@ from pathlib import Path
 from pydicom import dcmread
 
 from daemon.core.values import ReportKind, ReportObject, ReportReference
-from daemon.edge.durable import write_whole
 from daemon.edge.private import make_folder
 
 _KINDS = {"SR": ReportKind.SR}
@@ -20,21 +19,9 @@ class Reports:
         make_folder(folder)
         self._folder = folder
 
-    def save(self, report_object: ReportObject) -> Path:
-        """Write one object; the same object again writes the same bytes."""
-        return self._write(self.path(report_object.sop_instance_uid).name, report_object.payload)
-
-    def save_picture(self, card_id: str, revision: int, png: bytes) -> Path:
-        """Write the picture of one verdict."""
-        return self._write(self.picture(card_id, revision).name, png)
-
     def picture(self, card_id: str, revision: int) -> Path:
         """Where the picture of one verdict lies."""
         return self._folder / f"{card_id}-{revision}.png"
-
-    def save_overlay(self, card_id: str, revision: int, content: bytes) -> Path:
-        """Write what the picture of one verdict draws."""
-        return self._write(self.overlay(card_id, revision).name, content)
 
     def overlay(self, card_id: str, revision: int) -> Path:
         """Where that lies."""
@@ -79,11 +66,6 @@ class Reports:
     def path(self, sop_instance_uid: str) -> Path:
         """Where an object lies."""
         return self._folder / f"{sop_instance_uid}.dcm"
-
-    def _write(self, name: str, content: bytes) -> Path:
-        path = self._folder / name
-        write_whole(path, content)
-        return path
 
 
 def _stats(entries: Iterable[os.DirEntry[str]]) -> Iterator[tuple[str, os.stat_result]]:

@@ -10,6 +10,7 @@ from builders.judging.values import instance
 from daemon.core.values import ClosedBy, ReportKind, ReportObject, Series, State, Verdict
 from daemon.edge.database.index import Index
 from daemon.edge.database.results import Published, Results
+from daemon.edge.durable import write_whole
 from daemon.edge.files.reports import Reports
 
 SR_CLASS = "1.2.840.10008.5.1.4.1.1.88.34"
@@ -66,5 +67,5 @@ def save(reports: Reports, number: int, kind: str = "SR", sop_class: str = SR_CL
         series_instance_uid=f"1.2.9.{number}.1",
         payload=stream.getvalue(),
     )
-    reports.save(report_object)
+    write_whole(reports.path(report_object.sop_instance_uid), report_object.payload)
     return report_object

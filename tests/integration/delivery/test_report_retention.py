@@ -46,7 +46,7 @@ class Site:
             save(self.reports, number, kind)
         card = self.results.record(uid, 1).card_id
         if kinds:
-            self.reports.save_picture(card, 1, PICTURE)
+            self.reports.picture(card, 1).write_bytes(PICTURE)
         return uid
 
     def deliver(self, to="pacs", at=100.0, **settings):

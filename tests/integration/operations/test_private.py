@@ -8,7 +8,7 @@ import pytest
 from daemon.core.values import ReportKind, ReportObject
 from daemon.edge.database.migrations import open_database
 from daemon.edge.delivery.folder import DropFolder, FolderWriter
-from daemon.edge.durable import taking_place, write_whole
+from daemon.edge.durable import drafted, taking_place, write_whole
 from daemon.edge.files.reports import Reports
 from daemon.edge.private import claim_storage, exposed
 from daemon.edge.receiving.status import ReceiverStatus, write_status
@@ -36,7 +36,8 @@ def test_what_is_written_is_private_by_itself(tmp_path):
     write_whole(tmp_path / "whole", b"x")
     with taking_place(tmp_path / "table") as partial:
         partial.write_text("x")
-    Reports(tmp_path / "reports").save(report())
+    with drafted({Reports(tmp_path / "reports").path("2.25.1"): b"SR"}) as place:
+        place(lambda: None)
     write_status(tmp_path, ReceiverStatus(pid=1, port=1, started_at=0.0))
     engine = open_database(f"sqlite:///{tmp_path / 'scanside.sqlite'}")
     found = modes(tmp_path)

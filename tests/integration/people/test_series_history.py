@@ -156,7 +156,7 @@ def test_lines_are_drawn_over_the_slices_as_long_as_they_are_kept_and_go_with_th
     kept = Overlay(outlined=box, doubtful=np.zeros_like(box), affine=affine)
 
     assert (False, None) == (slices.has_overlay(uid), slices.overlay(uid, 1))
-    reports.save_overlay(card, 1, pack(kept))
+    reports.overlay(card, 1).write_bytes(pack(kept))
     drawn = [np.asarray(Image.open(io.BytesIO(slices.overlay(uid, n))))[..., 3] > 0 for n in range(count)]
     assert slices.has_overlay(uid)
     assert [0, 8] + [0] * (count - 2) == [int(one.sum()) for one in drawn]  # the border of nine, on its own slice
@@ -164,5 +164,5 @@ def test_lines_are_drawn_over_the_slices_as_long_as_they_are_kept_and_go_with_th
     assert None is slices.overlay(uid, count)
     reports.remove(reports.names(card, 1, []))
     assert not slices.has_overlay(uid)
-    reports.save_overlay(card, 1, b"damaged")
+    reports.overlay(card, 1).write_bytes(b"damaged")
     assert None is slices.overlay(uid, 1)

@@ -50,7 +50,7 @@ def close(index, count=3, revision=1, first=0):
     return series
 
 
-def publish(results, revision=1, owed=(), write=lambda: None, unasked=()):
+def publish(results, revision=1, owed=(), place=lambda _: None, unasked=()):
     published = Published(
         verdict=VERDICT,
         assessment=assessment({Artefact.NOISE: 0.5}),
@@ -61,7 +61,7 @@ def publish(results, revision=1, owed=(), write=lambda: None, unasked=()):
         at=103.0,
         unasked=unasked,
     )
-    return results.publish("1.2.115", revision, published, owed, write)
+    return results.publish("1.2.115", revision, published, owed, place)
 
 
 def test_open_instances_and_the_position_survive_a_restart(index, engine, database):
@@ -144,8 +144,8 @@ def test_the_verdict_that_is_recorded_first_counts_and_only_it_writes_files(inde
     close(index)
     wrote = []
 
-    assert publish(results, owed=[("SR", "9.1", "pacs")], write=lambda: wrote.append("first"))
-    assert not publish(results, owed=[("SR", "9.9", "pacs")], write=lambda: wrote.append("second"))
+    assert publish(results, owed=[("SR", "9.1", "pacs")], place=lambda _: wrote.append("first"))
+    assert not publish(results, owed=[("SR", "9.9", "pacs")], place=lambda _: wrote.append("second"))
     assert ["first"] == wrote
     assert {"SR": "9.1"} == results.record("1.2.115", 1).objects
 
@@ -153,11 +153,11 @@ def test_the_verdict_that_is_recorded_first_counts_and_only_it_writes_files(inde
 def test_a_verdict_whose_files_could_not_be_written_is_none(index, results):
     close(index)
 
-    def fail() -> None:
+    def fail(_) -> None:
         raise OSError("disk full")
 
     with pytest.raises(OSError, match="full"):
-        publish(results, write=fail)
+        publish(results, place=fail)
     assert [("1.2.115", 1)] == results.unjudged()
     assert publish(results)
     assert [] == results.unjudged()
