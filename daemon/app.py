@@ -1,5 +1,6 @@
 """The composition root: the only place that builds edge objects, starts anything, and stops it again."""
 
+import gc
 import os
 import signal
 import threading
@@ -114,6 +115,7 @@ def _until_stopped(
     signal.signal(signal.SIGHUP, reloading.ask)
     anew = False
     with running(stop):
+        gc.freeze()  # what stays for good is looked at no more: each full collection took 0.2 s of a series
         while not (anew or stop.wait(_SIGNAL_S)):
             anew = reloading.is_due()
     _log.info("stopped")

@@ -38,8 +38,9 @@ from daemon.sending.alerting import alert_turns
 from daemon.sending.committing import Committer, take_outcome
 from daemon.sending.delivering import Deliverer, DeliveryServices
 
-#: Each look costs DBOS three statements: every 0.05 s an idle daemon took a tenth of a slow core for it.
-_QUEUE_POLL_S = 0.2
+#: Each look costs DBOS three statements: every 0.05 s an idle daemon took a tenth of a slow core for it. A series waits
+#: for half of this on average.
+_QUEUE_POLL_S = 0.1
 #: How long a stop waits for the steps under way; what is not done by then is resumed at the next start.
 _GRACE_S = 20
 _AGAIN_S = 2.0

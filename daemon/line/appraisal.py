@@ -5,6 +5,8 @@ The same lines serve the daemon, ``scanside assess`` and ``scanside batch``.
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib.metadata import version
@@ -39,6 +41,8 @@ class Judge:
 
 #: The judge of a bundle, by its name; loaded when it is first asked for.
 FindJudge = Callable[[str], Judge]
+#: Who compared an image with its protocol's past, what that gave, and in how many seconds.
+_Compared = tuple[Judge, Assessment, float]
 
 
 def software(config_digest: str) -> Algorithm:
@@ -155,20 +159,30 @@ class Appraiser:
         appraisal = self.give_up()
         try:
             candidate = select()
-            seconds = {"read": time.perf_counter() - began}
-            appraisal = replace(appraisal, image=candidate.image, origin=origin_of(candidate), seconds=seconds)
-            for bundle in (candidate.bundle, *candidate.others):
-                judge = self._find_judge(bundle)
-                manifest = judge.examiner.bundle.manifest
-                appraisal = replace(appraisal, algorithm=judge.algorithm, bundle=bundle, manifest=manifest)
-                appraisal = self._examined(appraisal, judge, company(bundle) if manifest.is_gathered else Company())
-                if appraisal.examination is not None:
-                    return self._beside_own_past(appraisal)
+            seconds, origin = {"read": time.perf_counter() - began}, origin_of(candidate)
+            appraisal = replace(appraisal, image=candidate.image, origin=origin, seconds=seconds)
+            with self._beside(candidate, origin) as compared:
+                for bundle in (candidate.bundle, *candidate.others):
+                    judge = self._find_judge(bundle)
+                    manifest = judge.examiner.bundle.manifest
+                    appraisal = replace(appraisal, algorithm=judge.algorithm, bundle=bundle, manifest=manifest)
+                    appraisal = self._examined(appraisal, judge, company(bundle) if manifest.is_gathered else Company())
+                    if appraisal.examination is not None:
+                        return self._beside_own_past(appraisal, compared)
         except NotAssessable as error:
             return replace(appraisal, verdict=decline(error.reason, error.detail))
         except SpoolError as error:  # retention removed it before a late image re-opened the series, or bad sectors
             return replace(appraisal, verdict=decline(Reason.LOST, str(error)), lost=error)
         return appraisal
+
+    @contextmanager
+    def _beside(self, candidate: Candidate, origin: Origin) -> Iterator[Future[_Compared] | None]:
+        """The image beside its protocol's past, in a thread of its own while a task's bundle judges; None without."""
+        if self._own_past in ("", candidate.bundle):
+            yield None
+            return
+        with ThreadPoolExecutor(1, "own past") as beside:
+            yield beside.submit(_compare, self._find_judge(self._own_past), candidate.image, origin)
 
     def _examined(self, appraisal: Appraisal, judge: Judge, company: Company) -> Appraisal:
         """What a bundle says; where what it judges is not there, the refusal, of which the next one is told."""
@@ -195,13 +209,12 @@ class Appraiser:
             seconds=appraisal.seconds | examination.seconds,
         )
 
-    def _beside_own_past(self, appraisal: Appraisal) -> Appraisal:
+    def _beside_own_past(self, appraisal: Appraisal, compared: Future[_Compared] | None) -> Appraisal:
         """What a task's bundle judged beside its protocol's past, too; as it was where that cannot be."""
-        if self._own_past in ("", appraisal.bundle) or appraisal.image is None or appraisal.origin is None:
+        if compared is None or self._own_past == appraisal.bundle:
             return appraisal
-        judge, began = self._find_judge(self._own_past), time.perf_counter()
         try:
-            found = judge.examiner.examine(appraisal.image, judge.choose_standard(appraisal.origin)).assessment
+            judge, found, seconds = compared.result()
         except NotAssessable:
             return appraisal
         except SpoolError as error:  # what a task's bundle read whole cannot be read once more
@@ -212,7 +225,7 @@ class Appraiser:
             appraisal,
             verdict=beside_own_past(appraisal.verdict, said, found.learning),
             own_past=(judge, found),
-            seconds=appraisal.seconds | {"own past": round(time.perf_counter() - began, 4)},
+            seconds=appraisal.seconds | {"own past": seconds},
         )
 
     def _joining(self, bundle: str, manifest: Manifest, company: Company) -> "_Joining":
@@ -252,6 +265,12 @@ class _Joining:
         self.joined = tuple(one for one in self.joined if one.role not in unused)
         self.beside = {role: images for role, images in self.beside.items() if role not in unused}
         self.lacking |= unused
+
+
+def _compare(judge: Judge, image: Image, origin: Origin) -> _Compared:
+    began = time.perf_counter()
+    found = judge.examiner.examine(image, judge.choose_standard(origin)).assessment
+    return judge, found, round(time.perf_counter() - began, 4)
 
 
 def _remarks(manifest: Manifest, joining: _Joining) -> Iterator[str]:

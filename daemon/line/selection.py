@@ -5,6 +5,7 @@ The same lines serve the daemon, ``scanside assess`` and the dry run of ``scansi
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Final
 
 from daemon.core.errors import NotAssessable, Reason
@@ -141,9 +142,13 @@ def consider(stacks: Sequence[Stack], routes: Sequence[Route], scanner: str = ""
     first = stacks[of_one_kind(volumes)[0]]
     facts = facts_of(first, len(stacks), scanner)
 
+    @cache
+    def mixed_of(n: int) -> tuple[str, ...]:
+        return mixed_facts(stacks[n])
+
     def mixed(chosen: Sequence[int]) -> tuple[str, ...]:
         """What makes the contrast and differs within a volume; of the first stack where none was chosen."""
-        return tuple(dict.fromkeys(name for n in chosen or (0,) for name in mixed_facts(stacks[n])))
+        return tuple(dict.fromkeys(name for n in chosen or (0,) for name in mixed_of(n)))
 
     return replace(_outlook(volumes, facts, routes, mixed), left_out=first.left_out)
 

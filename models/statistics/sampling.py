@@ -5,6 +5,7 @@ the same volumes. numpy's twin of ``models/nets/stochastic.py: sample_logits``.
 """
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import numpy.typing as npt
@@ -62,14 +63,33 @@ def _labels_of_samples(
     mean = np.ascontiguousarray(_blocks(logits)[:, blocks])
     factor = factor.reshape(*factor.shape[:2], -1)[..., blocks]
     deviation = deviation.reshape(len(deviation), -1)[:, blocks]
-    rng = np.random.default_rng(SEED)
-    noise, alone, sample = (np.empty_like(mean) for _ in range(3))
-    for _ in range(samples // 2):
-        together = np.einsum("r,rck->ck", rng.standard_normal(len(factor), np.float32), factor)[..., None]
-        np.multiply(deviation[..., None], rng.standard_normal(dtype=np.float32, out=noise), out=alone)
+    alone, sample = np.empty_like(mean), np.empty_like(mean)
+    for weights, noise in _noise(len(factor), mean.shape, samples // 2):
+        together = np.einsum("r,rck->ck", weights, factor)[..., None]
+        np.multiply(deviation[..., None], noise, out=alone)
         for change in (np.add, np.subtract):  # an antithetic pair
             change(change(mean, together, out=sample), alone, out=sample)
             yield _largest(sample)
+
+
+def _noise(rank: int, shape: tuple[int, ...], pairs: int) -> Iterator[tuple[FloatArray, FloatArray]]:
+    """The normal numbers of each pair, (R,) and ``shape``: drawn one pair ahead, for they take as long as their use.
+
+    Two arrays take turns: one holds for as long as the next pair is not asked for.
+    """
+    rng = np.random.default_rng(SEED)
+    arrays = [np.empty(shape, np.float32) for _ in range(2)]
+
+    def draw(pair: int) -> tuple[FloatArray, FloatArray]:
+        return rng.standard_normal(rank, np.float32), rng.standard_normal(dtype=np.float32, out=arrays[pair % 2])
+
+    with ThreadPoolExecutor(1, "noise") as ahead:
+        drawn = ahead.submit(draw, 0)
+        for pair in range(1, pairs + 1):
+            noise = drawn.result()
+            if pair < pairs:
+                drawn = ahead.submit(draw, pair)
+            yield noise
 
 
 def _largest(sample: FloatArray) -> npt.NDArray[np.uint8]:

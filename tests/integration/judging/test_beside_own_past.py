@@ -4,6 +4,7 @@ import shutil
 from dataclasses import replace
 from functools import partial
 from itertools import count
+from threading import Barrier
 
 import numpy as np
 import pytest
@@ -145,6 +146,20 @@ def test_images_that_cannot_be_read_once_more_cost_the_comparison_and_not_the_an
     assert expected.assessment.measures == judged.assessment.measures
     assert judged.assessment.own_past is None
     assert judged.past is None
+
+
+def test_the_comparison_goes_on_while_the_task_judges(engine, folder, monkeypatch):
+    """Each waits for the other to have begun."""
+    judged_by, both = Examiner.examine, Barrier(2)
+
+    def examine(self, *arguments, **options):
+        both.wait(30)
+        return judged_by(self, *arguments, **options)
+
+    site = Site(engine, folder)
+    monkeypatch.setattr(Examiner, "examine", examine)
+
+    assert site.judge(heart(50)).assessment.own_past is not None
 
 
 def test_an_image_that_the_task_accepts_and_its_past_does_not_is_looked_at(engine, folder):
