@@ -113,11 +113,10 @@ def _until_stopped(
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, note)
     signal.signal(signal.SIGHUP, reloading.ask)
-    anew = False
     with running(stop):
         gc.freeze()  # what stays for good is looked at no more: each full collection took 0.2 s of a series
-        while not (anew or stop.wait(_SIGNAL_S)):
-            anew = reloading.is_due()
+        while not (anew := reloading.is_due()) and not stop.wait(_SIGNAL_S):
+            pass
     _log.info("stopped")
     if anew:
         become_anew()
