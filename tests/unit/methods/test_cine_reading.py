@@ -184,6 +184,16 @@ def test_a_beat_out_of_time_shows_in_its_slice_and_not_in_a_frame(order, axis):
     assert found[2] > clean.max()
 
 
+@pytest.mark.parametrize("order", ["interleaved", "sequential"])
+@pytest.mark.parametrize("bad", [2, 4])
+def test_beats_out_of_time_show_in_a_slice_that_is_alone(order, bad):
+    frames, _ = beat(count=20, slices=5)
+    alone = [frames[..., k : k + 1] for k in range(5)]
+    spoilt = [mistriggered(one[..., 0], bad, np.random.default_rng(k), order=order) for k, one in enumerate(alone)]
+
+    assert min(incoherence(one[..., None])[0] for one in spoilt) > max(incoherence(one)[0] for one in alone)
+
+
 def test_two_frames_have_no_course():
     frames, _ = beat(count=2)
 
