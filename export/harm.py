@@ -6,7 +6,6 @@ images of the table, half heads and extracted brains are refused from then on.
 """
 
 import argparse
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,15 +13,16 @@ from pathlib import Path
 import numpy as np
 from cattrs import Converter
 
+from export.draft import revised
 from models.brain.familiarity import DISTANCES, FEATURES, HISTOGRAM
-from models.bundle import Bundle, BundleError, load_bundle, structured, write_manifest
+from models.bundle import Bundle, BundleError, structured
+from models.manifest import Manifest
 from models.methods.brain import BrainSettings
+from models.physics.spectrum import feature_names
 from models.statistics.harm import Harm, fit_harm
-from models.statistics.presence import Presence
 from training.harm.drawing import CLEAN
 from training.harm.images import Images, joined
-from training.harm.judging import FACT
-from training.harm.presence_tables import fit_causes
+from training.harm.rows import FACT
 
 #: An image without an artefact counts as so many: most of a scanner's are without.
 CLEAN_WEIGHT = 2.0
@@ -47,18 +47,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--version", default="", help="of the new bundle; without one that of the old")
     parser.add_argument("--source", default="", help="what heads the table is of, for the manifest")
     options = parser.parse_args(arguments)
-    images = joined([Images.read(table) for table in options.table])
-    told = Told(harm=fit(images), presence=fit_causes(images), farthest=farthest(images), source=options.source)
+    images = joined([Images.read(table).without(feature_names()) for table in options.table])
+    told = Told(harm=fit(images), farthest=farthest(images), source=options.source)
     bundle = add_harm(options.bundle, told, options.out, options.version)
     print(f"{bundle.folder} {bundle.manifest.version} {bundle.digest[:12]}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """What a bundle learns from judged images: harm, presence of causes, how far the farthest of them lay."""
+    """What a bundle learns from judged images: harm, how far the farthest of them lay."""
 
     harm: Harm
-    presence: Presence | None = None
     farthest: Mapping[str, float] = field(default_factory=dict)
     tolerated: float = TOLERATED
     source: str = ""
@@ -88,37 +87,31 @@ def add_harm(folder: Path, told: Told, out: Path, version: str = "") -> Bundle:
     """
     if out.exists():
         raise BundleError(f"{out} is there already: give another folder with --out")
-    manifest = load_bundle(folder).manifest
-    settings = replace(
-        structured(manifest.settings, BrainSettings),
-        harm=told.harm,
-        presence=told.presence,
-        farthest=told.farthest,
-        largest_cut_cm2=LARGEST_CUT_CM2,
-        least_scalp=LEAST_SCALP,
-    )
-    draft = out.with_name(out.name + ".part")
-    shutil.rmtree(draft, ignore_errors=True)
-    shutil.copytree(folder, draft)
-    made = replace(
-        manifest,
-        version=version or manifest.version,
-        settings=Converter().unstructure(settings),
-        thresholds=replace(manifest.thresholds, tolerated_loss=told.tolerated),
-        training=replace(manifest.training, data=(*manifest.training.data, *_said(told))),
-    )
-    write_manifest(draft, made)
-    load_bundle(draft)
-    draft.rename(out)
-    return load_bundle(out)
+
+    def revise(_draft: Path, manifest: Manifest) -> Manifest:
+        settings = structured(manifest.settings, BrainSettings)
+        learnt = replace(
+            settings,
+            harm=told.harm,
+            farthest=told.farthest,
+            largest_cut_cm2=LARGEST_CUT_CM2,
+            least_scalp=LEAST_SCALP,
+        )
+        return replace(
+            manifest,
+            version=version or manifest.version,
+            settings=Converter().unstructure(learnt),
+            thresholds=replace(manifest.thresholds, tolerated_loss=told.tolerated),
+            training=replace(manifest.training, data=(*manifest.training.data, *_said(told))),
+        )
+
+    return revised(folder, out, revise)
 
 
 def _said(told: Told) -> tuple[str, ...]:
     """What was fitted on which heads."""
     counted = f"{told.harm.images} images of {told.harm.people} people"
-    return (
-        (f"{counted}, {told.source}: the expected loss and the causes, no weight of a network",) if told.source else ()
-    )
+    return (f"{counted}, {told.source}: the expected loss, no weight of a network",) if told.source else ()
 
 
 if __name__ == "__main__":

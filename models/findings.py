@@ -117,7 +117,8 @@ MakeMap = Callable[[], npt.NDArray[Any]]
 class Findings:
     """What a method found.
 
-    ``presence``: probability that each cause shows in the image; ``loss``: where the method can tell it; ``source``:
+    ``presence``: probability that each cause shows in the image; ``any_cause``: that any does, where causes share one
+    probability; ``loss``: where the method can tell it; ``source``:
     where a site can learn it; ``maps``: by file name, made when they are asked for; ``seconds``: of each stage;
     ``remarks``: what a reader of the verdict should know of the images that were used, in words;
     ``unused``: role -> why the series that plays it beside the leading one was left out.
@@ -129,6 +130,7 @@ class Findings:
     signals: tuple[Signal, ...]
     structures: tuple[Structure, ...] = ()
     presence: Mapping[str, float] = field(default_factory=dict)
+    any_cause: float = 0.0
     loss: Loss | None = None
     source: LossSource | None = None
     view: View | None = None

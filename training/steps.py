@@ -24,8 +24,8 @@ from training.cine.train import CinePlan, train_cine
 from training.evaluation.evaluate import EvaluationPlan, TablesPlan, evaluate, print_tables
 from training.evaluation.figures import FiguresPlan, draw_figures
 from training.evaluation.manual import ManualPlan, compare_with_otsu
+from training.harm.causes import CausesPlan, print_causes
 from training.harm.evaluated import BrainEvaluationPlan
-from training.harm.flair_causes import LesionCausesPlan, print_lesion_causes
 from training.harm.flair_images import LesionHarmPlan, write_lesion_images
 from training.harm.judging import HarmPlan, write_images
 from training.harm.tables import HarmTablesPlan, print_harm
@@ -82,6 +82,11 @@ _STEPS: dict[str, tuple[type[Any], Callable[[Any], object], str]] = {
     ),
     "harm": (HarmPlan, write_images, "judge people clean and spoilt by families of artefacts: what each image loses"),
     "harm-tables": (HarmTablesPlan, print_harm, "print how well that loss is told of people and families never seen"),
+    "causes": (
+        CausesPlan,
+        print_causes,
+        "print how well artefacts are named and what is decided by it, of people that no regression saw",
+    ),
     "cine": (CinePlan, train_cine, "train labels and distance maps of short-axis hearts"),
     "cine-stochastic": (CineStochasticPlan, train_cine_stochastic, "train how the labels of a heart vary together"),
     "cine-masks": (MaskPlan, train_masks, "train the autoencoder of hearts' masks"),
@@ -110,11 +115,6 @@ _STEPS: dict[str, tuple[type[Any], Callable[[Any], object], str]] = {
         LesionHarmPlan,
         write_lesion_images,
         "judge FLAIR clean and spoilt by families of artefacts: the numbers and the loss of each image",
-    ),
-    "lesions-causes": (
-        LesionCausesPlan,
-        print_lesion_causes,
-        "print how well the artefact of a FLAIR is named, and the verdicts, of people that no regression saw",
     ),
     "lesions-reconstruction": (
         ReconstructionPlan,

@@ -64,6 +64,7 @@ class Assessment:
     """What was found in one series beside its references; no images, and each number once.
 
     ``primary`` names the measure that series are ranked by; ``presence``: probability that each cause shows;
+    ``any_cause``: that any does, where causes share one probability;
     ``reference``: what they were compared with, how many series (it names the protocol, free text: never log it);
     ``learning``: how far the past is that they will be compared with, empty where it is long enough; ``remarks``: what
     else sets the series apart; ``rescans``: the site lets what is far from its own past ask for a rescan;
@@ -77,6 +78,7 @@ class Assessment:
     measures: tuple[Measure, ...]
     structures: tuple[Structure, ...] = ()
     presence: Mapping[str, float] = field(default_factory=dict)
+    any_cause: float = 0.0
     loss: Loss | None = None
     reference: str = ""
     learning: str = ""
@@ -94,6 +96,11 @@ class Assessment:
         found = [measure for measure in self.measures if measure.name == name]
         whole = [measure for measure in found if not measure.at]
         return whole[0] if whole else max(found, key=lambda one: inf if isnan(one.value) else one.value)
+
+    @property
+    def shown(self) -> float:
+        """How surely a cause shows: any of them, else the one that shows most."""
+        return max(self.any_cause, *self.presence.values(), 0.0)
 
     @property
     def rank(self) -> Measure:

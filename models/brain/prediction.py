@@ -84,7 +84,8 @@ class Prediction:
     ``labels`` uint8 (D, H, W); ``probabilities`` float32 (C, D, H, W); ``image`` float32 (D, H, W) is what they saw;
     ``task_variance`` and each of ``variances`` float32 (D, H, W); ``causes``: probability that each artefact is
     present; ``volume_samples_ml`` float32 (M, C): volumes of each class in plausible segmentations; ``embedding``
-    float32 (E,); ``entropy`` float32 (D, H, W), nats; ``affine`` (4, 4) of that grid, RAS mm.
+    float32 (E,); ``entropy`` float32 (D, H, W), nats; ``features`` (F,) of the whole image's spectrum; ``affine``
+    (4, 4) of that grid, RAS mm.
     """
 
     image: FloatArray
@@ -96,6 +97,7 @@ class Prediction:
     volume_samples_ml: FloatArray
     embedding: FloatArray
     entropy: FloatArray
+    features: FloatArray
     affine: Affine
 
 
@@ -181,6 +183,7 @@ def predict(prepared: Prepared, judge: Judge) -> Prediction:
         volume_samples_ml=(samples * voxel_ml).astype(np.float32),
         embedding=out.embedding,
         entropy=out.entropy,
+        features=prepared.features,
         affine=prepared.grid.affine,
     )
 

@@ -42,7 +42,7 @@ from models.graphs import Run
 from models.manifest import Manifest
 from models.methods.agreement import graph_faults, hold_to
 from models.physics.artefacts import ARTEFACTS
-from models.physics.spectrum import feature_names
+from models.physics.spectrum import feature_names, named
 from models.preprocess import FloatArray, Grid, canonical, on_own_grid, spacing_of
 from models.statistics.harm import Harm
 from models.statistics.presence import Presence
@@ -67,7 +67,7 @@ class BrainSettings:
     ``labels``, ``artefacts`` and ``features``: the order of the graphs' axes; ``familiarity``: the file of the spaces
     that distances are measured in; ``longest_echo_ms``: a longer echo time is another contrast; ``interval_margins``:
     tissue -> how far its volume's interval is widened; ``harm``: tells the loss of Dice that an image costs, where it
-    was fitted; ``presence``: tells which artefacts show, in place of the graph's own word, where it was fitted.
+    was fitted; ``presence``: tells by the spectrum which artefacts show, in place of the graph's own word.
 
     ``farthest``: distance -> how far nearly all known heads lie, clean or spoilt; ``largest_cut_cm2``: of the brain
     where the field of view ends, else it is half a head; ``least_scalp``: bright share of what is around the brain,
@@ -143,20 +143,21 @@ class Brain:
         if fluid < settings.dark_fluid and grey > settings.bright_grey:
             raise NotThis(Lack.CONTRAST, f"grey matter at {grey:.2f} of white")
         volumes = volumes_ml(prediction, labels)
-        presence = {artefact.value: float(value) for artefact, value in prediction.causes.items()}
+        presence = self._presence(prediction)
         tissue = volumes[JUDGED] + volumes[NEIGHBOUR]
-        if tissue > settings.most_tissue_ml and max(presence.values()) < settings.plain:
+        any_cause = self.any_cause(presence)
+        if tissue > settings.most_tissue_ml and any_cause < settings.plain:
             raise NotThis(Lack.NOT_FOUND, f"no head, {tissue:.0f} mL of tissue")
         far = distances(prediction, self._spaces)
         self._check_whole(prediction, image, far)
         told = cache(partial(numbers_of, prediction, labels))
-        numbers = told() if settings.harm or settings.presence else {}
         intervals = volume_intervals_ml(prediction, labels, settings.interval_margins)
         return Findings(
             signals=tuple(self._signals(prediction, far)),
             structures=tuple(Structure(name=n, volume_ml=v, interval_ml=intervals[n]) for n, v in volumes.items()),
-            presence=presence if settings.presence is None else settings.presence(numbers),
-            loss=None if settings.harm is None else _loss(settings.harm, numbers),
+            presence=presence,
+            any_cause=any_cause,
+            loss=self.loss_of(told()) if settings.harm else None,
             source=LossSource(numbers=told, structure=partial(_judged, prediction, labels, image)),
             view=_view(prediction, labels),
             maps={
@@ -168,6 +169,20 @@ class Brain:
             },
             seconds=seconds or {},
         )
+
+    def loss_of(self, numbers: Mapping[str, float]) -> Loss | None:
+        """The loss of Dice that an image of such numbers costs, where a bundle tells it."""
+        harm = self.settings.harm
+        return Loss(expected=harm.expect(numbers), interval=harm.interval(numbers)) if harm else None
+
+    def any_cause(self, presence: Mapping[str, float]) -> float:
+        """Probability that any artefact shows: a regression shares one out, a graph tells each by itself."""
+        return sum(presence.values()) if self.settings.presence else max(presence.values())
+
+    def _presence(self, prediction: Prediction) -> dict[str, float]:
+        if self.settings.presence is None:
+            return {artefact.value: float(value) for artefact, value in prediction.causes.items()}
+        return self.settings.presence(named(prediction.features))
 
     def _check_whole(self, prediction: Prediction, image: Image, far: dict[str, float]) -> None:
         """Refuse what the numbers mean nothing for, whatever artefact the spectrum suspects; ``far``: its distances.
@@ -225,10 +240,6 @@ def _faults(manifest: Manifest, settings: BrainSettings) -> Iterator[str]:
     if settings.familiarity not in manifest.files:
         yield f"{settings.familiarity} is not among the files"
     yield from graph_faults(manifest, GRAPHS)
-
-
-def _loss(harm: Harm, numbers: Mapping[str, float]) -> Loss:
-    return Loss(expected=harm.expect(numbers), interval=harm.interval(numbers))
 
 
 def _judged(prediction: Prediction, labels: tuple[str, ...], image: Image) -> npt.NDArray[np.bool_]:

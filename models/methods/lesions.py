@@ -159,6 +159,7 @@ class Lesions:
                 Structure(name=STRUCTURE, volume_ml=volume, interval_ml=interval_ml(prediction, self.settings.margin)),
             ),
             presence=presence,
+            any_cause=self.any_cause(presence),
             loss=loss,
             view=View(
                 image=prediction.image,
@@ -177,6 +178,10 @@ class Lesions:
         """The Dice that is expected to be lacking to 1, with its bounds."""
         low, high = self.settings.loss.interval(numbers)
         return Loss(expected=min(1.0, self.settings.loss.expect(numbers)), interval=(min(1.0, low), min(1.0, high)))
+
+    def any_cause(self, presence: Mapping[str, float]) -> float:
+        """Probability that the artefact that shows most does: whether any does is a measure of its own."""
+        return max(presence.values(), default=0.0)
 
     def _hold_contrast(self, prediction: Prediction, numbers: Mapping[str, float]) -> None:
         found = np.bincount(prediction.tissues.argmax(axis=0).ravel(), minlength=WHITE + 1)

@@ -17,9 +17,6 @@ from models.statistics.harm import floors_of, read, scaled
 
 Matrix = npt.NDArray[np.float64]
 
-#: Weight of the penalty beside the mean log likelihood.
-PENALTY = 0.01
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Presence:
@@ -69,11 +66,11 @@ def fit_presence(
     values: npt.ArrayLike,
     shown: Mapping[str, npt.ArrayLike],
     weights: npt.ArrayLike,
-    penalty: float = PENALTY,
+    penalty: float,
 ) -> Presence:
     """Fit to numbers (N, F) of images of ``weights`` (N,); ``shown``: cause -> how much it is there, (N,) in [0, 1].
 
-    What the causes leave of 1 is clean.
+    What the causes leave of 1 is clean. ``penalty``: its weight beside the mean log likelihood.
     """
     numbers, share = np.asarray(values, float), np.asarray(weights, float) / np.sum(weights)
     floors = floors_of(numbers)

@@ -4,7 +4,7 @@ The harm is the loss of Dice between an image's lesions and those of the same he
 mask was drawn, the true Dice stands beside it.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -20,15 +20,16 @@ from models.graphs import Run
 from models.lesions.prediction import Prediction
 from models.lesions.scores import single_pass
 from models.methods.lesions import ROLE, Lesions, mask_on_own_grid
-from models.physics.spectrum import describe, named
+from models.physics.spectrum import named
 from models.preprocess import Grid, on_own_grid
 from models.quality.iqm import measure
 from models.subject import Subject, still
 from training.graphs import graphs_of
-from training.harm.drawing import Drawing, Spoilt, images_of
-from training.harm.flair_heads import draw_stored_head
-from training.harm.judging import DICE, HARM, Cells, append_images, read_images, seen_on
-from training.lesions.atlas import load_atlas
+from training.harm.drawing import Drawing, images_of
+from training.harm.judging import seen_on
+from training.harm.rows import DICE, HARM, Cells, done_to, rows_by_severity, write_rows
+from training.harm.stored_heads.flair import draw_stored_head
+from training.lesions.atlas import Atlas, load_atlas
 from training.lesions.people import Flair, read_flairs
 from training.truth import Truth, dice
 
@@ -78,45 +79,14 @@ def write_lesion_images(plan: LesionHarmPlan) -> Path:
     Raises:
         ValueError: no bundle judges people, or heads by Dice.
     """
-    rows_of = _rows_by(plan)
-    plan.out.mkdir(parents=True, exist_ok=True)
-    table = plan.out / "images.csv"
-    known = {row["head"] for row in read_images(table)} if table.exists() else set()
-    for number, flair in enumerate(_flairs(plan, known)):
-        if flair is not None:
-            rows = [{"head": flair.key, **row} for row in rows_of(flair, plan.drawing, number)]
-            if rows:
-                append_images(table, rows)
-            print(f"{flair.key}: {len(rows)} images", flush=True)
-    return table
-
-
-def _rows_by(plan: LesionHarmPlan) -> Callable[[Flair, Drawing, int], Iterator[Cells]]:
-    """How the rows of a head are made."""
     if plan.loss == "severity" and plan.heads:
-        return _unjudged
+        return write_rows(
+            plan.out, _flairs(plan), lambda flair, number: rows_by_severity(flair.truth, plan.drawing, TISSUE, number)
+        )
     if plan.bundle is None:
         raise ValueError("give --bundle to judge by; only synthetic heads with --loss severity need none")
-    return partial(_rows, Judge.of(load_bundle(plan.bundle), plan.precision))
-
-
-def _unjudged(flair: Flair, drawing: Drawing, number: int) -> Iterator[Cells]:
-    """The rows of a synthetic head that no network judges."""
-    for spoilt in images_of(flair.truth, drawing, number):
-        features = describe(spoilt.image.voxels, spoilt.image.affine)
-        harm = {f"{HARM}{TISSUE}": spoilt.severity, f"{DICE}{TISSUE}": float("nan")}
-        yield {**_done_to(flair, spoilt), **harm, **named(features)}
-
-
-def _done_to(flair: Flair, spoilt: Spoilt) -> Cells:
-    """Whose image it is, and what was done to it."""
-    return {
-        "person": flair.truth.name,
-        "style": spoilt.origin.setting,
-        "artefact": spoilt.artefact,
-        "family": spoilt.family,
-        "severity": spoilt.severity,
-    }
+    judge = Judge.of(load_bundle(plan.bundle), plan.precision)
+    return write_rows(plan.out, _flairs(plan), lambda flair, number: _rows(judge, flair, plan.drawing, number))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,15 +116,23 @@ class Judge:
         return mask_on_own_grid(prediction, threshold, still(head.voxels, head.affine)) > 0
 
 
-def _flairs(plan: LesionHarmPlan, known: Collection[str]) -> Iterator[Flair | None]:
-    """Each head, None for those that are ``known``."""
+def _flairs(plan: LesionHarmPlan) -> Iterator[tuple[str, Callable[[], Flair]]]:
+    """Each head by its key."""
     if not plan.heads:
-        yield from (None if flair.key in known else flair for flair in read_flairs(plan.data))
+        yield from ((flair.key, partial(_same, flair)) for flair in read_flairs(plan.data))
         return
     atlas = load_atlas(plan.data, plan.atlas)
     for number in range(plan.heads):
         key = f"synthetic-{plan.seed}-{number}"
-        yield None if key in known else Flair(key=key, truth=draw_stored_head(atlas, plan.seed, number))
+        yield key, partial(_drawn, atlas, key, plan.seed, number)
+
+
+def _same(flair: Flair) -> Flair:
+    return flair
+
+
+def _drawn(atlas: Atlas, key: str, seed: int, number: int) -> Flair:
+    return Flair(key=key, truth=draw_stored_head(atlas, seed, number))
 
 
 def _rows(judge: Judge, flair: Flair, drawing: Drawing, number: int) -> Iterator[Cells]:
@@ -176,7 +154,7 @@ def _rows(judge: Judge, flair: Flair, drawing: Drawing, number: int) -> Iterator
         called, before = judge.called(head, judged), judge.called(head, clean[look])
         seen = seen_on(spoilt.origin, Grid(head.voxels.shape, head.affine))
         yield {
-            **_done_to(flair, spoilt),
+            **done_to(flair.truth.name, spoilt),
             f"{HARM}{TISSUE}": 1 - dice(called, before),
             f"{DICE}{TISSUE}": float("nan") if flair.mask is None else dice(called & seen, flair.mask & seen),
             **_numbers(judged, spoilt.image),

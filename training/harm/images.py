@@ -1,6 +1,6 @@
 """The table of judged images as arrays: the numbers that a regression reads, the harm, what is compared with both."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from models.brain.scores import JUDGED
 from training.harm.drawing import CLEAN
-from training.harm.judging import DICE, FACT, HARM, RIVAL, read_images
+from training.harm.rows import DICE, FACT, HARM, RIVAL, read_rows
 
 Numbers = npt.NDArray[np.float64]
 
@@ -38,7 +38,7 @@ class Images:
     @classmethod
     def read(cls, table: Path, tissue: str = JUDGED) -> "Images":
         """Of one tissue."""
-        rows = read_images(table)
+        rows = read_rows(table)
         names = tuple(n for n in rows[0] if n not in _META and not n.startswith((HARM, DICE, RIVAL, FACT)))
         other = tuple(n for n in rows[0] if n.startswith((RIVAL, FACT)))
         harm, dice = (_column(rows, f"{kind}{tissue}") for kind in (HARM, DICE))
@@ -67,7 +67,17 @@ class Images:
     def named(self, names: Sequence[str]) -> "Images":
         """With these numbers of each image alone."""
         columns = [self.names.index(name) for name in names]
-        return replace(self, names=tuple(names), numbers=self.numbers[:, columns])
+        return replace(self, names=tuple(names), numbers=self.numbers[:, columns], beside={})
+
+    def without(self, names: Collection[str]) -> "Images":
+        """With all numbers but these."""
+        kept = [number for number, name in enumerate(self.names) if name not in names]
+        return replace(self, names=tuple(self.names[number] for number in kept), numbers=self.numbers[:, kept])
+
+    def row(self, number: int) -> dict[str, float]:
+        """Every number and every fact of one image."""
+        facts = {name.removeprefix(FACT): values[number] for name, values in self.beside.items()}
+        return {**facts, **dict(zip(self.names, self.numbers[number].tolist(), strict=True))}
 
     def column(self, name: str) -> Numbers:
         """One number of every image."""

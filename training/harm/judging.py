@@ -4,11 +4,11 @@ The harm is the loss of Dice between an image's labels and those of the same ima
 is needed. Where there is one, the true loss of Dice stands beside it.
 """
 
-import csv
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import nibabel as nib
 import numpy as np
@@ -21,18 +21,19 @@ from models.brain.refinement import probabilities_on
 from models.brain.scores import JUDGED, tissue_contrast, volumes_ml
 from models.bundle import load_bundle, structured
 from models.methods.brain import BrainSettings
+from models.physics.spectrum import named
 from models.preprocess import Grid, canonical, coarsest_mm, nearest
 from models.quality.iqm import measure as measure_image
 from models.statistics.sampling import pairwise_dice
 from training.brain.networks import BRAIN_GRID, Networks, bundle_networks
 from training.harm.drawing import Drawing, images_of
+from training.harm.rows import DICE, FACT, HARM, RIVAL, Cells, done_to, rows_by_severity, write_rows
+from training.harm.stored_heads.t1 import stored_heads
 from training.synthesis.labelmaps import TISSUES
 from training.truth import Labels, Truth, dice
 
 #: What MRIQC calls its measures that are compared with ours.
 MRIQC = ("summary_bg_stdv", "efc", "fber", "cjv", "snr", "snrd", "cnr", "fwhm_avg", "qi_1_rayleigh")
-#: Beginnings of the columns that no regression reads.
-HARM, DICE, RIVAL, FACT = "harm:", "dice:", "rival:", "fact:"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +41,8 @@ class HarmPlan:
     """Judge the people of ``data`` with ``bundle`` and write every image's numbers to ``out``/images.csv.
 
     ``data``: sub-XX/anat/*_T1w.nii.gz; labels (*_desc-tissue_dseg.nii.gz) are needed for the true Dice alone.
+    ``heads``: so many synthetic ones instead, ``data`` are label maps; no bundle judges them, their severity is their
+    harm and the spectrum their numbers. ``families``: "own" without the second simulator's.
     ``styles``: each person clean in so many other ways of acquisition, and some of the spoilt images begin there.
     ``repeats``: spoilt images of each person and family, ``share`` of which each person has, drawn at random.
     Severities are the square of an even draw, down to 0.02: mild ones are the most. A run that was stopped goes on with
@@ -47,8 +50,10 @@ class HarmPlan:
     """
 
     data: Path
-    bundle: Path
     out: Path
+    bundle: Path | None = None
+    heads: int = 0
+    families: Literal["all", "own"] = "all"
     repeats: int = 1
     share: float = 1.0
     styles: int = 7
@@ -59,7 +64,9 @@ class HarmPlan:
     @property
     def drawing(self) -> Drawing:
         """How many of which images of each person."""
-        return Drawing(repeats=self.repeats, share=self.share, styles=self.styles, seed=self.seed)
+        return Drawing(
+            repeats=self.repeats, share=self.share, styles=self.styles, seed=self.seed, torchio=self.families == "all"
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,31 +80,25 @@ class Judged:
 
 #: A volume -> what the networks say of it.
 Judge = Callable[[Truth], Judged]
-Cells = Mapping[str, str | float]
 
 
 def write_images(plan: HarmPlan) -> Path:
-    """Judge what was not judged before; the table."""
-    plan.out.mkdir(parents=True, exist_ok=True)
-    table = plan.out / "images.csv"
-    known = {row["head"] for row in read_images(table)} if table.exists() else set()
+    """Judge what was not judged before; the table.
+
+    Raises:
+        ValueError: no bundle judges people.
+    """
+    if plan.heads:
+        heads = stored_heads(plan.data, plan.seed, plan.heads)
+        return write_rows(plan.out, heads, lambda head, number: rows_by_severity(head, plan.drawing, JUDGED, number))
+    if plan.bundle is None:
+        raise ValueError("give --bundle to judge by; only synthetic heads need none")
     judge = judge_by(bundle_networks(plan.bundle, plan.threads))
     settings = structured(load_bundle(plan.bundle).manifest.settings, BrainSettings)
     spaces = load_spaces(plan.bundle / settings.familiarity)
-    for number, path in enumerate(head_files(plan.data)):
-        name = path.name.removesuffix("_T1w.nii.gz")
-        if number < plan.people and name not in known:
-            rows = [{"head": name, **row} for row in _rows(judge, spaces, read_head(path), plan, number)]
-            if rows:
-                append_images(table, rows)
-            print(f"{name}: {len(rows)} images", flush=True)
-    return table
-
-
-def read_images(table: Path) -> list[dict[str, str]]:
-    """The rows of ``write_images``."""
-    with table.open(newline="") as file:
-        return list(csv.DictReader(file))
+    files = head_files(plan.data)[: plan.people]
+    people = ((path.name.removesuffix("_T1w.nii.gz"), partial(read_head, path)) for path in files)
+    return write_rows(plan.out, people, lambda person, number: _rows(judge, spaces, person, plan, number))
 
 
 def head_files(folder: Path) -> list[Path]:
@@ -163,14 +164,11 @@ def _rows(judge: Judge, spaces: Mapping[str, Space], person: Truth, plan: HarmPl
             continue
         labels = np.where(seen_on(spoilt.origin, grid), person.labels, 0) if drawn else None
         yield {
-            "person": person.name,
-            "style": look,
-            "artefact": spoilt.artefact,
-            "family": spoilt.family,
-            "severity": spoilt.severity,
+            **done_to(person.name, spoilt),
             **_losses(judged.prediction, clean[look].prediction, labels, grid),
             **_beside(judged, spaces),
             **numbers_of(judged.prediction, TISSUES),
+            **named(judged.prediction.features),
         }
 
 
@@ -211,14 +209,3 @@ def seen_on(origin: Truth, grid: Grid) -> npt.NDArray[np.bool_]:
     """What of a grid (i, j, k) the image's field of view holds."""
     inside = Grid(origin.voxels.shape, origin.affine)
     return nearest(np.ones(inside.shape, np.bool_), inside, grid)
-
-
-def append_images(table: Path, rows: Sequence[Cells]) -> None:
-    """Rows at the end of a table, which may not be there yet."""
-    text = [{name: v if isinstance(v, str) else f"{v:.7g}" for name, v in row.items()} for row in rows]
-    new = not table.exists()
-    with table.open("a", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        if new:
-            writer.writeheader()
-        writer.writerows(text)

@@ -14,12 +14,12 @@ import numpy.typing as npt
 
 from models.brain.scores import JUDGED
 from models.physics.artefacts import ARTEFACTS
+from models.physics.spectrum import feature_names
 from models.statistics.ranking import interval_over_groups, rank_correlation, risk_coverage
 from training.harm.choice import REGRESSIONS, Predicted, predict_harm
 from training.harm.drawing import CLEAN
 from training.harm.images import Images
-from training.harm.judging import RIVAL
-from training.harm.presence_tables import presence_table
+from training.harm.rows import RIVAL
 
 Numbers = npt.NDArray[np.float64]
 
@@ -39,7 +39,7 @@ class HarmTablesPlan:
 
 def print_harm(plan: HarmTablesPlan) -> None:
     """Every table, as Markdown."""
-    print(*tables(Images.read(plan.table)), sep="\n")
+    print(*tables(Images.read(plan.table).without(feature_names())), sep="\n")
 
 
 def tables(images: Images) -> Iterator[str]:
@@ -65,8 +65,6 @@ def tables(images: Images) -> Iterator[str]:
             yield _family_line(family, images.family == family, images, both)
     yield ""
     yield _clean_line(images, people)
-    yield ""
-    yield from presence_table(images)
 
 
 def _verdict_table(images: Images, ways: Mapping[str, Predicted]) -> Iterator[str]:

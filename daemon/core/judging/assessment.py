@@ -15,6 +15,7 @@ def assess(findings: Findings, manifest: Manifest, standard: Standard | OwnPast)
         measures=beside.measures,
         structures=findings.structures,
         presence={**findings.presence, **beside.presence},
+        any_cause=findings.any_cause,
         loss=findings.loss,
         reference=standard.name,
         learning=beside.learning,

@@ -30,7 +30,7 @@ def decide(assessment: Assessment, manifest: Manifest, remark: str = "") -> Verd
     limits, loss = manifest.thresholds, assessment.loss
     fired = [measure for measure in assessment.measures if _counts(measure)]
     suspected, harmed = _harm(assessment, limits)
-    shown = max(assessment.presence.values(), default=0.0)
+    shown = assessment.shown
     reasons: tuple[Phrase | str, ...] = (*_reasons(assessment, fired, manifest), *([remark] if remark else []))
 
     def verdict(state: State, action: Phrase | str, cause: str | None = None, cause_word: str = "") -> Verdict:

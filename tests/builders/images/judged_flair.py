@@ -1,6 +1,7 @@
 """A FLAIR as its networks see it, and a table of judged ones whose artefacts each raise one number of the spectrum."""
 
 import csv
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -32,8 +33,17 @@ def prediction() -> Prediction:
     )
 
 
-def write_table(path: Path, people: int = 24, seed: int = 0) -> Path:
-    """Images of people, each clean twice and spoilt by each artefact; an artefact raises one number of the spectrum."""
+def write_table(
+    path: Path,
+    people: int = 24,
+    seed: int = 0,
+    tissue: str = TISSUE,
+    judged: Callable[[str], Mapping[str, float]] = lambda _: single_pass(prediction()),
+) -> Path:
+    """Images of people, each clean twice and spoilt by each artefact; an artefact raises one number of the spectrum.
+
+    ``judged``: what a bundle told of an image with this artefact.
+    """
     rng = np.random.default_rng(seed)
     rows = []
     for person in range(people):
@@ -50,10 +60,10 @@ def write_table(path: Path, people: int = 24, seed: int = 0) -> Path:
                     "artefact": artefact,
                     "family": CLEAN if artefact == CLEAN else "published",
                     "severity": 0.5,
-                    f"harm:{TISSUE}": harm,
-                    f"dice:{TISSUE}": 0.7 - harm if person else float("nan"),
+                    f"harm:{tissue}": harm,
+                    f"dice:{tissue}": 0.7 - harm if person else float("nan"),
                     **spectrum,
-                    **single_pass(prediction()),
+                    **judged(artefact),
                 }
             )
     with path.open("w", newline="") as file:

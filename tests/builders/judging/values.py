@@ -16,6 +16,7 @@ from models.bundle import load_bundle
 from models.findings import Signal, Structure
 from models.methods.brain import Brain
 from models.physics.artefacts import ARTEFACTS
+from models.physics.spectrum import feature_names
 from models.subject import still
 
 ORIENTATION = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
@@ -100,6 +101,7 @@ def prediction():
         volume_samples_ml=np.zeros((2, 4), np.float32),
         embedding=np.zeros(320, np.float32),
         entropy=np.zeros(shape, np.float32),
+        features=np.zeros(len(feature_names()), np.float32),
         affine=np.diag([2.0, 2.0, 2.0, 1.0]),
     )
 
@@ -143,9 +145,9 @@ def shipped():
 
 
 def brain(settings=None, **changes):
-    """The method of the shipped brain bundle, whose manifest and settings may be changed."""
+    """The method of the shipped brain bundle, whose manifest and settings may be changed; no stranger is refused."""
     whole = shipped().manifest
-    manifest = replace(whole, settings={**whole.settings, **(settings or {})}, **changes)
+    manifest = replace(whole, settings={**whole.settings, "farthest": {}, **(settings or {})}, **changes)
     return Brain(replace(shipped(), manifest=manifest))
 
 

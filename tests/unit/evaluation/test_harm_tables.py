@@ -116,4 +116,3 @@ def test_every_table_is_printed(images, monkeypatch):
     assert "48 images of 6 people" in text
     assert "| motion drift | 12 |" in text
     assert "| efc |" in text
-    assert "| the bundle's presence |" in text

@@ -121,6 +121,15 @@ def test_an_artefact_that_is_plain_in_the_spectrum_explains_a_strange_head():
     assert (State.RESCAN, "spike") == (verdict.state, verdict.cause)
 
 
+def test_causes_that_share_one_probability_explain_a_strange_head_together():
+    """Lost lines look like motion: which it is the variances say; that one of both shows is plain."""
+    torn = replace(far_from_every_head(0.5), presence={"wrap": 0.45, "motion": 0.47})
+
+    assert (State.REVIEW, None) == (decided(torn).state, decided(torn).cause)
+    explained = decided(replace(torn, any_cause=0.92))
+    assert (State.RESCAN, "spike") == (explained.state, explained.cause)
+
+
 def answer(*measures, **changes):
     """An assessment of some measures alone."""
     return Assessment(primary=measures[0].name, measures=measures, **changes)

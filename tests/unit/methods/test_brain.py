@@ -1,6 +1,6 @@
 """The brain method: what it makes of a prediction, and which bundles it takes."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -12,6 +12,8 @@ from models.findings import Lack, NotThis
 from models.manifest import Reference
 from models.methods.registry import method_of
 from models.physics.artefacts import ARTEFACTS, Artefact
+from models.physics.spectrum import feature_names
+from models.statistics.presence import Presence
 
 
 def against(**scores):
@@ -66,13 +68,48 @@ def test_volumes_come_with_the_interval_of_their_samples_widened_by_the_bundles_
     assert (505 - 0.5 * 95.5, 595 + 0.5 * 95.5) == pytest.approx(interval(**{"grey matter": 0.5}))
 
 
+def by_the_level(**logits):
+    """A presence whose logits are so many times the darkest level of the image, and -9 where that is 0."""
+    told = Presence(
+        names=("level_2",),
+        floors=(0.0,),
+        centre=(0.0,),
+        spread=(1.0,),
+        causes=tuple(ARTEFACTS),
+        weights=tuple((logits.get(name, 0.0),) for name in ARTEFACTS),
+        offsets=(-9.0,) * len(ARTEFACTS),
+    )
+    return {"presence": asdict(told)}
+
+
+def with_level(value):
+    """A prediction of an image whose darkest level is this, and whose graph is sure of noise."""
+    features = np.zeros(len(feature_names()), np.float32)
+    features[feature_names().index("level_2")] = value
+    return replace(prediction(), features=features, causes=dict.fromkeys(ARTEFACTS, 0.0) | {Artefact.NOISE: 0.99})
+
+
+def test_causes_are_told_by_the_spectrum_where_a_regression_was_fitted_and_by_the_graph_where_none_was():
+    found = examined(with_level(2.0), settings=by_the_level(wrap=6.0, motion=6.0))
+    by_graph = examined(with_level(2.0), settings={"presence": None})
+    odds = np.exp(2 * 6.0 - 9)
+
+    assert tuple(ARTEFACTS) == tuple(found.presence)
+    assert odds / (1 + 2 * odds) == pytest.approx(found.presence["wrap"], rel=1e-3)
+    assert 2 * odds / (1 + 2 * odds) == pytest.approx(found.shown, rel=1e-3)
+    assert found.presence["noise"] < 0.01
+    assert 0.99 == pytest.approx(by_graph.presence["noise"]) == pytest.approx(by_graph.shown)
+
+
 def test_more_tissue_than_any_brain_has_is_no_head_unless_an_artefact_is_plain():
+    """Plain to what tells the causes, any of them, whatever the graph says."""
+    settings = {"most_tissue_ml": 0.001, **by_the_level(spike=9.0, noise=9.0)}
     with pytest.raises(NotThis, match="mL of tissue") as caught:
-        examined(prediction(), settings={"most_tissue_ml": 0.001})
+        examined(with_level(0.0), settings=settings)
 
     assert Lack.NOT_FOUND is caught.value.lack
-    spoilt = replace(prediction(), causes=dict.fromkeys(ARTEFACTS, 0.99))
-    assert examined(spoilt, settings={"most_tissue_ml": 0.001}).measures
+    assert examined(with_level(3.0), settings=settings).measures
+    assert examined(with_level(0.0), settings={**settings, "presence": None}).measures
 
 
 def test_less_than_a_brain_is_shown_with_the_whole_image():

@@ -120,7 +120,7 @@ def test_a_bundle_gets_its_harm_beside_its_place_and_whole(tmp_path):
     assert 0.07 == made.manifest.thresholds.tolerated_loss
     assert "9.9.9" == made.manifest.version
     assert {"feature distance": 7.0} == made.manifest.settings["farthest"]
-    assert "20 images of 4 people, heads: the expected loss and the causes" in made.manifest.training.data[-1]
+    assert "20 images of 4 people, heads: the expected loss, no weight" in made.manifest.training.data[-1]
     assert made.digest == load_bundle(tmp_path / "with-harm").digest
     assert list(harm.names) == list(made.manifest.settings["harm"]["names"])
     assert [] == list(tmp_path.glob("*.part"))

@@ -1,4 +1,4 @@
-"""The artefacts of FLAIR: whole synthetic heads, tables of judged images, and what is decided of left-out people."""
+"""The artefacts of FLAIR and T1: synthetic FLAIR, tables of judged images, and what is decided of left-out people."""
 
 from dataclasses import replace
 
@@ -7,19 +7,21 @@ import numpy as np
 import pytest
 from builders.images.ball_heads import write_ball_heads
 from builders.images.judged_flair import prediction, write_table
+from builders.judging.values import shipped
 
-from daemon.config import optional_bundles
+from daemon.config import optional_bundles, shipped_bundles
 from daemon.core.values import State
+from models.brain.scores import JUDGED
 from models.bundle import load_bundle
 from models.methods.lesions import ARTEFACT, Lesions
 from models.physics.spectrum import named
 from models.subject import still
+from training.harm.causes import NUMBERS, cause_tables, decided, kind_of, losses_of
 from training.harm.drawing import CLEAN
-from training.harm.flair_causes import NUMBERS, cause_tables, decided, losses_of
-from training.harm.flair_heads import draw_stored_head
 from training.harm.flair_images import TISSUE, LesionHarmPlan, write_lesion_images
 from training.harm.images import Images
-from training.harm.presence_tables import NAMES
+from training.harm.presence_tables import NAMES, presence_of
+from training.harm.stored_heads.flair import draw_stored_head
 from training.lesions.atlas import load_atlas
 from training.lesions.people import read_flairs
 
@@ -192,3 +194,88 @@ def test_ones_own_clean_images_are_no_reference_for_oneself(images, bundle):
     mine = (images.person == "sub-1") & (images.artefact != CLEAN)
 
     assert {State.REVIEW} == {one.state for one, chosen in zip(verdicts, mine, strict=True) if chosen}
+
+
+WAYS = ("before (0.5.0)", "regression, other people")
+
+
+def as_judged_by_heads(artefact):
+    """What a bundle of heads told: a spoilt image is uncertain by its artefact; the graph is sure of wrap each time."""
+    spoilt = artefact != CLEAN
+    return {
+        **{name: 0.5 * (name == artefact) for name in NAMES},
+        **{f"presence of {name}": 0.9 * (name == "wrap") for name in NAMES},
+        "uncertainty": 0.6 if spoilt else 0.1,
+        "entropy": 0.3,
+        "task": 1.0,
+        "snr": 9.0,
+        "cnr": 2.0,
+        "fact:feature distance": 1.0,
+        "fact:histogram distance": 1.0,
+        "fact:coarsest mm": 1.0,
+    }
+
+
+@pytest.fixture
+def heads_judged(tmp_path):
+    return Images.read(write_table(tmp_path / "heads.csv", 6, tissue=JUDGED, judged=as_judged_by_heads), JUDGED)
+
+
+def test_of_heads_the_graphs_own_word_stands_beside_the_regressions(heads_judged):
+    before = replace(shipped(), manifest=replace(shipped().manifest, version="0.5.0"))
+    printed = [*cause_tables(heads_judged, shipped(), before=before)]
+    graph, people = (next(line for line in printed if line.startswith(f"| {way} |")) for way in WAYS)
+
+    assert "| 6 of 30 |" in graph
+    assert graph.endswith("| 12 of 12 |")
+    assert "| 30 of 30 |" in people
+    assert people.endswith("| 0 of 12 |")
+
+
+def test_of_heads_an_evident_artefact_with_an_impaired_task_is_a_rescan_named_by_the_variances(heads_judged):
+    spoilt = heads_judged.artefact != CLEAN
+    evident, vague = told_as(heads_judged, 0.01, 0.97), told_as(heads_judged, 0.01, 0.1)
+    sure, unsure = (decided(heads_judged, told, shipped()) for told in (evident, vague))
+
+    assert {State.RESCAN} == {one.state for one, bad in zip(sure, spoilt, strict=True) if bad}
+    assert {State.REVIEW} == {one.state for one, bad in zip(unsure, spoilt, strict=True) if bad}
+    assert {State.ACCEPT} == {one.state for one, bad in zip(sure, spoilt, strict=True) if not bad}
+    assert all(
+        one.cause == artefact for one, artefact, bad in zip(sure, heads_judged.artefact, spoilt, strict=True) if bad
+    )
+
+
+def test_heads_are_compared_with_heads_of_voxels_of_their_size(heads_judged):
+    """At 0.18 the total is above the limit of whole 1 mm heads and below that of thick slices."""
+    count = len(heads_judged.harm)
+    column = heads_judged.names.index("uncertainty")
+    told = told_as(heads_judged, 0.01, 0.97)
+
+    def states(coarsest_mm):
+        numbers = heads_judged.numbers.copy()
+        numbers[:, column] = 0.18
+        numbers[:, [heads_judged.names.index(name) for name in NAMES]] = 0.0
+        beside = {**heads_judged.beside, "fact:coarsest mm": np.full(count, coarsest_mm)}
+        return {one.state for one in decided(replace(heads_judged, numbers=numbers, beside=beside), told, shipped())}
+
+    assert State.ACCEPT not in states(1.0)
+    assert {State.ACCEPT} == states(4.0)
+
+
+def test_people_beside_are_learnt_from_but_never_by_those_of_the_same_name(images):
+    few = images.named(NUMBERS).of(np.isin(images.person, ["sub-0", "sub-1", "sub-2"]))
+    same = few.of(few.person == "sub-1")
+    lying = replace(same, artefact=np.where(same.artefact == CLEAN, CLEAN, NAMES[0]))
+    others = replace(lying, person=np.full(len(lying.harm), "another"))
+    own = few.person == "sub-1"
+    alone, namesake, beside = (
+        presence_of(few, kind_of(shipped()).fit, beside=[one] if one else [])[own] for one in (None, lying, others)
+    )
+
+    np.testing.assert_array_equal(alone, namesake)
+    assert np.abs(alone - beside).max() > 0.01
+
+
+def test_a_method_that_tells_no_artefacts_by_a_regression_is_refused_by_name():
+    with pytest.raises(ValueError, match="any-mr tells no artefacts"):
+        kind_of(load_bundle(shipped_bundles()["any-mr"]))
