@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import softmax
 
-from models.cine.texture import describe_slice
+from models.cine.texture import describe_slice, texture_names
 
 FloatArray = npt.NDArray[np.float32]
 Values = npt.NDArray[np.float64]
@@ -52,6 +52,11 @@ def relative(found: Values, k: int, spoilt: Values | None = None) -> Values:
     """A slice's texture less the median of the others', and its noise; ``spoilt``: in place of its own."""
     own = found[k] if spoilt is None else spoilt
     return np.concatenate([own - np.median(np.delete(found, k, axis=0), axis=0), own[:1]])
+
+
+def relative_names() -> tuple[str, ...]:
+    """The name of each number that ``relative`` gives, in order."""
+    return (*texture_names(), texture_names()[0])
 
 
 def still_scores(image: FloatArray, slices: Sequence[int], model: CauseModel) -> Mapping[str, Values]:

@@ -17,8 +17,10 @@ Values = npt.NDArray[np.float64]
 _SHELLS = 8
 #: Lines between these shares of the band are compared: below is anatomy, above zero filling.
 _LINES = (0.06, 0.6)
-#: Periods of ghosts in lines.
+#: Periods of ghosts in lines, the lines that tell them, and how many lines their surroundings are (Gaussian).
 _PERIODS = (2, 3, 4, 5)
+_GHOST_LINES = (0.04, 0.75)
+_SURROUNDINGS = 5
 #: Median absolute deviation of normal noise (Donoho 1995).
 _MAD = 0.6745
 #: Air, as a share of bright tissue; a line that fell out of its surroundings, in log energy.
@@ -88,18 +90,32 @@ def _lines(spectrum: npt.NDArray[np.complex64], power: Values, axis: int) -> Ite
     yield "rough", float(np.log(np.median(np.abs(np.diff(band, 2))) + 1e-3))
     yield "spread", float(np.log(course.std() + 1e-3))
     yield "dropped", float((course < _DROPPED).mean())
-    for period in _PERIODS:
-        yield f"rhythm {period}", _rhythm(course, first, period)
+    yield from _ghosts(spectrum, axis)
     yield "asymmetry", _asymmetry(energy, first, last)
     yield "repeats", _repeats(energy, count)
     yield "unsteady", _unsteady(spectrum, axis, first, last)
 
 
-def _rhythm(course: Values, first: int, period: int) -> float:
-    """How far every n-th line stands out of the others."""
-    numbers = (np.arange(len(course)) + first) % period
-    means = [course[numbers == n].mean() for n in range(period) if (numbers == n).any()]
-    return float(np.ptp(means) / (course.std() + 1e-3)) if means else 0.0
+def _ghosts(spectrum: npt.NDArray[np.complex64], axis: int) -> Iterator[tuple[str, float]]:
+    """How surely, and how far in log amplitude, every m-th line across one axis is weaker than the lines between.
+
+    The most of all periods m and residues r; in a real image line -k is as weak as line k, so r and count - r both are.
+    """
+    count = spectrum.shape[axis]
+    lines = np.abs(spectrum if axis == 0 else spectrum.T)
+    first, last = (max(2, int(share * (count // 2))) for share in _GHOST_LINES)
+    level = np.log(lines[first:last] + 1e-3 * lines.mean()).mean(axis=1)
+    course = level - ndimage.gaussian_filter1d(level, _SURROUNDINGS, mode="nearest")
+    noise = np.median(np.abs(course - np.median(course))) / _MAD + 1e-3
+    numbers, depth, surely = np.arange(first, last), 0.0, 0.0
+    for period in _PERIODS:
+        for rest in range(period):
+            weak = np.isin(numbers % period, (rest, (count - rest) % period))
+            if weak.any() and not weak.all():
+                gap = float(course[~weak].mean() - course[weak].mean())
+                depth, surely = max(depth, gap), max(surely, gap / np.sqrt(1 / weak.sum() + 1 / (~weak).sum()) / noise)
+    yield "ghosts", float(np.log(surely + 0.3))
+    yield "ghost depth", float(np.log(depth + 0.02))
 
 
 def _asymmetry(energy: Values, first: int, last: int) -> float:

@@ -14,7 +14,7 @@ from models.cine.frame import Cine, in_frame, is_short_axis
 from models.cine.joining import Joined, Part, joined
 from models.cine.numbers import FRACTIONS, VOLUMES, Number, entropy, numbers_of, pixel_millilitres
 from models.cine.plausibility import MASK_GRAPH
-from models.cine.quality import CAUSES, presence
+from models.cine.quality import CAUSES, presence, relative_names
 from models.cine.reading import CLASSES, DETAIL_GRAPH, LV, SEGMENT_GRAPH, Reading, read
 from models.cine.scores import CineSettings, slice_scores, told_numbers
 from models.findings import Findings, Lack, NotThis, Signal, Structure, View
@@ -212,6 +212,8 @@ def _faults(manifest: Manifest, settings: CineSettings) -> Iterator[str]:
     """How a manifest departs from the order of the graphs' axes and from the names that this method gives."""
     if settings.classes != CLASSES:
         yield f"classes are not {', '.join(CLASSES)}, in this order"
+    if settings.causes.features != relative_names():
+        yield "the causes' features are not those of this software's slices, in its order"
     if tuple(manifest.structures) != tuple(VOLUMES):
         yield "structures are not the volumes of this method, in their order"
     if set(manifest.causes) != set(CAUSES):

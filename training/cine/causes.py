@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from models.cine.quality import STILL_CAUSES, CauseModel, relative, textures
-from models.cine.texture import describe_slice, texture_names
+from models.cine.quality import STILL_CAUSES, CauseModel, relative, relative_names, textures
+from models.cine.texture import describe_slice
 from models.statistics.ranking import auroc
 from training.cine.faults import FAULTS
 from training.cine.stacks import folds, read_stacks
@@ -84,7 +84,7 @@ def fitted_causes(examples: Examples) -> CauseModel:
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
     return CauseModel(
-        features=(*texture_names(), texture_names()[0]),
+        features=relative_names(),
         centre=tuple(centre.tolist()),
         scale=tuple(scale.tolist()),
         weights=tuple(tuple(row) for row in layer.weight.tolist()),

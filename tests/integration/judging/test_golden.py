@@ -38,6 +38,12 @@ def test_the_shipped_bundle_passes_on_this_machine(examiner, request):
     assert examiner.provider.startswith(request.node.callspec.params["examiner"])
 
 
+def test_one_thread_adds_up_less_exactly_and_passes(tmp_path):
+    examiner = load_examiner(shipped_bundles()["brain-t1"], engine_maker(OpenVinoSettings(threads=1), tmp_path))
+
+    check_golden(examiner)
+
+
 def test_in_bf16_the_shipped_bundle_passes_or_this_cpu_has_none(tmp_path):
     openvino = pytest.importorskip("openvino")
     if "BF16" not in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
@@ -68,10 +74,10 @@ def openvino(tmp_path_factory):
 
 
 @pytest.mark.parametrize("output", ["logits", "factor", "deviation", "embedding", "entropy"])
-def test_one_output_that_is_off_by_half_a_percent_is_seen_and_named(openvino, output):
+def test_one_output_that_is_off_by_little_is_seen_and_named(openvino, output):
     """Less than the golden numbers may be off, which are all that an output stands behind otherwise."""
-    engines = {**openvino.engines, "judge": Off(openvino.engines["judge"], output, 0.005)}
-    with pytest.raises(BundleError, match=rf"{output} of judge by openvino cpu f32 is 0\.00\d+ off"):
+    engines = {**openvino.engines, "judge": Off(openvino.engines["judge"], output, 0.015)}
+    with pytest.raises(BundleError, match=rf"{output} of judge by openvino cpu f32 is 0\.01\d* off"):
         check_golden(Examiner(openvino.bundle, engines))
 
 

@@ -9,13 +9,12 @@ import pytest
 from builders.images.beating import affine, beat, graphs
 from cattrs import Converter
 
-from models.bundle import Bundle, structured
+from models.bundle import Bundle, BundleError, structured
 from models.cine.frame import in_frame
 from models.cine.numbers import FRACTIONS, VOLUMES
-from models.cine.quality import CauseModel
+from models.cine.quality import CauseModel, relative_names
 from models.cine.reading import CLASSES
 from models.cine.scores import CineSettings, slice_scores
-from models.cine.texture import texture_names
 from models.findings import NotThis
 from models.graphs import Tensor
 from models.manifest import Golden, GraphFile, Manifest, Reference, Thresholds, Training
@@ -27,7 +26,7 @@ EXPORT = Path(__file__).parents[3] / "export" / "cine.toml"
 
 
 def settings():
-    count = len(texture_names()) + 1
+    count = len(relative_names())
     return CineSettings(
         classes=CLASSES,
         channels=4,
@@ -37,7 +36,7 @@ def settings():
         cause_limits={"mistriggering": 0.3, "breathing": 0.5, "noise": 0.5, "ghosting": 0.5},
         doubt_limit=20.0,
         causes=CauseModel(
-            features=(*texture_names(), texture_names()[0]),
+            features=relative_names(),
             centre=(0.0,) * count,
             scale=(1.0,) * count,
             weights=((0.0,) * count,) * 4,
@@ -48,6 +47,10 @@ def settings():
 
 @pytest.fixture(scope="module")
 def method():
+    return method_with(settings())
+
+
+def method_with(settings):
     def tensors(names):
         return tuple(Tensor(name=name, dtype="float32", dims=(None,)) for name in names)
 
@@ -57,7 +60,7 @@ def method():
         "graphs": {
             n: GraphFile(file=f"{n}.onnx", inputs=tensors(i), outputs=tensors(o)) for n, (i, o) in GRAPHS.items()
         },
-        "settings": settings(),
+        "settings": settings,
         "references": (Reference(source="", scores={"doubt": (1.0,)}),),
         "known": Reference(source="", scores={}),
         "thresholds": Thresholds(alpha=0.1, unfamiliar=0.1, tolerated_loss=1, impaired=1, evident=0.4, certain=0.9),
@@ -68,6 +71,14 @@ def method():
     declared = tomllib.loads(EXPORT.read_text())
     manifest = structured({"format": 5, **declared, **Converter().unstructure(measured)}, Manifest)
     return CineMethod(Bundle(Path(), manifest, ""))
+
+
+def test_a_bundle_whose_causes_read_other_features_is_refused():
+    """As many as there are, in another order: no shape tells."""
+    own = settings()
+    turned = replace(own.causes, features=own.causes.features[::-1])
+    with pytest.raises(BundleError, match="features are not those of this software's slices"):
+        method_with(replace(own, causes=turned))
 
 
 def image(frames, place):

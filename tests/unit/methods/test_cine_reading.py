@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from builders.images.beating import affine, anatomy, beat, graphs
+from scipy.ndimage import gaussian_filter
 
 from models.cine.alignment import ends, shifts_mm
 from models.cine.beats import apart, phases, sampled_phases, smoothed, unlikeness
@@ -13,6 +14,7 @@ from models.cine.frame import in_frame, is_short_axis
 from models.cine.numbers import numbers_of, pixel_millilitres, sector_doubt, slice_doubt, stack_doubt
 from models.cine.reading import read
 from models.cine.rules import rule_scores
+from models.cine.texture import describe_slice, texture_names
 from training.cine.faults import mistriggered
 from training.cine.widths import draw_pixels
 
@@ -192,6 +194,27 @@ def test_beats_out_of_time_show_in_a_slice_that_is_alone(order, bad):
     spoilt = [mistriggered(one[..., 0], bad, np.random.default_rng(k), order=order) for k, one in enumerate(alone)]
 
     assert min(incoherence(one[..., None])[0] for one in spoilt) > max(incoherence(one)[0] for one in alone)
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("period", [2, 3, 4, 5])
+def test_every_mth_line_that_is_weak_is_found_along_either_axis(period, axis):
+    """Of every period, also where it does not divide the number of lines."""
+    chance = np.random.default_rng(0)
+    x, y = np.mgrid[-100:100, -128:128]
+    image = 200 * gaussian_filter(chance.random((200, 256)), 1.2) * (np.hypot(x, y) < 80) + 2 * chance.random(
+        (200, 256)
+    )
+    spectrum = np.fft.fft2(image)
+    lines = [slice(None), slice(None)]
+    lines[axis] = slice(None, None, period)
+    spectrum[tuple(lines)] *= 0.3
+    clean, found = (
+        dict(zip(texture_names(), describe_slice(one.astype(np.float32)), strict=True))
+        for one in (image, np.abs(np.fft.ifft2(spectrum)))
+    )
+
+    assert found["ghosts high"] > clean["ghosts high"] + 0.5
 
 
 def test_two_frames_have_no_course():
