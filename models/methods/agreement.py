@@ -4,6 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from models.bundle import BundleError
 from models.manifest import Manifest
+from models.physics.spectrum import feature_names
+from models.statistics.presence import Presence
 
 #: Graph -> names of its inputs and of its outputs, in their order.
 Declared = Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]
@@ -27,3 +29,11 @@ def graph_faults(manifest: Manifest, graphs: Declared) -> Iterator[str]:
     }
     if found != graphs:
         yield f"graphs are not {', '.join(graphs)} with the inputs and outputs of this method"
+
+
+def presence_faults(manifest: Manifest, presence: Presence) -> Iterator[str]:
+    """How a regression does not tell the declared causes by the spectrum."""
+    if set(manifest.causes) != set(presence.causes):
+        yield "causes are not those that its presence tells"
+    if unknown := set(presence.names) - {*feature_names()}:
+        yield f"this software does not measure what its presence reads: {', '.join(sorted(unknown))}"

@@ -40,7 +40,7 @@ from models.bundle import Bundle, structured
 from models.findings import Findings, Lack, Loss, LossSource, NotThis, Signal, Structure, View
 from models.graphs import Run
 from models.manifest import Manifest
-from models.methods.agreement import graph_faults, hold_to
+from models.methods.agreement import graph_faults, hold_to, presence_faults
 from models.physics.artefacts import ARTEFACTS
 from models.physics.spectrum import feature_names, named
 from models.preprocess import FloatArray, Grid, canonical, on_own_grid, spacing_of
@@ -227,6 +227,8 @@ def _faults(manifest: Manifest, settings: BrainSettings) -> Iterator[str]:
         yield f"artefacts are not {', '.join(artefacts)}, in this order"
     if settings.features != feature_names():
         yield "features are not those of this software's spectrum, in its order"
+    if settings.presence:
+        yield from presence_faults(manifest, settings.presence)
     if missing := {JUDGED, NEIGHBOUR, FLUID} - set(settings.labels):
         yield f"labels lack {', '.join(sorted(missing))}"
     if settings.labels[1:] != tuple(manifest.structures):

@@ -30,8 +30,8 @@ from models.lesions.prediction import (
 )
 from models.lesions.scores import interval_ml, lesion_count, lesion_ml, several_passes, single_pass
 from models.manifest import Manifest
-from models.methods.agreement import graph_faults, hold_to
-from models.physics.spectrum import feature_names, named
+from models.methods.agreement import graph_faults, hold_to, presence_faults
+from models.physics.spectrum import named
 from models.preprocess import FloatArray, Grid, on_own_grid
 from models.statistics.harm import Harm
 from models.statistics.presence import Presence
@@ -213,10 +213,10 @@ def _faults(manifest: Manifest, settings: LesionSettings) -> Iterator[str]:
     """How a manifest departs from the graphs and the names of this method."""
     if tuple(manifest.structures) != (STRUCTURE,):
         yield f"structures are not {STRUCTURE}"
-    if set(manifest.causes) != set(settings.presence.causes if settings.presence else ()):
-        yield "causes are not those that its presence tells"
-    if unknown := set(settings.presence.names if settings.presence else ()) - {*feature_names()}:
-        yield f"this software does not measure what its presence reads: {', '.join(sorted(unknown))}"
+    if settings.presence:
+        yield from presence_faults(manifest, settings.presence)
+    elif manifest.causes:
+        yield "it declares causes and has nothing that tells them"
     if set(manifest.signals) != set(_names(settings)):
         yield "signals are not this method's"
     if tuple(manifest.inputs) not in ((ROLE,), (ROLE, T1)):

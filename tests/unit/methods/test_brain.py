@@ -133,6 +133,8 @@ def method_image(found):
         ({"labels": ["background", "liver", "spleen", "kidney"]}, "labels lack CSF, grey matter"),
         ({"labels": ["background", "grey matter", "CSF", "white matter"]}, "structures are not the labels"),
         ({"grid": {"spacing_mm": "wide"}}, "spacing_mm"),
+        ({"presence": {**by_the_level()["presence"], "names": ["loudness"]}}, "presence reads: loudness"),
+        ({"presence": {**by_the_level()["presence"], "causes": [*[*ARTEFACTS][:4], "fire"]}}, "its presence tells"),
         ({"surprise": 1}, "surprise"),
         ({"familiarity": "elsewhere.npz"}, "not among the files"),
     ],
