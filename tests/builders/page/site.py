@@ -65,4 +65,4 @@ class Site:
             bundle="b",
             at=200.0,
         )
-        self.results.publish(uid, revision, published, owed, lambda: None)
+        self.results.publish(uid, revision, published, owed)
