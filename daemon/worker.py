@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 import structlog
 from dbos import DBOS
@@ -68,7 +68,7 @@ class Claims(Protocol):
         """Void the claims of all workers but these."""
 
 
-def end_process() -> None:
+def end_process() -> NoReturn:
     """End this process at once: no clean-up waits for a thread that hangs. Whoever started it starts it again."""
     logs.drain()
     os._exit(os.EX_SOFTWARE)

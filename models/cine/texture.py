@@ -42,12 +42,12 @@ def _features(image: FloatArray) -> Iterator[tuple[str, float]]:
     bright = float(np.percentile(image, 99)) or 1.0
     scaled = np.clip(image / bright, 0, 4)
     yield from _levels(scaled)
-    spectrum = fft.fft2(scaled)
-    power = np.abs(spectrum) ** 2
+    magnitude = np.abs(fft.fft2(scaled))
+    power = magnitude**2
     power[0, 0] = 0
     power /= power.sum() + 1e-9
     yield from _shells(power)
-    axes = [dict(_lines(spectrum, power, axis)) for axis in (0, 1)]
+    axes = [dict(_lines(magnitude, power, axis)) for axis in (0, 1)]
     for name in axes[0]:
         high, low = sorted((axis[name] for axis in axes), reverse=True)
         yield f"{name} high", high
@@ -78,7 +78,7 @@ def _shells(power: Values) -> Iterator[tuple[str, float]]:
         yield f"shell {number}", float(value)
 
 
-def _lines(spectrum: npt.NDArray[np.complex64], power: Values, axis: int) -> Iterator[tuple[str, float]]:
+def _lines(magnitude: FloatArray, power: Values, axis: int) -> Iterator[tuple[str, float]]:
     """How regular the lines across one axis are: in energy, and in how they go on from one to the next."""
     count = power.shape[axis]
     half = count // 2
@@ -90,19 +90,19 @@ def _lines(spectrum: npt.NDArray[np.complex64], power: Values, axis: int) -> Ite
     yield "rough", float(np.log(np.median(np.abs(np.diff(band, 2))) + 1e-3))
     yield "spread", float(np.log(course.std() + 1e-3))
     yield "dropped", float((course < _DROPPED).mean())
-    yield from _ghosts(spectrum, axis)
+    lines = magnitude if axis == 0 else magnitude.T
+    yield from _ghosts(lines)
     yield "asymmetry", _asymmetry(energy, first, last)
     yield "repeats", _repeats(energy, count)
-    yield "unsteady", _unsteady(spectrum, axis, first, last)
+    yield "unsteady", _unsteady(lines, first, last)
 
 
-def _ghosts(spectrum: npt.NDArray[np.complex64], axis: int) -> Iterator[tuple[str, float]]:
-    """How surely, and how far in log amplitude, every m-th line across one axis is weaker than the lines between.
+def _ghosts(lines: FloatArray) -> Iterator[tuple[str, float]]:
+    """How surely, and how far in log amplitude, every m-th of lines (count, N) is weaker than the lines between.
 
     The most of all periods m and residues r; in a real image line -k is as weak as line k, so r and count - r both are.
     """
-    count = spectrum.shape[axis]
-    lines = np.abs(spectrum if axis == 0 else spectrum.T)
+    count = len(lines)
     first, last = (max(2, int(share * (count // 2))) for share in _GHOST_LINES)
     level = np.log(lines[first:last] + 1e-3 * lines.mean()).mean(axis=1)
     course = level - ndimage.gaussian_filter1d(level, _SURROUNDINGS, mode="nearest")
@@ -135,9 +135,8 @@ def _repeats(energy: Values, count: int) -> float:
     return float(np.log(max(correlation[lag] for lag in lags).clip(1e-12) / usual + 1e-3))
 
 
-def _unsteady(spectrum: npt.NDArray[np.complex64], axis: int, first: int, last: int) -> float:
+def _unsteady(lines: FloatArray, first: int, last: int) -> float:
     """1 - mean correlation of each line with the next, magnitudes only: an object's lines change slowly."""
-    lines = np.abs(spectrum if axis == 0 else spectrum.T)
     near = np.log(lines[first:last] + 1e-3 * lines.mean())
     near = ndimage.uniform_filter1d(near, 5, axis=1)
     near = near - near.mean(axis=1, keepdims=True)

@@ -4,49 +4,27 @@ from contextlib import contextmanager
 
 import pytest
 import sqlalchemy as sa
-from builders.judging.values import instance
+from builders.running.database import closed, opened
 
-from daemon.core.values import ClosedBy, Series, State, Verdict
-from daemon.edge.database.index import Index
-from daemon.edge.database.migrations import open_database
+from daemon.core.values import State, Verdict
 from daemon.edge.database.results import Published, Results
 from daemon.edge.durable import drafted
-
-UID = "1.2.115"
 
 
 @pytest.fixture
 def database(server):
-    return server.database()
+    """Of one series that is closed and not judged."""
+    url = server.database()
+    with opened(url) as engine:
+        closed(engine, "a")
+    return url
 
 
 @contextmanager
 def worker(database):
     """Another process' results."""
-    engine = open_database(database)
-    try:
+    with opened(database) as engine:
         yield Results(engine)
-    finally:
-        engine.dispose()
-
-
-def close(database):
-    engine = open_database(database)
-    index = Index(engine, b"key")
-    index.record([instance(number) for number in range(3)], [], "1:3")
-    held, _ = index.unclosed()
-    index.close_series(
-        Series(
-            series_instance_uid=UID,
-            study_instance_uid="1.2",
-            revision=1,
-            instances=held,
-            closed_by=ClosedBy.RELEASE,
-            closed_at=100.0,
-            partial=False,
-        )
-    )
-    engine.dispose()
 
 
 def publish(results, place):
@@ -54,12 +32,12 @@ def publish(results, place):
     published = Published(
         verdict=verdict, assessment=None, description="", seconds={}, objects={"SR": "9.1"}, bundle="b", at=103.0
     )
-    return results.publish(UID, 1, published, (), place)
+    ((uid, revision),) = results.unjudged()
+    return results.publish(uid, revision, published, (), place)
 
 
 def test_files_of_a_transaction_that_the_server_ended_replace_nothing(server, database, tmp_path):
     """Stopped after its statements and before its files: another judges, publishes, and only then it wakes."""
-    close(database)
     files = [tmp_path / name for name in ("sr.dcm", "picture.png")]
 
     def woken(place):
@@ -82,7 +60,6 @@ def test_files_of_a_transaction_that_the_server_ended_replace_nothing(server, da
 
 
 def test_files_that_a_lost_worker_left_without_a_verdict_are_replaced(database, tmp_path):
-    close(database)
     left = tmp_path / "sr.dcm"
     left.write_bytes(b"left by a crash before its commit")
 
