@@ -5,6 +5,7 @@ import random
 import signal
 import time
 import urllib.request
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -53,7 +54,15 @@ def at_work(server: Server, database: str, pid: int, seconds: float = 180) -> No
         time.sleep(0.05)
 
 
-def stop_within_a_transaction(server: Server, database: str, pid: int, seconds: float = 10) -> None:
+def given_up(server: Server, database: str, pid: int, seconds: float = 60) -> None:
+    """Wait until the others have struck the worker with this process id off the roster."""
+    deadline = time.monotonic() + seconds
+    while "0" != server.execute(f"SELECT count(*) FROM workers WHERE pid = {pid}", database):
+        assert time.monotonic() < deadline, "nobody gives the silent worker up"
+        time.sleep(0.2)
+
+
+def stop_within_a_transaction(server: Server, database: str, pid: int, seconds: float = 5) -> None:
     """Stop this process, if it can be met so while it has written what it has not committed: that stays locked.
 
     It runs nine tenths of the time meanwhile, or the others would give it up before it is stopped.
@@ -93,12 +102,14 @@ def test_lost_workers_take_nothing_with_them_and_change_nothing_if_they_come_bac
 ):
     """One is killed, one falls silent as a machine does whose network is gone: the third ends what they had begun."""
     daemon, archive, database = site
-    with running_workers(daemon, "killed", "silent", "other") as (killed, silent, other):
+    with ExitStack() as stack:
+        killed, silent = stack.enter_context(running_workers(daemon, "killed", "silent"))
         pushed = push(daemon, "workers", SERIES)
         at_work(server, database, killed.pid)
         killed.kill()
         at_work(server, database, silent.pid)
         stop_within_a_transaction(server, database, silent.pid)
+        (other,) = stack.enter_context(running_workers(daemon, "other"))
         began = time.monotonic()
         records = finished(daemon, pushed)
         record_testsuite_property("workers", f"all done {time.monotonic() - began:.0f} s after the second was lost")
@@ -106,6 +117,7 @@ def test_lost_workers_take_nothing_with_them_and_change_nothing_if_they_come_bac
         assert {1} == {record["revision"] for record in records}
         assert 2 * len(pushed) == archive.counts()[3] == len(archive.order())
         files = {record["sr"]: Path(record["sr"]).read_bytes() for record in records}
+        given_up(server, database, silent.pid)  # also where it was met with nothing in hand, and all is done at once
         os.kill(silent.pid, signal.SIGCONT)
         assert os.EX_SOFTWARE == silent.wait(60)  # it knows that it was given up
         assert "given this one up" in daemon.config.with_name("silent.log").read_text()
