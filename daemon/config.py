@@ -116,7 +116,7 @@ class Settings:
 
     ``bundles``: name -> folder, beside the ``shipped`` ones or in their place. ``scanners``: calling AE title -> alias
     for page, logs and metrics; ``mode``: live, or shadow, which judges and keeps, and shows and sends
-    nothing; ``language``: of the page, alerts and pictures; ``station``: how reports name this host; ``database``: a
+    nothing; ``language``: of the page, alerts and reports; ``station``: how reports name this host; ``database``: a
     PostgreSQL URL, or nothing for SQLite in the storage folder.
     """
 

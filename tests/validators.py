@@ -59,8 +59,8 @@ def dcsrdump(path: Path) -> list[str]:
 
 
 def dsrdump(path: Path) -> str:
-    """The tree as DCMTK reads it; fails where it does not."""
-    return run("/usr/bin/dsrdump", "-Dv", "+Pl", path)
+    """The tree as DCMTK reads it, its texts and codes whole; fails where it does not."""
+    return run("/usr/bin/dsrdump", "-Dv", "+Pl", "+Pc", path)
 
 
 def dsr2html(path: Path, page: Path, *options: str) -> str:

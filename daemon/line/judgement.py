@@ -86,7 +86,7 @@ Gather = Callable[[str], tuple[Sequence[tuple[Member, Series]], Sequence[str]]]
 class SeriesJudge:
     """Judges complete series; every series gets an answer, if need be NOT_ASSESSED with its reason.
 
-    ``translation``: what the picture says.
+    ``translation``: what the reports say.
     """
 
     def __init__(
@@ -148,8 +148,9 @@ class SeriesJudge:
         picture = render_summary(judgement, view, answer.image, self._translation) if drawn else None
         if is_wanted and picture is not None:
             evidence = gather_evidence(series, header, joined)
-            summary = build_summary(evidence, judgement, picture, recognizable=answer.image is not None)
-            objects = (summary, build_sr(evidence, judgement))
+            recognizable, told = answer.image is not None, self._translation
+            summary = build_summary(evidence, judgement, picture, recognizable=recognizable, translation=told)
+            objects = (summary, build_sr(evidence, judgement, translation=told))
         seconds["report"] = time.time() - finished
         return Judged(
             verdict=verdict,

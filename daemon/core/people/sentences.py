@@ -1,4 +1,4 @@
-"""What verdicts and their pictures say, in German: the templates and texts of ``judging``, and of ``report``.
+"""What verdicts, their pictures and SRs say, in German: the templates and texts of ``judging``, and of ``report``.
 
 Words of organs and causes are the bundles' (``models/words.py``).
 """
@@ -46,6 +46,10 @@ _GERMAN: Final[Mapping[str, str]] = MappingProxyType(
         "incomplete series": "unvollständig",
         "complete series": "vollständig",
         "revision {}": "Fassung {}",
+        "Not a number, left out: {}.": "Keine Zahl, daher nicht dabei: {}.",
+        "{} numbers of single places left out.": "{} Messwerte einzelner Stellen sind nicht dabei.",
+        "Series incomplete.": "Serie unvollständig.",
+        "Revision {}, closed by {}.": "Fassung {}, abgeschlossen durch: {}.",
         "Images": "Bilder",
         "No images to show": "Keine Bilder",
         "{} and {}": "{} und {}",

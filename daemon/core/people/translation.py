@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
+from daemon.core.people.words import Language
 from daemon.core.phrases import Phrase
 from daemon.core.values import Verdict
 
@@ -15,10 +16,11 @@ Say: TypeAlias = Callable[[Phrase | str], str]
 class Translation:
     """``texts``: what a verdict may say in English, a text or the template of one -> the same in another language.
 
-    What is not there stays as it is.
+    What is not there stays as it is. ``language``: that of what is said.
     """
 
     texts: Mapping[str, str] = field(default_factory=dict)
+    language: Language = Language.ENGLISH
 
     def text(self, text: str) -> str:
         """One text; one that begins a sentence is looked up as it is within one, too."""

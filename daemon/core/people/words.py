@@ -12,7 +12,7 @@ from daemon.core.values import State
 
 
 class Language(StrEnum):
-    """Languages of the page and of alerts, by ISO 639-1."""
+    """Languages of the page, of alerts and of reports, by ISO 639-1."""
 
     ENGLISH = "en"
     GERMAN = "de"

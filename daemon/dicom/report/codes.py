@@ -14,6 +14,7 @@ from highdicom.coding_schemes import CodingSchemeIdentificationItem
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 
+from daemon.core.people.words import Language
 from daemon.core.values import State
 from daemon.dicom.text import SHORT_STRING, plain
 from daemon.dicom.uids import CODING_SCHEME_UID
@@ -27,7 +28,10 @@ def _private(value: str, meaning: str) -> Code:
 
 
 # --- the frame of the document (PS3.16, TID 1500, 1600, 4019) ---
-ENGLISH: Final = Code("en", "RFC5646", "English")
+LANGUAGES: Final[Mapping[Language, Code]] = {
+    Language.ENGLISH: Code("en", "RFC5646", "English"),
+    Language.GERMAN: Code("de", "RFC5646", "German"),
+}
 MRI_PROCEDURE: Final = Code("25056-3", "LN", "MRI unspecified body region")
 QUALITATIVE_EVALUATIONS: Final = Code("C0034375", "UMLS", "Qualitative Evaluations")
 SOURCE_IMAGE: Final = Code("260753009", "SCT", "Source")

@@ -31,10 +31,13 @@ from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 
+from daemon.core.people.translation import Translation
+from daemon.core.people.words import state_word, words_of
+from daemon.core.phrases import Phrase
 from daemon.core.values import Judgement, ReportKind, ReportObject, ReportReference
 from daemon.dicom.own import MANUFACTURER, MODEL_NAME
 from daemon.dicom.report.codes import (
-    ENGLISH,
+    LANGUAGES,
     MRI_PROCEDURE,
     PIXELS,
     QUALITATIVE_EVALUATIONS,
@@ -57,15 +60,23 @@ class SRClass(StrEnum):
     ENHANCED = "Enhanced SR"
 
 
-def build_sr(evidence: Evidence, judgement: Judgement, sop_class: SRClass = SRClass.COMPREHENSIVE_3D) -> ReportObject:
+def build_sr(
+    evidence: Evidence,
+    judgement: Judgement,
+    sop_class: SRClass = SRClass.COMPREHENSIVE_3D,
+    translation: Translation | None = None,
+) -> ReportObject:
     """The SR of one verdict: identical for identical arguments, byte for byte.
+
+    Its text is English, or in the language of ``translation``, which it names (PS3.16, TID 1204); the meanings of its
+    codes are English always.
 
     COMPLETE and FINAL for a complete series, PARTIAL and PRELIMINARY for one that broke off; never VERIFIED, which
     needs a person (PS3.3, C.17.2).
     """
     predecessor = judgement.context.predecessor
     with config.disable_value_validation():  # its warnings would quote UIDs of the source
-        content = _content(evidence, judgement)
+        content = _content(evidence, judgement, translation or Translation())
         items = content.pop("ContentSequence")
         content.ContentSequence = []  # highdicom copies, parses and searches all that it is given: half of the time
         document = _DOCUMENTS[sop_class](
@@ -136,19 +147,19 @@ def _previous(evidence: Evidence, predecessor: ReportReference) -> Dataset:
     return _reference(evidence, series_uid, predecessor.sop_class_uid, predecessor.sop_instance_uid)
 
 
-def _content(evidence: Evidence, judgement: Judgement) -> Dataset:
-    key = report_key(evidence, judgement.algorithm)
+def _content(evidence: Evidence, judgement: Judgement, translation: Translation) -> Dataset:
+    key, language = report_key(evidence, judgement.algorithm), CodedConcept.from_code(LANGUAGES[translation.language])
     report = MeasurementReport(
         observation_context=_observer(judgement),
         procedure_reported=_procedures(evidence),
         imaging_measurements=measurement_groups(judgement, key),
-        language_of_content_item_and_descendants=LanguageOfContentItemAndDescendants(CodedConcept.from_code(ENGLISH)),
+        language_of_content_item_and_descendants=LanguageOfContentItemAndDescendants(language),
     )
     root: Dataset = report[0]
     items = list(root.ContentSequence)
     measurements = items.pop()  # the library comes before the measurements (TID 1500, row 6)
     library = [] if evidence.matrix is None else [_image_library(evidence, _region(judgement))]
-    root.ContentSequence = ContentSequence([*items, *library, measurements, _comment(judgement)])
+    root.ContentSequence = ContentSequence([*items, *library, measurements, _comment(judgement, translation)])
     return root
 
 
@@ -210,9 +221,9 @@ def _descriptors(evidence: Evidence, region: Code | None) -> Iterator[ContentIte
         yield NumContentItem(name, length, PIXELS, relationship_type=context)
 
 
-def _comment(judgement: Judgement) -> ContainerContentItem:
+def _comment(judgement: Judgement, translation: Translation) -> ContainerContentItem:
     container = ContainerContentItem(QUALITATIVE_EVALUATIONS, relationship_type=RelationshipTypeValues.CONTAINS)
-    text = TextContentItem(codes.DCM.Comment, comment(judgement), RelationshipTypeValues.CONTAINS)
+    text = TextContentItem(codes.DCM.Comment, comment(judgement, translation), RelationshipTypeValues.CONTAINS)
     container.ContentSequence = ContentSequence([text])
     return container
 
@@ -221,18 +232,19 @@ def _comment(judgement: Judgement) -> ContainerContentItem:
 _COMMENT_LENGTH: Final = 1024
 
 
-def comment(judgement: Judgement) -> str:
+def comment(judgement: Judgement, translation: Translation) -> str:
     """The verdict in one line of plain text, with its reasons and with whatever the report had to leave out."""
-    verdict, context = judgement.verdict, judgement.context
+    say, context = translation.say, judgement.context
+    verdict, words = translation.verdict(judgement.verdict), words_of(translation.language)
     cause = f" ({verdict.cause_word})" if verdict.cause_word else ""
-    reasons = dict.fromkeys((*verdict.reasons, *([verdict.not_assessed.value] if verdict.not_assessed else [])))
+    why = [say(verdict.not_assessed.value)] if verdict.not_assessed else []
     left_out, places = unreportable(judgement), places_left_out(judgement)
     sentences = (
-        f"{verdict.state}{cause}: {verdict.action}",
-        *(f"{reason}." for reason in reasons if reason not in verdict.action),
-        f"Not a number, left out: {', '.join(left_out)}." if left_out else "",
-        f"{places} numbers of single places left out." if places else "",
-        "Series incomplete." if context.partial else "",
-        f"Revision {context.revision}, closed by {context.closed_by}.",
+        f"{state_word(verdict.state, translation.language)}{cause}: {verdict.action}",
+        *(f"{reason}." for reason in dict.fromkeys((*verdict.reasons, *why)) if reason not in verdict.action),
+        say(Phrase("Not a number, left out: {}.", (", ".join(left_out),))) if left_out else "",
+        say(Phrase("{} numbers of single places left out.", (str(places),))) if places else "",
+        say("Series incomplete.") if context.partial else "",
+        say(Phrase("Revision {}, closed by {}.", (str(context.revision), words[context.closed_by]))),
     )
     return plain(" ".join(sentence for sentence in sentences if sentence), _COMMENT_LENGTH)

@@ -18,6 +18,7 @@ from pydicom.sr.codedict import codes
 from pydicom.uid import JPEGLSLossless
 
 from daemon.core.people.translation import Say, Translation
+from daemon.core.people.words import state_word
 from daemon.core.phrases import Phrase
 from daemon.core.values import Judgement, ReportKind, ReportObject, Verdict
 from daemon.dicom.report.document import seal, series_attributes, source_of
@@ -65,7 +66,12 @@ def render_summary(
 
 
 def build_summary(
-    evidence: Evidence, judgement: Judgement, picture: Picture, *, recognizable: bool = True
+    evidence: Evidence,
+    judgement: Judgement,
+    picture: Picture,
+    *,
+    recognizable: bool = True,
+    translation: Translation | None = None,
 ) -> ReportObject:
     """``picture``, uint8 RGB (rows, columns, 3), as Secondary Capture in JPEG-LS: identical for identical arguments.
 
@@ -84,7 +90,7 @@ def build_summary(
         )
         _describe(image, recognizable=recognizable)
         _place_in_body(image, evidence, judgement)
-        _refer(image, evidence, judgement)
+        _refer(image, evidence, _in_words(judgement.verdict, translation or Translation()))
         return seal(image, ReportKind.SUMMARY, evidence, judgement)
 
 
@@ -109,9 +115,9 @@ def _place_in_body(image: SCImage, evidence: Evidence, judgement: Judgement) -> 
         image.Laterality = ""
 
 
-def _refer(image: SCImage, evidence: Evidence, judgement: Judgement) -> None:
+def _refer(image: SCImage, evidence: Evidence, words: str) -> None:
     """Which series it is about: in words, and by its instances (PS3.3, C.7.6.1.1.4, C.12.2, C.12.4)."""
-    image.ImageComments = plain(f"Scanside on {source_of(evidence)}: {_in_words(judgement.verdict)}", 1024)
+    image.ImageComments = plain(f"Scanside on {source_of(evidence)}: {words}", 1024)
     image.DerivationDescription = "Verdict on the source images, with some of their slices"
     whose = {evidence.series_instance_uid: evidence.sources, **evidence.joined}
     image.ReferencedSeriesSequence = [_series_item(uid, sources) for uid, sources in whose.items()]
@@ -119,9 +125,10 @@ def _refer(image: SCImage, evidence: Evidence, judgement: Judgement) -> None:
         image.SourceImageSequence = [_source_item(source) for _, source in evidence.all_sources]
 
 
-def _in_words(verdict: Verdict) -> str:
-    cause = f" ({verdict.cause_word})" if verdict.cause else ""
-    return f"{verdict.state.value}{cause}. {verdict.action}"
+def _in_words(verdict: Verdict, translation: Translation) -> str:
+    said = translation.verdict(verdict)
+    cause = f" ({said.cause_word})" if said.cause else ""
+    return f"{state_word(said.state, translation.language)}{cause}. {said.action}"
 
 
 def _series_item(series_instance_uid: str, sources: Sequence[Source]) -> Dataset:

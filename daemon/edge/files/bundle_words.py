@@ -19,4 +19,4 @@ def read_translation(language: Language, bundles: Iterable[Path]) -> Translation
     texts = dict(sentences_of(language))
     for folder in bundles:
         texts = load_words(folder, read_manifest(folder)).get(language.value, {}) | texts
-    return Translation(texts)
+    return Translation(texts, language)

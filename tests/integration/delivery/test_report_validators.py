@@ -20,15 +20,19 @@ from pydicom.config import strict_reading
 from pydicom.dataelem import RawDataElement
 from pydicom.uid import JPEGLSLossless, RLELossless
 
+from daemon.config import shipped_bundles
 from daemon.core.measures import Assessment
+from daemon.core.people.words import Language, state_word
 from daemon.core.values import ReportReference, State
 from daemon.dicom.report.evidence import gather_evidence
 from daemon.dicom.report.recoding import PLAIN, recoded, syntaxes_for
 from daemon.dicom.report.sr import SRClass, build_sr
 from daemon.dicom.report.summary import build_summary, render_summary
 from daemon.dicom.text import plain
+from daemon.edge.files.bundle_words import read_translation
 from models.findings import Structure
 
+GERMAN = read_translation(Language.GERMAN, shipped_bundles().values())
 PREDECESSOR = ReportReference(
     sop_class_uid="1.2.840.10008.5.1.4.1.1.88.34", sop_instance_uid="2.25.11", series_instance_uid="2.25.12"
 )
@@ -65,8 +69,18 @@ def test_every_sr_is_clean(state, circumstances, sop_class, keep):
 
     assert [] == validators.unexpected_dciodvfy(path)
     assert [] == validators.dcsrdump(path)
-    assert f"{state}" in validators.dsrdump(path)
+    assert state_word(state) in validators.dsrdump(path)
     assert str(sop_class) in validators.dsr2html(path, path.with_suffix(".html"), "+U8")
+
+
+@pytest.mark.parametrize("sop_class", SRClass)
+def test_a_german_sr_is_clean_and_says_that_it_is_german(sop_class, keep):
+    path = keep(build_sr(evidence_of(), make_judgement(partial=True), sop_class, GERMAN))
+
+    assert [] == validators.unexpected_dciodvfy(path)
+    assert [] == validators.dcsrdump(path)
+    assert '(de,RFC5646,"German")' in validators.dsrdump(path)
+    assert "Serie unvollstaendig." in validators.dsrdump(path)
 
 
 @pytest.mark.parametrize("count", [1, 192, 960])
@@ -81,12 +95,12 @@ def test_an_sr_of_any_length_is_clean(count, keep):
 def test_the_trees_follow_their_templates(tmp_path):
     """And the checker is awake: a target region outside its context group, which an earlier draft had, is found."""
     drafts = (
-        (State.RESCAN, "complete", SRClass.COMPREHENSIVE_3D),
-        (State.ACCEPT, "revised", SRClass.ENHANCED),
-        (State.NOT_ASSESSED, "partial", SRClass.COMPREHENSIVE_3D),
+        (State.RESCAN, "complete", SRClass.COMPREHENSIVE_3D, None),
+        (State.ACCEPT, "revised", SRClass.ENHANCED, GERMAN),
+        (State.NOT_ASSESSED, "partial", SRClass.COMPREHENSIVE_3D, None),
     )
-    judged = ((make_judgement(state, **CIRCUMSTANCES[name]), sop_class) for state, name, sop_class in drafts)
-    payloads = [build_sr(evidence_of(3), judgement, sop_class).payload for judgement, sop_class in judged]
+    judged = ((make_judgement(state, **CIRCUMSTANCES[name]), *how) for state, name, *how in drafts)
+    payloads = [build_sr(evidence_of(3), *one).payload for one in judged]
     head, brain = b"69536005", b"12738006"
     paths = [tmp_path / f"{number}.dcm" for number in range(4)]
     for path, payload in zip(paths, [*payloads, payloads[0].replace(head, brain, 1)], strict=True):

@@ -50,9 +50,10 @@ def said_by(path: Path) -> set[str]:
     return {node.value for node in given if isinstance(node.value, str) and re.search("[a-z]", node.value)}
 
 
-def test_every_text_of_the_picture_has_german_words():
+def test_every_text_of_the_picture_and_the_report_has_german_words():
     report = ROOT / "daemon" / "dicom" / "report"
-    said = {text for path in (report / "summary.py", *(report / "picture").glob("*.py")) for text in said_by(path)}
+    modules = (report / "summary.py", report / "sr.py", *(report / "picture").glob("*.py"))
+    said = {text for module in modules for text in said_by(module)}
 
     assert len(said) > 12
     assert set() == said - set(sentences_of(Language.GERMAN))

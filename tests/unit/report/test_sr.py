@@ -2,6 +2,7 @@
 
 import logging
 import math
+import re
 import warnings
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -30,12 +31,17 @@ from pydicom.uid import (
     RawDataStorage,
 )
 
+from daemon.config import shipped_bundles
 from daemon.core.measures import Measure
-from daemon.core.values import ReportKind, ReportReference, State
+from daemon.core.people.translation import Translation
+from daemon.core.people.words import Language, state_word, words_of
+from daemon.core.values import ClosedBy, ReportKind, ReportReference, State
 from daemon.dicom.report.codes import NOT_ASSESSED, OTHER_MEASURE, VERDICT, VERDICTS
 from daemon.dicom.report.evidence import gather_evidence
 from daemon.dicom.report.sr import SRClass, build_sr, comment
+from daemon.dicom.text import plain
 from daemon.dicom.uids import CODING_SCHEME_UID
+from daemon.edge.files.bundle_words import read_translation
 from models.findings import Evidence, Structure
 from models.manifest import Code, SignalEntry
 from models.physics.artefacts import Artefact
@@ -250,7 +256,7 @@ def test_limits_name_the_reference_they_come_from():
 
     assert names
     assert {f"scanside thresholds {ALGORITHM.config_digest}"[:40]} == {n.TextValue[:40] for n in names}
-    assert all(n.TextValue.endswith("; scanner MR1, protocol T1 Schadel-1: 240 series") for n in names)
+    assert all(n.TextValue.endswith("; scanner MR1, protocol T1 Schaedel-1: 240 series") for n in names)
     assert max(len(p[-1].get("TextValue", "")) for p in items(read(long))) < 1000
 
 
@@ -440,19 +446,53 @@ def test_coding_schemes_beyond_the_standards_are_declared():
 def test_the_comment_is_one_ascii_line():
     judgement = make_judgement(State.REVIEW, partial=True, revision=3)
     words = replace(judgement.verdict, action="Prüfen\nSie die Bilder.", reasons=("é\x00è", "x" * 5000))
-    text = comment(replace(judgement, verdict=words))
+    text = comment(replace(judgement, verdict=words), Translation())
 
     assert text.isascii()
     assert text.isprintable()
     assert 1024 >= len(text)
-    assert text.startswith("REVIEW (Blur): Prufen Sie die Bilder. e e.")
+    assert text.startswith("REVIEW (Blur): Pruefen Sie die Bilder. e e.")
 
 
 def test_the_comment_tells_what_a_person_needs():
-    text = comment(make_judgement(State.NOT_ASSESSED, partial=True, revision=2))
+    text = comment(make_judgement(State.NOT_ASSESSED, partial=True, revision=2), Translation())
 
-    assert "NOT_ASSESSED: Not judged: slices are missing. Decide by eye. Series incomplete." == text[:79]
-    assert " Revision 2, closed by geometry." == text[79:]
+    assert "NOT ASSESSED: Not judged: slices are missing. Decide by eye. Series incomplete." == text[:79]
+    assert " Revision 2, closed by its geometry." == text[79:]
+
+
+@pytest.mark.parametrize("state", State)
+@pytest.mark.parametrize("closed_by", ClosedBy)
+def test_the_report_of_a_german_site_says_in_german_what_is_judged_and_nothing_else_changes(state, closed_by):
+    """PS3.16, TID 1204: the document says the language of its text; its codes and numbers are the same."""
+    judgement = make_judgement(state, partial=True, revision=2)
+    judgement = replace(judgement, context=replace(judgement.context, closed_by=closed_by))
+    evidence = gather_evidence(make_series(3), make_header())
+    english, german = (build_sr(evidence, judgement, translation=one) for one in (None, GERMAN))
+    word, how = plain(state_word(state, Language.GERMAN)), plain(words_of(Language.GERMAN)[closed_by])
+    ending = f"Serie unvollstaendig. Fassung 2, abgeschlossen durch: {how}."
+
+    assert re.search(rf" {word}( \([^)]+\))?: .* {ending}$", all_text(german))
+    assert english.sop_instance_uid != german.sop_instance_uid
+    assert ["en", "de"] == [language_of(report) for report in (english, german)]
+    assert beside_words(english) == beside_words(german)
+
+
+GERMAN = read_translation(Language.GERMAN, shipped_bundles().values())
+
+
+def language_of(report):
+    (language,) = (item for item in codes_and_numbers(report) if "121049" == item.ConceptNameCodeSequence[0].CodeValue)
+    return language.ConceptCodeSequence[0].CodeValue
+
+
+def beside_words(report):
+    """Every code and number of a report, but for its language."""
+    return [item for item in codes_and_numbers(report) if "121049" != item.ConceptNameCodeSequence[0].CodeValue]
+
+
+def codes_and_numbers(report):
+    return [path[-1] for path in items(read(report)) if path[-1].ValueType in {"CODE", "NUM"}]
 
 
 PLANTED = ("Planted", "PLANTED", "19610417", "064Y", STUDY_UID, "1.2.03.4", "1.02.3")
