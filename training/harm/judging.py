@@ -41,8 +41,8 @@ class HarmPlan:
     """Judge the people of ``data`` with ``bundle`` and write every image's numbers to ``out``/images.csv.
 
     ``data``: sub-XX/anat/*_T1w.nii.gz; labels (*_desc-tissue_dseg.nii.gz) are needed for the true Dice alone.
-    ``heads``: so many synthetic ones instead, ``data`` are label maps; no bundle judges them, their severity is their
-    harm and the spectrum their numbers. ``families``: "own" without the second simulator's.
+    ``heads``: so many synthetic ones instead, ``data`` are label maps; where no bundle judges them, their severity is
+    their harm and the spectrum their numbers. ``families``: "own" without the second simulator's.
     ``styles``: each person clean in so many other ways of acquisition, and some of the spoilt images begin there.
     ``repeats``: spoilt images of each person and family, ``share`` of which each person has, drawn at random.
     Severities are the square of an even draw, down to 0.02: mild ones are the most. A run that was stopped goes on with
@@ -88,17 +88,21 @@ def write_images(plan: HarmPlan) -> Path:
     Raises:
         ValueError: no bundle judges people.
     """
-    if plan.heads:
-        heads = stored_heads(plan.data, plan.seed, plan.heads)
-        return write_rows(plan.out, heads, lambda head, number: rows_by_severity(head, plan.drawing, JUDGED, number))
+    heads = stored_heads(plan.data, plan.seed, plan.heads) if plan.heads else _people(plan)
     if plan.bundle is None:
-        raise ValueError("give --bundle to judge by; only synthetic heads need none")
+        if not plan.heads:
+            raise ValueError("give --bundle to judge by; only synthetic heads need none")
+        return write_rows(plan.out, heads, lambda head, number: rows_by_severity(head, plan.drawing, JUDGED, number))
     judge = judge_by(bundle_networks(plan.bundle, plan.threads))
     settings = structured(load_bundle(plan.bundle).manifest.settings, BrainSettings)
     spaces = load_spaces(plan.bundle / settings.familiarity)
-    files = head_files(plan.data)[: plan.people]
-    people = ((path.name.removesuffix("_T1w.nii.gz"), partial(read_head, path)) for path in files)
-    return write_rows(plan.out, people, lambda person, number: _rows(judge, spaces, person, plan, number))
+    return write_rows(plan.out, heads, lambda head, number: _rows(judge, spaces, head, plan, number))
+
+
+def _people(plan: HarmPlan) -> Iterator[tuple[str, Callable[[], Truth]]]:
+    """The people of a folder, by the names of their files."""
+    for path in head_files(plan.data)[: plan.people]:
+        yield path.name.removesuffix("_T1w.nii.gz"), partial(read_head, path)
 
 
 def head_files(folder: Path) -> list[Path]:
