@@ -191,7 +191,9 @@ class _Work:
         """Until SIGTERM."""
         from daemon.app import run_worker
         from daemon.checks import demand, own_checks
+        from daemon.edge.processes import share_heaps
 
+        share_heaps()
         settings = load_settings(options.config)
         demand(own_checks(settings))
         run_worker(settings, options.metrics_port, options.config)

@@ -12,7 +12,7 @@ from daemon.config import Settings, load_settings
 from daemon.core.errors import ConfigError, DatabaseGone
 from daemon.edge.child import MISCONFIGURED
 from daemon.edge.private import claim_storage
-from daemon.edge.processes import Begun, end_with, go_first
+from daemon.edge.processes import Begun, end_with, go_first, share_heaps
 from daemon.edge.telemetry import logs
 from daemon.edge.telemetry.site_key import site_key
 from models.bundle import BundleError
@@ -35,6 +35,7 @@ def run_as_asked(options: argparse.Namespace) -> int:
         from daemon.app import run
 
         go_first()
+        share_heaps()
         begun = partial(os.kill, options.parent, Begun.WORKING_HALF)
         run(settings, begun, works=not options.no_work, restarts=options.restarts, config=options.config)
 

@@ -8,6 +8,8 @@ from enum import IntEnum
 from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
+#: mallopt(3): the most heaps that threads allocate from.
+_M_ARENA_MAX, _HEAPS = -8, 2
 
 
 def runs(pid: int) -> bool:
@@ -34,6 +36,12 @@ def go_first() -> None:
     """Let the kernel, short of memory, end us before it ends the receiver (proc(5), oom_score_adj)."""
     with suppress(OSError):  # no Linux, or forbidden: then it chooses by size, which is ours too
         Path("/proc/self/oom_score_adj").write_text("500")
+
+
+def share_heaps() -> None:
+    """Let all threads allocate from two heaps: each of their own keeps what it once held (glibc, mallopt(3))."""
+    with suppress(AttributeError):  # another C library, with heaps of its own
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, _HEAPS)
 
 
 def end_with(parent: int, number: signal.Signals) -> None:
