@@ -88,7 +88,7 @@ class Standard:
         """The same, which tells the loss by the site's own fit as well, and says so."""
         if harm is None:
             return self
-        return replace(self, harm=harm, name=f"{self.name}; loss by {harm.people} series of the site")
+        return replace(self, harm=harm, name=f"{self.name}; loss by {harm.people} series of the site where surer")
 
     def limit(self, signal: str) -> float:
         """The score above which ``signal`` is abnormal; infinite where there are too few references."""

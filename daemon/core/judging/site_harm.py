@@ -42,10 +42,17 @@ def learn_harm(tried: Mapping[tuple[str, str], Iterable[Tried]]) -> tuple[HarmCe
 
 
 def told_by(harm: Harm | None, findings: Findings) -> Loss | None:
-    """The loss of what was found, by the site's own fit; what the method says itself where there is none."""
+    """The loss of what was found: by the site's own fit or by the method, whichever has the narrower interval."""
+    own = findings.loss
     if harm is None or findings.source is None:
-        return findings.loss
+        return own
     numbers = findings.source.numbers()
     if not set(harm.names) <= set(numbers):
-        return findings.loss
-    return Loss(expected=harm.expect(numbers), interval=harm.interval(numbers))
+        return own
+    of_site = Loss(expected=harm.expect(numbers), interval=harm.interval(numbers))
+    return of_site if own is None or _width(of_site) < _width(own) else own
+
+
+def _width(loss: Loss) -> float:
+    low, high = loss.interval
+    return high - low

@@ -110,18 +110,28 @@ def harm_of(*names):
 def test_the_judge_tells_the_loss_by_the_sites_fit():
     source = LossSource(numbers=lambda: {"doubt": 0.5}, structure=lambda: np.zeros(1, bool))
     found, own = Findings(signals=(), source=source), Loss(expected=0.9, interval=(0.8, 1.0))
+    by_site = Loss(expected=0.25, interval=(pytest.approx(0.16), pytest.approx(0.36)))
 
-    assert Loss(expected=0.25, interval=(pytest.approx(0.16), pytest.approx(0.36))) == told_by(harm_of("doubt"), found)
+    assert by_site == told_by(harm_of("doubt"), found)
     assert own == told_by(None, replace(found, loss=own))
     assert own == told_by(harm_of("a number of another version"), replace(found, loss=own))
     assert own == told_by(harm_of("doubt"), replace(found, loss=own, source=None))
+
+
+def test_of_the_sites_loss_and_the_methods_own_the_surer_counts():
+    source = LossSource(numbers=lambda: {"doubt": 0.5}, structure=lambda: np.zeros(1, bool))
+    surer, vaguer = (Loss(expected=0.9, interval=(low, 1.0)) for low in (0.9, 0.7))
+    found = Findings(signals=(), source=source)
+
+    assert surer == told_by(harm_of("doubt"), replace(found, loss=surer))
+    assert 0.25 == pytest.approx(told_by(harm_of("doubt"), replace(found, loss=vaguer)).expected)
 
 
 def test_the_reference_says_that_the_site_tells_the_loss():
     standard = Standard(name="bundle", scores={}, level=0.1)
 
     assert standard is standard.with_harm(None)
-    assert "bundle; loss by 4 series of the site" == standard.with_harm(harm_of("doubt")).name
+    assert "bundle; loss by 4 series of the site where surer" == standard.with_harm(harm_of("doubt")).name
 
 
 BUNDLE = SimpleNamespace(digest="d1gest", manifest=SimpleNamespace(name="toy", lead="image"))
