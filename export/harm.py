@@ -18,14 +18,11 @@ from models.brain.familiarity import DISTANCES, FEATURES, HISTOGRAM
 from models.bundle import Bundle, BundleError, structured
 from models.manifest import Manifest
 from models.methods.brain import BrainSettings
-from models.physics.spectrum import feature_names
-from models.statistics.harm import Harm, fit_harm
-from training.harm.drawing import CLEAN
+from models.statistics.harm import Harm
+from training.harm.choice import fit_shipped
 from training.harm.images import Images, joined
 from training.harm.rows import FACT
 
-#: An image without an artefact counts as so many: most of a scanner's are without.
-CLEAN_WEIGHT = 2.0
 #: Half heads of three people are cut over 94 to 165 cm2, heads in fields of view that end a fifth earlier at most 58.
 LARGEST_CUT_CM2 = 90.0
 #: Heads have 0.23 and more of bright signal around the brain, extracted brains next to none (docs/log.md).
@@ -36,6 +33,8 @@ NEARLY_ALL = 0.98
 _MARGINS = {FEATURES: 1.0, HISTOGRAM: 1.25}
 #: Loss of Dice that a site puts up with, unless its configuration says otherwise.
 TOLERATED = 0.05
+#: How the line of the manifest begins that says what the loss was learnt from.
+_SAID = "the expected loss, no weight of a network: "
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -47,8 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--version", default="", help="of the new bundle; without one that of the old")
     parser.add_argument("--source", default="", help="what heads the table is of, for the manifest")
     options = parser.parse_args(arguments)
-    images = joined([Images.read(table).without(feature_names()) for table in options.table])
-    told = Told(harm=fit(images), farthest=farthest(images), source=options.source)
+    images = joined([Images.read(table) for table in options.table])
+    told = Told(harm=fit_shipped(images), farthest=farthest(images), source=options.source)
     bundle = add_harm(options.bundle, told, options.out, options.version)
     print(f"{bundle.folder} {bundle.manifest.version} {bundle.digest[:12]}")
 
@@ -61,16 +60,6 @@ class Told:
     farthest: Mapping[str, float] = field(default_factory=dict)
     tolerated: float = TOLERATED
     source: str = ""
-
-
-def fit(images: Images) -> Harm:
-    """The harm of grey matter; clean images weigh more (``CLEAN_WEIGHT``)."""
-    families = [
-        family if family != CLEAN else f"{CLEAN} {who}"
-        for family, who in zip(images.family, images.person, strict=True)
-    ]
-    weights = np.where(images.artefact == CLEAN, CLEAN_WEIGHT, 1.0)
-    return fit_harm(images.names, images.numbers, images.harm, [images.person.tolist(), families], weights)
 
 
 def farthest(images: Images) -> dict[str, float]:
@@ -93,7 +82,7 @@ def add_harm(folder: Path, told: Told, out: Path, version: str = "") -> Bundle:
         learnt = replace(
             settings,
             harm=told.harm,
-            farthest=told.farthest,
+            farthest=settings.farthest or told.farthest,
             largest_cut_cm2=LARGEST_CUT_CM2,
             least_scalp=LEAST_SCALP,
         )
@@ -102,7 +91,7 @@ def add_harm(folder: Path, told: Told, out: Path, version: str = "") -> Bundle:
             version=version or manifest.version,
             settings=Converter().unstructure(learnt),
             thresholds=replace(manifest.thresholds, tolerated_loss=told.tolerated),
-            training=replace(manifest.training, data=(*manifest.training.data, *_said(told))),
+            training=replace(manifest.training, data=(*_without_harm(manifest.training.data), *_said(told))),
         )
 
     return revised(folder, out, revise)
@@ -111,7 +100,12 @@ def add_harm(folder: Path, told: Told, out: Path, version: str = "") -> Bundle:
 def _said(told: Told) -> tuple[str, ...]:
     """What was fitted on which heads."""
     counted = f"{told.harm.images} images of {told.harm.people} people"
-    return (f"{counted}, {told.source}: the expected loss, no weight of a network",) if told.source else ()
+    return (f"{_SAID}{counted}, {told.source}",) if told.source else ()
+
+
+def _without_harm(data: Sequence[str]) -> tuple[str, ...]:
+    """What a bundle is learnt from, but for an expected loss that it told before."""
+    return tuple(one for one in data if not one.startswith(_SAID))
 
 
 if __name__ == "__main__":

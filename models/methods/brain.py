@@ -157,7 +157,7 @@ class Brain:
             structures=tuple(Structure(name=n, volume_ml=v, interval_ml=intervals[n]) for n, v in volumes.items()),
             presence=presence,
             any_cause=any_cause,
-            loss=self.loss_of(told()) if settings.harm else None,
+            loss=self.loss_of({**told(), **named(prediction.features)}) if settings.harm else None,
             source=LossSource(numbers=told, structure=partial(_judged, prediction, labels, image)),
             view=_view(prediction, labels),
             maps={

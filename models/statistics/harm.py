@@ -56,7 +56,7 @@ class Harm:
             raise ValueError("names, floors, centre, spread and weights of a harm are not of one length: fit it again")
 
     def expect(self, numbers: Mapping[str, float]) -> float:
-        """The expected loss of Dice, at least 0.
+        """The expected loss of Dice, 0 to 1.
 
         Raises:
             KeyError: a number is missing.
@@ -176,8 +176,8 @@ class _Ridge:
 
 
 def _squared(root: float) -> float:
-    """The harm of a root; nothing where the root is negative."""
-    return max(0.0, root) ** 2
+    """The harm of a root; nothing where the root is negative, no more than all."""
+    return min(1.0, max(0.0, root) ** 2)
 
 
 def floors_of(values: Matrix) -> Matrix:

@@ -6,7 +6,7 @@ from itertools import product
 import numpy as np
 import numpy.typing as npt
 
-from models.statistics.harm import SIDE, expect, left_out
+from models.statistics.harm import SIDE, Harm, expect, fit_harm, left_out
 from models.statistics.uncertainty import conformal_limit
 from training.harm.drawing import CLEAN
 from training.harm.images import Images
@@ -50,7 +50,41 @@ class Predicted:
     expected: Numbers
     low: Numbers
     high: Numbers
-    chosen: tuple[int, ...]
+    chosen: tuple[int, ...] = ()
+
+
+def fit_shipped(images: Images) -> Harm:
+    """What a bundle ships: every image counts once; its interval holds over people and families that are left out.
+
+    A person's clean images are a family of their own.
+
+    Raises:
+        ValueError: the images are of one person.
+    """
+    families = [
+        family if family != CLEAN else f"{CLEAN} {who}"
+        for family, who in zip(images.family, images.person, strict=True)
+    ]
+    return fit_harm(images.names, images.numbers, images.harm, [images.person.tolist(), families])
+
+
+def predict_from(known: Images, asked: Images, *, unseen_families: bool = False) -> Predicted:
+    """The harm of images by what a bundle would ship that learns from ``known``, other people's, alone.
+
+    ``unseen_families``: nor from images of the family that is asked for.
+
+    Raises:
+        ValueError: a number of ``known`` is not among those of ``asked``.
+    """
+    numbers = asked.named(known.names).numbers
+    told, whole = np.empty((len(numbers), 3)), fit_shipped(known)
+    for family in np.unique(asked.family):
+        seen = not unseen_families or family == CLEAN
+        harm = whole if seen else fit_shipped(known.of(known.family != family))
+        for row in np.flatnonzero(asked.family == family):
+            values = dict(zip(harm.names, numbers[row].tolist(), strict=True))
+            told[row] = harm.expect(values), *harm.interval(values)
+    return Predicted(expected=told[:, 0], low=told[:, 1], high=told[:, 2])
 
 
 def predict_harm(images: Images, *, unseen_families: bool = False) -> Predicted:

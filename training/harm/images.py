@@ -1,6 +1,6 @@
 """The table of judged images as arrays: the numbers that a regression reads, the harm, what is compared with both."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -68,11 +68,6 @@ class Images:
         """With these numbers of each image alone."""
         columns = [self.names.index(name) for name in names]
         return replace(self, names=tuple(names), numbers=self.numbers[:, columns], beside={})
-
-    def without(self, names: Collection[str]) -> "Images":
-        """With all numbers but these."""
-        kept = [number for number, name in enumerate(self.names) if name not in names]
-        return replace(self, names=tuple(self.names[number] for number in kept), numbers=self.numbers[:, kept])
 
     def row(self, number: int) -> dict[str, float]:
         """Every number and every fact of one image."""

@@ -7,6 +7,7 @@ the artefact either. How the regression looks at an image is chosen among the ot
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +15,10 @@ import numpy.typing as npt
 
 from models.brain.scores import JUDGED
 from models.physics.artefacts import ARTEFACTS
-from models.physics.spectrum import feature_names
 from models.statistics.ranking import interval_over_groups, rank_correlation, risk_coverage
-from training.harm.choice import REGRESSIONS, Predicted, predict_harm
+from training.harm.choice import REGRESSIONS, Predicted, predict_from, predict_harm
 from training.harm.drawing import CLEAN
-from training.harm.images import Images
+from training.harm.images import Images, joined
 from training.harm.rows import RIVAL
 
 Numbers = npt.NDArray[np.float64]
@@ -32,22 +32,31 @@ _SINGLE = ("uncertainty", "entropy", "snr", "cnr")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HarmTablesPlan:
-    """``table``: what ``python -m training harm`` wrote."""
+    """``table``: what ``python -m training harm`` wrote.
+
+    ``known``: tables of other heads, by commas: everybody is told by what a bundle ships that learns from them alone.
+    """
 
     table: Path
+    known: str = ""
 
 
 def print_harm(plan: HarmTablesPlan) -> None:
     """Every table, as Markdown."""
-    print(*tables(Images.read(plan.table).without(feature_names())), sep="\n")
+    known = [Images.read(Path(name)) for name in plan.known.split(",") if name]
+    print(*tables(Images.read(plan.table), joined(known) if known else None), sep="\n")
 
 
-def tables(images: Images) -> Iterator[str]:
-    """People left out; people and families left out; single numbers; by artefact; clean images."""
-    people, both = predict_harm(images), predict_harm(images, unseen_families=True)
+def tables(images: Images, known: Images | None = None) -> Iterator[str]:
+    """People left out; people and families left out; single numbers; by artefact; clean images.
+
+    With ``known``, images of others, everybody is left out: what learns from these alone tells them.
+    """
+    predicted = predict_harm if known is None else partial(predict_from, known)
+    people, both = predicted(images), predicted(images, unseen_families=True)
     yield f"{len(images.harm)} images of {len(set(images.person))} people; harm is the loss of {JUDGED}"
     yield f"by loss: {_by_loss(images.harm)}"
-    yield f"chosen for the people left out: {_chosen(people)}"
+    yield _learnt_from(people, known)
     yield ""
     yield "| told by | rho with Dice | with its loss | with harm | 95 % | AURC | excess |"
     yield "| --- |" + " ---: |" * 6
@@ -140,5 +149,8 @@ def _by_loss(harm: Numbers) -> str:
     return ", ".join(f"{name} {inside.sum()}" for name, inside in steps.items())
 
 
-def _chosen(predicted: Predicted) -> str:
-    return ", ".join(f"{REGRESSIONS[number].name} {count}" for number, count in Counter(predicted.chosen).most_common())
+def _learnt_from(predicted: Predicted, known: Images | None) -> str:
+    if known is not None:
+        return f"told by {len(known.harm)} images of {len(set(known.person))} others alone"
+    counts = Counter(predicted.chosen).most_common()
+    return f"chosen for the people left out: {', '.join(f'{REGRESSIONS[n].name} {count}' for n, count in counts)}"

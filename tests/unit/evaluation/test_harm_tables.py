@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from models.statistics.harm import left_out
-from training.harm.choice import REGRESSIONS, predict_harm
+from training.harm.choice import REGRESSIONS, fit_shipped, predict_from, predict_harm
 from training.harm.images import Images
 from training.harm.presence_tables import NAMES
 from training.harm.tables import tables
@@ -86,6 +86,29 @@ def test_a_family_that_is_left_out_has_no_say_either(images, monkeypatch):
     assert not np.array_equal(honest, predict_harm(lying).expected[own])
 
 
+def test_others_alone_tell_the_harm_as_a_bundle_that_learns_from_them_does(images, tmp_path):
+    known = Images.read(write_table(tmp_path / "known.csv", seed=1))
+    lying = replace(images, harm=np.full(len(images.harm), 0.9))
+    asked, harm = images.row(5), fit_shipped(known)
+
+    told = predict_from(known, lying)
+
+    np.testing.assert_array_equal(predict_from(known, images).expected, told.expected)
+    assert harm.expect(asked) == pytest.approx(told.expected[5])
+    assert harm.interval(asked) == pytest.approx((told.low[5], told.high[5]))
+
+
+def test_a_family_of_the_others_that_is_left_out_tells_nothing_of_its_own(images, tmp_path):
+    known = Images.read(write_table(tmp_path / "known.csv", seed=1))
+    drift = images.family == "motion drift"
+    lying = replace(known, harm=np.where(known.family == "motion drift", 0.9, known.harm))
+
+    told, honest = (predict_from(one, images, unseen_families=True).expected for one in (lying, known))
+
+    np.testing.assert_array_equal(honest[drift], told[drift])
+    assert not np.array_equal(honest[~drift], told[~drift])
+
+
 @pytest.mark.parametrize("regression", REGRESSIONS, ids=lambda regression: regression.name)
 def test_a_regression_gives_back_the_harm_that_it_takes(regression):
     harm = np.array([0.0, 0.04, 0.5])
@@ -116,3 +139,9 @@ def test_every_table_is_printed(images, monkeypatch):
     assert "48 images of 6 people" in text
     assert "| motion drift | 12 |" in text
     assert "| efc |" in text
+
+
+def test_the_tables_say_how_many_others_alone_told_them(images, monkeypatch):
+    monkeypatch.setattr("training.harm.tables._RESAMPLES", 20)
+
+    assert "told by 48 images of 6 others alone" in tables(images, images)

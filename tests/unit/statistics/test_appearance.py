@@ -1,11 +1,12 @@
 """Numbers of one judged image: by their formulas, and the loss that a bundle tells from them."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
 from builders.judging.values import brain, examined, prediction, shipped
 
+from export.draft import revised
 from export.harm import Told, add_harm
 from models.brain.appearance import describe_image, describe_labels, numbers_of
 from models.bundle import BundleError, load_bundle
@@ -119,10 +120,28 @@ def test_a_bundle_gets_its_harm_beside_its_place_and_whole(tmp_path):
 
     assert 0.07 == made.manifest.thresholds.tolerated_loss
     assert "9.9.9" == made.manifest.version
-    assert {"feature distance": 7.0} == made.manifest.settings["farthest"]
-    assert "20 images of 4 people, heads: the expected loss, no weight" in made.manifest.training.data[-1]
+    assert shipped().manifest.settings["farthest"] == made.manifest.settings["farthest"]
+    assert "the expected loss, no weight of a network: 20 images of 4 people, heads" == made.manifest.training.data[-1]
     assert made.digest == load_bundle(tmp_path / "with-harm").digest
     assert list(harm.names) == list(made.manifest.settings["harm"]["names"])
     assert [] == list(tmp_path.glob("*.part"))
     with pytest.raises(BundleError, match="there already"):
         add_harm(shipped().folder, told, tmp_path / "with-harm")
+
+
+def test_what_the_loss_was_learnt_from_is_named_once_however_often_it_is_learnt(tmp_path):
+    first = add_harm(shipped().folder, Told(harm=harm_of(entropy=0.1), source="heads"), tmp_path / "first")
+    again = add_harm(first.folder, Told(harm=harm_of(entropy=0.1), source="other heads"), tmp_path / "again")
+
+    assert ["other heads"] == [
+        line.rsplit(", ", 1)[1] for line in again.manifest.training.data if line.startswith("the expected loss")
+    ]
+
+
+def test_a_bundle_without_limits_of_distance_gets_those_of_the_table(tmp_path):
+    unlimited = revised(
+        shipped().folder, tmp_path / "unlimited", lambda _, m: replace(m, settings={**m.settings, "farthest": {}})
+    )
+    told = Told(harm=harm_of(entropy=0.1), farthest={"feature distance": 7.0})
+
+    assert {"feature distance": 7.0} == add_harm(unlimited.folder, told, tmp_path / "new").manifest.settings["farthest"]
