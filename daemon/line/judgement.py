@@ -94,7 +94,7 @@ class SeriesJudge:
     ) -> None:
         self._appraiser = appraiser
         self._station = station
-        self._translation = translation
+        self._translation = translation or Translation()
         self._open_dataset = open_dataset
 
     def judge(
@@ -125,8 +125,9 @@ class SeriesJudge:
             **answer.seconds,
             "verdict": finished - last,
         }
+        told = self._translation
         judgement = Judgement(
-            verdict=verdict,
+            verdict=told.verdict(verdict),
             assessment=_assessment(answer),
             algorithm=answer.algorithm,
             manifest=answer.manifest,
@@ -145,11 +146,11 @@ class SeriesJudge:
         is_wanted = verdict.state in reported and (verdict.not_assessed is not Reason.NOT_MR or predecessor is not None)
         view = examination.findings.view if examination else None
         drawn = is_wanted or answer.image is not None
-        picture = render_summary(judgement, view, answer.image, self._translation) if drawn else None
+        picture = render_summary(judgement, view, answer.image, told) if drawn else None
         if is_wanted and picture is not None:
             evidence = gather_evidence(series, header, joined)
-            recognizable, told = answer.image is not None, self._translation
-            summary = build_summary(evidence, judgement, picture, recognizable=recognizable, translation=told)
+            recognizable = answer.image is not None
+            summary = build_summary(evidence, judgement, picture, recognizable=recognizable, language=told.language)
             objects = (summary, build_sr(evidence, judgement, translation=told))
         seconds["report"] = time.time() - finished
         return Judged(

@@ -8,7 +8,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
-from daemon.core.values import State
+from daemon.core.values import State, Verdict
 
 
 class Language(StrEnum):
@@ -237,3 +237,9 @@ def words_of(language: Language) -> Mapping[str, str]:
 def state_word(state: State, language: Language = Language.ENGLISH) -> str:
     """What people call a verdict."""
     return words_of(language)[state.value]
+
+
+def verdict_words(verdict: Verdict, language: Language = Language.ENGLISH) -> str:
+    """What people call a verdict, with its cause: "RESCAN (Motion)"; ``verdict`` is said in that language."""
+    cause = f" ({verdict.cause_word})" if verdict.cause_word else ""
+    return f"{state_word(verdict.state, language)}{cause}"

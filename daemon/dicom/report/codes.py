@@ -28,10 +28,12 @@ def _private(value: str, meaning: str) -> Code:
 
 
 # --- the frame of the document (PS3.16, TID 1500, 1600, 4019) ---
-LANGUAGES: Final[Mapping[Language, Code]] = {
-    Language.ENGLISH: Code("en", "RFC5646", "English"),
-    Language.GERMAN: Code("de", "RFC5646", "German"),
-}
+LANGUAGES: Final[Mapping[Language, Code]] = MappingProxyType(
+    {
+        Language.ENGLISH: Code("en", "RFC5646", "English"),
+        Language.GERMAN: Code("de", "RFC5646", "German"),
+    }
+)
 MRI_PROCEDURE: Final = Code("25056-3", "LN", "MRI unspecified body region")
 QUALITATIVE_EVALUATIONS: Final = Code("C0034375", "UMLS", "Qualitative Evaluations")
 SOURCE_IMAGE: Final = Code("260753009", "SCT", "Source")

@@ -32,7 +32,7 @@ from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 
 from daemon.core.people.translation import Translation
-from daemon.core.people.words import state_word, words_of
+from daemon.core.people.words import verdict_words, words_of
 from daemon.core.phrases import Phrase
 from daemon.core.values import Judgement, ReportKind, ReportObject, ReportReference
 from daemon.dicom.own import MANUFACTURER, MODEL_NAME
@@ -68,8 +68,8 @@ def build_sr(
 ) -> ReportObject:
     """The SR of one verdict: identical for identical arguments, byte for byte.
 
-    Its text is English, or in the language of ``translation``, which it names (PS3.16, TID 1204); the meanings of its
-    codes are English always.
+    Its text is English, or in the language of ``translation``, which it names (PS3.16, TID 1204) and in which the
+    verdict is said; the meanings of its codes are English always.
 
     COMPLETE and FINAL for a complete series, PARTIAL and PRELIMINARY for one that broke off; never VERIFIED, which
     needs a person (PS3.3, C.17.2).
@@ -235,12 +235,11 @@ _COMMENT_LENGTH: Final = 1024
 def comment(judgement: Judgement, translation: Translation) -> str:
     """The verdict in one line of plain text, with its reasons and with whatever the report had to leave out."""
     say, context = translation.say, judgement.context
-    verdict, words = translation.verdict(judgement.verdict), words_of(translation.language)
-    cause = f" ({verdict.cause_word})" if verdict.cause_word else ""
+    verdict, words = judgement.verdict, words_of(translation.language)
     why = [say(verdict.not_assessed.value)] if verdict.not_assessed else []
     left_out, places = unreportable(judgement), places_left_out(judgement)
     sentences = (
-        f"{state_word(verdict.state, translation.language)}{cause}: {verdict.action}",
+        f"{verdict_words(verdict, translation.language)}: {verdict.action}",
         *(f"{reason}." for reason in dict.fromkeys((*verdict.reasons, *why)) if reason not in verdict.action),
         say(Phrase("Not a number, left out: {}.", (", ".join(left_out),))) if left_out else "",
         say(Phrase("{} numbers of single places left out.", (str(places),))) if places else "",

@@ -18,9 +18,9 @@ from pydicom.sr.codedict import codes
 from pydicom.uid import JPEGLSLossless
 
 from daemon.core.people.translation import Say, Translation
-from daemon.core.people.words import state_word
+from daemon.core.people.words import Language, verdict_words
 from daemon.core.phrases import Phrase
-from daemon.core.values import Judgement, ReportKind, ReportObject, Verdict
+from daemon.core.values import Judgement, ReportKind, ReportObject
 from daemon.dicom.report.document import seal, series_attributes, source_of
 from daemon.dicom.report.evidence import Evidence, Source
 from daemon.dicom.report.picture.charts import Frame, draw_legend, draw_volumes
@@ -46,13 +46,12 @@ def render_summary(
     image: Examined | None = None,
     translation: Translation | None = None,
 ) -> Picture:
-    """The picture of one verdict, uint8 RGB (960, 1280, 3), in English unless a ``translation`` is given.
+    """The picture of one verdict, uint8 RGB (960, 1280, 3), in English or in ``translation``, as the verdict is said.
 
     With a view: anatomy with a structure outlined, where the dominant measure comes from, and the numbers. With
     an image alone: the middle slices of its first volume. With neither: words.
     """
-    translation = translation or Translation()
-    judgement, say = replace(judgement, verdict=translation.verdict(judgement.verdict)), translation.say
+    say = (translation or Translation()).say
     picture = Image.new("RGB", (WIDTH, HEIGHT), BACKGROUND)
     _draw_band(picture, judgement, say)
     if view is not None:
@@ -71,11 +70,12 @@ def build_summary(
     picture: Picture,
     *,
     recognizable: bool = True,
-    translation: Translation | None = None,
+    language: Language = Language.ENGLISH,
 ) -> ReportObject:
     """``picture``, uint8 RGB (rows, columns, 3), as Secondary Capture in JPEG-LS: identical for identical arguments.
 
-    ``recognizable`` is said in (0028,0302) Recognizable Visual Features: in a profile somebody can be recognised.
+    ``recognizable`` is said in (0028,0302) Recognizable Visual Features: in a profile somebody can be recognised;
+    ``language``: that in which the verdict is said.
     """
     with config.disable_value_validation():  # its warnings would quote UIDs of the source
         image = SCImage(
@@ -90,7 +90,7 @@ def build_summary(
         )
         _describe(image, recognizable=recognizable)
         _place_in_body(image, evidence, judgement)
-        _refer(image, evidence, _in_words(judgement.verdict, translation or Translation()))
+        _refer(image, evidence, f"{verdict_words(judgement.verdict, language)}. {judgement.verdict.action}")
         return seal(image, ReportKind.SUMMARY, evidence, judgement)
 
 
@@ -123,12 +123,6 @@ def _refer(image: SCImage, evidence: Evidence, words: str) -> None:
     image.ReferencedSeriesSequence = [_series_item(uid, sources) for uid, sources in whose.items()]
     if evidence.matrix is not None:
         image.SourceImageSequence = [_source_item(source) for _, source in evidence.all_sources]
-
-
-def _in_words(verdict: Verdict, translation: Translation) -> str:
-    said = translation.verdict(verdict)
-    cause = f" ({said.cause_word})" if said.cause else ""
-    return f"{state_word(said.state, translation.language)}{cause}. {said.action}"
 
 
 def _series_item(series_instance_uid: str, sources: Sequence[Source]) -> Dataset:

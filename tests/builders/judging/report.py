@@ -13,6 +13,7 @@ from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage
 from builders.judging.values import manifest, measure
 from daemon.core.errors import Reason
 from daemon.core.measures import Assessment, Measure
+from daemon.core.people.translation import Translation
 from daemon.core.values import Algorithm, Arrival, ClosedBy, Instance, Judgement, ReportContext, Series, State, Verdict
 from models.findings import Structure, View
 from models.physics.artefacts import Artefact
@@ -181,6 +182,11 @@ def make_judgement(state: State = State.RESCAN, **changes: Any) -> Judgement:
         manifest=manifest(),
         context=replace(context, **changes),
     )
+
+
+def said_in(translation: Translation, judgement: Judgement) -> Judgement:
+    """The judgement with its verdict in another language, as reports are given it."""
+    return replace(judgement, verdict=translation.verdict(judgement.verdict))
 
 
 def make_view(**changes: Any) -> View:

@@ -9,7 +9,7 @@ from io import BytesIO
 import numpy as np
 import pytest
 import validators
-from builders.judging.report import make_header, make_judgement, make_series, make_view
+from builders.judging.report import make_header, make_judgement, make_series, make_view, said_in
 from builders.judging.values import manifest, measure
 from highdicom.sr import srread
 from hypothesis import HealthCheck, Phase, given, settings
@@ -75,7 +75,7 @@ def test_every_sr_is_clean(state, circumstances, sop_class, keep):
 
 @pytest.mark.parametrize("sop_class", SRClass)
 def test_a_german_sr_is_clean_and_says_that_it_is_german(sop_class, keep):
-    path = keep(build_sr(evidence_of(), make_judgement(partial=True), sop_class, GERMAN))
+    path = keep(build_sr(evidence_of(), said_in(GERMAN, make_judgement(partial=True)), sop_class, GERMAN))
 
     assert [] == validators.unexpected_dciodvfy(path)
     assert [] == validators.dcsrdump(path)

@@ -5,23 +5,27 @@ import re
 import shutil
 from copy import deepcopy
 from dataclasses import replace
+from io import BytesIO
 from types import SimpleNamespace
 
 import pytest
 from builders.images.series import encoded
 from builders.judging.judging import ALGORITHM, series_of
 from builders.running.daemon import golden_datasets, write_files
+from pydicom import dcmread
 
 from daemon.commands.assess import appraise
 from daemon.config import Settings, load_settings, shipped_bundles
 from daemon.core.errors import NotAssessable, Reason
 from daemon.core.judging.routing import find_route
+from daemon.core.people.words import Language
 from daemon.core.sending.delivery import JUDGED
 from daemon.core.values import State
 from daemon.dicom.content import InMemory
 from daemon.dicom.reading.facts import facts_of
 from daemon.dicom.reading.volumes import arrange
 from daemon.edge.engines import engine_maker
+from daemon.edge.files.bundle_words import read_translation
 from daemon.line.appraisal import Appraiser, Judge
 from daemon.line.examination import Examiners
 from daemon.line.judgement import SeriesJudge
@@ -162,6 +166,19 @@ def test_of_what_its_header_refuses_a_report_and_a_picture_are_made_only_if_some
 
     assert (objects, bool(objects)) == (len(judged.objects), bool(judged.picture))
     assert State.NOT_ASSESSED is judged.verdict.state
+
+
+def test_all_that_a_german_site_is_told_of_a_series_is_german_and_the_recorded_verdict_is_not(site):
+    german = read_translation(Language.GERMAN, shipped_bundles().values())
+    series, read = series_of([as_localizer(dataset) for dataset in golden_datasets()], "MR1")
+    appraiser = Appraiser(pytest.fail, ALGORITHM, all_routes(load_settings(site)))
+    here, abroad = (SeriesJudge(appraiser, read, "here", *one).judge(series, None) for one in ((german,), ()))
+    summary, report = (dcmread(BytesIO(one.payload)) for one in here.objects)
+
+    assert here.verdict == abroad.verdict
+    assert "NICHT BEURTEILT. Nicht beurteilt: kein Modell" in summary.ImageComments
+    assert report.ContentSequence[-1].ContentSequence[0].TextValue.startswith("NICHT BEURTEILT: Nicht beurteilt: kein")
+    assert here.picture != abroad.picture
 
 
 def test_what_was_read_but_not_judged_has_a_picture_for_the_page(site):

@@ -18,6 +18,7 @@ from builders.judging.report import (
     make_header,
     make_judgement,
     make_series,
+    said_in,
 )
 from builders.judging.values import measure
 from highdicom.sr import srread
@@ -468,7 +469,8 @@ def test_the_report_of_a_german_site_says_in_german_what_is_judged_and_nothing_e
     judgement = make_judgement(state, partial=True, revision=2)
     judgement = replace(judgement, context=replace(judgement.context, closed_by=closed_by))
     evidence = gather_evidence(make_series(3), make_header())
-    english, german = (build_sr(evidence, judgement, translation=one) for one in (None, GERMAN))
+    english = build_sr(evidence, judgement)
+    german = build_sr(evidence, said_in(GERMAN, judgement), translation=GERMAN)
     word, how = plain(state_word(state, Language.GERMAN)), plain(words_of(Language.GERMAN)[closed_by])
     ending = f"Serie unvollstaendig. Fassung 2, abgeschlossen durch: {how}."
 

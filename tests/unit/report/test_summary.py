@@ -7,7 +7,7 @@ from io import BytesIO
 
 import numpy as np
 import pytest
-from builders.judging.report import make_assessment, make_header, make_judgement, make_series, make_view
+from builders.judging.report import make_assessment, make_header, make_judgement, make_series, make_view, said_in
 from builders.judging.values import manifest, measure
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -376,7 +376,8 @@ GERMAN = read_translation(Language.GERMAN, (shipped_bundles() | optional_bundles
 @pytest.mark.parametrize("partial", [False, True])
 def test_a_german_picture_says_in_german_what_is_judged_and_english_is_what_is_said_without(state, partial):
     judgement, view = make_judgement(state, partial=partial), make_view()
-    english, german = render_summary(judgement, view), render_summary(judgement, view, translation=GERMAN)
+    english = render_summary(judgement, view)
+    german = render_summary(said_in(GERMAN, judgement), view, translation=GERMAN)
 
     assert english.tobytes() == render_summary(judgement, view, translation=Translation()).tobytes()
     assert (english[:200] != german[:200]).any()
