@@ -6,6 +6,7 @@ images of the table, half heads and extracted brains are refused from then on.
 """
 
 import argparse
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -47,17 +48,28 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--source", default="", help="what heads the table is of, for the manifest")
     options = parser.parse_args(arguments)
     images = joined([Images.read(table) for table in options.table])
-    told = Told(harm=fit_shipped(images), farthest=farthest(images), source=options.source)
+    told = Told(
+        harm=fit_shipped(images),
+        farthest=farthest(images),
+        largest_cut_cm2=LARGEST_CUT_CM2,
+        least_scalp=LEAST_SCALP,
+        source=options.source,
+    )
     bundle = add_harm(options.bundle, told, options.out, options.version)
     print(f"{bundle.folder} {bundle.manifest.version} {bundle.digest[:12]}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """What a bundle learns from judged images: harm, how far the farthest of them lay."""
+    """What a bundle learns from judged images: harm, how far the farthest of them lay; and what is no whole head.
+
+    The limits are those of ``BrainSettings``; where the bundle has stricter ones, these stay.
+    """
 
     harm: Harm
     farthest: Mapping[str, float] = field(default_factory=dict)
+    largest_cut_cm2: float = math.inf
+    least_scalp: float = 0.0
     tolerated: float = TOLERATED
     source: str = ""
 
@@ -83,8 +95,8 @@ def add_harm(folder: Path, told: Told, out: Path, version: str = "") -> Bundle:
             settings,
             harm=told.harm,
             farthest=settings.farthest or told.farthest,
-            largest_cut_cm2=LARGEST_CUT_CM2,
-            least_scalp=LEAST_SCALP,
+            largest_cut_cm2=min(settings.largest_cut_cm2, told.largest_cut_cm2),
+            least_scalp=max(settings.least_scalp, told.least_scalp),
         )
         return replace(
             manifest,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from export.brain import ExportPlan, export_brain
+from export.own.brain_harm import tell_harm
 from export.own.delivery import delivery
 from export.own.plan import EXTENT, OwnPlan, Tables, fields_of
 from models.bundle import read_manifest
@@ -21,6 +22,7 @@ from training.brain.task import TaskPlan, train_task
 from training.brain.variances import VariancesPlan, train_variances
 from training.evaluation.evaluate import EvaluationPlan, evaluate
 from training.evaluation.figures import FiguresPlan, draw_figures
+from training.harm.judging import HarmPlan
 from training.running.pipeline import Step
 from training.running.progress import counted, trained
 from training.synthesis.anatomy import write_bank
@@ -38,6 +40,7 @@ TABLES: Final[Tables] = {
     "cause": CausePlan,
     "variances": VariancesPlan,
     "export": ExportPlan,
+    "harm": HarmPlan,
     "report": EvaluationPlan,
 }
 _CHECKPOINT = "checkpoint.pt"
@@ -71,6 +74,7 @@ class BrainSteps:
             self._borders(),
             self._variances(),
             self._export(),
+            self._harm(),
             self._report(),
             self._deliver(),
         ]
@@ -208,8 +212,29 @@ class BrainSteps:
             seconds=60.0 + 3.0 * heads,
         )
 
+    def _harm(self) -> Step:
+        folder, sizes = self.run / "harm", self.sizes["harm"]
+        heads = int(sizes.get("heads", 0))
+        images = self.run / "label-maps" if heads else self.run / "people" / "train"
+        bundle = self.run / "bundle"
+        plan = HarmPlan(data=images, bundle=bundle, out=folder, **sizes)
+        count = min(plan.people, heads or len(self.parted.train))
+        return Step(
+            name="harm",
+            run=partial(tell_harm, plan, bundle, self._finished),
+            reads=(bundle, images),
+            makes=(folder,),
+            settings=fields_of(plan),
+            seconds=3.0 * count * (2 + plan.styles + 22 * plan.repeats * plan.share),
+        )
+
+    @property
+    def _finished(self) -> Path:
+        """The bundle with all that it tells."""
+        return self.run / "harm" / "bundle"
+
     def _report(self) -> Step:
-        folder, bundle, people = self.run / "report", self.run / "bundle", self.run / "people" / "held-out"
+        folder, bundle, people = self.run / "report", self._finished, self.run / "people" / "held-out"
         plan = EvaluationPlan(data=people, out=folder, bundle=bundle, **self.sizes["report"])
 
         def write() -> None:
@@ -227,7 +252,7 @@ class BrainSteps:
         )
 
     def _deliver(self) -> Step:
-        return delivery(self.run / "bundle", self.out, after=(self.run / "report",))
+        return delivery(self._finished, self.out, after=(self.run / "report",))
 
 
 def _file_of(bundle: Path, graph: str) -> str:

@@ -59,13 +59,16 @@ def fit_shipped(images: Images) -> Harm:
     A person's clean images are a family of their own.
 
     Raises:
-        ValueError: the images are of one person.
+        ValueError: the images are of one person, or too few for an interval.
     """
     families = [
         family if family != CLEAN else f"{CLEAN} {who}"
         for family, who in zip(images.family, images.person, strict=True)
     ]
-    return fit_harm(images.names, images.numbers, images.harm, [images.person.tolist(), families])
+    harm = fit_harm(images.names, images.numbers, images.harm, [images.person.tolist(), families])
+    if not np.isfinite((harm.below, harm.above)).all():
+        raise ValueError(f"{len(images.harm)} images are too few for an interval: judge more")
+    return harm
 
 
 def predict_from(known: Images, asked: Images, *, unseen_families: bool = False) -> Predicted:

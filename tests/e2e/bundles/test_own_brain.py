@@ -22,7 +22,7 @@ from training.running.pipeline import PipelineError
 PEOPLE = DICOM.parent / "brain"
 STEPS = (
     *("people", "label-maps", "bank", "locate", "task", "cause", "student", "stochastic", "borders", "variances"),
-    *("export", "report", "deliver"),
+    *("export", "harm", "report", "deliver"),
 )
 WITHOUT = ("--leave-out", "sub-02")
 
