@@ -2,6 +2,7 @@
 
 from dataclasses import fields, replace
 from functools import cache
+from math import inf
 
 import numpy as np
 
@@ -145,9 +146,13 @@ def shipped():
 
 
 def brain(settings=None, **changes):
-    """The method of the shipped brain bundle, whose manifest and settings may be changed; no stranger is refused."""
+    """The method of the shipped brain bundle, whose manifest and settings may be changed.
+
+    Unless they say so no stranger is refused and no loss is told.
+    """
     whole = shipped().manifest
-    manifest = replace(whole, settings={**whole.settings, "farthest": {}, **(settings or {})}, **changes)
+    plain = {"farthest": {}, "largest_cut_cm2": inf, "least_scalp": 0.0, "harm": None}
+    manifest = replace(whole, settings={**whole.settings, **plain, **(settings or {})}, **changes)
     return Brain(replace(shipped(), manifest=manifest))
 
 
