@@ -21,9 +21,9 @@ from models.brain.familiarity import HISTOGRAM
 from models.bundle import Bundle, load_bundle, structured
 from models.manifest import CauseEntry, Manifest, SignalEntry
 from models.methods.lesions import ARTEFACT
+from models.statistics.harm import CLEAN
 from models.statistics.presence import Presence
 from training.harm.causes import NUMBERS, kind_of
-from training.harm.drawing import CLEAN
 from training.harm.images import Images, joined
 from training.harm.presence_tables import CauseFit, fit_causes, presence_of
 

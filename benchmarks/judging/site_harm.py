@@ -29,9 +29,9 @@ from daemon.line.examination import Examiner, load_examiner
 from models.findings import Findings, Loss, NotThis
 from models.manifest import Manifest
 from models.preprocess import coarsest_mm, spacing_of
-from models.statistics.harm import Harm
+from models.statistics.harm import CLEAN, Harm
 from models.statistics.ranking import rank_correlation
-from models.statistics.site_harm import CLEAN, Tried, fit_site, harm_between, trials_of
+from models.statistics.site_harm import Tried, fit_site, harm_between, trials_of
 from models.subject import Image, Subject
 
 IDLE, HURT = 0.05, 0.10

@@ -22,6 +22,8 @@ PENALTIES = tuple(10.0 ** np.arange(-3.0, 1.01, 0.5))
 _FARTHEST = 4.0
 #: What is added to a number before its logarithm, in medians of it.
 _FLOOR = 0.05
+#: The family of an image as it came.
+CLEAN = "clean"
 #: Share of the true harms above the lower bound, and below the upper one.
 SIDE = 0.95
 
@@ -74,6 +76,11 @@ class Harm:
         known = read(values, np.asarray(self.floors))
         standard = scaled(known, np.asarray(self.centre), np.asarray(self.spread))
         return float(self.offset + standard @ np.asarray(self.weights))
+
+
+def families_of(families: Sequence[str], people: Sequence[str]) -> list[str]:
+    """The family of each image (N,) for ``fit_harm``: each one's clean images, of ``people`` (N,), are one."""
+    return [family if family != CLEAN else f"{CLEAN} {who}" for family, who in zip(families, people, strict=True)]
 
 
 def fit_harm(

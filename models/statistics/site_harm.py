@@ -16,12 +16,12 @@ import numpy.typing as npt
 from models.physics.artefacts import ARTEFACTS, Artefact
 from models.physics.effects import spoil
 from models.physics.families import FAMILIES
-from models.statistics.harm import Harm, fit_harm
+from models.statistics.harm import CLEAN, Harm, families_of, fit_harm
 
 #: Fewer series tell nothing of the next one.
 FEWEST = 3
-#: The family of an image as it came; it counts as so many, for most of a scanner's images are without an artefact.
-CLEAN, _CLEAN_WEIGHT = "clean", 2.0
+#: An image as it came counts as so many, for most of a scanner's images are without an artefact.
+_CLEAN_WEIGHT = 2.0
 _MILDEST = 0.02
 
 
@@ -97,11 +97,11 @@ def fit_site(tried: Sequence[Tried]) -> Harm | None:
     if len(series) < FEWEST or families <= {CLEAN}:
         return None
     names = tuple(sorted(set.intersection(*(set(one.numbers) for one in tried))))
-    groups = [one.family if one.family != CLEAN else f"{CLEAN} {one.series}" for one in tried]
+    people = [one.series for one in tried]
     return fit_harm(
         names,
         [[one.numbers[name] for name in names] for one in tried],
         [one.harm for one in tried],
-        [[one.series for one in tried], groups],
+        [people, families_of([one.family for one in tried], people)],
         [_CLEAN_WEIGHT if one.family == CLEAN else 1.0 for one in tried],
     )

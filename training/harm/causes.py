@@ -19,8 +19,8 @@ from models.findings import Findings
 from models.methods.brain import Brain
 from models.methods.lesions import ARTEFACT, Lesions
 from models.physics.spectrum import feature_names
+from models.statistics.harm import CLEAN
 from models.statistics.presence import tell
-from training.harm.drawing import CLEAN
 from training.harm.flair_images import TISSUE
 from training.harm.images import Images
 from training.harm.presence_tables import (

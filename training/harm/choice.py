@@ -6,9 +6,8 @@ from itertools import product
 import numpy as np
 import numpy.typing as npt
 
-from models.statistics.harm import SIDE, Harm, expect, fit_harm, left_out
+from models.statistics.harm import CLEAN, SIDE, Harm, expect, families_of, fit_harm, left_out
 from models.statistics.uncertainty import conformal_limit
-from training.harm.drawing import CLEAN
 from training.harm.images import Images
 
 Numbers = npt.NDArray[np.float64]
@@ -61,11 +60,9 @@ def fit_shipped(images: Images) -> Harm:
     Raises:
         ValueError: the images are of one person, or too few for an interval.
     """
-    families = [
-        family if family != CLEAN else f"{CLEAN} {who}"
-        for family, who in zip(images.family, images.person, strict=True)
-    ]
-    harm = fit_harm(images.names, images.numbers, images.harm, [images.person.tolist(), families])
+    people = images.person.tolist()
+    families = families_of(images.family.tolist(), people)
+    harm = fit_harm(images.names, images.numbers, images.harm, [people, families])
     if not np.isfinite((harm.below, harm.above)).all():
         raise ValueError(f"{len(images.harm)} images are too few for an interval: judge more")
     return harm

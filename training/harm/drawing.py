@@ -9,12 +9,10 @@ from models.physics.artefacts import ARTEFACTS
 from models.physics.effects import spoil
 from models.physics.families import FAMILIES
 from models.preprocess import Grid
+from models.statistics.harm import CLEAN
 from training.evaluation.cases import by_the_second_scanner
 from training.synthesis.acquisition import draw_style
 from training.truth import Truth
-
-#: An image of no known family: clean.
-CLEAN = "clean"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.brain.scores import JUDGED
-from training.harm.drawing import CLEAN
+from models.statistics.harm import CLEAN
 from training.harm.rows import DICE, FACT, HARM, RIVAL, read_rows
 
 Numbers = npt.NDArray[np.float64]

@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from models.physics.artefacts import ARTEFACTS
+from models.statistics.harm import CLEAN
 from models.statistics.presence import Presence, fit_presence, tell
-from training.harm.drawing import CLEAN
 from training.harm.images import Images, joined
 
 Numbers = npt.NDArray[np.float64]

@@ -1,7 +1,7 @@
 """How well the harm is told by a regression on numbers of one image, against single numbers: people it never saw.
 
 Every person is judged by a regression on all the others, and, in the second line, by one that never saw the family of
-the artefact either. How the regression looks at an image is chosen among the others, too (``training/harm_choice.py``).
+the artefact either. How the regression looks at an image is chosen among the others, too (``training/harm/choice.py``).
 """
 
 from collections import Counter
@@ -15,9 +15,9 @@ import numpy.typing as npt
 
 from models.brain.scores import JUDGED
 from models.physics.artefacts import ARTEFACTS
+from models.statistics.harm import CLEAN
 from models.statistics.ranking import interval_over_groups, rank_correlation, risk_coverage
 from training.harm.choice import REGRESSIONS, Predicted, predict_from, predict_harm
-from training.harm.drawing import CLEAN
 from training.harm.images import Images, joined
 from training.harm.rows import RIVAL
 

@@ -9,7 +9,7 @@ import numpy as np
 from models.lesions.prediction import Prediction
 from models.lesions.scores import single_pass
 from models.physics.spectrum import describe, feature_names
-from training.harm.drawing import CLEAN
+from models.statistics.harm import CLEAN
 from training.harm.flair_images import TISSUE
 from training.harm.presence_tables import NAMES
 

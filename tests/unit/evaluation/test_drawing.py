@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from models.physics.families import FAMILIES
-from training.harm.drawing import CLEAN, Drawing, images_of
+from models.statistics.harm import CLEAN
+from training.harm.drawing import Drawing, images_of
 from training.truth import Truth
 
 OWN = {(artefact.value, family) for artefact, families in FAMILIES.items() for family in families}

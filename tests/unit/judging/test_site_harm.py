@@ -16,8 +16,8 @@ from daemon.core.values import State
 from daemon.edge.files.site_harm import HarmOfSite, TrialJournal, TriedAt, load_harm, write_harm
 from daemon.line.spoiling import Bounds, Live, Spoiler, in_turn, token_of
 from models.findings import Findings, Lack, Loss, LossSource, NotThis
-from models.statistics.harm import Harm
-from models.statistics.site_harm import CLEAN, Tried, fit_site, harm_between, trials_of
+from models.statistics.harm import CLEAN, Harm
+from models.statistics.site_harm import Tried, fit_site, harm_between, trials_of
 from models.subject import still
 
 FAMILIES = 16  # of models/physics/families.py

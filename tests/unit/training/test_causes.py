@@ -15,9 +15,9 @@ from models.brain.scores import JUDGED
 from models.bundle import load_bundle
 from models.methods.lesions import ARTEFACT, Lesions
 from models.physics.spectrum import named
+from models.statistics.harm import CLEAN
 from models.subject import still
 from training.harm.causes import NUMBERS, cause_tables, decided, kind_of, losses_of
-from training.harm.drawing import CLEAN
 from training.harm.flair_images import TISSUE, LesionHarmPlan, write_lesion_images
 from training.harm.images import Images
 from training.harm.presence_tables import NAMES, presence_of

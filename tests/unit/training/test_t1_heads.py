@@ -7,8 +7,8 @@ import pytest
 from builders.images.ball_heads import write_ball_heads
 
 from models.brain.scores import JUDGED
+from models.statistics.harm import CLEAN
 from training.harm.causes import NUMBERS
-from training.harm.drawing import CLEAN
 from training.harm.images import Images
 from training.harm.judging import HarmPlan, write_images
 from training.harm.stored_heads.t1 import stored_heads
