@@ -16,7 +16,7 @@ from models.manifest import Manifest
 from models.methods.any_mr import ROLE, AnyMr
 from models.subject import Image, Subject, still
 
-NAME, VERSION = "any-mr", "0.2.0"
+NAME, VERSION = "any-mr", "0.3.0"
 PHANTOM = "golden/phantom.nii.gz"
 #: How far a host may be off: sums of some hundred thousand numbers in another order.
 _TOLERANCE = 0.002

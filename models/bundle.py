@@ -167,10 +167,18 @@ def _faults(manifest: Manifest) -> Iterator[str]:
         yield "has no inputs"
     if manifest.graphs and not golden.outputs:
         yield "has no golden outputs of its graphs (golden.outputs)"
-    if manifest.past is not None and manifest.primary != manifest.past.deviation:
-        yield "ranks series by another signal than their deviation from the past"
+    yield from _faults_of_past(manifest)
     if not (_complete(manifest.references) or (manifest.past is not None and not manifest.references)):
         yield "does not give every series one reference"
+
+
+def _faults_of_past(manifest: Manifest) -> Iterator[str]:
+    if manifest.past is None:
+        return
+    if manifest.primary != manifest.past.deviation:
+        yield "ranks series by another signal than their deviation from the past"
+    if manifest.past.artefact not in manifest.past.signals:
+        yield "does not say how the odds of an artefact are compared (past.signals)"
 
 
 def _compared(past: Past | None) -> Iterator[str]:

@@ -98,8 +98,8 @@ class View:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class LossSource:
-    """What a loss can be learnt from at a site, made when it is asked for.
+class SiteSource:
+    """What a site can learn from one image, made when it is asked for: what artefacts cost, and how they look.
 
     ``numbers``: of this one image, by name; ``structure``: what is judged, bool on the image's own grid, in an order
     that is the same for all images of that grid.
@@ -119,7 +119,7 @@ class Findings:
 
     ``presence``: probability that each cause shows in the image; ``any_cause``: that any does, where causes share one
     probability; ``loss``: where the method can tell it; ``source``:
-    where a site can learn it; ``maps``: by file name, made when they are asked for; ``seconds``: of each stage;
+    what a site can learn from; ``maps``: by file name, made when they are asked for; ``seconds``: of each stage;
     ``remarks``: what a reader of the verdict should know of the images that were used, in words;
     ``unused``: role -> why the series that plays it beside the leading one was left out.
 
@@ -132,7 +132,7 @@ class Findings:
     presence: Mapping[str, float] = field(default_factory=dict)
     any_cause: float = 0.0
     loss: Loss | None = None
-    source: LossSource | None = None
+    source: SiteSource | None = None
     view: View | None = None
     maps: Mapping[str, MakeMap] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)

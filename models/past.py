@@ -46,11 +46,14 @@ class Past:
     """Series are compared with the accepted ones of their own scanner and protocol, which the host collects.
 
     ``signals``: which are compared, and how; ``deviation``: the signal that the host gives, the distance from the past;
+    ``artefact``: the one of ``signals`` that the host gives where it has learnt how artefacts look in this protocol,
+    their log odds, which has a past of its own;
     ``most``: so many of a protocol are kept, the newest; ``causes``: cause -> how the signals depart from usual by it,
     none where nobody has shown it; one is named where its probability reaches ``thresholds.certain``.
     """
 
     signals: Mapping[str, Compared]
     deviation: str
+    artefact: str
     most: int = 300
     causes: Mapping[str, Signature] = field(default_factory=dict)

@@ -2,9 +2,10 @@
 
 FLAIR heads, hearts at end-diastole, and phantoms of a spine, a knee and an abdomen of random contrast. Each image is
 measured clean and with each of five artefacts at two severities, each person's by another one of three or four
-simulators, and compared with the clean images of the others by what the bundle ``any-mr`` compares. At most sixteen
-people of each kind are spoilt. What was measured is kept, and taken from there by the next run. Run it from the
-repository root::
+simulators, and compared by the bundle ``any-mr`` with the clean images of the others: by them alone, and where the site
+has tried the others as ``scanside calibrate --artefacts`` does, once as that command stands and once without the
+family of simulators that is asked for. At most sixteen people of each kind are spoilt and tried. What was measured is
+kept, and taken from there by the next run. Run it from the repository root::
 
     PYTHONPATH=. python benchmarks/judging/own_past.py --data ../shared/data --measures /tmp/own-past
 """
@@ -13,30 +14,38 @@ import argparse
 import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import asdict, dataclass, replace
+from functools import cache, partial
+from math import inf, isfinite
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 
 from daemon.config import shipped_bundles
-from daemon.core.judging.own_past import kinds_of, likely_causes
+from daemon.core.judging.assessment import assess
+from daemon.core.judging.own_past import OwnPast
+from daemon.core.judging.verdict import decide
+from daemon.core.values import State
 from export.signatures.causes import SEVERITIES, spoilt
 from export.signatures.phantoms import BODIES, Volume, people
-from models.bundle import read_manifest
+from models.bundle import load_bundle
+from models.findings import Findings, NotThis, SiteSource
+from models.methods.any_mr import ROLE, AnyMr
 from models.physics.artefacts import Artefact
-from models.quality.iqm import measure
-from models.statistics.reference_set import Comparison, compare
+from models.statistics.harm import CLEAN
+from models.statistics.site_presence import SitePresence, fit_presence_of_site
+from models.statistics.trials import Tried, trials_of
+from models.subject import Subject, still
 
-MANIFEST = read_manifest(shipped_bundles()["any-mr"])
-CLEAN = "clean"
+BUNDLE = load_bundle(shipped_bundles()["any-mr"])
+MANIFEST, METHOD = BUNDLE.manifest, AnyMr(BUNDLE)
 #: Phantoms of one body: people of one protocol; another one than the causes are fitted to.
 PEOPLE, SEED = 16, 500
+#: Spoilt images of each person that the site has tried, as many as the command makes.
+TRIED = 16
 Spacing = tuple[float, float, float]
 Opened = Callable[[], tuple[Volume, Spacing]]
-#: Condition -> measures, of one person.
-Measured = Mapping[str, dict[str, float]]
 FILES = {
     "heads": ("brain", "sub-*/anat/*_FLAIR.nii.gz"),
     "hearts": ("cardiac", "sub-*/*_phase-ED_cine.nii.gz"),
@@ -44,10 +53,27 @@ FILES = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
-    """One image beside its like."""
+class Measured:
+    """One image: its ``measures``, what artefacts are told by (``numbers``), and the family that spoilt it."""
 
-    distance: float
+    measures: dict[str, float]
+    numbers: dict[str, float]
+    family: str = CLEAN
+
+
+@dataclass(frozen=True, kw_only=True)
+class Person:
+    """The images of one by what was done to them, None where nothing but noise is left, and what the site tried."""
+
+    images: dict[str, Measured | None]
+    tried: list[Tried]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """One image beside its like: ``far``: what it is ranked by."""
+
+    far: float
     called: bool
     named: str
 
@@ -61,10 +87,8 @@ def main() -> None:
     chosen.measures.mkdir(parents=True, exist_ok=True)
     for name in ("heads", "hearts", *BODIES):
         if chosen.only in ("", name):
-            measured = [
-                measures_of(chosen.measures / f"{name}-{n}.json", one, n) for n, one in images(name, chosen.data)
-            ]
-            print_table(name, list(compared(measured)))
+            group = [person_of(chosen.measures / f"{name}-{n}.json", one, n) for n, one in images(name, chosen.data)]
+            print_tables(name, group)
 
 
 def images(name: str, data: Path) -> Iterator[tuple[int, Opened]]:
@@ -84,48 +108,89 @@ def opened(path: Path) -> tuple[Volume, Spacing]:
     return np.asarray(image.dataobj, np.float32), image.header.get_zooms()[:3]
 
 
-def measures_of(kept: Path, opened_image: Opened, number: int) -> Measured:
-    """The measures of one image by what was done to it; from the file where they are kept."""
+def person_of(kept: Path, opened_image: Opened, number: int) -> Person:
+    """What is known of one person; from the file where it is kept."""
     if not kept.exists():
         volume, spacing = opened_image()
-        found = {CLEAN: measure(volume)}
+        made: dict[str, Measured | None] = {CLEAN: measured(volume, spacing)}
+        tried = list[Tried]()
         if number < PEOPLE:
-            found |= {f"{a.value} {s}": measures for a, s, measures in spoilt(volume, spacing, number)}
-        kept.write_text(json.dumps(found))
-    measured: Measured = json.loads(kept.read_text())
-    return measured
-
-
-def compared(group: Sequence[Measured]) -> Iterator[tuple[str, Found]]:
-    """Each image of the group, clean and spoilt, beside the clean ones of the others."""
-    assert MANIFEST.past is not None
-    kinds = kinds_of(MANIFEST.past)
-    for number, person in enumerate(group):
-        past = [other[CLEAN] for place, other in enumerate(group) if place != number]
-        for condition, measures in person.items():
-            comparison = compare(past, measures, kinds)
-            assert isinstance(comparison, Comparison), comparison
-            yield condition, found_of(comparison)
-
-
-def found_of(comparison: Comparison) -> Found:
-    assert MANIFEST.past is not None
-    causes = likely_causes(comparison, MANIFEST.past)
-    named = max(causes, key=lambda cause: causes[cause])
-    return Found(
-        distance=comparison.distance,
-        called=min(comparison.p_value, comparison.estimate) <= MANIFEST.thresholds.alpha,
-        named=named if causes[named] >= MANIFEST.thresholds.certain else "",
+            for artefact, severity, family, image in spoilt(volume, spacing, number):
+                found = measured(image, spacing)
+                made[f"{artefact} {severity}"] = found and replace(found, family=f"{artefact} {family}")
+            tried.extend(tried_of(volume, spacing, kept.stem))
+        kept.write_text(json.dumps(asdict(Person(images=made, tried=tried))))
+    told = json.loads(kept.read_text())
+    return Person(
+        images={name: one and Measured(**one) for name, one in told["images"].items()},
+        tried=[Tried(**one) for one in told["tried"]],
     )
 
 
-def print_table(name: str, found: Sequence[tuple[str, Found]]) -> None:
+def measured(volume: Volume, spacing: Spacing) -> Measured | None:
+    """None of what is no image any more, which the daemon would not judge."""
+    try:
+        findings = METHOD.examine(Subject(images={ROLE: still(volume, np.diag([*map(float, spacing), 1.0]))}), {})
+    except NotThis:
+        return None
+    assert findings.source is not None
+    measures = {signal.name: signal.value for signal in findings.signals}
+    return Measured(measures=measures, numbers=dict(findings.source.numbers()))
+
+
+def tried_of(volume: Volume, spacing: Spacing, series: str) -> Iterator[Tried]:
+    """What the site learns of one series; an image of nothing but noise tells no numbers."""
+    for one in trials_of(series, BUNDLE.digest, TRIED):
+        found = measured(one.applied_to(volume, spacing), spacing)
+        numbers = found.numbers if found else {}
+        place = {"series": series, "number": one.number, "family": one.family}
+        yield Tried(**place, severity=one.severity, harm=0.0, numbers=numbers)
+
+
+def print_tables(name: str, group: Sequence[Person]) -> None:
+    learn = cache(partial(learnt, group))
+    print_table(f"{name}, by the past alone", list(compared(group, lambda _person, _family: None)))
+    print_table(f"{name}, tried by the site", list(compared(group, lambda person, _family: learn(person, CLEAN))))
+    print_table(f"{name}, tried without the family that is asked for", list(compared(group, learn)))
+
+
+def learnt(group: Sequence[Person], person: int, family: str) -> SitePresence | None:
+    """What the site learns of all others; but for a family that is none of the clean ones."""
+    tried = [one for place, other in enumerate(group) if place != person for one in other.tried]
+    return fit_presence_of_site([one for one in tried if family == CLEAN or one.family != family])
+
+
+def compared(group: Sequence[Person], learn: Callable[[int, str], SitePresence | None]) -> Iterator[tuple[str, Found]]:
+    """Each image of the group, clean and spoilt, beside the clean ones of the others."""
+    for number, person in enumerate(group):
+        clean = [other.images[CLEAN] for place, other in enumerate(group) if place != number]
+        members = tuple(one.measures for one in clean if one)
+        for condition, image in person.images.items():
+            if image is None:
+                yield condition, Found(far=inf, called=True, named="")
+                continue
+            past = OwnPast(name="the others", level=MANIFEST.thresholds.alpha, members=members)
+            yield condition, found_of(image, replace(past, artefacts=learn(number, image.family)))
+
+
+def found_of(image: Measured, past: OwnPast) -> Found:
+    signals = tuple(MANIFEST.signal(name, value) for name, value in image.measures.items() if isfinite(value))
+    source = SiteSource(numbers=lambda: image.numbers, structure=lambda: np.zeros(0, bool))
+    assessment = assess(Findings(signals=signals, source=source), MANIFEST, past)
+    verdict = decide(assessment, MANIFEST)
+    assert MANIFEST.past is not None
+    asked = MANIFEST.past.deviation if past.artefacts is None else MANIFEST.past.artefact
+    far = assessment.measure(asked).value
+    return Found(far=far, called=verdict.state is State.REVIEW, named=verdict.cause or "")
+
+
+def print_table(title: str, found: Sequence[tuple[str, Found]]) -> None:
     by_condition: Mapping[str, list[Found]] = defaultdict(list)
     for condition, one in found:
         by_condition[condition].append(one)
     clean = by_condition[CLEAN]
     called = sum(one.called for one in clean)
-    print(f"\n{name}: {len(clean)} people, {called} clean called at {MANIFEST.thresholds.alpha:.0%}\n")
+    print(f"\n{title}: {len(clean)} people, {called} clean called at {MANIFEST.thresholds.alpha:.0%}\n")
     print("| artefact | AUROC at " + " and ".join(map(str, SEVERITIES)) + " | called | cause named right, wrong, not |")
     print("| --- | --- | --- | --- |")
     right_in_all, named_in_all = 0, 0
@@ -141,7 +206,7 @@ def print_table(name: str, found: Sequence[tuple[str, Found]]) -> None:
 
 
 def auroc(spoilt_ones: Sequence[Found], clean: Sequence[Found]) -> float:
-    far, near = (np.array([one.distance for one in group]) for group in (spoilt_ones, clean))
+    far, near = (np.array([one.far for one in group]) for group in (spoilt_ones, clean))
     return float((np.sign(far[:, None] - near) / 2 + 0.5).mean())
 
 

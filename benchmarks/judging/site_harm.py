@@ -31,7 +31,8 @@ from models.manifest import Manifest
 from models.preprocess import coarsest_mm, spacing_of
 from models.statistics.harm import CLEAN, Harm
 from models.statistics.ranking import rank_correlation
-from models.statistics.site_harm import Tried, fit_site, harm_between, trials_of
+from models.statistics.site_harm import fit_site, harm_between
+from models.statistics.trials import Tried, trials_of
 from models.subject import Image, Subject
 
 IDLE, HURT = 0.05, 0.10

@@ -22,14 +22,15 @@ from daemon.core.bids import suffix_of
 from daemon.core.errors import ConfigError, NotAssessable, Reason
 from daemon.core.judging.own_past import OwnPast
 from daemon.core.judging.reference import Origin, Standard, choose
+from daemon.core.judging.site_harm import SiteHarm
 from daemon.core.judging.verdict import decline
 from daemon.core.measures import Assessment, Measure
 from daemon.dicom.reading.volumes import Object
 from daemon.edge.engines import engine_maker
 from daemon.edge.files.content import FileContent
+from daemon.edge.files.learnt import harm_file, load_learnt
 from daemon.edge.files.nifti import read_nifti
 from daemon.edge.files.references import load_references
-from daemon.edge.files.site_harm import harm_file, load_harm
 from daemon.edge.files.tables import MEASURED, PLACES
 from daemon.line.appraisal import Appraisal, Appraiser, Companion, Company, FindCompany, Judge, software
 from daemon.line.examination import Examiners
@@ -147,7 +148,7 @@ class FileAppraiser:
         def standard(origin: Origin) -> Standard | OwnPast:
             references = load_references(settings.references_of(name), bundle) if origin.scanner else None
             chosen = choose(references, bundle.manifest, origin, settings.judgement.rule)
-            site = load_harm(harm_file(settings.storage, name), bundle) if origin.scanner else None
+            site = load_learnt(harm_file(settings.storage, name), SiteHarm, bundle) if origin.scanner else None
             if site is None or not isinstance(chosen, Standard):
                 return chosen
             return chosen.with_harm(site.of(origin.scanner, origin.protocol))

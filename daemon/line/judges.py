@@ -9,10 +9,12 @@ from sqlalchemy import Engine
 from daemon.config import Settings
 from daemon.core.judging.own_past import OwnPast, past_of
 from daemon.core.judging.reference import Origin, Standard
+from daemon.core.judging.site_artefacts import SiteArtefacts
+from daemon.core.judging.site_harm import SiteHarm
 from daemon.edge.database.pasts import Pasts
 from daemon.edge.database.patience import patiently
+from daemon.edge.files.learnt import LearntOfSite, artefacts_file, harm_file
 from daemon.edge.files.references import SiteReferences
-from daemon.edge.files.site_harm import HarmOfSite, harm_file
 from daemon.edge.supervisor import Supervisor
 from daemon.edge.telemetry.metrics import Metrics
 from daemon.line.appraisal import ChooseStandard, FindJudge, Judge, software
@@ -28,8 +30,10 @@ def find_judges(
     def chooser(name: str, bundle: Bundle) -> ChooseStandard:
         if bundle.manifest.past is None:
             references = SiteReferences(settings.references_of(name), bundle, settings.judgement.rule, supervisor)
-            return partial(choose_of_site, references, HarmOfSite(harm_file(settings.storage, name), bundle))
-        return partial(choose_past, Pasts(database), bundle, settings.judgement.rescans)
+            harm = LearntOfSite(harm_file(settings.storage, name), SiteHarm, bundle)
+            return partial(choose_of_site, references, harm)
+        artefacts = LearntOfSite(artefacts_file(settings.storage, name), SiteArtefacts, bundle)
+        return partial(choose_past, Pasts(database), artefacts, bundle, settings.judgement.rescans)
 
     @cache
     def find(name: str) -> Judge:
@@ -48,16 +52,24 @@ def find_judges(
     return find
 
 
-def choose_of_site(references: SiteReferences, harm: HarmOfSite, origin: Origin) -> Standard | OwnPast:
+def choose_of_site(references: SiteReferences, harm: LearntOfSite[SiteHarm], origin: Origin) -> Standard | OwnPast:
     """What a series of this origin is compared with, and told its loss by."""
-    standard = references.choose(origin)
-    return standard.with_harm(harm.of(origin)) if isinstance(standard, Standard) else standard
+    standard, learnt = references.choose(origin), harm.value()
+    if learnt is None or not isinstance(standard, Standard):
+        return standard
+    return standard.with_harm(learnt.of(origin.scanner, origin.protocol))
 
 
-def choose_past(pasts: Pasts, bundle: Bundle, rescans: Collection[str], origin: Origin) -> OwnPast:
+def choose_past(
+    pasts: Pasts, artefacts: LearntOfSite[SiteArtefacts], bundle: Bundle, rescans: Collection[str], origin: Origin
+) -> OwnPast:
     """What was accepted of a series' own protocol, as this very bundle measured it; ``rescans``: see ``past_of``.
 
     A database that is gone is waited for.
     """
     members = patiently(lambda: pasts.members(bundle.digest, origin.scanner, origin.protocol, origin.series))
-    return past_of(members, origin.parameters, origin.protocol, bundle.manifest.thresholds.alpha, rescans)
+    past = past_of(members, origin.parameters, origin.protocol, bundle.manifest.thresholds.alpha, rescans)
+    learnt = artefacts.value()
+    if learnt is None:
+        return past
+    return replace(past, artefacts=learnt.of(origin.scanner, origin.protocol, origin.parameters))

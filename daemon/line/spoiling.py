@@ -3,24 +3,44 @@
 import hashlib
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, zip_longest
+from typing import Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from daemon.core.errors import ConfigError, NotAssessable, SpoolError
-from daemon.core.people.calibration import Scored
-from daemon.edge.files.site_harm import TrialJournal, TriedAt
+from daemon.edge.files.trials import TrialJournal, TriedAt
 from daemon.line.examination import Examiner
-from models.findings import LossSource, NotThis
+from models.findings import NotThis, SiteSource
 from models.preprocess import spacing_of
-from models.statistics.site_harm import Trial, Tried, harm_between, trials_of
-from models.subject import Image, Subject
+from models.statistics.site_harm import harm_between
+from models.statistics.trials import Trial, Tried, trials_of
+from models.subject import Image, Subject, still
 
 #: Between two looks whether somebody waits.
 _PAUSE_S = 1.0
+
+
+class Placed(Protocol):
+    """A series, and where it came from."""
+
+    @property
+    def series_instance_uid(self) -> str:
+        """Its UID."""
+
+    @property
+    def scanner(self) -> str:
+        """The calling AE title."""
+
+    @property
+    def protocol(self) -> str:
+        """The name of its protocol."""
+
+
+_Placed = TypeVar("_Placed", bound=Placed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +79,7 @@ class Spoiler:
     def __init__(self, examiner: Examiner, journal: TrialJournal, live: Live, bounds: Bounds) -> None:
         self._examiner, self._journal, self._live, self._bounds = examiner, journal, live, bounds
 
-    def run(self, series: Sequence[Scored]) -> Done:
+    def run(self, series: Sequence[Placed]) -> Done:
         """Try what was not tried yet, the series of all protocols in turn.
 
         Raises:
@@ -68,7 +88,7 @@ class Spoiler:
         digest = self._examiner.bundle.digest
         known = {(one.tried.series, one.tried.number) for one in self._journal.read(digest)}
         now = left = lost = 0
-        for one in in_turn(series, self._bounds.series):
+        for one in in_turn(series, self._bounds.series, {token for token, _ in known}):
             token = token_of(one.series_instance_uid)
             missing = [t for t in trials_of(token, digest, self._bounds.images) if (token, t.number) not in known]
             try:
@@ -79,11 +99,11 @@ class Spoiler:
             now, left = now + made, left + len(missing) - made
         return Done(now=now, left=left, lost=lost)
 
-    def _try(self, one: Scored, token: str, trials: Iterable[Trial]) -> int:
+    def _try(self, one: Placed, token: str, trials: Iterable[Trial]) -> int:
         """How many of them were made before the time was up."""
         if not self._may_go_on():
             return 0
-        image = self._live.image_of(one.series_instance_uid)
+        image = _first_volume(self._live.image_of(one.series_instance_uid))
         clean = self._source(image)
         reference, count = clean.structure(), 0
         for trial in trials:
@@ -96,21 +116,22 @@ class Spoiler:
         return count
 
     def _tried(
-        self, image: Image, trial: Trial, token: str, clean: LossSource, reference: npt.NDArray[np.bool_]
+        self, image: Image, trial: Trial, token: str, clean: SiteSource, reference: npt.NDArray[np.bool_]
     ) -> Tried:
         """One trial; an image in which nothing is found any more has lost everything, and tells no numbers."""
+        severity = trial.severity
+        tried = Tried(series=token, number=trial.number, family=trial.family, severity=severity, harm=0.0, numbers={})
         source, harm = clean, 0.0
         if trial.artefact is not None:
             spoilt = trial.applied_to(image.still, spacing_of(image.affine))
             try:
                 source = self._source(replace(image, voxels=spoilt[None]))
             except NotThis:
-                return Tried(series=token, number=trial.number, family=trial.family, harm=1.0, numbers={})
+                return replace(tried, harm=1.0)
             harm = harm_between(reference, source.structure())
-        numbers = dict(source.numbers())
-        return Tried(series=token, number=trial.number, family=trial.family, harm=harm, numbers=numbers)
+        return replace(tried, harm=harm, numbers=dict(source.numbers()))
 
-    def _source(self, image: Image) -> LossSource:
+    def _source(self, image: Image) -> SiteSource:
         examiner = self._examiner
         subject = Subject(images={examiner.bundle.manifest.lead: image})
         source = examiner.method.examine(subject, examiner.engines).source
@@ -127,15 +148,26 @@ class Spoiler:
         return False
 
 
+def _first_volume(image: Image) -> Image:
+    """What is tried of a run."""
+    if len(image.voxels) == 1:
+        return image
+    return still(image.voxels[0], image.affine, image.acquisition, image.dimensions[0])
+
+
 def token_of(series_instance_uid: str) -> str:
     """What stands for a series outside the database."""
     return hashlib.sha256(series_instance_uid.encode()).hexdigest()[:16]
 
 
-def in_turn(series: Sequence[Scored], most: int) -> Iterator[Scored]:
-    """The newest ``most`` of each scanner and protocol, one of each in turn; ``series``: the oldest first."""
-    cells: defaultdict[tuple[str, str], list[Scored]] = defaultdict(list)
-    for one in reversed(series):
+def in_turn(series: Sequence[_Placed], most: int, begun: Collection[str] = ()) -> Iterator[_Placed]:
+    """``most`` of each scanner and protocol, one of each in turn: those ``begun`` (tokens), then the newest.
+
+    ``series``: the oldest first.
+    """
+    cells: defaultdict[tuple[str, str], list[_Placed]] = defaultdict(list)
+    newest = [*reversed(series)]
+    for one in sorted(newest, key=lambda one: token_of(one.series_instance_uid) not in begun):
         if len(cells[one.scanner, one.protocol]) < most:
             cells[one.scanner, one.protocol].append(one)
     rounds = zip_longest(*cells.values())

@@ -62,8 +62,8 @@ def departures(
     clean = [measure(volume) for volume in volumes]
     for number, volume in enumerate(volumes):
         past = [other for place, other in enumerate(clean) if place != number]
-        for artefact, _, measures in spoilt(volume, spacing, number):
-            compared = compare(past, measures, kinds)
+        for artefact, _, _, image in spoilt(volume, spacing, number):
+            compared = compare(past, measure(image), kinds)
             if not isinstance(compared, Comparison):
                 raise SystemExit(f"{compared}: take more --people")
             yield artefact, {one.name: one.departure for one in compared.deviations}
@@ -71,8 +71,8 @@ def departures(
 
 def spoilt(
     volume: Volume, spacing: tuple[float, float, float], number: int
-) -> Iterator[tuple[Artefact, float, dict[str, float]]]:
-    """The measures of one image with each artefact at each severity; person ``number`` has each by another simulator.
+) -> Iterator[tuple[Artefact, float, str, Volume]]:
+    """One image with each artefact at each severity, and by which simulator; person ``number`` has each by another one.
 
     Values are whole numbers, as a scanner stores them.
     """
@@ -80,8 +80,9 @@ def spoilt(
         names = list(families)
         for severity in SEVERITIES:
             rng = np.random.default_rng([number, ARTEFACTS.index(artefact), round(100 * severity)])
-            effects = families[names[number % len(names)]](severity, rng)
-            yield artefact, severity, measure(np.rint(spoil(volume, effects, spacing)).astype(np.float32))
+            family = names[number % len(names)]
+            image = np.rint(spoil(volume, families[family](severity, rng), spacing)).astype(np.float32)
+            yield artefact, severity, family, image
 
 
 def discriminant(departed: Matrix, causes: npt.NDArray[np.intp]) -> tuple[Matrix, Matrix]:

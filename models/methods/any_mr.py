@@ -6,18 +6,19 @@ The numbers mean little by themselves: what is usual of them is the past of each
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from math import isfinite
 
 import numpy as np
 import numpy.typing as npt
 
 from models.bundle import Bundle, structured
-from models.findings import Findings, Lack, NotThis, Structure, View
+from models.findings import Findings, Lack, NotThis, SiteSource, Structure, View
 from models.graphs import Run
 from models.manifest import Manifest
 from models.methods.agreement import hold_to
 from models.physics.spectrum import is_flat
+from models.quality.artefact_numbers import artefact_numbers
 from models.quality.foreground import FloatArray, Mask, find_regions
 from models.quality.iqm import measures_of
 from models.quality.region import MEASURES_OF_REGION
@@ -92,10 +93,19 @@ class AnyMr:
         return Findings(
             signals=tuple(self._manifest.signal(name, value) for name, value in known.items()),
             structures=(Structure(name=BODY, volume_ml=_volume_ml(regions.body, image)),),
+            source=SiteSource(numbers=cache(partial(self._numbers, first, image, found)), structure=regions.body.ravel),
             view=View(image=shown, affine=image.affine, region=regions.body, outlined=regions.body),
             maps={"foreground": partial(regions.body.astype, np.uint8)},
             seconds={"infer": time.perf_counter() - began},
         )
+
+    def _numbers(self, first: FloatArray, image: Image, measures: Mapping[str, float]) -> dict[str, float]:
+        """What artefacts are told by, of the ``first`` volume; the ``measures`` of a still image are its own."""
+        past = self._manifest.past
+        names = [name for name in past.signals if name != past.artefact] if past else []
+        if len(image.voxels) > 1:
+            measures = measures_of(first, find_regions(first), image.acquisition.phase_axis)
+        return artefact_numbers(first, image.affine, measures, names)
 
 
 def _faults(manifest: Manifest) -> Iterator[str]:
@@ -103,7 +113,7 @@ def _faults(manifest: Manifest) -> Iterator[str]:
     past = manifest.past
     if past is None:
         yield "it compares nothing with a past"
-    elif wrong := set(manifest.signals) ^ {*SIGNALS, past.deviation}:
+    elif wrong := set(manifest.signals) ^ {*SIGNALS, past.deviation, past.artefact}:
         yield f"signals {', '.join(sorted(wrong))} are missing or not this method's"
     if tuple(manifest.structures) != (BODY,):
         yield f"structures are not {BODY}"

@@ -37,7 +37,7 @@ from models.brain.scores import (
 )
 from models.brain.wholeness import cut_area_cm2, share_of_scalp
 from models.bundle import Bundle, structured
-from models.findings import Findings, Lack, Loss, LossSource, NotThis, Signal, Structure, View
+from models.findings import Findings, Lack, Loss, NotThis, Signal, SiteSource, Structure, View
 from models.graphs import Run
 from models.manifest import Manifest
 from models.methods.agreement import graph_faults, hold_to, presence_faults
@@ -158,7 +158,7 @@ class Brain:
             presence=presence,
             any_cause=any_cause,
             loss=self.loss_of({**told(), **named(prediction.features)}) if settings.harm else None,
-            source=LossSource(numbers=told, structure=partial(_judged, prediction, labels, image)),
+            source=SiteSource(numbers=told, structure=partial(_judged, prediction, labels, image)),
             view=_view(prediction, labels),
             maps={
                 "labels": partial(labels_on_own_grid, image.still, image.affine, prediction),

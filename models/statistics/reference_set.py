@@ -150,7 +150,7 @@ def _comparison(rows: FloatArray, held: Sequence[Kind], unmeasured: tuple[str, .
         count=len(rows) - 1,
         distance=float(distances[-1]),
         p_value=conformal_p_value(distances[:-1], distances[-1]),
-        estimate=_estimate(distances),
+        estimate=_estimate(distances[:-1], float(distances[-1])),
         families={
             name: min(1.0, len(families) * conformal_p_value(column[:-1], column[-1]))
             for name, column in families.items()
@@ -185,16 +185,28 @@ def far(count: int) -> float:
     return float(-stdtrit(max(1.0, _FREEDOM * (count - 1)), ndtr(-FAR)))
 
 
-def _estimate(distances: FloatArray) -> float:
-    """The p-value of the last distance by Student's distribution; 1 where it is not beyond all others."""
-    past, new = distances[:-1], distances[-1]
+def p_value_beside(past: FloatArray, new: float) -> float:
+    """The share of numbers like those of the ``past`` (n,) that are as high as ``new``.
+
+    Exact where the past is long enough, else the estimate by Student's distribution.
+    """
+    return min(conformal_p_value(past, new), _estimate(past, new))
+
+
+def robust_scale(past: FloatArray) -> float:
+    """The robust standard deviation of numbers (n,): by their median's, or where that is 0 their mean deviation."""
+    far = np.abs(past - np.median(past))
+    return float(_OF_MEDIAN * np.median(far) or _OF_MEAN * np.mean(far))
+
+
+def _estimate(past: FloatArray, new: float) -> float:
+    """The p-value of a distance by Student's distribution; 1 where it is not beyond all those of the past."""
     if np.isnan(new) or not (past < new).all():
         return 1.0
-    middle = np.median(past)
-    scale = _OF_MEDIAN * np.median(np.abs(past - middle)) or _OF_MEAN * np.mean(np.abs(past - middle))
+    scale = robust_scale(past)
     if not (np.isfinite(scale) and scale > 0):
         return 1.0
-    far = (new - middle) / (scale * np.sqrt(1 + 1 / len(past)))
+    far = (new - np.median(past)) / (scale * np.sqrt(1 + 1 / len(past)))
     return float(stdtr(len(past) - 1, -far))
 
 

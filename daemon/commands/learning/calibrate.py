@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
-from daemon.commands.learning.harm import Time, learn_harm_of_site, tell
+from daemon.commands.learning import artefacts, harm
+from daemon.commands.learning.trying import Time, shown
 from daemon.commands.option import within
 from daemon.config import Settings, load_settings
 from daemon.core.bounds import Range
@@ -59,10 +60,16 @@ while nothing waits to be judged, and behind every other process; what the answe
 it came needs no label and no person. The fit of each scanner and protocol, with its interval over series and families
 left out, goes to storage/harm-NAME.json and tells the expected loss of the next series. Kill it when you like: what was
 judged is not judged again, and the same command goes on; three series are the fewest that tell anything.
+
+With --artefacts nothing is calibrated: series of every protocol's own past are spoilt in the same way, and what they
+teach tells how artefacts look in that protocol, beside what is usual of it. It goes to storage/artefacts-any-mr.json;
+twelve series that were acquired alike are the fewest.
 """
-_MINUTES = "stop after so many, with --harm; the next call goes on (default: %(default)s)"
-_SERIES = "of each scanner and protocol, the newest, with --harm (default: %(default)s)"
-_IMAGES = "spoilt images of each series, with --harm (default: %(default)s)"
+_HARM = "learn what images lose as well, in idle time (see below)"
+_ARTEFACTS = "learn how artefacts look in each protocol, in idle time, and nothing else (see below)"
+_MINUTES = "stop after so many, with --harm or --artefacts; the next call goes on (default: %(default)s)"
+_SERIES = "of each scanner and protocol, the newest, with --harm or --artefacts (default: %(default)s)"
+_IMAGES = "spoilt images of each series, with --harm or --artefacts (default: %(default)s)"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -71,7 +78,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--accepted-only", action="store_true", help="leave REVIEW out: tightens the limits every time")
     parser.add_argument("--exclude", type=Path, metavar="FILE", help="series UIDs that a person rejected, one a line")
     parser.add_argument("--bundle", default="", metavar="NAME", help="which one, where there are several")
-    parser.add_argument("--harm", action="store_true", help="learn what images lose as well, in idle time (see below)")
+    learning = parser.add_mutually_exclusive_group()
+    learning.add_argument("--harm", action="store_true", help=_HARM)
+    learning.add_argument("--artefacts", action="store_true", help=_ARTEFACTS)
     parser.add_argument("--minutes", type=within(Annotated[float, Range(1, 1440)]), default=60.0, help=_MINUTES)
     parser.add_argument("--series", type=within(Annotated[int, Range(3, 200)]), default=20, help=_SERIES)
     parser.add_argument("--images", type=within(Annotated[int, Range(4, 200)]), default=16, help=_IMAGES)
@@ -82,6 +91,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Learn, write unless it is a dry run, and print what was learnt."""
     settings = load_settings(options.config)
+    bounds = Time(minutes=0 if options.dry_run else options.minutes, series=options.series, images=options.images)
+    if options.artefacts:
+        found = artefacts.learn_artefacts_of_site(settings, read_rejected(options.exclude), bounds)
+        print(*artefacts.tell(found, settings), sep="\n")
+        return 0
     states = {State.ACCEPT} if options.accepted_only else ACCEPTED
     selection = Selection(states=states, rejected=read_rejected(options.exclude))
     calibration = calibrate(settings, selection, write=not options.dry_run, bundle_name=options.bundle)
@@ -91,9 +105,8 @@ def run(options: argparse.Namespace) -> int:
         print(*tabulate(calibration, settings.scanners), sep="\n")
         print("written: nothing" if options.dry_run else f"written: {calibration.file}")
     if options.harm and not options.dry_run:
-        bounds = Time(minutes=options.minutes, series=options.series, images=options.images)
-        learnt = learn_harm_of_site(settings, options.bundle or _only(settings), selection, bounds)
-        print(*tell(learnt, settings), sep="\n", file=sys.stderr if options.json else sys.stdout)
+        learnt = harm.learn_harm_of_site(settings, options.bundle or _only(settings), selection, bounds)
+        print(*harm.tell(learnt, settings), sep="\n", file=sys.stderr if options.json else sys.stdout)
     return 0
 
 
@@ -111,7 +124,7 @@ def calibrate(settings: Settings, selection: Selection, *, write: bool, bundle_n
     bundle = load_bundle(settings.bundle_folders[bundle_name])
     manifest = bundle.manifest
     if manifest.past is not None:
-        raise ConfigError(f"'{bundle_name}' learns from what it accepts: there is nothing to calibrate")
+        raise ConfigError(f"'{bundle_name}' learns from what it accepts: there is nothing to calibrate but --artefacts")
     if not manifest.compared:
         raise ConfigError("the bundle compares no score with a reference: there is nothing to calibrate")
     series = _judged(settings)
@@ -157,7 +170,7 @@ def tabulate(calibration: Calibration, scanners: Mapping[str, str]) -> Iterator[
     rows = [("scanner", "protocol", "series", "false alarms from", "compared with")]
     for cell in calibration.coverage:
         rate = "-" if cell.smallest_rate is None else f"{cell.smallest_rate:.1%}"
-        protocol = "".join(c if c.isprintable() else "?" for c in cell.protocol) or "-"  # headers may hold anything
+        protocol = shown(cell.protocol)
         rows.append((_alias(cell, scanners), protocol, str(cell.count), rate, _comparison(cell)))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:

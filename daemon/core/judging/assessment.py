@@ -9,7 +9,7 @@ from models.manifest import Manifest
 
 def assess(findings: Findings, manifest: Manifest, standard: Standard | OwnPast) -> Assessment:
     """The measures of one series, each beside what ``standard`` says of it."""
-    beside = standard.compare(findings.signals, manifest)
+    beside = standard.compare(findings, manifest)
     return Assessment(
         primary=manifest.primary,
         measures=beside.measures,

@@ -4,20 +4,23 @@ Nobody sets limits for it and nobody calibrates it: what is usual is what was ac
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from fnmatch import fnmatchcase
 from math import isclose, isfinite, isnan, nan
 from typing import Any
 
 from daemon.core.measures import Beside, Measure
-from models.findings import Signal
+from models.findings import Findings, Signal, SiteSource
 from models.manifest import Manifest
 from models.past import Past
 from models.statistics.reference_set import Comparison, Deviation, Kind, Learning, Measures, compare
 from models.statistics.signature import likely
+from models.statistics.site_presence import Shown, SitePresence
 
+#: Words or numbers, as a header states them.
+Values = tuple[str, ...] | tuple[float, ...]
 #: What a series was acquired with, by DICOM keyword; a keyword that its header does not state is not there.
-Parameters = Mapping[str, tuple[str, ...] | tuple[float, ...]]
+Parameters = Mapping[str, Values]
 
 #: Words and numbers that make a protocol what it is, beside its matrix and its voxels; no word of them names a person.
 PARAMETER_WORDS = (
@@ -48,7 +51,8 @@ class OwnPast:
 
     ``name`` says which protocol, and how many series; ``level``: the p-value from which down a series is unusual;
     ``changed``: how its parameters depart from the newest series of its protocol, in words; ``rescans``: whether the
-    site lets this protocol's series ask for a rescan.
+    site lets this protocol's series ask for a rescan; ``artefacts``: how its own series look when they are
+    spoilt, where the site has learnt it.
     """
 
     name: str
@@ -56,15 +60,19 @@ class OwnPast:
     members: tuple[Measures, ...] = ()
     changed: tuple[str, ...] = ()
     rescans: bool = False
+    artefacts: SitePresence | None = None
 
-    def compare(self, signals: Sequence[Signal], manifest: Manifest) -> Beside:
-        """The signals beside what is usual of them, and the deviation of them all.
+    def compare(self, findings: Findings, manifest: Manifest) -> Beside:
+        """The signals beside what is usual of them, the deviation of them all, and the odds of an artefact.
+
+        Of the two each has half of the level (Bonferroni): that both are asked calls no more good series.
 
         Raises:
             ValueError: the bundle does not compare series with their past.
         """
         if manifest.past is None:
             raise ValueError("the bundle compares nothing with a past")
+        signals = findings.signals
         values = {signal.name: signal.value for signal in signals if not signal.at}
         found = compare(self.members, values, kinds_of(manifest.past))
         deviation = manifest.signal(manifest.past.deviation, nan if isinstance(found, Learning) else found.distance)
@@ -74,15 +82,24 @@ class OwnPast:
         apart = {one.name: one for one in found.deviations}
         missing = (manifest.signal(name, nan) for name, one in apart.items() if isnan(one.value) and name not in values)
         beside = (_measure(one, None if one.at else apart.get(one.name)) for one in (*signals, *missing))
-        primary = self._deviation(deviation, found)
-        presence = likely_causes(found, manifest.past) if primary.abnormal else {}
+        shown = self._shown(findings.source)
+        level = self.level if shown is None else self.level / 2
+        # exact, or the estimate where the past is too short to be exact so far out
+        primary = Measure(**_told(deviation), p_value=min(found.p_value, found.estimate), level=level)
+        presence: Mapping[str, float] = likely_causes(found, manifest.past) if primary.abnormal else {}
         measures = (primary, *beside)
+        if shown is not None:
+            odds = _odds(manifest.signal(manifest.past.artefact, shown.odds), shown, level)
+            presence = shown.causes if odds.abnormal else presence
+            measures = (primary, odds, *beside)
         return Beside(measures=measures, presence=presence, remarks=self.changed, rescans=self.rescans)
 
-    def _deviation(self, signal: Signal, found: Comparison) -> Measure:
-        """The distance, with its exact p-value, or its estimate where the past is too short to be exact so far out."""
-        p_value = min(found.p_value, found.estimate)
-        return Measure(**_told(signal), p_value=p_value, level=self.level)
+    def _shown(self, source: SiteSource | None) -> Shown | None:
+        """Whether an artefact shows; None where the site has not learnt it, or of other numbers."""
+        if self.artefacts is None or source is None:
+            return None
+        numbers = source.numbers()
+        return self.artefacts.show(numbers) if set(self.artefacts.names) <= set(numbers) else None
 
 
 def likely_causes(found: Comparison, past: Past) -> dict[str, float]:
@@ -95,6 +112,7 @@ def kinds_of(past: Past) -> tuple[Kind, ...]:
     return tuple(
         Kind(name=name, family=one.family, worse=one.worse, ratio=one.ratio, joint=one.joint, offsets=one.offsets)
         for name, one in past.signals.items()
+        if name != past.artefact
     )
 
 
@@ -105,7 +123,7 @@ def past_of(
 
     ``rescans``: names of protocols, with * and ?, whose series may ask for a rescan.
     """
-    alike = [one.measures for one in members if _alike(one.parameters, parameters)]
+    alike = [one.measures for one in members if are_alike(one.parameters, parameters)]
     newest = members[0].parameters if members else parameters
     return OwnPast(
         name=f"own past of protocol {protocol or 'without a name'}: {len(alike)} series",
@@ -116,7 +134,8 @@ def past_of(
     )
 
 
-def _alike(one: Parameters, other: Parameters) -> bool:
+def are_alike(one: Parameters, other: Parameters) -> bool:
+    """Whether two series were acquired alike."""
     return one == other or not any(changes(one, other))
 
 
@@ -136,7 +155,8 @@ class Entry:
 
 def member_of(measures: Sequence[Measure], past: Past, parameters: Parameters) -> Member:
     """A judged series as the next ones see it."""
-    known = {one.name: one.value for one in measures if one.name in past.signals and not one.at}
+    names = past.signals.keys() - {past.artefact}
+    known = {one.name: one.value for one in measures if one.name in names and not one.at}
     return Member(parameters=parameters, measures={name: value for name, value in known.items() if isfinite(value)})
 
 
@@ -148,7 +168,7 @@ def changes(before: Parameters, now: Parameters) -> Iterator[str]:
             yield f"{name} {_listed(new)}, it was {_listed(old)}"
 
 
-def _same(one: tuple[str, ...] | tuple[float, ...], other: tuple[str, ...] | tuple[float, ...], share: float) -> bool:
+def _same(one: Values, other: Values, share: float) -> bool:
     if len(one) != len(other):
         return False
     return all(
@@ -157,7 +177,7 @@ def _same(one: tuple[str, ...] | tuple[float, ...], other: tuple[str, ...] | tup
     )
 
 
-def _listed(values: tuple[str, ...] | tuple[float, ...]) -> str:
+def _listed(values: Values) -> str:
     return " ".join(f"{value:g}" if isinstance(value, float) else value for value in values) or "not stated"
 
 
@@ -166,6 +186,11 @@ def _measure(signal: Signal, deviation: Deviation | None = None) -> Measure:
         return Measure(**_told(signal))
     usual = (deviation.low, deviation.high)
     return Measure(**_told(signal), usual=usual, median=deviation.usual, score=deviation.score)
+
+
+def _odds(signal: Signal, shown: Shown, level: float) -> Measure:
+    measure = Measure(**_told(signal), p_value=shown.p_value, level=level)
+    return replace(measure, usual=shown.usual, median=shown.median, score=shown.score)
 
 
 def _told(signal: Signal) -> dict[str, Any]:

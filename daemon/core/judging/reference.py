@@ -5,14 +5,14 @@ Scores of one scanner and protocol are only exchangeable with their like (Mondri
 alarm, and with the bundle's own reference for voxels of its size where the scanner is too.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from math import isfinite
 
 from daemon.core.judging.own_past import OwnPast, Parameters
 from daemon.core.judging.rule import Rule
 from daemon.core.measures import Beside, Measure
-from models.findings import Evidence, Signal
+from models.findings import Evidence, Findings, Signal
 from models.manifest import Manifest
 from models.statistics.harm import Harm
 from models.statistics.uncertainty import conformal_limit, conformal_p_value, tukey_limit
@@ -95,12 +95,12 @@ class Standard:
         scores = self.scores[signal]
         return tukey_limit(scores) if self.rule is Rule.IQR else conformal_limit(scores, self.level)
 
-    def compare(self, signals: Sequence[Signal], manifest: Manifest) -> Beside:
+    def compare(self, findings: Findings, manifest: Manifest) -> Beside:
         """The signals beside this reference; those of familiarity beside the subjects that the bundle knows."""
         standards = {Evidence.FAMILIARITY: known_subjects(manifest)}
         measures = (
             standards.get(signal.evidence, self).measure(signal, manifest.signals[signal.name].compared_with)
-            for signal in signals
+            for signal in findings.signals
         )
         return Beside(measures=tuple(measures))
 

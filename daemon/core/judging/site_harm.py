@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from models.findings import Findings, Loss
 from models.statistics.harm import Harm
-from models.statistics.site_harm import Tried, fit_site
+from models.statistics.site_harm import fit_site
+from models.statistics.trials import Tried
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +22,8 @@ class HarmCell:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SiteHarm:
     """The cells of one installation. ``bundle``: digest of the one that judged; ``made_at``: epoch s."""
+
+    LEARNT_BY: ClassVar[str] = "scanside calibrate --harm"
 
     bundle: str
     made_at: float

@@ -27,6 +27,8 @@ _NAMED = 3
 def decide_by_past(assessment: Assessment, manifest: Manifest, past: Past, remark: str = "") -> Verdict:
     """ACCEPT, or REVIEW for what lies further from its protocol's past than the tolerated share of it does.
 
+    The same for more signs of an artefact, where the site has learnt how its own series look when they are spoilt.
+
     A deviation says that a series is unlike the good ones, not that its task is harmed: it asks for a rescan only where
     the site says so of the protocol, and then a tenth as often as for a look.
     Too short a past says nothing, and is told. The likely cause is named where the departures are plain.
@@ -34,13 +36,14 @@ def decide_by_past(assessment: Assessment, manifest: Manifest, past: Past, remar
     remarks = (*assessment.remarks, *([remark] if remark else []))
     if assessment.learning:
         return _accepted(Phrase(_LEARNS, (learning_of(assessment.learning),)), (assessment.learning, *remarks))
-    if not assessment.rank.abnormal:
+    asked = [one for one in (assessment.rank, *_odds(assessment, past)) if one.abnormal]
+    if not asked:
         return _accepted("Carry on: as usual for this protocol.", remarks)
     found = _unusual(assessment, past)
     said: list[Phrase | str] = [_said(one, past.signals[one.name], assessment) for one in found]
     said = said or [_TOGETHER]
     cause = _likely(assessment, manifest)
-    repeat = assessment.rescans and (assessment.rank.p_value or 0.0) <= _REPEATED * (assessment.rank.level or 0.0)
+    repeat = assessment.rescans and any(_is_rare(one) for one in asked)
     action = Phrase("{}. {}", (_beginning(said[0]), _REPEAT if repeat else _LOOK))
     return Verdict(
         state=State.RESCAN if repeat else State.REVIEW,
@@ -50,6 +53,16 @@ def decide_by_past(assessment: Assessment, manifest: Manifest, past: Past, remar
         cause_word=manifest.causes[cause].word if cause else "",
         wording=wording(action, *said),
     )
+
+
+def _odds(assessment: Assessment, past: Past) -> Iterator[Measure]:
+    """Those of an artefact, where they are told."""
+    return (one for one in assessment.measures if one.name == past.artefact)
+
+
+def _is_rare(measure: Measure) -> bool:
+    """Whether it asks for a rescan where the site lets it."""
+    return (measure.p_value or 0.0) <= _REPEATED * (measure.level or 0.0)
 
 
 def beside_own_past(task: Verdict, own_past: Verdict, learning: str = "") -> Verdict:

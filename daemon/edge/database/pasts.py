@@ -3,10 +3,12 @@
 import json
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 import sqlalchemy as sa
 
-from daemon.core.judging.own_past import Entry, Member
+from daemon.core.judging.own_past import Entry, Member, Parameters
+from daemon.core.judging.site_artefacts import Kept
 from daemon.core.people.card import is_rejection
 from daemon.edge.database import schema
 from daemon.edge.database.rows import legible
@@ -31,6 +33,16 @@ class Pasts:
             rows = connection.execute(query).mappings().all()
             rejected = _rejected(connection, [row["series_instance_uid"] for row in rows])
         return list(legible((row for row in rows if row["series_instance_uid"] not in rejected), _member))
+
+    def kept(self, bundle: str) -> Sequence[Kept]:
+        """The series that ``bundle`` (digest) measured, the newest first, but for those that a person rejected."""
+        table = schema.pasts.c
+        query = sa.select(schema.pasts).where(table.bundle == bundle)
+        query = query.order_by(table.judged_at.desc(), table.series_instance_uid)
+        with self._engine.connect() as connection:
+            rows = connection.execute(query).mappings().all()
+            rejected = _rejected(connection, [row["series_instance_uid"] for row in rows])
+        return list(legible((row for row in rows if row["series_instance_uid"] not in rejected), _kept))
 
     def counts(self, bundle: str) -> Mapping[tuple[str, str], int]:
         """How many series of each scanner and protocol ``bundle`` (digest) has measured and are kept."""
@@ -75,6 +87,17 @@ def _rejected(connection: sa.Connection, series_instance_uids: Collection[str]) 
 
 def _member(row: sa.RowMapping) -> Member:
     body = json.loads(row["body"])
-    return Member(
-        parameters={name: tuple(values) for name, values in body["parameters"].items()}, measures=body["measures"]
+    return Member(parameters=_parameters(body), measures=body["measures"])
+
+
+def _kept(row: sa.RowMapping) -> Kept:
+    return Kept(
+        series_instance_uid=row["series_instance_uid"],
+        scanner=row["scanner"],
+        protocol=row["protocol"],
+        parameters=_parameters(json.loads(row["body"])),
     )
+
+
+def _parameters(body: Mapping[str, Any]) -> Parameters:
+    return {name: tuple(values) for name, values in body["parameters"].items()}

@@ -18,6 +18,7 @@ from validators import unexpected_dciodvfy, without_dicomdir
 from daemon.config import Settings, shipped_bundles
 from daemon.core.errors import SpoolError
 from daemon.core.judging.rule import JudgementSettings
+from daemon.core.judging.site_artefacts import SiteArtefacts
 from daemon.core.people.history import numbers_of
 from daemon.core.people.replay import replay
 from daemon.core.values import State
@@ -26,6 +27,7 @@ from daemon.edge.database.pasts import Pasts
 from daemon.edge.database.results import Published, Results
 from daemon.edge.database.trends.quality import Quality
 from daemon.edge.engines import engine_maker
+from daemon.edge.files.learnt import LearntOfSite
 from daemon.line.appraisal import Appraiser, Judge
 from daemon.line.examination import Examiner, Examiners
 from daemon.line.judgement import SeriesJudge
@@ -75,7 +77,9 @@ class Site:
         def find(name):
             bundle = examiners.get(name).bundle
             rescans = settings.judgement.rescans
-            choose = partial(choose_past, Pasts(engine), bundle, rescans) if bundle.manifest.past else lambda _: None
+            artefacts = LearntOfSite(folder / "nothing.json", SiteArtefacts, bundle)
+            own_past = partial(choose_past, Pasts(engine), artefacts, bundle, rescans)
+            choose = own_past if bundle.manifest.past else lambda _: None
             algorithm = replace(ALGORITHM, bundle=bundle.manifest.name, bundle_digest=bundle.digest)
             return Judge(examiner=examiners.get(name), algorithm=algorithm, choose_standard=choose)
 

@@ -16,6 +16,7 @@ from builders.running.daemon import golden_datasets
 from builders.running.spool import association_end, receipt, spool_settings
 
 from daemon.config import load_settings
+from daemon.core.judging.site_harm import SiteHarm
 from daemon.core.reception.completion import Completion, Patience
 from daemon.core.values import State, Verdict
 from daemon.dicom.reading.volumes import read_volumes
@@ -23,7 +24,7 @@ from daemon.dicom.simulate import corrupted_series
 from daemon.edge.database.index import Index
 from daemon.edge.database.migrations import open_database
 from daemon.edge.database.results import Published, Results
-from daemon.edge.files.site_harm import harm_file, load_harm
+from daemon.edge.files.learnt import harm_file, load_learnt
 from daemon.edge.spool.writer import SpoolWriter
 from models.bundle import load_bundle
 
@@ -107,7 +108,8 @@ def test_what_images_lose_is_learnt_though_killed_twice(config):
     before = len(lines_of(journal))
     said = subprocess.run(command(config), cwd=ROOT, capture_output=True, text=True, check=True).stdout
     tried = [json.loads(line)["tried"] for line in lines_of(journal)]
-    learnt = load_harm(harm_file(settings.storage, "brain-t1"), load_bundle(settings.bundle_folders["brain-t1"]))
+    bundle = load_bundle(settings.bundle_folders["brain-t1"])
+    learnt = load_learnt(harm_file(settings.storage, "brain-t1"), SiteHarm, bundle)
 
     assert before < SERIES * (1 + IMAGES)
     assert f"harm: {SERIES * (1 + IMAGES) - before} images judged, 0 left for the next time" in said

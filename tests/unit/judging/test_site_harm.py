@@ -9,15 +9,17 @@ import numpy as np
 import pytest
 
 from daemon.core.errors import ConfigError, SpoolError
-from daemon.core.judging.reference import Origin, Standard
+from daemon.core.judging.reference import Standard
 from daemon.core.judging.site_harm import HarmCell, SiteHarm, learn_harm, told_by
 from daemon.core.people.calibration import Scored
 from daemon.core.values import State
-from daemon.edge.files.site_harm import HarmOfSite, TrialJournal, TriedAt, load_harm, write_harm
+from daemon.edge.files.learnt import LearntOfSite, load_learnt, write_learnt
+from daemon.edge.files.trials import TrialJournal, TriedAt
 from daemon.line.spoiling import Bounds, Live, Spoiler, in_turn, token_of
-from models.findings import Findings, Lack, Loss, LossSource, NotThis
+from models.findings import Findings, Lack, Loss, NotThis, SiteSource
 from models.statistics.harm import CLEAN, Harm
-from models.statistics.site_harm import Tried, fit_site, harm_between, trials_of
+from models.statistics.site_harm import fit_site, harm_between
+from models.statistics.trials import Tried, trials_of
 from models.subject import still
 
 FAMILIES = 16  # of models/physics/families.py
@@ -108,7 +110,7 @@ def harm_of(*names):
 
 
 def test_the_judge_tells_the_loss_by_the_sites_fit():
-    source = LossSource(numbers=lambda: {"doubt": 0.5}, structure=lambda: np.zeros(1, bool))
+    source = SiteSource(numbers=lambda: {"doubt": 0.5}, structure=lambda: np.zeros(1, bool))
     found, own = Findings(signals=(), source=source), Loss(expected=0.9, interval=(0.8, 1.0))
     by_site = Loss(expected=0.25, interval=(pytest.approx(0.16), pytest.approx(0.36)))
 
@@ -119,7 +121,7 @@ def test_the_judge_tells_the_loss_by_the_sites_fit():
 
 
 def test_of_the_sites_loss_and_the_methods_own_the_surer_counts():
-    source = LossSource(numbers=lambda: {"doubt": 0.5}, structure=lambda: np.zeros(1, bool))
+    source = SiteSource(numbers=lambda: {"doubt": 0.5}, structure=lambda: np.zeros(1, bool))
     surer, vaguer = (Loss(expected=0.9, interval=(low, 1.0)) for low in (0.9, 0.7))
     found = Findings(signals=(), source=source)
 
@@ -149,7 +151,7 @@ class Method:
         if not np.isfinite(image).all():
             raise NotThis(Lack.NOT_FOUND)
         numbers = {"mean": float(image.mean()), "deviation": float(image.std())}
-        return Findings(signals=(), source=LossSource(numbers=lambda: numbers, structure=lambda: image > 0.5))
+        return Findings(signals=(), source=SiteSource(numbers=lambda: numbers, structure=lambda: image > 0.5))
 
 
 class Killed(BaseException):
@@ -262,6 +264,13 @@ def test_protocols_take_turns_and_the_newest_come_first():
     assert ["1.2.3", "1.2.2", "1.2.1"] == [one.series_instance_uid for one in in_turn(series, 2)]
 
 
+def test_what_was_begun_stays_among_the_series_that_are_tried():
+    """Newer ones do not take its place: a journal grows with the protocols, not with the series."""
+    begun = {token_of("1.2.0")}
+
+    assert ["1.2.0", "1.2.2"] == [one.series_instance_uid for one in in_turn(scored(0, 1, 2), 2, begun)]
+
+
 def test_a_journal_holds_no_uid(place, tmp_path):
     place.make().run(scored(0))
 
@@ -278,36 +287,44 @@ def site(digest="d1gest"):
 
 
 def test_what_is_written_is_read(tmp_path):
-    write_harm(tmp_path / "harm.json", site())
+    write_learnt(tmp_path / "harm.json", site())
 
-    assert site() == load_harm(tmp_path / "harm.json", BUNDLE)
-    assert load_harm(tmp_path / "nothing", BUNDLE) is None
+    assert site() == load_learnt(tmp_path / "harm.json", SiteHarm, BUNDLE)
+    assert load_learnt(tmp_path / "nothing", SiteHarm, BUNDLE) is None
 
 
 @pytest.mark.parametrize("content", ["", "{}", "[]", '{"format": 9}', '{"format": 1, "bundle": 3}', "\udcff"])
 def test_a_damaged_file_is_refused(tmp_path, content):
     (tmp_path / "harm.json").write_bytes(content.encode(errors="surrogateescape"))
     with pytest.raises(ConfigError, match="calibrate --harm again"):
-        load_harm(tmp_path / "harm.json", BUNDLE)
+        load_learnt(tmp_path / "harm.json", SiteHarm, BUNDLE)
 
 
 def test_the_running_judge_takes_up_what_was_learnt_and_leaves_what_is_another_bundles(tmp_path):
-    path, origin = tmp_path / "harm.json", Origin(scanner="MR1", protocol="t1", coarsest_mm=1)
-    learnt = HarmOfSite(path, BUNDLE)
+    path = tmp_path / "harm.json"
+    learnt = LearntOfSite(path, SiteHarm, BUNDLE)
 
-    assert learnt.of(origin) is None
-    write_harm(path, site())
-    assert harm_of("doubt") == learnt.of(origin)
-    assert learnt.of(replace(origin, scanner="MR2")) is None
-    write_harm(path, site("another bundle"))
-    assert learnt.of(origin) is None
+    assert learnt.value() is None
+    write_learnt(path, site())
+    assert site() == learnt.value()
+    write_learnt(path, site("another bundle"))
+    assert learnt.value() is None
     path.unlink()
-    assert learnt.of(origin) is None
+    assert learnt.value() is None
+
+
+def test_a_harm_is_that_of_its_protocol_else_of_its_scanner():
+    own = harm_of("own")
+    both = replace(site(), cells=(*site().cells, HarmCell(scanner="MR1", protocol="fast", harm=own)))
+
+    assert own == both.of("MR1", "fast")
+    assert harm_of("doubt") == both.of("MR1", "unknown")
+    assert both.of("MR2", "t1") is None
 
 
 def test_a_full_disk_is_told_by_its_own_error(tmp_path):
     with pytest.raises(ConfigError, match="cannot write"):
-        write_harm(tmp_path / "nowhere" / "harm.json", site())
+        write_learnt(tmp_path / "nowhere" / "harm.json", site())
     with pytest.raises(OSError, match="nowhere"):
         TrialJournal(tmp_path / "nowhere" / "trials").append(
             TriedAt(

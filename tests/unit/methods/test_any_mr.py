@@ -154,5 +154,5 @@ def test_every_number_has_a_code_of_its_own():
     entries = BUNDLE.manifest.signals
     codes = [entry.code for entry in entries.values()]
 
-    assert {*SIGNALS, "deviation"} == set(entries)
+    assert {*SIGNALS, "deviation", "artefact_odds"} == set(entries)
     assert len(codes) == len(set(codes))

@@ -1,0 +1,56 @@
+"""NAME.trials: what was made of accepted series that were spoilt, one line each, by ``scanside calibrate``."""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from cattrs import BaseValidationError, Converter
+
+from models.statistics.trials import Tried
+
+_CONVERTER = Converter(forbid_extra_keys=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TriedAt:
+    """A trial and where its series came from; ``bundle``: digest of the one that judged it."""
+
+    bundle: str
+    scanner: str
+    protocol: str
+    tried: Tried
+
+
+class TrialJournal:
+    """One trial a line, on disk before the next is begun: a killed calibration loses the one that it was at."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def read(self, bundle: str) -> Iterator[TriedAt]:
+        """The trials of a bundle; a line that a kill left half is none."""
+        with suppress(FileNotFoundError):
+            for line in self._path.read_text().splitlines():
+                with suppress(ValueError, BaseValidationError, TypeError):
+                    one = _CONVERTER.structure(json.loads(line), TriedAt)
+                    if one.bundle == bundle:
+                        yield one
+
+    def append(self, tried: TriedAt) -> None:
+        """Write a line, after the end of one that is half.
+
+        Raises:
+            OSError: the disk is full or cannot be written.
+        """
+        with self._path.open("ab+") as file:
+            file.seek(0, os.SEEK_END)
+            whole = file.tell() == 0
+            if not whole:
+                file.seek(-1, os.SEEK_END)
+                whole = file.read(1) == b"\n"
+            file.write((b"" if whole else b"\n") + json.dumps(asdict(tried)).encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
