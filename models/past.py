@@ -49,11 +49,13 @@ class Past:
     ``artefact``: the one of ``signals`` that the host gives where it has learnt how artefacts look in this protocol,
     their log odds, which has a past of its own;
     ``most``: so many of a protocol are kept, the newest; ``causes``: cause -> how the signals depart from usual by it,
-    none where nobody has shown it; one is named where its probability reaches ``thresholds.certain``.
+    none where nobody has shown it; one is named where its probability reaches ``thresholds.certain``, by what the
+    site has learnt where it reaches ``evident``.
     """
 
     signals: Mapping[str, Compared]
     deviation: str
     artefact: str
+    evident: float = 1.0
     most: int = 300
     causes: Mapping[str, Signature] = field(default_factory=dict)

@@ -16,6 +16,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache, partial
+from itertools import islice
 from math import inf, isfinite
 from pathlib import Path
 
@@ -42,6 +43,8 @@ BUNDLE = load_bundle(shipped_bundles()["any-mr"])
 MANIFEST, METHOD = BUNDLE.manifest, AnyMr(BUNDLE)
 #: Phantoms of one body: people of one protocol; another one than the causes are fitted to.
 PEOPLE, SEED = 16, 500
+#: Good phantoms of the same protocol that nobody learnt from.
+FURTHER = 300
 #: Spoilt images of each person that the site has tried, as many as the command makes.
 TRIED = 16
 Spacing = tuple[float, float, float]
@@ -89,6 +92,8 @@ def main() -> None:
         if chosen.only in ("", name):
             group = [person_of(chosen.measures / f"{name}-{n}.json", one, n) for n, one in images(name, chosen.data)]
             print_tables(name, group)
+            if name in BODIES:
+                print_false_alarms(group, further(chosen.measures / f"{name}-further.json", name))
 
 
 def images(name: str, data: Path) -> Iterator[tuple[int, Opened]]:
@@ -127,6 +132,16 @@ def person_of(kept: Path, opened_image: Opened, number: int) -> Person:
     )
 
 
+def further(kept: Path, name: str) -> list[Measured]:
+    """Good phantoms besides; from the file where they are kept."""
+    if not kept.exists():
+        body = BODIES[name]
+        volumes = islice(people(body, PEOPLE + FURTHER, SEED), PEOPLE, None)
+        found = [measured(volume, body.spacing) for volume in volumes]
+        kept.write_text(json.dumps([asdict(one) for one in found if one]))
+    return [Measured(**one) for one in json.loads(kept.read_text())]
+
+
 def measured(volume: Volume, spacing: Spacing) -> Measured | None:
     """None of what is no image any more, which the daemon would not judge."""
     try:
@@ -144,7 +159,7 @@ def tried_of(volume: Volume, spacing: Spacing, series: str) -> Iterator[Tried]:
         found = measured(one.applied_to(volume, spacing), spacing)
         numbers = found.numbers if found else {}
         place = {"series": series, "number": one.number, "family": one.family}
-        yield Tried(**place, severity=one.severity, harm=0.0, numbers=numbers)
+        yield Tried(**place, harm=0.0, numbers=numbers)
 
 
 def print_tables(name: str, group: Sequence[Person]) -> None:
@@ -152,6 +167,15 @@ def print_tables(name: str, group: Sequence[Person]) -> None:
     print_table(f"{name}, by the past alone", list(compared(group, lambda _person, _family: None)))
     print_table(f"{name}, tried by the site", list(compared(group, lambda person, _family: learn(person, CLEAN))))
     print_table(f"{name}, tried without the family that is asked for", list(compared(group, learn)))
+
+
+def print_false_alarms(group: Sequence[Person], good: Sequence[Measured]) -> None:
+    """How many further good ones are called by the past of the group."""
+    members = tuple(one.images[CLEAN].measures for one in group if one.images[CLEAN])
+    alone = OwnPast(name="the group", level=MANIFEST.thresholds.alpha, members=members)
+    tried = replace(alone, artefacts=fit_presence_of_site([one for other in group for one in other.tried]))
+    called = [sum(found_of(one, past).called for one in good) for past in (alone, tried)]
+    print(f"\nof {len(good)} further good ones called: {called[0]} by the past alone, {called[1]} with what was tried")
 
 
 def learnt(group: Sequence[Person], person: int, family: str) -> SitePresence | None:

@@ -119,8 +119,7 @@ class Spoiler:
         self, image: Image, trial: Trial, token: str, clean: SiteSource, reference: npt.NDArray[np.bool_]
     ) -> Tried:
         """One trial; an image in which nothing is found any more has lost everything, and tells no numbers."""
-        severity = trial.severity
-        tried = Tried(series=token, number=trial.number, family=trial.family, severity=severity, harm=0.0, numbers={})
+        tried = Tried(series=token, number=trial.number, family=trial.family, harm=0.0, numbers={})
         source, harm = clean, 0.0
         if trial.artefact is not None:
             spoilt = trial.applied_to(image.still, spacing_of(image.affine))

@@ -19,8 +19,6 @@ from models.statistics.trials import Tried
 
 FloatArray = npt.NDArray[np.float64]
 
-#: Severity from which on an artefact is wholly there; below it counts as clean in part.
-_WHOLLY = 0.1
 #: Of the regression's weights, beside the mean log likelihood (docs/log.md).
 _PENALTY = 0.03
 _FOLDS = 5
@@ -97,13 +95,12 @@ def fit_presence_of_site(tried: Sequence[Tried]) -> SitePresence | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Table:
-    """Trials as columns: the ``numbers`` (N, F) called ``names``, and of each its series, artefact and severity."""
+    """Trials as columns: the ``numbers`` (N, F) called ``names``, and of each its series and artefact."""
 
     names: tuple[str, ...]
     numbers: FloatArray
     series: list[str]
     artefact: npt.NDArray[np.str_]
-    severity: FloatArray
 
     @classmethod
     def of(cls, tried: Sequence[Tried]) -> "_Table":
@@ -113,7 +110,6 @@ class _Table:
             numbers=np.array([[one.numbers[name] for name in names] for one in tried], float),
             series=[one.series for one in tried],
             artefact=np.array([one.artefact for one in tried]),
-            severity=np.array([one.severity for one in tried]),
         )
 
     @property
@@ -123,8 +119,7 @@ class _Table:
     def fit(self, rows: npt.NDArray[np.bool_]) -> Presence:
         """Of some rows (N,): all that are as they came weigh as much as all that are spoilt."""
         artefact, clean = self.artefact[rows], self.is_clean[rows]
-        wholly = np.minimum(1.0, self.severity[rows] / _WHOLLY)
-        shown = {one.value: np.where(artefact == one.value, wholly, 0.0) for one in ARTEFACTS}
+        shown = {one.value: artefact == one.value for one in ARTEFACTS}
         weights = np.where(clean, int((~clean).sum()) / max(1, int(clean.sum())), 1.0)
         return fit_presence(self.names, self.numbers[rows], shown, weights, _PENALTY)
 

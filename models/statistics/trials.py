@@ -56,7 +56,6 @@ class Tried:
     family: str
     harm: float
     numbers: Mapping[str, float]
-    severity: float = 0.0
 
     @property
     def artefact(self) -> str:

@@ -42,7 +42,8 @@ def decide_by_past(assessment: Assessment, manifest: Manifest, past: Past, remar
     found = _unusual(assessment, past)
     said: list[Phrase | str] = [_said(one, past.signals[one.name], assessment) for one in found]
     said = said or [_TOGETHER]
-    cause = _likely(assessment, manifest)
+    learnt = any(one.name == past.artefact for one in asked)
+    cause = _likely(assessment, past.evident if learnt else manifest.thresholds.certain)
     repeat = assessment.rescans and any(_is_rare(one) for one in asked)
     action = Phrase("{}. {}", (_beginning(said[0]), _REPEAT if repeat else _LOOK))
     return Verdict(
@@ -98,10 +99,10 @@ def _beginning(text: Phrase | str) -> Phrase | str:
     return text[:1].upper() + text[1:]
 
 
-def _likely(assessment: Assessment, manifest: Manifest) -> str | None:
-    """The cause that is plain in the departures from usual."""
+def _likely(assessment: Assessment, certain: float) -> str | None:
+    """The cause that is plain: of a probability of ``certain`` at least."""
     cause = max(assessment.presence, key=lambda one: assessment.presence[one], default=None)
-    return cause if cause and assessment.presence[cause] >= manifest.thresholds.certain else None
+    return cause if cause and assessment.presence[cause] >= certain else None
 
 
 def _unusual(assessment: Assessment, past: Past) -> list[Measure]:

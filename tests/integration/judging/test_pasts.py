@@ -90,6 +90,20 @@ def test_what_another_bundle_measured_or_another_scanner_sent_does_not_count(ope
     assert [] == kept(opened, bundle="c") + kept(opened, scanner="MR2") + kept(opened, protocol="t1")
 
 
+def test_what_is_learnt_from_is_what_is_kept_of_all_protocols_the_newest_first(opened):
+    uids = [closed(opened, name) for name in "abc"]
+    for number, uid in enumerate(uids):
+        publish(opened, uid, 20.0, at=float(number))
+    answer = Answer(choice=Choice.REPEATED, state=State.ACCEPT, reason="", by="r", at=11.0)
+    Answers(opened).give(Results(opened).record(uids[1], 1).card_id, 1, answer)
+    found = Pasts(opened).kept("b")
+
+    assert [uids[2], uids[0]] == [one.series_instance_uid for one in found]
+    assert {("MR1", "t2")} == {(one.scanner, one.protocol) for one in found}
+    assert {"EchoTime": (90.0,), "ImageType": ("M",)} == found[0].parameters
+    assert [] == Pasts(opened).kept("another")
+
+
 def test_a_series_is_not_compared_with_itself(opened):
     uid = closed(opened, "a")
     publish(opened, uid, 20.0)

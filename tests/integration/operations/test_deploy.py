@@ -79,7 +79,7 @@ def test_the_units_run_commands_that_exist(unit):
     program, *options = command.removeprefix("ExecStart=").replace("%i", "1").split()
 
     assert program.endswith("bin/scanside")
-    assert options[0] in {"run", "receive", "work"}
+    assert options[0] in {"run", "receive", "work", "calibrate"}
     assert Path("/etc/scanside/scanside.toml") == make_parser().parse_args(options).config
 
 
@@ -94,14 +94,26 @@ def test_the_units_are_little_exposed(unit):
     assert "" == said.stderr  # an unknown directive, or a bad value, is told there
 
 
+@pytest.mark.skipif(not Path(ANALYZE).exists(), reason="no systemd-analyze: apt install systemd")
+def test_the_timer_comes_every_night_and_its_service_is_there():
+    timer = DEPLOY / "scanside-learn.timer"
+    (when,) = re.findall(r"^OnCalendar=(.*)$", timer.read_text(), re.MULTILINE)
+    said = subprocess.run([ANALYZE, "calendar", "--iterations=3", when], capture_output=True, text=True, check=True)
+    days = re.findall(r": \w+ (\S+) 01:00:00", said.stdout)
+
+    assert 3 == len(set(days))
+    assert timer.with_suffix(".service").exists()
+
+
 def test_the_units_forbid_the_same():
     apart = {
         "ExecStart",
         "ExecReload",
         "TimeoutStopSec",
         "KillMode",
-        "MemoryDenyWriteExecute",
-    }  # the last: OpenVINO compiles
+        "MemoryDenyWriteExecute",  # OpenVINO compiles
+        *("Type", "Restart", "RestartSec", "CPUSchedulingPolicy", "IOSchedulingClass"),  # what is done and ends
+    }
     forbidden = [[line for line in directives(unit) if line[0] not in apart] for unit in UNITS]
 
     assert forbidden == [forbidden[0]] * len(UNITS)

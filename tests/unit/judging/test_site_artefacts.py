@@ -55,7 +55,6 @@ def tried_of(seed):
             family=one.family,
             harm=0.0,
             numbers=numbers,
-            severity=one.severity,
         )
 
 
@@ -99,7 +98,9 @@ def test_an_artefact_is_called_in_words_and_by_its_cause(past):
     assert State.REVIEW is found.verdict.state
     assert any(re.search("signs of an artefact .* when they are spoilt", one) for one in found.verdict.reasons)
     assert found.assessment.measure("artefact_odds").abnormal
-    assert 1 == pytest.approx(sum(found.assessment.presence.values()))
+    presence = found.assessment.presence
+    assert 1 == pytest.approx(sum(presence.values()))
+    assert found.verdict.cause == next((cause for cause, share in presence.items() if share >= PAST.evident), None)
 
 
 def test_without_what_was_learnt_the_past_alone_speaks(past):

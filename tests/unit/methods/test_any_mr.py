@@ -12,6 +12,7 @@ from models.bundle import BundleError, load_bundle, structured
 from models.findings import Evidence, Lack, NotThis
 from models.manifest import Manifest
 from models.methods.any_mr import ROLE, SIGNALS, AnyMr
+from models.quality.artefact_numbers import artefact_numbers
 from models.subject import Subject
 
 BUNDLE = load_bundle(shipped_bundles()["any-mr"])
@@ -45,6 +46,34 @@ def test_the_foreground_that_drove_the_numbers_is_outlined_and_given_as_a_map():
     assert np.array_equal(inside, findings.maps["foreground"]().astype(bool))
     assert inside[24, 20, 7]
     assert not inside[1, 1].any()
+
+
+def test_what_artefacts_are_told_by_is_of_a_runs_first_volume():
+    """As a trial of it is one volume: of the mean of all the noise would be another."""
+    run = steady(6)
+    told, alone = (found(image)[0].source.numbers() for image in (phantoms.run_of(run), phantoms.image(run[0])))
+
+    assert told == alone
+    assert all(map(np.isfinite, told.values()))
+
+
+def test_nothing_that_every_simulator_changes_is_among_what_artefacts_are_told_by():
+    """Voxels of exactly 0 and the darkest ones tell that an image went through a Fourier transform."""
+    told = found(phantoms.image(phantoms.volume()))[0].source.numbers()
+
+    assert {"summary_bg_stdv", "lines_rough", "spectrum_shell_3", "spectrum_lines_rhythm_high"} <= set(told)
+    assert not {"zeros", "clipped", "artefact_odds", "spectrum_exact_zeros", "spectrum_level_2"} & set(told)
+
+
+@pytest.mark.parametrize("shape", [(48, 40, 1), (48, 40, 2), (48, 40, 3), (48, 3, 14), (2, 40, 14)])
+def test_few_slices_tell_what_they_can(shape):
+    i, j, k = shape
+    start = 24 - i // 2, 20 - j // 2
+    image = phantoms.volume()[start[0] : start[0] + i, start[1] : start[1] + j, :k]
+    told = artefact_numbers(image, phantoms.AFFINE, {"snr": float("nan")}, ["snr", "fber"])
+
+    assert (0.0, 0.0) == (told["snr"], told["fber"])
+    assert all(map(np.isfinite, told.values()))
 
 
 def test_the_same_image_gives_the_same_numbers():

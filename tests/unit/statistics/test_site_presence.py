@@ -11,7 +11,7 @@ from models.statistics.trials import Tried
 
 SERIES, IMAGES = 30, 16
 #: Of an image: two numbers that an artefact raises, and many that differ from person to person and say nothing.
-SAYING, SILENT = {"noise": "air", "blur": "width"}, 60
+SAYING, SILENT = {"noise": "air", "blur": "width"}, 25
 
 
 def numbers_of(rng, artefact="", severity=0.0):
@@ -33,7 +33,6 @@ def tried_of(series, seed, count=IMAGES):
             family=f"{artefact} model {number % 3}",
             harm=0.1,
             numbers=numbers_of(rng, artefact, severity),
-            severity=severity,
         )
 
 
@@ -97,20 +96,6 @@ def test_images_that_told_no_numbers_do_not_count(tried, learnt):
     empty = replace(tried[1], number=99, numbers={})
 
     assert learnt.names == fit_presence_of_site([*tried, empty]).names
-
-
-def test_a_mild_artefact_counts_in_part(tried):
-    """What nobody can see teaches nothing: were it wholly there, good ones would look like it."""
-    unseen = [
-        replace(one, numbers=numbers_of(np.random.default_rng(9 + n), ""), severity=0.001)
-        if one.family != CLEAN
-        else one
-        for n, one in enumerate(tried)
-    ]
-    rng = np.random.default_rng(4000)
-    learnt = fit_presence_of_site(unseen)
-
-    assert np.median([learnt.show(numbers_of(rng)).odds for _ in range(50)]) < -2
 
 
 def test_a_number_that_is_missing_is_said(learnt):
