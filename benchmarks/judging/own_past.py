@@ -170,12 +170,21 @@ def print_tables(name: str, group: Sequence[Person]) -> None:
 
 
 def print_false_alarms(group: Sequence[Person], good: Sequence[Measured]) -> None:
-    """How many further good ones are called by the past of the group."""
+    """How many good ones are called, beside the group alone and beside as many good ones more as are asked."""
+    more, asked = good[: len(good) // 2], good[len(good) // 2 :]
     members = tuple(one.images[CLEAN].measures for one in group if one.images[CLEAN])
-    alone = OwnPast(name="the group", level=MANIFEST.thresholds.alpha, members=members)
-    tried = replace(alone, artefacts=fit_presence_of_site([one for other in group for one in other.tried]))
-    called = [sum(found_of(one, past).called for one in good) for past in (alone, tried)]
-    print(f"\nof {len(good)} further good ones called: {called[0]} by the past alone, {called[1]} with what was tried")
+    tried = [one for other in group for one in other.tried]
+    further = [
+        Tried(series=f"further {number}", number=0, family=CLEAN, harm=0.0, numbers=one.numbers)
+        for number, one in enumerate(more)
+    ]
+    print()
+    for held, known in ((members, tried), ((*members, *(one.measures for one in more)), [*tried, *further])):
+        alone = OwnPast(name="the group", level=MANIFEST.thresholds.alpha, members=held)
+        learnt_too = replace(alone, artefacts=fit_presence_of_site(known))
+        by_past, with_tried = (sum(found_of(one, past).called for one in asked) for past in (alone, learnt_too))
+        told = f"{by_past} by the past alone, {with_tried} with what was tried"
+        print(f"past of {len(held)}: of {len(asked)} further good ones called: {told}", flush=True)
 
 
 def learnt(group: Sequence[Person], person: int, family: str) -> SitePresence | None:

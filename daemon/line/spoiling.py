@@ -45,7 +45,7 @@ _Placed = TypeVar("_Placed", bound=Placed)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
-    """``series`` of each scanner and protocol at most, the newest; spoilt ``images`` of each; no trial after ``until``.
+    """``series`` of each scanner and protocol at most; spoilt ``images`` of each, beside it as it came; until when.
 
     ``until``: by ``time.monotonic``.
     """
@@ -87,8 +87,9 @@ class Spoiler:
         """
         digest = self._examiner.bundle.digest
         known = {(one.tried.series, one.tried.number) for one in self._journal.read(digest)}
+        begun = {token for token, number in known if number or not self._bounds.images}
         now = left = lost = 0
-        for one in in_turn(series, self._bounds.series, {token for token, _ in known}):
+        for one in in_turn(series, self._bounds.series, begun):
             token = token_of(one.series_instance_uid)
             missing = [t for t in trials_of(token, digest, self._bounds.images) if (token, t.number) not in known]
             try:

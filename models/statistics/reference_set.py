@@ -200,13 +200,13 @@ def robust_scale(past: FloatArray) -> float:
 
 
 def _estimate(past: FloatArray, new: float) -> float:
-    """The p-value of a distance by Student's distribution; 1 where it is not beyond all those of the past."""
+    """The p-value of one more draw by Student's distribution; 1 where it is not beyond all those of the past."""
     if np.isnan(new) or not (past < new).all():
         return 1.0
-    scale = robust_scale(past)
+    scale = float(past.std(ddof=1))
     if not (np.isfinite(scale) and scale > 0):
         return 1.0
-    far = (new - np.median(past)) / (scale * np.sqrt(1 + 1 / len(past)))
+    far = (new - past.mean()) / (scale * np.sqrt(1 + 1 / len(past)))
     return float(stdtr(len(past) - 1, -far))
 
 

@@ -77,7 +77,8 @@ class SitePresence:
 def fit_presence_of_site(tried: Sequence[Tried]) -> SitePresence | None:
     """Fit to the trials of one protocol's good series; images that told no numbers do not count.
 
-    None where fewer than ``FEWEST`` of them were tried both as they came and spoilt.
+    None where fewer than ``FEWEST`` of them were tried both as they came and spoilt. Series that were tried as they
+    came alone are among the ``clean`` ones: the more of these, the finer a p-value can be.
     """
     told = [one for one in tried if one.numbers]
     kinds = [{one.series for one in told if (one.family == CLEAN) is clean} for clean in (True, False)]
@@ -85,12 +86,15 @@ def fit_presence_of_site(tried: Sequence[Tried]) -> SitePresence | None:
     if len(series) < FEWEST:
         return None
     table = _Table.of([one for one in told if one.series in series])
+    further = [one for one in told if one.series not in series and table.is_told_by(one)]
     folds = np.array([series.index(one) % _FOLDS for one in table.series])
     held_out: list[float] = []
     for fold in range(_FOLDS):
         asked = (folds == fold) & table.is_clean
         held_out.extend(_log_odds(float(row.sum())) for row in tell(table.fit(folds != fold), table.numbers[asked]))
-    return SitePresence(presence=table.fit(np.ones(len(folds), bool)), clean=tuple(sorted(held_out)))
+    presence = table.fit(np.ones(len(folds), bool))
+    held_out.extend(_log_odds(sum(presence(one.numbers).values())) for one in further)
+    return SitePresence(presence=presence, clean=tuple(sorted(held_out)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +115,10 @@ class _Table:
             series=[one.series for one in tried],
             artefact=np.array([one.artefact for one in tried]),
         )
+
+    def is_told_by(self, one: Tried) -> bool:
+        """Whether it told all of these numbers."""
+        return set(self.names) <= set(one.numbers)
 
     @property
     def is_clean(self) -> npt.NDArray[np.bool_]:

@@ -3,8 +3,9 @@
 import time
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
 import sqlalchemy as sa
 
@@ -20,6 +21,9 @@ from daemon.line.spoiling import Done, token_of
 from daemon.routes import measuring_bundle
 from models.statistics.reference_set import FEWEST
 from models.statistics.trials import Tried
+
+#: So many series are tried as they came: from 99 on no half of a level of 0.02 needs an estimate.
+_CLEAN: Final = 120
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +50,7 @@ def learn_artefacts_of_site(settings: Settings, rejected: Collection[str], bound
     if not name:
         raise ConfigError("no configured bundle compares series with their own past: configure any-mr")
     examiner, file = examiner_of(settings, name), artefacts_file(settings.storage, name)
+    bounds = replace(bounds, clean=max(_CLEAN, bounds.series))
     digest, journal = examiner.bundle.digest, TrialJournal(file.with_suffix(".trials"))
 
     def pasts(engine: sa.Engine) -> Mapping[tuple[str, str], Sequence[Kept]]:
@@ -57,6 +62,7 @@ def learn_artefacts_of_site(settings: Settings, rejected: Collection[str], bound
     done = try_series(settings, examiner, journal, chosen, bounds)
     with open_existing(settings.database_url) as engine:
         kept = pasts(engine)
+    journal.keep(digest, {token_of(one.series_instance_uid) for cell in kept.values() for one in cell})
     cells = learn_artefacts(_tried(journal, digest, kept), {place: cell[0].parameters for place, cell in kept.items()})
     if cells:
         write_learnt(file, SiteArtefacts(bundle=digest, made_at=time.time(), cells=cells))

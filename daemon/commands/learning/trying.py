@@ -32,11 +32,15 @@ _NICE: Final = 19
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Time:
-    """How long, and how much of it: ``minutes`` in all, ``series`` of each protocol, spoilt ``images`` of each."""
+    """How long, and how much of it: ``minutes`` in all, ``series`` of each protocol, spoilt ``images`` of each.
+
+    ``clean``: so many series of each protocol are tried as they came, these among them.
+    """
 
     minutes: float
     series: int
     images: int
+    clean: int = 0
 
 
 def examiner_of(settings: Settings, name: str) -> Examiner:
@@ -72,9 +76,14 @@ def try_series(
             return select(_datasets(spool, series), routes, series.instances[0].arrival.calling_ae).image
 
         live = Live(image_of=image_of, is_busy=lambda: bool(results.unjudged()))
-        until = time.monotonic() + 60 * bounds.minutes
-        limits = Bounds(series=bounds.series, images=bounds.images, until=until)
-        return Spoiler(examiner, journal, live, limits).run(chosen(engine))
+        until, series = time.monotonic() + 60 * bounds.minutes, chosen(engine)
+        turns = [Bounds(series=bounds.series, images=bounds.images, until=until)]
+        if bounds.clean:
+            turns.append(Bounds(series=bounds.clean, images=0, until=until))
+        done = [Spoiler(examiner, journal, live, one).run(series) for one in turns]
+    return Done(
+        now=sum(one.now for one in done), left=sum(one.left for one in done), lost=max(one.lost for one in done)
+    )
 
 
 def told(done: Done, what: str) -> Iterator[str]:

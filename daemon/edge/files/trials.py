@@ -2,13 +2,14 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from cattrs import BaseValidationError, Converter
 
+from daemon.edge.durable import write_whole
 from models.statistics.trials import Tried
 
 _CONVERTER = Converter(forbid_extra_keys=True)
@@ -39,6 +40,17 @@ class TrialJournal:
                     if one.bundle == bundle:
                         yield one
 
+    def keep(self, bundle: str, series: Collection[str]) -> None:
+        """Forget the trials of other bundles and of all but these ``series`` (as ``Tried`` names them).
+
+        Raises:
+            OSError: the disk is full or cannot be written.
+        """
+        lines = self._path.read_bytes().splitlines() if self._path.exists() else []
+        kept = [one for one in self.read(bundle) if one.tried.series in series]
+        if len(kept) < len(lines):
+            write_whole(self._path, b"".join(_line(one) for one in kept))
+
     def append(self, tried: TriedAt) -> None:
         """Write a line, after the end of one that is half.
 
@@ -51,6 +63,10 @@ class TrialJournal:
             if not whole:
                 file.seek(-1, os.SEEK_END)
                 whole = file.read(1) == b"\n"
-            file.write((b"" if whole else b"\n") + json.dumps(asdict(tried)).encode() + b"\n")
+            file.write((b"" if whole else b"\n") + _line(tried))
             file.flush()
             os.fsync(file.fileno())
+
+
+def _line(tried: TriedAt) -> bytes:
+    return json.dumps(asdict(tried)).encode() + b"\n"

@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections import Counter
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -269,6 +270,36 @@ def test_what_was_begun_stays_among_the_series_that_are_tried():
     begun = {token_of("1.2.0")}
 
     assert ["1.2.0", "1.2.2"] == [one.series_instance_uid for one in in_turn(scored(0, 1, 2), 2, begun)]
+
+
+def test_series_beyond_the_first_are_tried_as_they_came_and_stay_apart_from_those_that_are_spoilt(place):
+    """Else the next night would spoil others, and all of them in the end."""
+
+    def nights(count):
+        for _ in range(count):
+            for images, most in ((5, 1), (0, 3)):
+                bounds = Bounds(series=most, images=images, until=time.monotonic() + 60)
+                live = Live(image_of=place.images.__getitem__, is_busy=lambda: False)
+                examiner = SimpleNamespace(bundle=BUNDLE, method=place.method, engines={})
+                Spoiler(examiner, place.journal, live, bounds).run(scored(0, 1, 2, 3))
+        counts = Counter(one.tried.series for one in place.journal.read("d1gest"))
+        return [counts[token_of(f"1.2.{n}")] for n in range(4)]
+
+    assert [0, 1, 1, 6] == nights(1) == nights(2)
+
+
+def test_a_journal_forgets_what_is_no_longer_asked_for(place, tmp_path):
+    place.make().run(scored(0, 1))
+    place.journal.append(TriedAt(bundle="old", scanner="", protocol="", tried=next(place.journal.read("d1gest")).tried))
+    place.journal.keep("d1gest", {token_of("1.2.1")})
+    kept = (tmp_path / "harm.trials").read_text()
+
+    assert {token_of("1.2.1")} == {one.tried.series for one in place.journal.read("d1gest")}
+    assert 6 == kept.count("\n")
+    place.journal.keep("d1gest", {token_of("1.2.1"), "another"})
+    assert kept == (tmp_path / "harm.trials").read_text()
+    TrialJournal(tmp_path / "nothing").keep("d1gest", set())
+    assert not (tmp_path / "nothing").exists()
 
 
 def test_a_journal_holds_no_uid(place, tmp_path):

@@ -92,6 +92,17 @@ def test_fewer_than_twelve_series_that_were_tried_spoilt_too_tell_nothing(tried)
     assert 12 == len(fit_presence_of_site([one for one in tried if int(one.series.split()[1]) < 12]).clean)
 
 
+def test_series_that_were_tried_as_they_came_alone_make_the_p_values_finer(tried, learnt):
+    further = [one for n in range(100, 200) for one in tried_of(f"series {n}", n, count=0)]
+    finer = fit_presence_of_site([*tried, *further])
+    rng = np.random.default_rng(5000)
+    p_values = np.array([finer.show(numbers_of(rng)).p_value for _ in range(400)])
+
+    assert learnt.presence == finer.presence
+    assert SERIES + 100 == len(finer.clean)
+    assert np.mean(p_values <= 0.02) <= 0.05
+
+
 def test_images_that_told_no_numbers_do_not_count(tried, learnt):
     empty = replace(tried[1], number=99, numbers={})
 
