@@ -1,8 +1,9 @@
-"""What a site learns of its own losses, against a bundle that knows none: people as a scanner's past and its future.
+"""What a site learns of its own losses, against what the bundle tells: people as a scanner's past and its future.
 
 Half of the people are the accepted past of one protocol: each is spoilt by families of artefacts and judged again,
 with the code of ``scanside calibrate --harm``. The others come afterwards, clean and spoilt by other draws, and are
-judged by the bundle alone and with what the site has learnt; then the halves change places. No label is used: the truth
+judged without a loss, by the bundle's own, by what the site has learnt, and by the surer of the two, as the daemon
+does it; then the halves change places. No label is used: the truth
 is the loss of agreement with the same head as it came. What was judged is kept and not judged again. From the root::
 
     PYTHONPATH=. python benchmarks/judging/site_harm.py --data ../shared/data/brain --out /tmp/site-harm
@@ -20,6 +21,7 @@ import numpy.typing as npt
 from daemon.config import shipped_bundles
 from daemon.core.judging.assessment import assess
 from daemon.core.judging.reference import of_manifest
+from daemon.core.judging.site_harm import surer
 from daemon.core.judging.verdict import decide
 from daemon.core.measures import Assessment
 from daemon.core.values import State
@@ -101,34 +103,60 @@ def examined(examiner: Examiner, image: Image) -> Findings | None:
 
 
 def tables(images: Sequence[Judged], manifest: Manifest) -> Iterator[str]:
-    people = sorted({one.tried.series for one in images})
-    halves = people[::2], people[1::2]
-    told: dict[int, Loss | None] = {}
-    for past, following in (halves, halves[::-1]):
-        harm = fit_site([one.tried for one in images if one.tried.series in past and one.tried.numbers])
-        told |= {n: loss(harm, one) for n, one in enumerate(images) if one.tried.series in following}
     harms = np.array([one.tried.harm for one in images])
     clean = np.array([one.tried.family == CLEAN for one in images])
-    alone = [state(one, manifest, None) for one in images]
-    site = [state(one, manifest, told[n]) for n, one in enumerate(images)]
-    rank = np.array([_LOST if one.assessment is None else one.assessment.rank.value for one in images])
-    expected = np.array([_LOST if told[n] is None else told[n].expected for n in range(len(images))])
+    people = {one.tried.series for one in images}
     counts = (
         f"{(harms > HURT).sum()} lost more than {HURT}, {((harms <= IDLE) & ~clean).sum()} spoilt ones {IDLE} or less"
     )
     yield f"{len(images)} images of {len(people)} people, {clean.sum()} as they came; {counts}"
-    yield f"| tolerated loss {manifest.thresholds.tolerated_loss} | bundle alone | with what the site learnt |"
-    yield "| --- | ---: | ---: |"
-    ranks = (f"{rank_correlation(told_by, harms):.3f}" for told_by in (rank, expected))
-    yield f"| Spearman with the harm, all images | {' | '.join(ranks)} |"
-    for name, chosen in (("lost > 0.10: RESCAN", harms > HURT), ("lost > 0.10: RESCAN or REVIEW", harms > HURT)):
-        wanted = {State.RESCAN} if name.endswith("RESCAN") else {State.RESCAN, State.REVIEW, State.NOT_ASSESSED}
-        yield f"| {name} | {share(alone, chosen, wanted)} | {share(site, chosen, wanted)} |"
-    yield f"| RESCANs that lost {IDLE} or less | {idle(alone, harms)} | {idle(site, harms)} |"
-    yield f"| clean: RESCAN | {share(alone, clean, {State.RESCAN})} | {share(site, clean, {State.RESCAN})} |"
-    yield f"| clean: ACCEPT | {share(alone, clean, {State.ACCEPT})} | {share(site, clean, {State.ACCEPT})} |"
-    inside = [told[n].interval[0] <= harms[n] <= told[n].interval[1] for n in told if told[n] is not None]
-    yield f"| harm inside its interval (nominal 90 %) | not told | {sum(inside)} of {len(inside)} |"
+    ways = losses(images)
+    yield f"| tolerated loss {manifest.thresholds.tolerated_loss} | {' | '.join(ways)} |"
+    yield f"| --- |{' ---: |' * len(ways)}"
+    columns = [dict(column(images, manifest, told, harms, clean)) for told in ways.values()]
+    yield from (f"| {name} | {' | '.join(one[name] for one in columns)} |" for name in columns[0])
+
+
+def losses(images: Sequence[Judged]) -> dict[str, list[Loss | None]]:
+    """What each way tells of each image."""
+    people = sorted({one.tried.series for one in images})
+    halves = people[::2], people[1::2]
+    site: list[Loss | None] = [None] * len(images)
+    for past, following in (halves, halves[::-1]):
+        harm = fit_site([one.tried for one in images if one.tried.series in past])
+        for number, one in enumerate(images):
+            if one.tried.series in following:
+                site[number] = loss(harm, one)
+    own = [one.assessment.loss if one.assessment else None for one in images]
+    return {
+        "no loss told": [None] * len(images),
+        "the bundle's own": own,
+        "what the site learnt": site,
+        "the surer of the two": [surer(a, b) if a and b else a or b for a, b in zip(own, site, strict=True)],
+    }
+
+
+def column(
+    images: Sequence[Judged],
+    manifest: Manifest,
+    told: Sequence[Loss | None],
+    harms: Numbers,
+    clean: npt.NDArray[np.bool_],
+) -> Iterator[tuple[str, str]]:
+    """The rows of one way; without a loss images are ranked by the bundle's uncertainty."""
+    states = [state(one, manifest, loss) for one, loss in zip(images, told, strict=True)]
+    known = [n for n, loss in enumerate(told) if loss is not None]
+    rank = [_LOST if one.assessment is None else one.assessment.rank.value for one in images]
+    expected = [_LOST if loss is None else loss.expected for loss in told]
+    yield "Spearman with the harm, all images", f"{rank_correlation(np.array(expected if known else rank), harms):.3f}"
+    found = {State.RESCAN, State.REVIEW, State.NOT_ASSESSED}
+    yield f"lost > {HURT}: RESCAN", share(states, harms > HURT, {State.RESCAN})
+    yield f"lost > {HURT}: RESCAN or REVIEW", share(states, harms > HURT, found)
+    yield f"RESCANs that lost {IDLE} or less", idle(states, harms)
+    yield "clean: RESCAN", share(states, clean, {State.RESCAN})
+    yield "clean: ACCEPT", share(states, clean, {State.ACCEPT})
+    inside = [loss.interval[0] <= harms[n] <= loss.interval[1] for n in known if (loss := told[n]) is not None]
+    yield "harm inside its interval (nominal 90 %)", f"{sum(inside)} of {len(inside)}" if inside else "not told"
 
 
 def loss(harm: Harm | None, one: Judged) -> Loss | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from math import sqrt
 from typing import ClassVar
 
 from models.findings import Findings, Loss
@@ -46,7 +47,7 @@ def learn_harm(tried: Mapping[tuple[str, str], Iterable[Tried]]) -> tuple[HarmCe
 
 
 def told_by(harm: Harm | None, findings: Findings) -> Loss | None:
-    """The loss of what was found: by the site's own fit or by the method, whichever has the narrower interval."""
+    """The loss of what was found: by the site's own fit or by the method, whichever is surer."""
     own = findings.loss
     if harm is None or findings.source is None:
         return own
@@ -54,9 +55,16 @@ def told_by(harm: Harm | None, findings: Findings) -> Loss | None:
     if not set(harm.names) <= set(numbers):
         return own
     of_site = Loss(expected=harm.expect(numbers), interval=harm.interval(numbers))
-    return of_site if own is None or _width(of_site) < _width(own) else own
+    return of_site if own is None else surer(own, of_site)
 
 
-def _width(loss: Loss) -> float:
-    low, high = loss.interval
-    return high - low
+def surer(one: Loss, other: Loss) -> Loss:
+    """The one that may be passed by less, in the root of the loss: there it is the same for all images of a fit.
+
+    In the loss itself whoever tells less would be the surer one.
+    """
+    return other if _passed_by(other) < _passed_by(one) else one
+
+
+def _passed_by(loss: Loss) -> float:
+    return sqrt(loss.interval[1]) - sqrt(loss.expected)

@@ -123,11 +123,19 @@ def test_the_judge_tells_the_loss_by_the_sites_fit():
 
 def test_of_the_sites_loss_and_the_methods_own_the_surer_counts():
     source = SiteSource(numbers=lambda: {"doubt": 0.5}, structure=lambda: np.zeros(1, bool))
-    surer, vaguer = (Loss(expected=0.9, interval=(low, 1.0)) for low in (0.9, 0.7))
+    surer, vaguer = (Loss(expected=0.64, interval=(0.0, high)) for high in (0.7, 1.0))
     found = Findings(signals=(), source=source)
 
     assert surer == told_by(harm_of("doubt"), replace(found, loss=surer))
     assert 0.25 == pytest.approx(told_by(harm_of("doubt"), replace(found, loss=vaguer)).expected)
+
+
+def test_whoever_tells_less_is_not_the_surer_one():
+    """In the loss itself an interval is the narrower, the less is expected: of two fits that would be the milder one."""
+    source = SiteSource(numbers=lambda: {"doubt": 0.5}, structure=lambda: np.zeros(1, bool))
+    mild = Loss(expected=0.04, interval=(0.0, 0.35**2))  # in the root passed by 0.15, the site's by 0.1
+
+    assert 0.25 == pytest.approx(told_by(harm_of("doubt"), Findings(signals=(), source=source, loss=mild)).expected)
 
 
 def test_the_reference_says_that_the_site_tells_the_loss():
