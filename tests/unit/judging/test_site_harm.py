@@ -131,7 +131,7 @@ def test_of_the_sites_loss_and_the_methods_own_the_surer_counts():
 
 
 def test_whoever_tells_less_is_not_the_surer_one():
-    """In the loss itself an interval is the narrower, the less is expected: of two fits that would be the milder one."""
+    """In the loss itself an interval is the narrower, the less is expected: the milder of two fits would win."""
     source = SiteSource(numbers=lambda: {"doubt": 0.5}, structure=lambda: np.zeros(1, bool))
     mild = Loss(expected=0.04, interval=(0.0, 0.35**2))  # in the root passed by 0.15, the site's by 0.1
 
