@@ -36,7 +36,9 @@ class ArtefactsLearnt:
     kept: Mapping[tuple[str, str], int]
 
 
-def learn_artefacts_of_site(settings: Settings, rejected: Collection[str], bounds: Time) -> ArtefactsLearnt:
+def learn_artefacts_of_site(
+    settings: Settings, rejected: Collection[str], bounds: Time, *, write: bool = True
+) -> ArtefactsLearnt:
     """Try what was not tried yet while nobody waits, then fit and write what the running daemon takes up.
 
     Of each protocol the series of its past that were acquired like the newest, once there are enough of them; but for
@@ -50,7 +52,7 @@ def learn_artefacts_of_site(settings: Settings, rejected: Collection[str], bound
     if not name:
         raise ConfigError("no configured bundle compares series with their own past: configure any-mr")
     examiner, file = examiner_of(settings, name), artefacts_file(settings.storage, name)
-    bounds = replace(bounds, clean=max(_CLEAN, bounds.series))
+    bounds = replace(bounds, clean=_CLEAN)
     digest, journal = examiner.bundle.digest, TrialJournal(file.with_suffix(".trials"))
 
     def pasts(engine: sa.Engine) -> Mapping[tuple[str, str], Sequence[Kept]]:
@@ -62,9 +64,10 @@ def learn_artefacts_of_site(settings: Settings, rejected: Collection[str], bound
     done = try_series(settings, examiner, journal, chosen, bounds)
     with open_existing(settings.database_url) as engine:
         kept = pasts(engine)
-    journal.keep(digest, {token_of(one.series_instance_uid) for cell in kept.values() for one in cell})
+    if write:
+        journal.keep(digest, {token_of(one.series_instance_uid) for cell in kept.values() for one in cell})
     cells = learn_artefacts(_tried(journal, digest, kept), {place: cell[0].parameters for place, cell in kept.items()})
-    if cells:
+    if cells and write:
         write_learnt(file, SiteArtefacts(bundle=digest, made_at=time.time(), cells=cells))
     return ArtefactsLearnt(file=file, done=done, cells=cells, kept={place: len(cell) for place, cell in kept.items()})
 
@@ -78,7 +81,6 @@ def tell(learnt: ArtefactsLearnt, settings: Settings) -> Iterator[str]:
         used = f"{series} tried: used" if series else f"{max(0, FEWEST - count)} more needed"
         used = used if series or count < FEWEST else "not tried enough yet"
         yield f"artefacts: {settings.scanners.get(scanner, scanner)}  {shown(protocol)}  {count} series  {used}"
-    yield f"written: {learnt.file}" if learnt.cells else "written: nothing, no protocol has enough series yet"
 
 
 def _tried(

@@ -93,8 +93,10 @@ def run(options: argparse.Namespace) -> int:
     settings = load_settings(options.config)
     bounds = Time(minutes=0 if options.dry_run else options.minutes, series=options.series, images=options.images)
     if options.artefacts:
-        found = artefacts.learn_artefacts_of_site(settings, read_rejected(options.exclude), bounds)
+        rejected, write = read_rejected(options.exclude), not options.dry_run
+        found = artefacts.learn_artefacts_of_site(settings, rejected, bounds, write=write)
         print(*artefacts.tell(found, settings), sep="\n")
+        print(f"written: {found.file}" if found.cells and write else "written: nothing")
         return 0
     states = {State.ACCEPT} if options.accepted_only else ACCEPTED
     selection = Selection(states=states, rejected=read_rejected(options.exclude))

@@ -34,7 +34,7 @@ _NICE: Final = 19
 class Time:
     """How long, and how much of it: ``minutes`` in all, ``series`` of each protocol, spoilt ``images`` of each.
 
-    ``clean``: so many series of each protocol are tried as they came, these among them.
+    ``clean``: so many series of each protocol are tried as they came, these among them, once these are done.
     """
 
     minutes: float
@@ -77,13 +77,13 @@ def try_series(
 
         live = Live(image_of=image_of, is_busy=lambda: bool(results.unjudged()))
         until, series = time.monotonic() + 60 * bounds.minutes, chosen(engine)
-        turns = [Bounds(series=bounds.series, images=bounds.images, until=until)]
-        if bounds.clean:
-            turns.append(Bounds(series=bounds.clean, images=0, until=until))
-        done = [Spoiler(examiner, journal, live, one).run(series) for one in turns]
-    return Done(
-        now=sum(one.now for one in done), left=sum(one.left for one in done), lost=max(one.lost for one in done)
-    )
+        spoilt = Bounds(series=bounds.series, images=bounds.images, until=until)
+        done = Spoiler(examiner, journal, live, spoilt).run(series)
+        if done.left or bounds.clean <= bounds.series:
+            return done
+        clean = Bounds(series=bounds.clean, images=0, until=until)
+        further = Spoiler(examiner, journal, live, clean).run(series)
+    return Done(now=done.now + further.now, left=further.left, lost=max(done.lost, further.lost))
 
 
 def told(done: Done, what: str) -> Iterator[str]:

@@ -40,8 +40,8 @@ def moved(voxels):
     return np.abs(np.fft.ifft(before, axis=1))
 
 
-def learning(daemon):
-    options = ["calibrate", "--artefacts", "--images", str(IMAGES), "--config", str(daemon.config)]
+def learning(daemon, *further):
+    options = ["calibrate", "--artefacts", "--images", str(IMAGES), "--config", str(daemon.config), *further]
     return subprocess.Popen([sys.executable, "-c", AT_ONCE, *options], cwd=ROOT, stdout=subprocess.PIPE, text=True)
 
 
@@ -55,6 +55,11 @@ def test_what_its_own_series_teach_calls_the_next_spoilt_one_and_not_the_next_go
             time.sleep(0.02)
         killed.send_signal(signal.SIGKILL)
     before = journal.read_text().count("\n")
+    with learning(daemon, "--dry-run") as dry:
+        foreseen = dry.communicate()[0]
+    assert f"0 images judged, {SERIES * (1 + IMAGES) - before} left" in foreseen
+    assert "written: nothing" in foreseen
+    assert not journal.with_suffix(".json").exists()
     with learning(daemon) as process:
         said = process.communicate()[0]
     good, spoilt = answered(daemon, tmp_path, 50), answered(daemon, tmp_path, 51, moved)
@@ -62,6 +67,7 @@ def test_what_its_own_series_teach_calls_the_next_spoilt_one_and_not_the_next_go
 
     assert f"artefacts: {SERIES * (1 + IMAGES) - before} images judged, 0 left" in said
     assert f"Trio  knee  {SERIES} series  {SERIES} tried: used" in said
+    assert f"written: {journal.with_suffix('.json')}" in said
     assert "Carry on: as usual for this protocol." == good["action"]
     assert "REVIEW" == spoilt["verdict"]
     assert any("signs of an artefact" in reason for reason in spoilt["reasons"])
