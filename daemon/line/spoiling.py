@@ -2,7 +2,6 @@
 
 import hashlib
 import time
-from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, zip_longest
@@ -45,7 +44,7 @@ _Placed = TypeVar("_Placed", bound=Placed)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
-    """``series`` of each scanner and protocol at most; spoilt ``images`` of each, beside it as it came; until when.
+    """``series`` of each cell at most; spoilt ``images`` of each, beside it as it came; no trial after ``until``.
 
     ``until``: by ``time.monotonic``.
     """
@@ -79,8 +78,8 @@ class Spoiler:
     def __init__(self, examiner: Examiner, journal: TrialJournal, live: Live, bounds: Bounds) -> None:
         self._examiner, self._journal, self._live, self._bounds = examiner, journal, live, bounds
 
-    def run(self, series: Sequence[Placed]) -> Done:
-        """Try what was not tried yet, the series of all protocols in turn.
+    def run(self, cells: Iterable[Sequence[Placed]]) -> Done:
+        """Try what was not tried yet, one series of each of the ``cells`` in turn, its newest first.
 
         Raises:
             ConfigError: the bundle tells no numbers that a loss could be learnt from.
@@ -89,7 +88,7 @@ class Spoiler:
         known = {(one.tried.series, one.tried.number) for one in self._journal.read(digest)}
         begun = {token for token, number in known if number or not self._bounds.images}
         now = left = lost = 0
-        for one in in_turn(series, self._bounds.series, begun):
+        for one in in_turn(cells, self._bounds.series, begun):
             token = token_of(one.series_instance_uid)
             missing = [t for t in trials_of(token, digest, self._bounds.images) if (token, t.number) not in known]
             try:
@@ -160,15 +159,8 @@ def token_of(series_instance_uid: str) -> str:
     return hashlib.sha256(series_instance_uid.encode()).hexdigest()[:16]
 
 
-def in_turn(series: Sequence[_Placed], most: int, begun: Collection[str] = ()) -> Iterator[_Placed]:
-    """``most`` of each scanner and protocol, one of each in turn: those ``begun`` (tokens), then the newest.
-
-    ``series``: the oldest first.
-    """
-    cells: defaultdict[tuple[str, str], list[_Placed]] = defaultdict(list)
-    newest = [*reversed(series)]
-    for one in sorted(newest, key=lambda one: token_of(one.series_instance_uid) not in begun):
-        if len(cells[one.scanner, one.protocol]) < most:
-            cells[one.scanner, one.protocol].append(one)
-    rounds = zip_longest(*cells.values())
+def in_turn(cells: Iterable[Sequence[_Placed]], most: int, begun: Collection[str] = ()) -> Iterator[_Placed]:
+    """``most`` of each cell, one of each in turn: those ``begun`` (tokens), then the others in their order."""
+    chosen = (sorted(cell, key=lambda one: token_of(one.series_instance_uid) not in begun)[:most] for cell in cells)
+    rounds = zip_longest(*chosen)
     return (one for one in chain.from_iterable(rounds) if one is not None)

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from daemon.commands.learning.trying import Time, examiner_of, shown, told, try_series
 from daemon.config import Settings
 from daemon.core.errors import ConfigError
-from daemon.core.judging.site_artefacts import ArtefactCell, Kept, SiteArtefacts, learn_artefacts, like_the_newest
+from daemon.core.judging.site_artefacts import ArtefactCell, Kept, SiteArtefacts, alike_groups, learn_cell
 from daemon.edge.database.migrations import open_existing
 from daemon.edge.database.pasts import Pasts
 from daemon.edge.files.learnt import artefacts_file, write_learnt
@@ -28,12 +28,16 @@ _CLEAN: Final = 120
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArtefactsLearnt:
-    """What was done, and the ``cells`` that it sufficed for; ``kept``: alike series by scanner and protocol."""
+    """What was ``done``; each ``group`` of series that were acquired alike, with what they sufficed for."""
 
     file: Path
     done: Done
-    cells: tuple[ArtefactCell, ...]
-    kept: Mapping[tuple[str, str], int]
+    groups: tuple[tuple[Sequence[Kept], ArtefactCell | None], ...]
+
+    @property
+    def cells(self) -> tuple[ArtefactCell, ...]:
+        """What the judge takes up."""
+        return tuple(cell for _, cell in self.groups if cell is not None)
 
 
 def learn_artefacts_of_site(
@@ -41,7 +45,7 @@ def learn_artefacts_of_site(
 ) -> ArtefactsLearnt:
     """Try what was not tried yet while nobody waits, then fit and write what the running daemon takes up.
 
-    Of each protocol the series of its past that were acquired like the newest, once there are enough of them; but for
+    Of each protocol the series of its past in groups that were acquired alike, once there are enough of them; but for
     those ``rejected`` (UIDs).
 
     Raises:
@@ -55,41 +59,38 @@ def learn_artefacts_of_site(
     bounds = replace(bounds, clean=_CLEAN)
     digest, journal = examiner.bundle.digest, TrialJournal(file.with_suffix(".trials"))
 
-    def pasts(engine: sa.Engine) -> Mapping[tuple[str, str], Sequence[Kept]]:
-        return like_the_newest(one for one in Pasts(engine).kept(digest) if one.series_instance_uid not in rejected)
+    def groups(engine: sa.Engine) -> Sequence[Sequence[Kept]]:
+        return alike_groups(one for one in Pasts(engine).kept(digest) if one.series_instance_uid not in rejected)
 
-    def chosen(engine: sa.Engine) -> Sequence[Kept]:
-        return [one for cell in pasts(engine).values() if len(cell) >= FEWEST for one in reversed(cell)]
+    def chosen(engine: sa.Engine) -> Sequence[Sequence[Kept]]:
+        return [group for group in groups(engine) if len(group) >= FEWEST]
 
     done = try_series(settings, examiner, journal, chosen, bounds)
     with open_existing(settings.database_url) as engine:
-        kept = pasts(engine)
+        kept = groups(engine)
     if write:
-        journal.keep(digest, {token_of(one.series_instance_uid) for cell in kept.values() for one in cell})
-    cells = learn_artefacts(_tried(journal, digest, kept), {place: cell[0].parameters for place, cell in kept.items()})
-    if cells and write:
-        write_learnt(file, SiteArtefacts(bundle=digest, made_at=time.time(), cells=cells))
-    return ArtefactsLearnt(file=file, done=done, cells=cells, kept={place: len(cell) for place, cell in kept.items()})
+        journal.keep(digest, {token_of(one.series_instance_uid) for group in kept for one in group})
+    tried: defaultdict[str, list[Tried]] = defaultdict(list)
+    for one in journal.read(digest):
+        tried[one.tried.series].append(one.tried)
+    fitted = tuple((group, learn_cell(group, _of(group, tried))) for group in kept)
+    learnt = ArtefactsLearnt(file=file, done=done, groups=fitted)
+    if learnt.cells and write:
+        write_learnt(file, SiteArtefacts(bundle=digest, made_at=time.time(), cells=learnt.cells))
+    return learnt
 
 
 def tell(learnt: ArtefactsLearnt, settings: Settings) -> Iterator[str]:
-    """For people: what was done, then a line a scanner and protocol."""
+    """For people: what was done, then a line a scanner, protocol and way of acquisition."""
     yield from told(learnt.done, "artefacts")
-    fitted = {(cell.scanner, cell.protocol): cell.series for cell in learnt.cells}
-    for (scanner, protocol), count in sorted(learnt.kept.items()):
-        series = fitted.get((scanner, protocol))
-        used = f"{series} tried: used" if series else f"{max(0, FEWEST - count)} more needed"
-        used = used if series or count < FEWEST else "not tried enough yet"
-        yield f"artefacts: {settings.scanners.get(scanner, scanner)}  {shown(protocol)}  {count} series  {used}"
+    for group, cell in sorted(learnt.groups, key=lambda one: (one[0][0].scanner, one[0][0].protocol)):
+        scanner, lacking = group[0].scanner, FEWEST - len(group)
+        used = f"{lacking} more needed" if lacking > 0 else "not tried enough yet"
+        used = used if cell is None else f"{cell.series} tried: used"
+        place = f"{settings.scanners.get(scanner, scanner)}  {shown(group[0].protocol)}"
+        yield f"artefacts: {place}  {len(group)} series  {used}"
 
 
-def _tried(
-    journal: TrialJournal, digest: str, kept: Mapping[tuple[str, str], Sequence[Kept]]
-) -> Mapping[tuple[str, str], Sequence[Tried]]:
-    """The trials of the series that are kept, by scanner and protocol."""
-    places = {token_of(one.series_instance_uid): place for place, cell in kept.items() for one in cell}
-    tried: defaultdict[tuple[str, str], list[Tried]] = defaultdict(list)
-    for one in journal.read(digest):
-        if (place := places.get(one.tried.series)) is not None:
-            tried[place].append(one.tried)
-    return tried
+def _of(group: Sequence[Kept], tried: Mapping[str, Sequence[Tried]]) -> Sequence[Tried]:
+    """The trials of one group's series; ``tried``: by token."""
+    return [one for series in group for one in tried.get(token_of(series.series_instance_uid), ())]

@@ -40,8 +40,12 @@ def learn_harm_of_site(settings: Settings, name: str, selection: Selection, boun
     examiner, file = examiner_of(settings, name), harm_file(settings.storage, name)
     digest, journal = examiner.bundle.digest, TrialJournal(file.with_suffix(".trials"))
 
-    def chosen(engine: sa.Engine) -> Sequence[Scored]:
-        return [one for one in Results(engine).scored() if _counts(one, digest, selection)]
+    def chosen(engine: sa.Engine) -> Sequence[Sequence[Scored]]:
+        cells: defaultdict[tuple[str, str], list[Scored]] = defaultdict(list)
+        for one in reversed(Results(engine).scored()):
+            if _counts(one, digest, selection):
+                cells[one.scanner, one.protocol].append(one)
+        return [*cells.values()]
 
     done = try_series(settings, examiner, journal, chosen, bounds)
     tried: defaultdict[tuple[str, str], list[Tried]] = defaultdict(list)

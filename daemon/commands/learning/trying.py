@@ -32,9 +32,9 @@ _NICE: Final = 19
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Time:
-    """How long, and how much of it: ``minutes`` in all, ``series`` of each protocol, spoilt ``images`` of each.
+    """How long, and how much of it: ``minutes`` in all, ``series`` of each cell, spoilt ``images`` of each.
 
-    ``clean``: so many series of each protocol are tried as they came, these among them, once these are done.
+    ``clean``: so many series of each cell are tried as they came, these among them, once these are done.
     """
 
     minutes: float
@@ -56,10 +56,10 @@ def try_series(
     settings: Settings,
     examiner: Examiner,
     journal: TrialJournal,
-    chosen: Callable[[sa.Engine], Sequence[Placed]],
+    chosen: Callable[[sa.Engine], Sequence[Sequence[Placed]]],
     bounds: Time,
 ) -> Done:
-    """Try what was not tried yet of the ``chosen`` series, the oldest first, while nobody waits for the line.
+    """Try what was not tried yet of the ``chosen`` cells of series, the newest first, while nobody waits for the line.
 
     Raises:
         ConfigError: no daemon has run with this configuration, or the bundle tells nothing to learn from.
@@ -76,13 +76,13 @@ def try_series(
             return select(_datasets(spool, series), routes, series.instances[0].arrival.calling_ae).image
 
         live = Live(image_of=image_of, is_busy=lambda: bool(results.unjudged()))
-        until, series = time.monotonic() + 60 * bounds.minutes, chosen(engine)
+        until, cells = time.monotonic() + 60 * bounds.minutes, chosen(engine)
         spoilt = Bounds(series=bounds.series, images=bounds.images, until=until)
-        done = Spoiler(examiner, journal, live, spoilt).run(series)
+        done = Spoiler(examiner, journal, live, spoilt).run(cells)
         if done.left or bounds.clean <= bounds.series:
             return done
         clean = Bounds(series=bounds.clean, images=0, until=until)
-        further = Spoiler(examiner, journal, live, clean).run(series)
+        further = Spoiler(examiner, journal, live, clean).run(cells)
     return Done(now=done.now + further.now, left=further.left, lost=max(done.lost, further.lost))
 
 

@@ -1,7 +1,7 @@
 """How artefacts look in the series of each scanner and protocol, learnt at the site from its own, spoilt."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -47,29 +47,33 @@ class SiteArtefacts:
         return next((cell.presence for cell in found if are_alike(cell.parameters, parameters)), None)
 
 
-def like_the_newest(kept: Iterable[Kept]) -> Mapping[tuple[str, str], Sequence[Kept]]:
-    """By scanner and protocol, the series that were acquired like the newest of it; ``kept``: the newest first."""
-    cells: defaultdict[tuple[str, str], list[Kept]] = defaultdict(list)
+def alike_groups(kept: Iterable[Kept]) -> tuple[Sequence[Kept], ...]:
+    """The series of each scanner and protocol that were acquired like one another; ``kept``: the newest first.
+
+    A protocol has as many groups as ways of acquisition, that of its newest series first: one odd series does not take
+    from the others what they have taught.
+    """
+    groups: defaultdict[tuple[str, str], list[list[Kept]]] = defaultdict(list)
     for one in kept:
-        cell = cells[one.scanner, one.protocol]
-        if not cell or are_alike(cell[0].parameters, one.parameters):
-            cell.append(one)
-    return cells
+        place = groups[one.scanner, one.protocol]
+        like = (group for group in place if are_alike(group[0].parameters, one.parameters))
+        group = next(like, None)
+        if group is None:
+            place.append([one])
+        else:
+            group.append(one)
+    return tuple(group for place in groups.values() for group in place)
 
 
-def learn_artefacts(
-    tried: Mapping[tuple[str, str], Sequence[Tried]], parameters: Mapping[tuple[str, str], Parameters]
-) -> tuple[ArtefactCell, ...]:
-    """The cells that trials of series suffice for; both by scanner and protocol."""
-    fitted = ((place, fit_presence_of_site(trials)) for place, trials in tried.items())
-    return tuple(
-        ArtefactCell(
-            scanner=place[0],
-            protocol=place[1],
-            parameters=parameters[place],
-            series=len(presence.clean),
-            presence=presence,
-        )
-        for place, presence in fitted
-        if presence is not None
+def learn_cell(group: Sequence[Kept], tried: Sequence[Tried]) -> ArtefactCell | None:
+    """What the trials of one group's series suffice for, if they do."""
+    presence, newest = fit_presence_of_site(tried), group[0]
+    if presence is None:
+        return None
+    return ArtefactCell(
+        scanner=newest.scanner,
+        protocol=newest.protocol,
+        parameters=newest.parameters,
+        series=len(presence.clean),
+        presence=presence,
     )

@@ -15,8 +15,8 @@ from daemon.core.judging.site_artefacts import (
     ArtefactCell,
     Kept,
     SiteArtefacts,
-    learn_artefacts,
-    like_the_newest,
+    alike_groups,
+    learn_cell,
 )
 from daemon.core.values import State
 from daemon.edge.engines import engine_maker
@@ -60,8 +60,8 @@ def tried_of(seed):
 
 @pytest.fixture(scope="module")
 def cells():
-    place = ("MR1", "t2")
-    return learn_artefacts({place: [one for n in range(SERIES) for one in tried_of(n)]}, {place: T2})
+    newest = Kept(series_instance_uid="1.2", scanner="MR1", protocol="t2", parameters=T2)
+    return (learn_cell([newest], [one for n in range(SERIES) for one in tried_of(n)]),)
 
 
 @pytest.fixture(scope="module")
@@ -163,17 +163,18 @@ def kept(*echo_times, protocol="t2"):
     ]
 
 
-def test_only_series_that_were_acquired_like_the_newest_teach():
-    cells = like_the_newest([*kept(90, 100, 90.5, 100, 90), *kept(100, protocol="other")])
+def test_series_that_were_acquired_alike_teach_together_and_an_odd_one_takes_nothing_from_them():
+    groups = alike_groups([*kept(70, 90, 100, 90.5, 100, 90), *kept(100, protocol="other")])
+    times = [[one.parameters["EchoTime"][0] for one in group] for group in groups]
 
-    assert [90.0, 90.5, 90.0] == [one.parameters["EchoTime"][0] for one in cells["MR1", "t2"]]
-    assert 1 == len(cells["MR1", "other"])
+    assert [[70.0], [90.0, 90.5, 90.0], [100.0, 100.0], [100.0]] == times
+    assert ["t2", "t2", "t2", "other"] == [group[0].protocol for group in groups]
 
 
 def test_too_few_series_make_no_cell():
     tried = [Tried(series="s", number=0, family="clean", harm=0.0, numbers={"a": 1.0})]
 
-    assert () == learn_artefacts({("MR1", "t2"): tried}, {("MR1", "t2"): T2})
+    assert learn_cell(kept(90), tried) is None
 
 
 def test_what_is_written_is_read_as_it_was(tmp_path, cells):

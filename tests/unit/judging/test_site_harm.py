@@ -203,9 +203,9 @@ def scored(*numbers, protocol="t1"):
 
 
 def test_every_series_is_tried_once(place):
-    first = place.make().run(scored(0, 1, 2))
+    first = place.make().run([scored(0, 1, 2)])
     seen = place.method.seen
-    again = place.make().run(scored(0, 1, 2))
+    again = place.make().run([scored(0, 1, 2)])
 
     assert (3 * 6, 0, 0) == (first.now, first.left, first.lost)
     assert (0, 0, 0) == (again.now, again.left, again.lost)
@@ -234,8 +234,8 @@ def test_a_killed_run_loses_the_image_that_it_was_at(place, kills):
     place.journal.append = dying
     for _ in kills:
         with pytest.raises(Killed):
-            place.make().run(scored(0, 1, 2))
-    done = place.make().run(scored(0, 1, 2))
+            place.make().run([scored(0, 1, 2)])
+    done = place.make().run([scored(0, 1, 2)])
     found = [(one.tried.series, one.tried.number) for one in place.journal.read("d1gest")]
 
     assert 18 == len(found) == len(set(found))
@@ -246,14 +246,14 @@ def test_live_work_goes_first(place):
     waited = []
     states = [True, True, False] * 100
 
-    done = place.make(busy=lambda: states.pop(0), sleep=waited.append).run(scored(0))
+    done = place.make(busy=lambda: states.pop(0), sleep=waited.append).run([scored(0)])
 
     assert 6 == done.now
     assert 2 * 7 == len(waited)  # before the series, and before each of its images
 
 
 def test_it_stops_when_its_time_is_up_even_if_somebody_waits_for_ever(place):
-    done = place.make(busy=lambda: True, minutes=0.001, sleep=lambda _: time.sleep(0.01)).run(scored(0, 1))
+    done = place.make(busy=lambda: True, minutes=0.001, sleep=lambda _: time.sleep(0.01)).run([scored(0, 1)])
 
     assert (0, 12) == (done.now, done.left)
     assert 0 == place.method.seen
@@ -262,22 +262,22 @@ def test_it_stops_when_its_time_is_up_even_if_somebody_waits_for_ever(place):
 def test_what_is_gone_or_no_subject_any_more_is_counted(place):
     del place.images["1.2.1"]
     place.images["1.2.2"] = still(np.full((4, 4, 4), np.nan, np.float32), np.eye(4))
-    done = place.make().run(scored(0, 1, 2))
+    done = place.make().run([scored(0, 1, 2)])
 
     assert (6, 0, 2) == (done.now, done.left, done.lost)
 
 
-def test_protocols_take_turns_and_the_newest_come_first():
-    series = [*scored(0, 1, 2), *scored(3, protocol="fast")]
+def test_cells_take_turns_and_their_first_series_come_first():
+    cells = [scored(2, 1, 0), scored(3, protocol="fast")]
 
-    assert ["1.2.3", "1.2.2", "1.2.1"] == [one.series_instance_uid for one in in_turn(series, 2)]
+    assert ["1.2.2", "1.2.3", "1.2.1"] == [one.series_instance_uid for one in in_turn(cells, 2)]
 
 
 def test_what_was_begun_stays_among_the_series_that_are_tried():
     """Newer ones do not take its place: a journal grows with the protocols, not with the series."""
     begun = {token_of("1.2.0")}
 
-    assert ["1.2.0", "1.2.2"] == [one.series_instance_uid for one in in_turn(scored(0, 1, 2), 2, begun)]
+    assert ["1.2.0", "1.2.2"] == [one.series_instance_uid for one in in_turn([scored(2, 1, 0)], 2, begun)]
 
 
 def test_series_beyond_the_first_are_tried_as_they_came_and_stay_apart_from_those_that_are_spoilt(place):
@@ -289,7 +289,7 @@ def test_series_beyond_the_first_are_tried_as_they_came_and_stay_apart_from_thos
                 bounds = Bounds(series=most, images=images, until=time.monotonic() + 60)
                 live = Live(image_of=place.images.__getitem__, is_busy=lambda: False)
                 examiner = SimpleNamespace(bundle=BUNDLE, method=place.method, engines={})
-                Spoiler(examiner, place.journal, live, bounds).run(scored(0, 1, 2, 3))
+                Spoiler(examiner, place.journal, live, bounds).run([scored(3, 2, 1, 0)])
         counts = Counter(one.tried.series for one in place.journal.read("d1gest"))
         return [counts[token_of(f"1.2.{n}")] for n in range(4)]
 
@@ -297,7 +297,7 @@ def test_series_beyond_the_first_are_tried_as_they_came_and_stay_apart_from_thos
 
 
 def test_a_journal_forgets_what_is_no_longer_asked_for(place, tmp_path):
-    place.make().run(scored(0, 1))
+    place.make().run([scored(0, 1)])
     place.journal.append(TriedAt(bundle="old", scanner="", protocol="", tried=next(place.journal.read("d1gest")).tried))
     place.journal.keep("d1gest", {token_of("1.2.1")})
     kept = (tmp_path / "harm.trials").read_text()
@@ -311,7 +311,7 @@ def test_a_journal_forgets_what_is_no_longer_asked_for(place, tmp_path):
 
 
 def test_a_journal_holds_no_uid(place, tmp_path):
-    place.make().run(scored(0))
+    place.make().run([scored(0)])
 
     assert "1.2.0" not in (tmp_path / "harm.trials").read_text()
     assert token_of("1.2.0") in (tmp_path / "harm.trials").read_text()
