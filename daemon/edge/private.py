@@ -17,7 +17,7 @@ _FOLDER: Final = 0o700
 _OTHERS: Final = 0o077
 _LOCK: Final = "daemon.lock"
 #: What Scanside keeps in its storage folder; nothing else in there is touched.
-_KEPT: Final = ("spool", "reports", "site.key", "references*.json", "scanside.sqlite*")
+_KEPT: Final = ("spool", "reports", "site.key", "references*.json", "harm-*", "artefacts-*", "scanside.sqlite*")
 
 
 def begin_private() -> None:
@@ -48,14 +48,23 @@ def alone(storage: Path) -> Iterator[None]:
     Raises:
         ConfigError: another one is there.
     """
-    with create(storage / _LOCK) as lock:
+    told = f"another daemon is using {storage}: stop it, configure another `storage`, or run `scanside work` beside it"
+    with held(storage / _LOCK, told):
+        yield
+
+
+@contextmanager
+def held(path: Path, otherwise: str) -> Iterator[None]:
+    """With the lock of a file, which ends with the process, however that ends.
+
+    Raises:
+        ConfigError: another process has it, in the words of ``otherwise``.
+    """
+    with create(path) as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise ConfigError(
-                f"another daemon is using {storage}: stop it, configure another `storage`, or run `scanside work` "
-                "beside it"
-            ) from error
+            raise ConfigError(otherwise) from error
         yield
 
 

@@ -49,7 +49,8 @@ def learn_artefacts_of_site(
     those ``rejected`` (UIDs).
 
     Raises:
-        ConfigError: no daemon has run with this configuration, or no bundle compares series with their own past.
+        ConfigError: no daemon has run with this configuration, no bundle compares series with their own past, or
+            another process is at it.
         BundleError: it cannot be used.
     """
     name = measuring_bundle(settings)
@@ -65,11 +66,12 @@ def learn_artefacts_of_site(
     def chosen(engine: sa.Engine) -> Sequence[Sequence[Kept]]:
         return [group for group in groups(engine) if len(group) >= FEWEST]
 
-    done = try_series(settings, examiner, journal, chosen, bounds)
-    with open_existing(settings.database_url) as engine:
-        kept = groups(engine)
-    if write:
-        journal.keep(digest, {token_of(one.series_instance_uid) for group in kept for one in group})
+    with journal.alone():
+        done = try_series(settings, examiner, journal, chosen, bounds)
+        with open_existing(settings.database_url) as engine:
+            kept = groups(engine)
+        if write:
+            journal.keep(digest, {token_of(one.series_instance_uid) for group in kept for one in group})
     tried: defaultdict[str, list[Tried]] = defaultdict(list)
     for one in journal.read(digest):
         tried[one.tried.series].append(one.tried)

@@ -34,7 +34,8 @@ def learn_harm_of_site(settings: Settings, name: str, selection: Selection, boun
     """Try what was not tried yet while nobody waits, then fit and write what the running daemon takes up.
 
     Raises:
-        ConfigError: no daemon has run with this configuration, or the bundle tells nothing to learn from.
+        ConfigError: no daemon has run with this configuration, the bundle tells nothing to learn from, or another
+            process is at it.
         BundleError: it cannot be used.
     """
     examiner, file = examiner_of(settings, name), harm_file(settings.storage, name)
@@ -47,7 +48,8 @@ def learn_harm_of_site(settings: Settings, name: str, selection: Selection, boun
                 cells[one.scanner, one.protocol].append(one)
         return [*cells.values()]
 
-    done = try_series(settings, examiner, journal, chosen, bounds)
+    with journal.alone():
+        done = try_series(settings, examiner, journal, chosen, bounds)
     tried: defaultdict[tuple[str, str], list[Tried]] = defaultdict(list)
     for one in journal.read(digest):
         tried[one.scanner, one.protocol].append(one.tried)

@@ -3,13 +3,14 @@
 import json
 import os
 from collections.abc import Collection, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from cattrs import BaseValidationError, Converter
 
 from daemon.edge.durable import write_whole
+from daemon.edge.private import held
 from models.statistics.trials import Tried
 
 _CONVERTER = Converter(forbid_extra_keys=True)
@@ -30,6 +31,16 @@ class TrialJournal:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """As the one process that tries series for it.
+
+        Raises:
+            ConfigError: another one does.
+        """
+        with held(self._path.with_suffix(".lock"), f"another process tries series for {self._path}: let it end"):
+            yield
 
     def read(self, bundle: str) -> Iterator[TriedAt]:
         """The trials of a bundle; a line that a kill left half is none."""

@@ -310,6 +310,17 @@ def test_a_journal_forgets_what_is_no_longer_asked_for(place, tmp_path):
     assert not (tmp_path / "nothing").exists()
 
 
+def test_one_process_at_a_time_tries_series(place, tmp_path):
+    with (
+        place.journal.alone(),
+        pytest.raises(ConfigError, match="let it end"),
+        TrialJournal(tmp_path / "harm.trials").alone(),
+    ):
+        pass
+    with place.journal.alone():
+        assert 0o600 == (tmp_path / "harm.lock").stat().st_mode & 0o777
+
+
 def test_a_journal_holds_no_uid(place, tmp_path):
     place.make().run([scored(0)])
 
