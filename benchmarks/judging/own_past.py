@@ -155,7 +155,7 @@ def measured(volume: Volume, spacing: Spacing) -> Measured | None:
 
 def tried_of(volume: Volume, spacing: Spacing, series: str) -> Iterator[Tried]:
     """What the site learns of one series; an image of nothing but noise tells no numbers."""
-    for one in trials_of(series, BUNDLE.digest, TRIED):
+    for one in trials_of(series, "benchmark", TRIED):
         found = measured(one.applied_to(volume, spacing), spacing)
         numbers = found.numbers if found else {}
         place = {"series": series, "number": one.number, "family": one.family}
