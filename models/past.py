@@ -59,3 +59,8 @@ class Past:
     evident: float = 1.0
     most: int = 300
     causes: Mapping[str, Signature] = field(default_factory=dict)
+
+    @property
+    def measured(self) -> Mapping[str, Compared]:
+        """The signals that the method gives and that are compared with the past."""
+        return {name: one for name, one in self.signals.items() if name != self.artefact}

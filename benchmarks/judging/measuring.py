@@ -41,8 +41,7 @@ def main() -> None:
     print_row("any-mr, one image", partial(method.examine, subject, {}), image, chosen.rounds)
     findings = method.examine(subject, {})
     assert findings.source is not None
-    numbers = getattr(findings.source.numbers, "__wrapped__", findings.source.numbers)
-    print_row("what artefacts are told by, beside it", numbers, image, chosen.rounds)
+    print_row("what artefacts are told by, beside it", findings.source.numbers, image, chosen.rounds)
     small = phantom(RUN_SHAPE)
     print_row(f"run of {chosen.volumes} volumes, folded", partial(folded, small, chosen.volumes), image, 1)
 

@@ -22,7 +22,7 @@ from daemon.core.bids import suffix_of
 from daemon.core.errors import ConfigError, NotAssessable, Reason
 from daemon.core.judging.own_past import OwnPast
 from daemon.core.judging.reference import Origin, Standard, choose
-from daemon.core.judging.site_harm import SiteHarm
+from daemon.core.judging.site_harm import SiteHarm, with_harm_of
 from daemon.core.judging.verdict import decline
 from daemon.core.measures import Assessment, Measure
 from daemon.dicom.reading.volumes import Object
@@ -149,9 +149,7 @@ class FileAppraiser:
             references = load_references(settings.references_of(name), bundle) if origin.scanner else None
             chosen = choose(references, bundle.manifest, origin, settings.judgement.rule)
             site = load_learnt(harm_file(settings.storage, name), SiteHarm, bundle) if origin.scanner else None
-            if site is None or not isinstance(chosen, Standard):
-                return chosen
-            return chosen.with_harm(site.of(origin.scanner, origin.protocol))
+            return with_harm_of(site, chosen, origin)
 
         algorithm = replace(software(settings.digest), bundle=bundle.manifest.name, bundle_digest=bundle.digest)
         return Judge(examiner=examiner, algorithm=algorithm, choose_standard=standard)

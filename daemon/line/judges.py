@@ -10,7 +10,7 @@ from daemon.config import Settings
 from daemon.core.judging.own_past import OwnPast, past_of
 from daemon.core.judging.reference import Origin, Standard
 from daemon.core.judging.site_artefacts import SiteArtefacts
-from daemon.core.judging.site_harm import SiteHarm
+from daemon.core.judging.site_harm import SiteHarm, with_harm_of
 from daemon.edge.database.pasts import Pasts
 from daemon.edge.database.patience import patiently
 from daemon.edge.files.learnt import LearntOfSite, artefacts_file, harm_file
@@ -54,10 +54,7 @@ def find_judges(
 
 def choose_of_site(references: SiteReferences, harm: LearntOfSite[SiteHarm], origin: Origin) -> Standard | OwnPast:
     """What a series of this origin is compared with, and told its loss by."""
-    standard, learnt = references.choose(origin), harm.value()
-    if learnt is None or not isinstance(standard, Standard):
-        return standard
-    return standard.with_harm(learnt.of(origin.scanner, origin.protocol))
+    return with_harm_of(harm.value(), references.choose(origin), origin)
 
 
 def choose_past(

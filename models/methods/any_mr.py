@@ -6,7 +6,7 @@ The numbers mean little by themselves: what is usual of them is the past of each
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from math import isfinite
 
 import numpy as np
@@ -93,7 +93,7 @@ class AnyMr:
         return Findings(
             signals=tuple(self._manifest.signal(name, value) for name, value in known.items()),
             structures=(Structure(name=BODY, volume_ml=_volume_ml(regions.body, image)),),
-            source=SiteSource(numbers=cache(partial(self._numbers, first, image, found)), structure=regions.body.ravel),
+            source=SiteSource(numbers=partial(self._numbers, first, image, found), structure=regions.body.ravel),
             view=View(image=shown, affine=image.affine, region=regions.body, outlined=regions.body),
             maps={"foreground": partial(regions.body.astype, np.uint8)},
             seconds={"infer": time.perf_counter() - began},
@@ -102,10 +102,9 @@ class AnyMr:
     def _numbers(self, first: FloatArray, image: Image, measures: Mapping[str, float]) -> dict[str, float]:
         """What artefacts are told by, of the ``first`` volume; the ``measures`` of a still image are its own."""
         past = self._manifest.past
-        names = [name for name in past.signals if name != past.artefact] if past else []
         if len(image.voxels) > 1:
             measures = measures_of(first, find_regions(first), image.acquisition.phase_axis)
-        return artefact_numbers(first, image.affine, measures, names)
+        return artefact_numbers(first, image.affine, measures, past.measured if past else ())
 
 
 def _faults(manifest: Manifest) -> Iterator[str]:

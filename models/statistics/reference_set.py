@@ -193,10 +193,10 @@ def p_value_beside(past: FloatArray, new: float) -> float:
     return min(conformal_p_value(past, new), _estimate(past, new))
 
 
-def robust_scale(past: FloatArray) -> float:
-    """The robust standard deviation of numbers (n,): by their median's, or where that is 0 their mean deviation."""
-    far = np.abs(past - np.median(past))
-    return float(_OF_MEDIAN * np.median(far) or _OF_MEAN * np.mean(far))
+def usual_of(past: FloatArray) -> tuple[float, float]:
+    """The median and the robust standard deviation of numbers (n,)."""
+    centre, scale = _usual(past[:, None])
+    return float(centre[0]), float(scale[0])
 
 
 def _estimate(past: FloatArray, new: float) -> float:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.statistics.harm import CLEAN, Harm, families_of, fit_harm
-from models.statistics.trials import Tried
+from models.statistics.trials import Tried, numbers_of
 
 #: Fewer series tell nothing of the next one.
 FEWEST = 3
@@ -32,11 +32,11 @@ def fit_site(tried: Sequence[Tried]) -> Harm | None:
     series, families = ({getattr(one, name) for one in told} for name in ("series", "family"))
     if len(series) < FEWEST or families <= {CLEAN}:
         return None
-    names = tuple(sorted(set.intersection(*(set(one.numbers) for one in told))))
+    names, numbers = numbers_of(told)
     people = [one.series for one in told]
     return fit_harm(
         names,
-        [[one.numbers[name] for name in names] for one in told],
+        numbers,
         [one.harm for one in told],
         [people, families_of([one.family for one in told], people)],
         [_CLEAN_WEIGHT if one.family == CLEAN else 1.0 for one in told],

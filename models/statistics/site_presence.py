@@ -14,8 +14,8 @@ import numpy.typing as npt
 from models.physics.artefacts import ARTEFACTS
 from models.statistics.harm import CLEAN
 from models.statistics.presence import Presence, fit_presence, tell
-from models.statistics.reference_set import FEWEST, USUAL, p_value_beside, robust_scale
-from models.statistics.trials import Tried
+from models.statistics.reference_set import FEWEST, USUAL, p_value_beside, usual_of
+from models.statistics.trials import Tried, numbers_of
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -63,7 +63,7 @@ class SitePresence:
         causes = self.presence(numbers)
         total = sum(causes.values())
         odds, past = _log_odds(total), np.asarray(self.clean)
-        median, scale = float(np.median(past)), robust_scale(past)
+        median, scale = usual_of(past)
         return Shown(
             odds=odds,
             p_value=p_value_beside(past, odds),
@@ -108,10 +108,10 @@ class _Table:
 
     @classmethod
     def of(cls, tried: Sequence[Tried]) -> "_Table":
-        names = tuple(sorted(set.intersection(*(set(one.numbers) for one in tried))))
+        names, numbers = numbers_of(tried)
         return cls(
             names=names,
-            numbers=np.array([[one.numbers[name] for name in names] for one in tried], float),
+            numbers=np.array(numbers, float),
             series=[one.series for one in tried],
             artefact=np.array([one.artefact for one in tried]),
         )

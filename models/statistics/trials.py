@@ -5,7 +5,7 @@ it is begun.
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count as count_from
 from itertools import islice
@@ -61,6 +61,12 @@ class Tried:
     def artefact(self) -> str:
         """The first word of its family: an artefact, or ``CLEAN``."""
         return self.family.partition(" ")[0]
+
+
+def numbers_of(tried: Sequence[Tried]) -> tuple[tuple[str, ...], list[list[float]]]:
+    """The names of the numbers (F,) that all of them told, in order, and each one's (N, F)."""
+    names = tuple(sorted(set.intersection(*(set(one.numbers) for one in tried))))
+    return names, [[one.numbers[name] for name in names] for one in tried]
 
 
 def trials_of(series: str, bundle: str, count: int) -> tuple[Trial, ...]:

@@ -70,10 +70,10 @@ def learn_artefacts_of_site(
         done = try_series(settings, examiner, journal, chosen, bounds)
         with open_existing(settings.database_url) as engine:
             kept = groups(engine)
-        if write:
-            journal.keep(digest, {token_of(one.series_instance_uid) for group in kept for one in group})
+        tokens = {token_of(one.series_instance_uid) for group in kept for one in group}
+        trials = journal.keep(digest, tokens) if write else journal.read(digest)
     tried: defaultdict[str, list[Tried]] = defaultdict(list)
-    for one in journal.read(digest):
+    for one in trials:
         tried[one.tried.series].append(one.tried)
     fitted = tuple((group, learn_cell(group, _of(group, tried))) for group in kept)
     learnt = ArtefactsLearnt(file=file, done=done, groups=fitted)

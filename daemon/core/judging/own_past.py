@@ -111,8 +111,7 @@ def kinds_of(past: Past) -> tuple[Kind, ...]:
     """How the signals of a bundle are compared."""
     return tuple(
         Kind(name=name, family=one.family, worse=one.worse, ratio=one.ratio, joint=one.joint, offsets=one.offsets)
-        for name, one in past.signals.items()
-        if name != past.artefact
+        for name, one in past.measured.items()
     )
 
 
@@ -155,7 +154,7 @@ class Entry:
 
 def member_of(measures: Sequence[Measure], past: Past, parameters: Parameters) -> Member:
     """A judged series as the next ones see it."""
-    names = past.signals.keys() - {past.artefact}
+    names = past.measured
     known = {one.name: one.value for one in measures if one.name in names and not one.at}
     return Member(parameters=parameters, measures={name: value for name, value in known.items() if isfinite(value)})
 

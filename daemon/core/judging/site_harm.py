@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from math import sqrt
 from typing import ClassVar
 
+from daemon.core.judging.own_past import OwnPast
+from daemon.core.judging.reference import Origin, Standard
 from models.findings import Findings, Loss
 from models.statistics.harm import Harm
 from models.statistics.site_harm import fit_site
@@ -44,6 +46,13 @@ def learn_harm(tried: Mapping[tuple[str, str], Iterable[Tried]]) -> tuple[HarmCe
             groups.setdefault(group, []).extend(trials)
     fitted = ((scanner, protocol, fit_site(trials)) for (scanner, protocol), trials in groups.items())
     return tuple(HarmCell(scanner=s, protocol=p, harm=harm) for s, p, harm in fitted if harm is not None)
+
+
+def with_harm_of(site: SiteHarm | None, standard: Standard | OwnPast, origin: Origin) -> Standard | OwnPast:
+    """What a series of this origin is compared with, told its loss by what the site has learnt of it, if it has."""
+    if site is None or not isinstance(standard, Standard):
+        return standard
+    return standard.with_harm(site.of(origin.scanner, origin.protocol))
 
 
 def told_by(harm: Harm | None, findings: Findings) -> Loss | None:

@@ -26,23 +26,22 @@ class Pasts:
         ``but``: without the one of this UID; nor are there those that a person rejected by what he answered.
         """
         table = schema.pasts.c
-        chosen = (table.bundle == bundle, table.scanner == scanner, table.protocol == protocol)
-        query = sa.select(schema.pasts).where(*chosen, table.series_instance_uid != but)
-        query = query.order_by(table.judged_at.desc(), table.series_instance_uid)
-        with self._engine.connect() as connection:
-            rows = connection.execute(query).mappings().all()
-            rejected = _rejected(connection, [row["series_instance_uid"] for row in rows])
-        return list(legible((row for row in rows if row["series_instance_uid"] not in rejected), _member))
+        of_protocol = (table.scanner == scanner, table.protocol == protocol)
+        return list(legible(self._rows(bundle, *of_protocol, table.series_instance_uid != but), _member))
 
     def kept(self, bundle: str) -> Sequence[Kept]:
         """The series that ``bundle`` (digest) measured, the newest first, but for those that a person rejected."""
+        return list(legible(self._rows(bundle), _kept))
+
+    def _rows(self, bundle: str, *chosen: sa.ColumnElement[bool]) -> Sequence[sa.RowMapping]:
+        """Those that ``bundle`` (digest) measured, the newest first, but for those that a person rejected."""
         table = schema.pasts.c
-        query = sa.select(schema.pasts).where(table.bundle == bundle)
+        query = sa.select(schema.pasts).where(table.bundle == bundle, *chosen)
         query = query.order_by(table.judged_at.desc(), table.series_instance_uid)
         with self._engine.connect() as connection:
             rows = connection.execute(query).mappings().all()
             rejected = _rejected(connection, [row["series_instance_uid"] for row in rows])
-        return list(legible((row for row in rows if row["series_instance_uid"] not in rejected), _kept))
+        return [row for row in rows if row["series_instance_uid"] not in rejected]
 
     def counts(self, bundle: str) -> Mapping[tuple[str, str], int]:
         """How many series of each scanner and protocol ``bundle`` (digest) has measured and are kept."""

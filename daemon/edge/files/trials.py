@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -44,23 +44,19 @@ class TrialJournal:
 
     def read(self, bundle: str) -> Iterator[TriedAt]:
         """The trials of a bundle; a line that a kill left half is none."""
-        with suppress(FileNotFoundError):
-            for line in self._path.read_text().splitlines():
-                with suppress(ValueError, BaseValidationError, TypeError):
-                    one = _CONVERTER.structure(json.loads(line), TriedAt)
-                    if one.bundle == bundle:
-                        yield one
+        return _legible(self._lines(), bundle)
 
-    def keep(self, bundle: str, series: Collection[str]) -> None:
-        """Forget the trials of other bundles and of all but these ``series`` (as ``Tried`` names them).
+    def keep(self, bundle: str, series: Collection[str]) -> Sequence[TriedAt]:
+        """Forget the trials of other bundles and of all but these ``series`` (as ``Tried`` names them); what is left.
 
         Raises:
             OSError: the disk is full or cannot be written.
         """
-        lines = self._path.read_bytes().splitlines() if self._path.exists() else []
-        kept = [one for one in self.read(bundle) if one.tried.series in series]
+        lines = self._lines()
+        kept = [one for one in _legible(lines, bundle) if one.tried.series in series]
         if len(kept) < len(lines):
             write_whole(self._path, b"".join(_line(one) for one in kept))
+        return kept
 
     def append(self, tried: TriedAt) -> None:
         """Write a line, after the end of one that is half.
@@ -77,6 +73,17 @@ class TrialJournal:
             file.write((b"" if whole else b"\n") + _line(tried))
             file.flush()
             os.fsync(file.fileno())
+
+    def _lines(self) -> Sequence[str]:
+        return self._path.read_text().splitlines() if self._path.exists() else []
+
+
+def _legible(lines: Iterable[str], bundle: str) -> Iterator[TriedAt]:
+    for line in lines:
+        with suppress(ValueError, BaseValidationError, TypeError):
+            one = _CONVERTER.structure(json.loads(line), TriedAt)
+            if one.bundle == bundle:
+                yield one
 
 
 def _line(tried: TriedAt) -> bytes:

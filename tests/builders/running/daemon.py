@@ -31,6 +31,8 @@ from models.subject import still
 
 STORESCU = "/usr/bin/storescu"
 SCANSIDE = [sys.executable, "-m", "daemon"]
+#: A command without its step behind everything else: on a machine that runs other tests it would wait for ever.
+AT_ONCE = "import os; os.nice = os.sched_setscheduler = lambda *_: None; from daemon.__main__ import main; main()"
 #: For a configuration whose bundle has no network to be tested at the start.
 CHEAP = f'shipped = false\nbundles = {{ any-mr = "{shipped_bundles()["any-mr"]}" }}'
 

@@ -9,14 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from builders.images import phantoms
-from builders.running.daemon import CHEAP, running_daemon, write_files
+from builders.running.daemon import AT_ONCE, CHEAP, running_daemon, write_files
 from pydicom import dcmread
 from validators import unexpected_dciodvfy, without_dicomdir
 
 ROOT = Path(__file__).parents[3]
 SERIES, IMAGES = 13, 10
-#: The command without its step behind everything else: on a machine that runs other tests it would wait for ever.
-AT_ONCE = "import os; os.nice = os.sched_setscheduler = lambda *_: None; from daemon.__main__ import main; main()"
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 from builders.images.series import encoded
 from builders.judging.values import assessment
 from builders.running.assembly import assembled
-from builders.running.daemon import golden_datasets
+from builders.running.daemon import AT_ONCE, golden_datasets
 from builders.running.spool import association_end, receipt, spool_settings
 
 from daemon.config import load_settings
@@ -83,12 +83,8 @@ def config(tmp_path):
     return path
 
 
-#: The command without its step behind everything else: on a machine that runs other tests it would wait for ever.
-_AT_ONCE = "import os; os.nice = os.sched_setscheduler = lambda *_: None; from daemon.__main__ import main; main()"
-
-
 def command(config):
-    program = [sys.executable, "-c", _AT_ONCE, "calibrate", "--harm", "--images", str(IMAGES), "--bundle", "brain-t1"]
+    program = [sys.executable, "-c", AT_ONCE, "calibrate", "--harm", "--images", str(IMAGES), "--bundle", "brain-t1"]
     return [*program, "--config", str(config)]
 
 
